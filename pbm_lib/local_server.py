@@ -21,7 +21,15 @@ from pymongo.errors import PyMongoError
 from .config import Config
 from .errors import ServerUnavailable
 
-__all__ = ["LocalServer", "diagnose", "find_mongod", "running_server", "start_local_server", "stop_local_server"]
+__all__ = [
+    "LocalServer",
+    "diagnose",
+    "find_mongod",
+    "is_local_uri",
+    "running_server",
+    "start_local_server",
+    "stop_local_server",
+]
 
 _START_SECONDS = 60
 _STATE, _LOG = "server.json", "mongod.log"
@@ -80,10 +88,18 @@ def running_server(config: Config) -> LocalServer | None:
         The server, or None.
     """
     try:
-        server = LocalServer(**json.loads((config.data_dir / _STATE).read_text(encoding="utf-8")))
+        server = _read_state(config)
     except (OSError, ValueError, TypeError):
         return None
     return server if _process_of(server) else None
+
+
+def is_local_uri(config: Config, uri: str) -> bool:
+    """Whether a connection string is that of this config's local server, as last started."""
+    try:
+        return _read_state(config).uri == uri
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def stop_local_server(config: Config) -> bool:
@@ -240,6 +256,10 @@ def _wait_until_ready(server: LocalServer, process: subprocess.Popen, folder: Pa
             except PyMongoError:
                 continue  # server selection itself waits half a second
     raise ServerUnavailable(f"The local mongod did not get ready in {_START_SECONDS} seconds. {diagnose(folder)}")
+
+
+def _read_state(config: Config) -> LocalServer:
+    return LocalServer(**json.loads((config.data_dir / _STATE).read_text(encoding="utf-8")))
 
 
 def _process_of(server: LocalServer) -> psutil.Process | None:
