@@ -280,7 +280,9 @@ def _explain(error: ValidationError) -> str:
         elif kind in ("missing", "missing_argument"):
             sentences.append(f"missing key {key}. Add it; README has every key with its default.")
         elif kind == "dataclass_type":
-            sentences.append(f"{key}: {shown} is not accepted; accepted: a section with {_names(_section_at(location))}.")
+            sentences.append(
+                f"{key}: {shown} is not accepted; accepted: a section with {_names(_section_at(location))}."
+            )
         else:
             accepted = problem["msg"].removeprefix("Input should be ").removeprefix("String should ")
             accepted = accepted.replace("Tuple should have", "a list of").replace("a valid tuple", "a list")

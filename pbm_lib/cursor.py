@@ -65,9 +65,13 @@ def decode_cursor(token: Any, query: list[Any]) -> Boundary:
         InvalidCursor: the token is not one of ours, is damaged, or belongs to another query.
     """
     if not isinstance(token, str):
-        raise InvalidCursor(f"cursor: {type(token).__name__} is not accepted; accepted: a page's next_cursor or prev_cursor.")
+        raise InvalidCursor(
+            f"cursor: {type(token).__name__} is not accepted; accepted: a page's next_cursor or prev_cursor."
+        )
     if not 0 < len(token) <= _MAX_LENGTH:
-        raise InvalidCursor("cursor: the token is empty or too long. Start again from the first page, without a cursor.")
+        raise InvalidCursor(
+            "cursor: the token is empty or too long. Start again from the first page, without a cursor."
+        )
     try:
         text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
         content = json_util.loads(text, json_options=_JSON)

@@ -107,7 +107,12 @@ def explain_claims(
 
 
 def explain_count(
-    store: ClaimStore, tin: str, start: dt.date | None = None, end: dt.date | None = None, *, plan: str = "bounded"
+    store: ClaimStore,
+    tin: str,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    *,
+    plan: str = "bounded",
 ) -> list[QueryPlan]:
     """Run the counts behind a total on the server and return how each was answered.
 
@@ -176,11 +181,20 @@ def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) ->
     )
 
 
-_CHILDREN = ("queryPlan", "winningPlan", "executionStages", "shards", "inputStage", "inputStages", "outerStage", "innerStage")
+_CHILDREN = (
+    "queryPlan",
+    "winningPlan",
+    "executionStages",
+    "shards",
+    "inputStage",
+    "inputStages",
+    "outerStage",
+    "innerStage",
+)
 
 
 def _named(node: Any, name: str) -> Iterator[Any]:
-    """Values of one field in a tree of stages, outermost first; every server version nests them a little differently."""
+    """Values of one field in a tree of stages, outermost first; server versions nest them a little differently."""
     if isinstance(node, list):
         for child in node:
             yield from _named(child, name)

@@ -28,6 +28,9 @@ _BLOCK = 5_000
 _MAX_PATIENTS = 40_000
 _PRACTITIONERS = 2_000
 _JITTER_DAYS = 7
+# Of the claims that last longer than a day: share billed by the month, and mean days of the others.
+_BILLED_BY_MONTH = 0.2
+_MEAN_DAYS = 6.0
 _DAY_MS = 86_400_000
 _EPOCH = dt.date(1970, 1, 1)
 # Decimal128 of c cents from its two 64-bit halves, exponent -2: 0.5 us instead of 10 us from a string.
@@ -54,7 +57,9 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
     volume = config.data_generation.target_volume
     stop = volume if stop is None else stop
     if not (type(start) is int and type(stop) is int and 0 <= start <= stop <= volume):
-        raise InvalidQuery(f"start, stop: {start!r}, {stop!r} are not accepted; accepted: 0 <= start <= stop <= {volume:,}.")
+        raise InvalidQuery(
+            f"start, stop: {start!r}, {stop!r} are not accepted; accepted: 0 <= start <= stop <= {volume:,}."
+        )
     return _plain_claims(claim_generator(config.data_generation), start, stop)
 
 
@@ -140,7 +145,11 @@ class ClaimGenerator:
         updated = self._updated_ms(numbers, end, draws[11]).astype("datetime64[ms]").tolist()
         columns = (provider, system, begin, end, overpaid, recouped, method, patient, staff)
         rows = zip(
-            numbers.tolist(), self.ids(numbers), updated, *(column.tolist() for column in columns), strict=True
+            numbers.tolist(),
+            self.ids(numbers),
+            updated,
+            *(column.tolist() for column in columns),
+            strict=True,
         )
         return [self._document(*row) for row in rows]
 
@@ -184,10 +193,15 @@ class ClaimGenerator:
         return np.minimum(day, len(self._arrival_share) - 1)
 
     def _duration_days(self, system: np.ndarray, one_day: np.ndarray, length: np.ndarray) -> np.ndarray:
-        """0 for most claims; else 1 to D days with an exponential tail of mean 6, cut at D."""
-        longest, mean = self._data.max_claim_days, 6.0
-        tail = 1 + np.floor(-mean * np.log1p(-length * -np.expm1(-longest / mean)))
-        return np.where(one_day < _SAME_DAY[system], 0, np.clip(tail, 1, longest)).astype(np.int64)
+        """Days from begin to end: 0 for most claims, else a few, or a month where care is billed by the month."""
+        longest = self._data.max_claim_days
+        by_month = length < _BILLED_BY_MONTH
+        month = 27 + 4 * length / _BILLED_BY_MONTH
+        rest = np.maximum(0, (length - _BILLED_BY_MONTH) / (1 - _BILLED_BY_MONTH))
+        # An exponential tail, cut so that it never reaches beyond D.
+        few = 1 - _MEAN_DAYS * np.log1p(rest * np.expm1(-longest / _MEAN_DAYS))
+        days = np.clip(np.floor(np.where(by_month, month, few)), 1, longest)
+        return np.where(one_day < _SAME_DAY[system], 0, days).astype(np.int64)
 
     def _share(self, numbers: np.ndarray) -> np.ndarray:
         return (numbers + 0.5) / self._data.target_volume
@@ -207,7 +221,9 @@ class ClaimGenerator:
         return np.maximum(self._arrival_ms(numbers), done) + lag.astype(np.int64)
 
     @staticmethod
-    def _member_of(first: np.ndarray, size: np.ndarray, provider: np.ndarray, draw: np.ndarray, total: int) -> np.ndarray:
+    def _member_of(
+        first: np.ndarray, size: np.ndarray, provider: np.ndarray, draw: np.ndarray, total: int
+    ) -> np.ndarray:
         return (first[provider] + (draw * size[provider]).astype(np.int64)) % total
 
     def _make_patients(self, count: int) -> list[RawBSONDocument]:

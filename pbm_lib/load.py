@@ -74,7 +74,9 @@ class LoadReport:
             if self.inserted
             else "nothing to add"
         )
-        rows = "".join(f"\n  {tier:<6} {claims:>12,} claims of {count:,} providers" for tier, count, claims in self.tiers)
+        rows = "".join(
+            f"\n  {tier:<6} {claims:>12,} claims of {count:,} providers" for tier, count, claims in self.tiers
+        )
         return f"LoadReport: {self.volume:,} claims on the server, every provider's count checked; {done}{rows}"
 
 
@@ -139,7 +141,11 @@ def load_claims(
 
 
 def _load(
-    store: ClaimStore, missing: list[tuple[int, int]], workers: int, progress: bool, points: list[tuple[float, int]]
+    store: ClaimStore,
+    missing: list[tuple[int, int]],
+    workers: int,
+    progress: bool,
+    points: list[tuple[float, int]],
 ) -> int:
     """Insert the missing batches; returns the claims added."""
     volume = store.config.data_generation.target_volume
@@ -167,7 +173,7 @@ def _load(
         raise LoadError(f"The load was interrupted: {_so_far(volume - todo + added, volume)} {_GO_ON}") from None
     except BrokenProcessPool:
         raise LoadError(
-            f"A loading process ended unexpectedly (killed, or out of memory): {_so_far(volume - todo + added, volume)} "
+            f"A loading process ended (killed, or out of memory): {_so_far(volume - todo + added, volume)} "
             f'{_GO_ON} In a script, load_claims must be called under if __name__ == "__main__":.'
         ) from None
     except LoadError as error:

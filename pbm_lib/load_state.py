@@ -15,7 +15,14 @@ from .generate import GENERATOR_VERSION, ClaimGenerator, claim_generator
 from .roster import Provider, provider_roster
 from .store import ClaimStore, setup_collection
 
-__all__ = ["claim_collection", "count_by_provider", "finish", "load_settings", "missing_ranges", "state_collection"]
+__all__ = [
+    "claim_collection",
+    "count_by_provider",
+    "finish",
+    "load_settings",
+    "missing_ranges",
+    "state_collection",
+]
 
 _START_OVER = "To drop those claims and start over: load_claims(store, replace=True)."
 _GROUP = 64  # batches whose claims are counted together before one looks closer
@@ -88,7 +95,11 @@ def mark(store: ClaimStore, state: str) -> None:
         store: an open store.
         state: "loading" or "complete".
     """
-    document = {"settings": load_settings(store.config.data_generation), "state": state, "at": dt.datetime.now(dt.UTC)}
+    document = {
+        "settings": load_settings(store.config.data_generation),
+        "state": state,
+        "at": dt.datetime.now(dt.UTC),
+    }
     state_collection(store).replace_one({ID: store.collection.name}, document, upsert=True)
 
 
@@ -153,7 +164,9 @@ def missing_ranges(store: ClaimStore, batch_size: int) -> list[tuple[int, int]]:
         present = _present(store, generator, first, last)
         if present < last - first:
             batches = [(start, min(start + batch_size, last)) for start in range(first, last, batch_size)]
-            missing += [batch for batch in batches if not present or _present(store, generator, *batch) < batch[1] - batch[0]]
+            missing += [
+                batch for batch in batches if not present or _present(store, generator, *batch) < batch[1] - batch[0]
+            ]
     return missing
 
 

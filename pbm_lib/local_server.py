@@ -190,15 +190,23 @@ def diagnose(folder: Path) -> str:
     except OSError:
         tail = ""
     if "No space left on device" in tail or "ENOSPC" in tail:
-        return f"The disk that holds {folder} is full. Free some space (3 million claims take about 1 GB), then try again."
+        return (
+            f"The disk that holds {folder} is full. Free some space (3 million claims take about 1 GB), then try again."
+        )
     if "Address already in use" in tail or "SocketException" in tail:
         return "Its port is in use by another program. Set local_server.port in the config to a free port, or to 0."
-    if "DBPathInUse" in tail or "mongod.lock" in tail and "unavailable" in tail:
+    if "DBPathInUse" in tail or ("mongod.lock" in tail and "unavailable" in tail):
         return f"Another mongod uses the data folder {folder}. Stop that one, or set local_server.data_dir."
-    if "Permission denied" in tail or "not permitted" in tail or "Attempted to create a lock file on a read-only" in tail:
+    if (
+        "Permission denied" in tail
+        or "not permitted" in tail
+        or "Attempted to create a lock file on a read-only" in tail
+    ):
         return f"The data folder {folder} is not writable. Change its owner, or set local_server.data_dir."
-    if "UPGRADE PROBLEM" in tail or "featureCompatibilityVersion" in tail and "invalid" in tail.lower():
-        return f"The data in {folder} was written by another MongoDB version. Set local_server.data_dir to a new folder."
+    if "UPGRADE PROBLEM" in tail or ("featureCompatibilityVersion" in tail and "invalid" in tail.lower()):
+        return (
+            f"The data in {folder} was written by another MongoDB version. Set local_server.data_dir to a new folder."
+        )
     return f"See the end of its log: {folder / _LOG}."
 
 

@@ -93,7 +93,11 @@ class ClaimQuery:
             return [self.filter()]
         begins = {"$gte": self.start} if self.end is None else {"$gte": self.start, "$lte": self.end}
         # A range that ends before the earliest carry-in cannot be: end >= start is checked when the query is made.
-        carry_ins = {TIN: self.tin, BEGIN: {"$gte": self._carry_in_start, "$lt": self.start}, END: {"$gte": self.start}}
+        carry_ins = {
+            TIN: self.tin,
+            BEGIN: {"$gte": self._carry_in_start, "$lt": self.start},
+            END: {"$gte": self.start},
+        }
         return [{TIN: self.tin, BEGIN: begins}, carry_ins]
 
     @property
@@ -287,7 +291,7 @@ def make_query(
     last = _instant("service_date_end", end, whole_day=True)
     if first is not None and last is not None and last < first:
         raise InvalidQuery(
-            f"service_date_end: {_shown(end)} is before service_date_start {_shown(start)}; accepted: the same day or later."
+            f"service_date_end: {_shown(end)} is before service_date_start {_shown(start)}; accepted: no earlier."
         )
     return ClaimQuery(tin, first, last, store.max_claim_days if plan == "bounded" else None)
 
@@ -312,7 +316,9 @@ def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
     if page_size is None:
         return store.config.query.default_page_size
     if type(page_size) is not int or not 1 <= page_size <= most:
-        raise InvalidQuery(f"page_size: {_shown(page_size)} is not accepted; accepted: a whole number from 1 to {most:,}.")
+        raise InvalidQuery(
+            f"page_size: {_shown(page_size)} is not accepted; accepted: a whole number from 1 to {most:,}."
+        )
     return page_size
 
 
@@ -378,7 +384,7 @@ def _instant(name: str, value: Any, *, whole_day: bool) -> dt.datetime | None:
         return None
     if not isinstance(value, dt.date) or value != value:  # NaT is a datetime that does not equal itself
         raise InvalidQuery(
-            f"{name}: {_shown(value)} is not accepted; accepted: datetime.date, datetime.datetime (naive means UTC), or None."
+            f"{name}: {_shown(value)} is not accepted; accepted: a date, a datetime (naive means UTC), or None."
         )
     if not isinstance(value, dt.datetime):
         time = dt.time(23, 59, 59, 999_000) if whole_day else dt.time()
@@ -390,7 +396,9 @@ def _instant(name: str, value: Any, *, whole_day: bool) -> dt.datetime | None:
         # A start between two milliseconds must not let in a claim of the earlier one.
         return whole if whole_day or whole == moment else whole + _MS
     except (OverflowError, ValueError):
-        raise InvalidQuery(f"{name}: {_shown(value)} is not accepted; accepted: a moment in the years 1 to 9999, in UTC.") from None
+        raise InvalidQuery(
+            f"{name}: {_shown(value)} is not accepted; accepted: a moment in the years 1 to 9999, in UTC."
+        ) from None
 
 
 def _shown(value: Any) -> str:

@@ -14,7 +14,16 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from .claim import BEGIN, COVERING_INDEX, END, ID, PROVIDER_INDEX, claim_validator, duration_rule, max_claim_days_of
+from .claim import (
+    BEGIN,
+    COVERING_INDEX,
+    END,
+    ID,
+    PROVIDER_INDEX,
+    claim_validator,
+    duration_rule,
+    max_claim_days_of,
+)
 from .config import Config, load_config
 from .errors import SetupError, remember_secret, translated_driver_errors
 from .local_server import start_local_server
@@ -217,7 +226,8 @@ def _collection(client: MongoClient, config: Config) -> Collection:
     # Naive datetimes in UTC, whatever the URI asks: claims, cursors and tests then compare alike everywhere.
     database = client.get_database(config.mongodb.database)
     return database.get_collection(
-        config.mongodb.collection, codec_options=database.codec_options.with_options(tz_aware=False, tzinfo=None)
+        config.mongodb.collection,
+        codec_options=database.codec_options.with_options(tz_aware=False, tzinfo=None),
     )
 
 
@@ -257,7 +267,11 @@ def _install_validator(store: ClaimStore, days: int) -> None:
     _refuse_longer_claims(store, days)
     if max_claim_days_of(options)[0] != days:
         store.collection.database.command(
-            "collMod", store.collection.name, validator=wanted, validationLevel="strict", validationAction="error"
+            "collMod",
+            store.collection.name,
+            validator=wanted,
+            validationLevel="strict",
+            validationAction="error",
         )
         # Once more: a claim may have arrived between the check and the rule.
         _refuse_longer_claims(store, days)
@@ -306,5 +320,3 @@ def _install_index(store: ClaimStore) -> None:
     other = _INDEX_NAMES[not covering]
     if other in indexes and _same_index({other: indexes[other]}, not covering):
         collection.drop_index(other)
-
-

@@ -1,0 +1,136 @@
+"""A real mongod for the session, a fresh database for each test, and small configs made from the real one."""
+
+from __future__ import annotations
+
+import copy
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pbm_lib.config import Config, load_config
+from pbm_lib.load import load_claims
+from pbm_lib.local_server import start_local_server, stop_local_server
+from pbm_lib.store import ClaimStore, connect, open_client, setup_collection
+
+PROJECT = Path(__file__).resolve().parents[1]
+SMALL = {
+    "data_generation": {
+        "target_volume": 6_000,
+        "tiers": [
+            {"name": "3K", "claims_per_provider": 3_000, "providers": 1},
+            {"name": "300", "claims_per_provider": 300, "providers": 8},
+            {"name": "60", "claims_per_provider": 60, "providers": 10},
+        ],
+        "batch_size": 500,
+        "workers": 1,
+    },
+    "performance": {
+        "iterations": 3,
+        "warmup": 1,
+        "plain_iterations": 2,
+        "tiers_to_test": ["3K", "300", "60"],
+        "concurrency": [1, 2],
+        "concurrency_seconds": 0.2,
+        "targets": {"first_page_p95_ms": {"3K": 1000}},
+    },
+    "local_server": {"port": 0, "cache_gb": 0.25},
+}
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A copy of nested settings with some of them changed."""
+    result = copy.deepcopy(base)
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict) and key != "targets":
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def small_settings(changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The project's config.yaml, scaled down to a few thousand claims, with changes."""
+    base = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    return merged(merged(base, SMALL), changes or {})
+
+
+def write_config(folder: Path, changes: dict[str, Any] | None = None) -> Path:
+    """Write a small config.yaml into a folder; its local server, if any, lives there too."""
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(small_settings(changes)), encoding="utf-8")
+    return file
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The user's own cluster is never touched: tests use MONGODB_URI_TEST, or a server of their own.
+    os.environ.pop("MONGODB_URI", None)
+
+
+@pytest.fixture(scope="session")
+def test_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the session's server: MONGODB_URI_TEST, or a temporary mongod from the wheel."""
+    if uri := os.environ.get("MONGODB_URI_TEST"):
+        yield uri
+        return
+    config = load_config(write_config(tmp_path_factory.mktemp("server")))
+    yield start_local_server(config).uri
+    stop_local_server(config)
+
+
+@pytest.fixture(scope="session")
+def _databases(test_uri: str) -> Iterator[list[str]]:
+    """Names of the databases that tests made; dropped at the end of the session."""
+    names: list[str] = []
+    yield names
+    with open_client(test_uri) as client:
+        for name in names:
+            client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def make_config(tmp_path_factory: pytest.TempPathFactory, _databases: list[str]) -> Callable[..., Config]:
+    """Call it with changes to get a small config with a database of its own."""
+
+    def make(changes: dict[str, Any] | None = None) -> Config:
+        database = f"pbm_test_{uuid.uuid4().hex[:12]}"
+        _databases.append(database)
+        settings = merged({"mongodb": {"database": database}}, changes or {})
+        return load_config(write_config(tmp_path_factory.mktemp("config"), settings))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
+    """Call it with changes (or a Config) to get a connected store; closed at the end of the session."""
+    stores: list[ClaimStore] = []
+
+    def make(changes: dict[str, Any] | Config | None = None) -> ClaimStore:
+        config = changes if isinstance(changes, Config) else make_config(changes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MONGODB_URI", test_uri)
+            stores.append(connect(config))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: Callable[..., ClaimStore]) -> ClaimStore:
+    """A set-up, empty collection of this test's own."""
+    return setup_collection(open_store())
+
+
+@pytest.fixture(scope="session")
+def loaded_store(open_store: Callable[..., ClaimStore]) -> ClaimStore:
+    """6,000 claims, loaded once a session; tests only read it."""
+    store = setup_collection(open_store())
+    load_claims(store, progress=False)
+    return store
