@@ -1,0 +1,159 @@
+"""Real mongod processes for tests: one, three as a replica set, with authentication, with TLS; made to be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from pbm_lib.local_server import find_mongod
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Mongod:
+    """One mongod process on a data folder and port of its own; it can be killed and started again."""
+
+    folder: Path
+    options: list[str] = field(default_factory=list)
+    port: int = field(default_factory=free_port)
+    client_options: dict = field(default_factory=dict)
+    process: subprocess.Popen | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://{self.address}/?directConnection=true"
+
+    def start(self) -> Mongod:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            [
+                str(find_mongod()),
+                *("--dbpath", str(self.folder), "--port", str(self.port), "--bind_ip", "127.0.0.1"),
+                *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
+                *("--logpath", str(self.folder / "mongod.log"), "--logappend"),
+                *self.options,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        with self.client() as client:
+            wait_for(lambda: self.process.poll() is not None or answers(client), 60, f"mongod {self.port}")
+        assert self.process.poll() is None, f"mongod ended with {self.process.returncode}"
+        return self
+
+    def client(self, **options) -> MongoClient:
+        return MongoClient(self.uri, serverSelectionTimeoutMS=2_000, **{**self.client_options, **options})
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it cleanly, if it still runs."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@dataclass
+class ReplicaSet:
+    """Three mongods that elect a primary within a second or two."""
+
+    nodes: list[Mongod]
+    name: str = "rs"
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://{','.join(node.address for node in self.nodes)}/?replicaSet={self.name}"
+
+    def primary(self) -> Mongod:
+        """The node that says it is primary, waiting up to a minute for one."""
+        found: list[Mongod] = []
+
+        def is_there() -> bool:
+            for node in self.nodes:
+                if node.process.poll() is None:
+                    with node.client() as client, contextlib.suppress(PyMongoError):
+                        if client.admin.command("hello").get("isWritablePrimary"):
+                            found.append(node)
+                            return True
+            return False
+
+        wait_for(is_there, 60, "a primary")
+        return found[0]
+
+    def step_down(self) -> None:
+        """Make the primary give way to another node for 20 seconds."""
+        with self.primary().client() as client, contextlib.suppress(PyMongoError):
+            client.admin.command("replSetStepDown", 20, secondaryCatchUpPeriodSecs=10)
+
+
+def answers(client: MongoClient) -> bool:
+    """Whether a ping comes back."""
+    try:
+        client.admin.command("ping")
+    except PyMongoError:
+        return False
+    return True
+
+
+def wait_for(condition, seconds: float, what: str) -> None:
+    """Poll until a condition holds; fail the test when it does not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running(mongod: Mongod) -> Iterator[Mongod]:
+    """A mongod for the length of a block; its data are removed afterwards."""
+    try:
+        yield mongod.start()
+    finally:
+        mongod.stop()
+        shutil.rmtree(mongod.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replica_set(folder: Path, options: list[str] | None = None) -> Iterator[ReplicaSet]:
+    """A three-node replica set with a primary, for the length of a block."""
+    extra = ["--replSet", "rs", "--oplogSize", "128", *(options or [])]
+    cluster = ReplicaSet([Mongod(folder / f"node{number}", list(extra)) for number in range(3)])
+    try:
+        for node in cluster.nodes:
+            node.start()
+        members = [{"_id": number, "host": node.address} for number, node in enumerate(cluster.nodes)]
+        with cluster.nodes[0].client() as client:
+            settings = {"electionTimeoutMillis": 2_000, "heartbeatIntervalMillis": 500}
+            client.admin.command("replSetInitiate", {"_id": "rs", "members": members, "settings": settings})
+        cluster.primary()
+        yield cluster
+    finally:
+        for node in cluster.nodes:
+            node.stop()
+        shutil.rmtree(folder, ignore_errors=True)
