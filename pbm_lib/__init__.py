@@ -9,27 +9,34 @@ page = pbm.find_claims(store, provider.tin)
 page = pbm.find_claims(store, provider.tin, cursor=page.next_cursor)
 """
 
-from .config import Config, load_config
-from .errors import (
-    ConfigError,
-    InvalidCursor,
-    InvalidQuery,
-    LoadError,
-    PbmError,
-    ServerUnavailable,
-    SetupError,
-)
+from .charts import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
+from .claim import sample_claim
+from .claims_view import claims_chart, claims_sample, claims_summary
+from .compare import compare_indexes, compare_paging, compare_plans, plans_frame
+from .config import Config, load_config, output_folder
+from .demo_charts import load_rate_chart, paging_chart
+from .errors import ConfigError, InvalidCursor, InvalidQuery, LoadError, PbmError, ServerUnavailable, SetupError
 from .explain import QueryPlan, explain_claims, explain_count
 from .generate import generate_claims
 from .load import LoadReport, load_claims
 from .local_server import stop_local_server
-from .query import ClaimPage, count_claims, find_claims, iter_claims
+from .measure import run_performance
+from .page import ClaimPage
+from .performance_run import PerformanceRun
+from .query import count_claims, find_claims, iter_claims
+from .ready import require_claims
+from .report import ReportFiles, write_report
+from .report_tables import targets_frame
 from .roster import Provider, list_providers
-from .store import ClaimStore, ServerInfo, connect, setup_collection
+from .run_file import RunFileError
+from .show import footprint_frame, indexes_frame, refusal, show_claim, table, tiers_frame, topology_note
+from .sizing import ClusterSizing, size_cluster
+from .store import ClaimStore, ServerInfo, connect, covering_index, setup_collection
 
 __all__ = [
     "ClaimPage",
     "ClaimStore",
+    "ClusterSizing",
     "Config",
     "ConfigError",
     "InvalidCursor",
@@ -37,23 +44,54 @@ __all__ = [
     "LoadError",
     "LoadReport",
     "PbmError",
+    "PerformanceRun",
     "Provider",
     "QueryPlan",
+    "ReportFiles",
+    "RunFileError",
     "ServerInfo",
     "ServerUnavailable",
     "SetupError",
+    "claims_chart",
+    "claims_sample",
+    "claims_summary",
+    "compare_indexes",
+    "compare_paging",
+    "compare_plans",
+    "concurrency_chart",
     "connect",
     "count_claims",
+    "covering_index",
     "explain_claims",
     "explain_count",
     "find_claims",
+    "footprint_frame",
     "generate_claims",
+    "indexes_frame",
     "iter_claims",
+    "keyset_chart",
+    "latency_by_tier_chart",
     "list_providers",
     "load_claims",
     "load_config",
+    "load_rate_chart",
+    "output_folder",
+    "paging_chart",
+    "plans_chart",
+    "plans_frame",
+    "refusal",
+    "require_claims",
+    "run_performance",
+    "sample_claim",
     "setup_collection",
+    "show_claim",
+    "size_cluster",
     "stop_local_server",
+    "table",
+    "targets_frame",
+    "tiers_frame",
+    "topology_note",
+    "write_report",
 ]
 
 

@@ -86,6 +86,9 @@ def duration_rule(max_claim_days: int) -> dict[str, Any]:
 def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
     """Read D back from a collection's options, if the server enforces it.
 
+    D also says that `_id` is an ObjectId and both dates are dates. What a validator cannot promise: a writer with the
+    right bypassDocumentValidation (roles such as dbAdmin or restore have it) who uses it stores what he likes.
+
     Args:
         options: what `Collection.options()` returned.
 
@@ -101,10 +104,11 @@ def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
     if action not in ("error", "errorAndLog"):
         return None, f"the validator's action is {action}, not error, so longer claims may be stored"
     schema = validator.get("$jsonSchema", {})
-    # Without both dates the rule would pass: null sorts before every number.
-    for field in (BEGIN, END):
-        if field not in schema.get("required", []) or _type_of(schema, field) != "date":
-            return None, f"the validator does not require {field} to be a date"
+    # Without both dates the rule would pass: null sorts before every number. And where _id has one type, a page's
+    # order need not allow for others.
+    for field, wanted in ((BEGIN, "date"), (END, "date"), (ID, "objectId")):
+        if field not in schema.get("required", []) or _type_of(schema, field) != wanted:
+            return None, f"the validator does not require {field} to be of type {wanted}"
     days = _days_in(validator.get("$expr"))
     if days is None:
         return None, "the validator does not hold the rule begin <= end <= begin + D days"

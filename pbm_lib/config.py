@@ -1,198 +1,46 @@
-"""config.yaml as frozen dataclasses: every key checked, every error names key, value and what is accepted."""
+"""Read config.yaml and check it: every error names key, value and what is accepted. Also: the project's folders."""
 
-import datetime as dt
 import difflib
 import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import yaml
-from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError, model_validator
-from pydantic.dataclasses import dataclass
+from pydantic import TypeAdapter, ValidationError
 
 from .errors import ConfigError
+from .settings import (
+    TARGETS,
+    AtlasConfig,
+    AtlasTier,
+    Config,
+    DataGenerationConfig,
+    LocalServerConfig,
+    MongoDBConfig,
+    PerformanceConfig,
+    QueryConfig,
+    Tier,
+    shown,
+)
 
-__all__ = ["Config", "load_config"]
+__all__ = [
+    "TARGETS",
+    "AtlasConfig",
+    "AtlasTier",
+    "Config",
+    "DataGenerationConfig",
+    "LocalServerConfig",
+    "MongoDBConfig",
+    "PerformanceConfig",
+    "QueryConfig",
+    "Tier",
+    "load_config",
+    "notebooks_folder",
+    "output_folder",
+]
 
-_CLOSED = ConfigDict(extra="forbid")
-_PACKAGE_HOME = Path(__file__).resolve().parents[1]
-
-# Strict: YAML has types of its own, so "1", true and 1 are three different things.
-Whole = Annotated[int, Field(strict=True)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Switch = Annotated[bool, Field(strict=True)]
-Positive = Annotated[Whole, Field(ge=1)]
-NonNegative = Annotated[Whole, Field(ge=0)]
-PositiveNumber = Annotated[Number, Field(gt=0)]
-Day = Annotated[dt.date, Field(strict=True)]
-
-
-def _auto_or_count(value: Any) -> Any:
-    if value == "auto" or (type(value) is int and 1 <= value <= 32):
-        return value
-    raise ValueError(f"data_generation.workers: {_shown(value)} is not accepted; accepted: auto, or 1 to 32")
-
-
-Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
-ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class MongoDBConfig:
-    """Where the claims live: section `mongodb`."""
-
-    database: Name
-    collection: Name
-    covering_index: Switch
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Tier:
-    """Providers of one size: `providers` of them with `claims_per_provider` claims each."""
-
-    name: Name
-    claims_per_provider: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
-    providers: Annotated[Whole, Field(ge=1, le=1_000_000)]
-
-    @property
-    def claims(self) -> int:
-        """Claims of all providers of this tier together."""
-        return self.claims_per_provider * self.providers
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class DataGenerationConfig:
-    """What is generated and how it is loaded: section `data_generation`."""
-
-    seed: Annotated[Whole, Field(ge=0, lt=2**63)]
-    target_volume: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
-    first_service_date: ServiceDate
-    last_service_date: ServiceDate
-    max_claim_days: Annotated[Whole, Field(ge=1, le=366)]
-    batch_size: Annotated[Whole, Field(ge=1, le=50_000)]
-    workers: Annotated[int | str, PlainValidator(_auto_or_count)]
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        names = [tier.name for tier in self.tiers]
-        if len(set(names)) < len(names):
-            raise ValueError(f"data_generation.tiers: tier names must differ, got {names}")
-        if self.last_service_date < self.first_service_date:
-            raise ValueError(
-                f"data_generation.last_service_date: {self.last_service_date} is before first_service_date "
-                f"{self.first_service_date}; accepted: the same day or later"
-            )
-        total = sum(tier.claims for tier in self.tiers)
-        if total != self.target_volume:
-            terms = " + ".join(f"{tier.providers:,} x {tier.claims_per_provider:,}" for tier in self.tiers)
-            raise ValueError(
-                f"data_generation.target_volume: {self.target_volume:,} is not the sum over the tiers; "
-                f"{terms} = {total:,}. Change the tiers, or set target_volume: {total}"
-            )
-        return self
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class QueryConfig:
-    """Page sizes in claims: section `query`."""
-
-    default_page_size: Positive
-    max_page_size: Annotated[Whole, Field(ge=1, le=10_000)]
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        if self.default_page_size > self.max_page_size:
-            raise ValueError(
-                f"query.default_page_size: {self.default_page_size} is above max_page_size "
-                f"{self.max_page_size}; accepted: 1 to {self.max_page_size}"
-            )
-        return self
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class PerformanceConfig:
-    """What a performance run measures: section `performance`."""
-
-    seed: NonNegative
-    iterations: Annotated[Whole, Field(ge=1, le=100_000)]
-    warmup: Annotated[Whole, Field(ge=0, le=1_000)]
-    plain_iterations: Annotated[Whole, Field(ge=0, le=10_000)]
-    tiers_to_test: Annotated[tuple[str, ...], Field(min_length=1)]
-    window_days: Annotated[Whole, Field(ge=1, le=36_600)]
-    concurrency: tuple[Annotated[Whole, Field(ge=1, le=64)], ...]
-    concurrency_seconds: PositiveNumber
-    targets: dict[str, dict[str, PositiveNumber]]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class LocalServerConfig:
-    """The embedded mongod: section `local_server`. `data_dir` is relative to the config file."""
-
-    port: Annotated[Whole, Field(ge=0, le=65_535)]
-    cache_gb: Annotated[Number, Field(ge=0.25, le=1_000)]
-    data_dir: Annotated[str, Field(min_length=1)]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class AtlasTier:
-    """One Atlas cluster tier with its hourly list price in US dollars."""
-
-    name: Name
-    ram_gb: PositiveNumber
-    vcpus: Positive
-    storage_gb: PositiveNumber
-    cache_gb: PositiveNumber
-    usd_per_hour: PositiveNumber
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class AtlasConfig:
-    """The price table with its date and source: section `atlas`."""
-
-    prices_as_of: Day
-    prices_source: str
-    tiers: Annotated[tuple[AtlasTier, ...], Field(min_length=1)]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Config:
-    """All settings of the demo, one attribute a section of config.yaml.
-
-    `path` is the file they were read from; relative paths in it start at its folder.
-    """
-
-    mongodb: MongoDBConfig
-    data_generation: DataGenerationConfig
-    query: QueryConfig
-    performance: PerformanceConfig
-    local_server: LocalServerConfig
-    atlas: AtlasConfig
-    path: Path
-
-    @model_validator(mode="after")
-    def _consistent(self):
-        known = [tier.name for tier in self.data_generation.tiers]
-        for name in self.performance.tiers_to_test:
-            if name not in known:
-                raise ValueError(
-                    f"performance.tiers_to_test: {name!r} is no tier of data_generation.tiers; "
-                    f"accepted: {', '.join(known)}"
-                )
-        return self
-
-    @property
-    def data_dir(self) -> Path:
-        """Folder of the local server's data, absolute."""
-        return (self.path.parent / self.local_server.data_dir).resolve()
-
-    def __repr__(self) -> str:
-        data = self.data_generation
-        return (
-            f"Config({self.path.name}: {data.target_volume:,} claims in {len(data.tiers)} tiers, "
-            f"{self.mongodb.database}.{self.mongodb.collection})"
-        )
+_PROJECT = Path(__file__).resolve().parents[1]
 
 
 def load_config(path: str | Path | None = None) -> Config:
@@ -232,9 +80,34 @@ def load_config(path: str | Path | None = None) -> Config:
         raise ConfigError(f"{file.name}: {_explain(error)}") from None
 
 
+def output_folder(path: str | Path = "") -> Path:
+    """Return the folder for run files, charts and reports, making it if it is missing.
+
+    Args:
+        path: a folder; "" takes `outputs/` of the project.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    folder = Path(path).expanduser().resolve() if path else _PROJECT / "outputs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"Cannot make the output folder {folder}: {error.strerror}. Name another one.") from None
+    return folder
+
+
+def notebooks_folder() -> Path:
+    """Return the folder of the demo's notebooks."""
+    return _PROJECT / "notebooks"
+
+
 def _find_config() -> Path:
     working = Path.cwd()
-    for folder in (working, *working.parents, _PACKAGE_HOME):
+    for folder in (working, *working.parents, _PROJECT):
         if (folder / "config.yaml").is_file():
             return folder / "config.yaml"
     raise ConfigError(f"No config.yaml in {working} or above it. Work inside the project, or pass the file's path.")
@@ -269,30 +142,25 @@ def _explain(error: ValidationError) -> str:
     for problem in error.errors(include_url=False)[:5]:
         location = problem["loc"]
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-        kind, shown = problem["type"], _shown(problem.get("input"))
+        kind, value = problem["type"], shown(problem.get("input"))
         if kind == "value_error":
             sentences.append(str(problem["ctx"]["error"]) + ".")
         elif kind in ("unexpected_keyword_argument", "extra_forbidden"):
             accepted = [f.name for f in fields(_section_at(location[:-1])) if f.name != "path"]
             close = difflib.get_close_matches(str(location[-1]), accepted, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
-            sentences.append(f"unknown key {key} (value {shown}).{hint} Accepted: {', '.join(accepted)}.")
+            sentences.append(f"unknown key {key} (value {value}).{hint} Accepted: {', '.join(accepted)}.")
         elif kind in ("missing", "missing_argument"):
             sentences.append(f"missing key {key}. Add it; README has every key with its default.")
         elif kind == "dataclass_type":
             sentences.append(
-                f"{key}: {shown} is not accepted; accepted: a section with {_names(_section_at(location))}."
+                f"{key}: {value} is not accepted; accepted: a section with {_names(_section_at(location))}."
             )
         else:
             accepted = problem["msg"].removeprefix("Input should be ").removeprefix("String should ")
             accepted = accepted.replace("Tuple should have", "a list of").replace("a valid tuple", "a list")
-            sentences.append(f"{key}: {shown} is not accepted; accepted: {accepted}.")
+            sentences.append(f"{key}: {value} is not accepted; accepted: {accepted}.")
     return " ".join(dict.fromkeys(sentences))
-
-
-def _shown(value: Any) -> str:
-    text = str(value) if isinstance(value, dt.date) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _section_at(location: tuple) -> type:

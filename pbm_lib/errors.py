@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from urllib.parse import unquote, unquote_plus
 
+from bson.errors import BSONError
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -173,3 +174,5 @@ def translated_driver_errors():
         yield
     except PyMongoError as error:
         raise explain_driver_error(error) from None
+    except BSONError as error:
+        raise PbmError(f"A document on the server holds a value that cannot be read: {redact(error)[:150]}.") from None

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bson import ObjectId, json_util
-
+from .claim_query import checked_page_size, make_query, query_identity
 from .cursor import decode_cursor
 from .errors import translated_driver_errors
-from .query import checked_page_size, make_query, query_identity, sort_order
+from .keyset import sort_order
+from .mql import to_mql
 from .store import ClaimStore
 
 __all__ = ["QueryPlan", "explain_claims", "explain_count", "to_mql"]
 
+_LABEL, _WIDTH = 20, 110
+# The server's names of its stages, in words, in the order in which the work is done.
+_IN_WORDS = {
+    "COLLSCAN": "reads every document of the collection",
+    "COUNT_SCAN": "counts keys in the index",
+    "IXSCAN": "walks the index",
+    "SORT_MERGE": "merges walks of the index in order",
+    "FETCH": "fetches documents",
+    "SORT": "sorts in memory",
+    "LIMIT": "stops after the page",
+}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class QueryPlan:
     """How the server answered one query.
 
@@ -45,24 +57,41 @@ class QueryPlan:
 
     def facts(self) -> dict[str, str]:
         """Return label to value, as a customer reads them."""
+        steps = [words for stage, words in _IN_WORDS.items() if stage in self.stages]
         return {
             "Plan": self.plan,
             "Query": self.mql,
             "Index": self.index or "none",
-            "Stages": " < ".join(self.stages),
-            "Keys examined": f"{self.keys_examined:,}",
-            "Documents examined": f"{self.docs_examined:,}",
+            "Stages": f"{' < '.join(self.stages)}" + (f" ({', '.join(steps)})" if steps else ""),
+            "Keys examined": self._per_claim(self.keys_examined),
+            "Documents examined": self._per_claim(self.docs_examined),
             "Returned": f"{self.returned:,}",
             "Time on the server": f"{self.server_ms:,} ms",
         }
 
+    def _per_claim(self, examined: int) -> str:
+        if examined <= self.returned + 2 or not self.returned:  # a merge or a count looks at the next key as well
+            return f"{examined:,}"
+        return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
+
     def __repr__(self) -> str:
-        return "QueryPlan\n" + "\n".join(f"  {label:<18} {value}" for label, value in self.facts().items())
+        lines = ["QueryPlan"]
+        for label, value in self.facts().items():
+            start = f"  {label:<{_LABEL}}"
+            lines += textwrap.wrap(
+                value,
+                _WIDTH,
+                initial_indent=start,
+                subsequent_indent=" " * len(start),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        style = "style='text-align:left'"
+        style = "style='text-align:left;vertical-align:top'"
         rows = "".join(
-            f"<tr><th {style}>{label}</th><td {style}>{html.escape(value)}</td></tr>"
+            f"<tr><th {style}>{label}</th><td {style}>{_cell(label, value)}</td></tr>"
             for label, value in self.facts().items()
         )
         return f"<table>{rows}</table>"
@@ -92,14 +121,16 @@ def explain_claims(
         plan: "bounded" or "plain".
 
     Returns:
-        The plan with what it examined.
+        The plan with what it examined; `plan` says which of the two was in force.
 
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
+        InvalidCursor: the cursor is damaged or belongs to another query.
+        ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, start, end, plan=plan)
-    boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
     limit = checked_page_size(store, page_size)
+    boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
     filter_, order = query.filter(boundary), dict(sort_order(boundary))
     command = {"find": store.collection.name, "filter": filter_, "sort": order, "limit": limit}
     mql = f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
@@ -129,6 +160,7 @@ def explain_count(
 
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
+        ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, start, end, plan=plan)
     name = store.collection.name
@@ -141,31 +173,16 @@ def explain_count(
     return plans
 
 
-def to_mql(value: Any) -> str:
-    """Return a filter as one would type it in mongosh, with ISODate and ObjectId.
-
-    Args:
-        value: a filter or a part of one.
-    """
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(key)}: {to_mql(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(to_mql(inner) for inner in value) + "]"
-    if isinstance(value, dt.datetime):
-        text = value.isoformat(timespec="milliseconds").removesuffix(".000").removesuffix("T00:00:00")
-        return f'ISODate("{text}Z")' if "T" in text else f'ISODate("{text}")'
-    if isinstance(value, ObjectId):
-        return f'ObjectId("{value}")'
-    return json_util.dumps(value)
-
-
-def _key(name: str) -> str:
-    return name if name.lstrip("$").isidentifier() else json.dumps(name)
+def _cell(label: str, value: str) -> str:
+    return f"<code>{html.escape(value)}</code>" if label == "Query" else html.escape(value)
 
 
 def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) -> QueryPlan:
     with translated_driver_errors():
-        answer = store.collection.database.command("explain", command, verbosity="executionStats")
+        # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
+        answer = store.collection.database.command(
+            "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
+        )
     stats = answer["executionStats"]
     stages = list(_named(answer["queryPlanner"]["winningPlan"], "stage"))
     counted = list(_named(stats["executionStages"], "nCounted"))

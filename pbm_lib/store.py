@@ -5,32 +5,37 @@ from __future__ import annotations
 import html
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pymongo
+from bson.binary import UuidRepresentation
+from bson.codec_options import DatetimeConversion
 from dotenv import dotenv_values
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure
+from pymongo.errors import InvalidURI, OperationFailure
 
-from .claim import (
-    BEGIN,
-    COVERING_INDEX,
-    END,
-    ID,
-    PROVIDER_INDEX,
-    claim_validator,
-    duration_rule,
-    max_claim_days_of,
-)
+from .claim import max_claim_days_of
 from .config import Config, load_config
-from .errors import SetupError, remember_secret, translated_driver_errors
+from .errors import remember_secret, translated_driver_errors
+from .index import find_index, install_index
 from .local_server import start_local_server
+from .validation import create_collection
 
-__all__ = ["ClaimStore", "ServerInfo", "connect", "open_client", "ping_ms", "server_uri", "setup_collection"]
+__all__ = [
+    "ClaimStore",
+    "ServerInfo",
+    "connect",
+    "covering_index",
+    "open_client",
+    "ping_ms",
+    "server_uri",
+    "setup_collection",
+]
 
-_INDEX_NAMES = {False: "claims_by_provider", True: "claims_by_provider_covering"}
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
 _DEFAULT_TIMEOUTS = {"connectTimeoutMS": 5_000, "serverSelectionTimeoutMS": 20_000}
@@ -66,7 +71,8 @@ class ClaimStore:
         collection: the pymongo collection.
         config: the settings it was opened with.
         server: facts about the server (`ServerInfo`).
-        max_claim_days: D in days as the server's validator enforces it; None if nothing does.
+        max_claim_days: D in days as the server's validator enforced it when it was last read, by `connect`,
+            `setup_collection` or `refresh`; None if nothing does.
         bound_reason: how D is known, or why it is not.
         index_name: name of the compound index in use; None before `setup_collection`.
     """
@@ -83,7 +89,7 @@ class ClaimStore:
         with translated_driver_errors():
             self.max_claim_days, self.bound_reason = max_claim_days_of(self.collection.options())
             indexes = self.collection.index_information()
-        ours = {covering: _same_index(indexes, covering) for covering in (False, True)}
+        ours = {covering: find_index(indexes, covering=covering) for covering in (False, True)}
         self.index_name = ours[self.config.mongodb.covering_index] or ours[False] or ours[True]
 
     @property
@@ -125,6 +131,8 @@ def connect(config: Config | None = None) -> ClaimStore:
     """Open the claims collection, on MONGODB_URI or else on the local server.
 
     MONGODB_URI is read from the environment, or from a `.env` file beside the config file; the environment wins.
+    Whatever the URI says of reading, claims are read from the primary, as naive datetimes in UTC: a secondary that lags
+    behind would leave claims out of a walk, and let the set-up overlook one.
 
     Args:
         config: the settings; None loads config.yaml.
@@ -174,9 +182,15 @@ def open_client(uri: str, **options: Any) -> MongoClient:
 
     Returns:
         The client; the caller closes it.
+
+    Raises:
+        pymongo.errors.InvalidURI: an option in the URI has a value that is not accepted.
     """
     defaults = {name: ms for name, ms in _DEFAULT_TIMEOUTS.items() if f"{name.lower()}=" not in uri.lower()}
-    return MongoClient(uri, appname="pbm_lib", **{**defaults, **options})
+    try:
+        return MongoClient(uri, appname="pbm_lib", **{**defaults, **options})
+    except KeyError:  # what pymongo raises for datetime_conversion with a wrong value
+        raise InvalidURI("an option has a value that is not accepted") from None
 
 
 def ping_ms(client: MongoClient, samples: int = 9) -> float:
@@ -194,46 +208,84 @@ def ping_ms(client: MongoClient, samples: int = 9) -> float:
     return sorted(times)[len(times) // 2]
 
 
-def setup_collection(store: ClaimStore) -> ClaimStore:
+def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
     """Create the collection, its validator and its one compound index; safe to repeat.
 
-    On a collection that holds claims, checks first that none breaks the rule begin <= end <= begin + D days, since
-    the validator only guards what is written from then on. The check reads every claim.
+    On a collection that holds claims, checks that none breaks the rule begin <= end <= begin + D days, since the
+    validator only guards what is written from then on. The check reads every claim, also when it is repeated: a writer
+    with the right to bypass the validator may have left a longer claim.
+
+    When `mongodb.covering_index` was switched in the config, builds the index that it asks for and then drops the other
+    one, if it is this program's. No other index is touched.
 
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
+        progress: show a bar on standard output while an index is built, if that takes longer than a second.
 
     Returns:
         The same store, refreshed from the server.
 
     Raises:
-        SetupError: another validator, another index of our name, or a claim longer than D is there.
-        PbmError: the database user lacks the right to do this.
+        SetupError: another validator, another index of our name, or a claim longer than D is there, or the database
+            user lacks a right; the message says which.
+        ServerUnavailable: the server went away.
     """
-    days = store.config.data_generation.max_claim_days
     with translated_driver_errors():
-        database, name = store.collection.database, store.collection.name
-        if name not in database.list_collection_names():
-            database.create_collection(name, validator=claim_validator(days))
-        else:
-            _install_validator(store, days)
-        _install_index(store)
-    store.refresh()
+        create_collection(store.collection, store.config.data_generation.max_claim_days)
+    _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
     return store
 
 
+@contextmanager
+def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimStore]:
+    """Use the covering index for the length of a block, and go back to the config's index whatever happens in it.
+
+    Both ways the new index is built first and the old one dropped when it is ready, so that queries stay fast in
+    between. With `mongodb.covering_index: true` there is nothing to switch.
+
+    Args:
+        store: a store that `setup_collection` has set up.
+        progress: show a bar on standard output while an index is built, if that takes longer than a second.
+
+    Yields:
+        The same store.
+
+    Raises:
+        SetupError: another index is in the way, or the database user lacks a right.
+        ServerUnavailable: the server went away; if it was on the way back, `setup_collection(store)` goes back later.
+    """
+    try:
+        _switch(store, covering=True, progress=progress)
+        yield store
+    finally:
+        _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
+
+
+def _switch(store: ClaimStore, *, covering: bool, progress: bool) -> None:
+    with translated_driver_errors():
+        install_index(store.collection, covering=covering, progress=progress)
+    store.refresh()
+
+
 def _collection(client: MongoClient, config: Config) -> Collection:
-    # Naive datetimes in UTC, whatever the URI asks: claims, cursors and tests then compare alike everywhere.
+    # One way to decode, whatever the URI asks: claims, cursors and tests then compare alike everywhere. A date that no
+    # datetime holds (a customer's "never", in the year 10000) and a UUID stay what BSON has, so that a cursor can too.
     database = client.get_database(config.mongodb.database)
     return database.get_collection(
         config.mongodb.collection,
-        codec_options=database.codec_options.with_options(tz_aware=False, tzinfo=None),
+        codec_options=database.codec_options.with_options(
+            tz_aware=False,
+            tzinfo=None,
+            datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+            uuid_representation=UuidRepresentation.UNSPECIFIED,
+        ),
+        read_preference=ReadPreference.PRIMARY,
     )
 
 
 def _server_info(client: MongoClient) -> ServerInfo:
     hello = client.admin.command("hello")
-    hosts = [client.address[0]] if client.address else [host for host, _ in client.nodes]
+    hosts = [host for host, _ in client.nodes]
     if hello.get("msg") == "isdbgrid":
         topology = "sharded cluster"
     else:
@@ -248,75 +300,3 @@ def _server_info(client: MongoClient) -> ServerInfo:
         cache = None  # needs the right clusterMonitor; shared Atlas tiers and routers have no figure
     version = client.server_info()["version"]
     return ServerInfo(version, topology, host_kind, cache and int(cache), ping_ms(client))
-
-
-def _install_validator(store: ClaimStore, days: int) -> None:
-    wanted, options = claim_validator(days), store.collection.options()
-    present = options.get("validator") or {}
-    known_days, _ = max_claim_days_of({"validator": present})
-    if known_days is not None and known_days != days:
-        raise SetupError(
-            f"{store.collection.full_name} was set up for claims of at most {known_days} days, the config says "
-            f"data_generation.max_claim_days: {days}. Set it to {known_days}, or load anew with replace=True."
-        )
-    if present and present != wanted:
-        raise SetupError(
-            f"{store.collection.full_name} has a validator that is not this program's; it was left alone. Choose "
-            "another mongodb.collection in the config, or remove that validator yourself."
-        )
-    _refuse_longer_claims(store, days)
-    if max_claim_days_of(options)[0] != days:
-        store.collection.database.command(
-            "collMod",
-            store.collection.name,
-            validator=wanted,
-            validationLevel="strict",
-            validationAction="error",
-        )
-        # Once more: a claim may have arrived between the check and the rule.
-        _refuse_longer_claims(store, days)
-
-
-def _refuse_longer_claims(store: ClaimStore, days: int) -> None:
-    dates = {BEGIN: {"$type": "date"}, END: {"$type": "date"}}
-    offender = store.collection.find_one({"$nor": [{**dates, "$expr": duration_rule(days)}]}, {BEGIN: 1, END: 1})
-    if offender:
-        raise SetupError(
-            f"Claim {offender[ID]} in {store.collection.full_name} does not keep begin <= end <= begin + {days} days "
-            f"({BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}), so date ranges cannot rely on that bound. "
-            "Correct or delete it, or raise data_generation.max_claim_days."
-        )
-
-
-def _same_index(indexes: dict[str, Any], covering: bool) -> str | None:
-    """Name of the plain index with our key pattern, whoever made it."""
-    keys = list((COVERING_INDEX if covering else PROVIDER_INDEX).items())
-    for name, index in indexes.items():
-        if list(index["key"]) == keys and not set(index) - {"v", "key", "ns"}:
-            return name
-    return None
-
-
-def _install_index(store: ClaimStore) -> None:
-    covering, collection = store.config.mongodb.covering_index, store.collection
-    indexes = collection.index_information()
-    name = _INDEX_NAMES[covering]
-    if not _same_index(indexes, covering):
-        if name in indexes:
-            raise SetupError(
-                f"{collection.full_name} has another index named {name}; it was left alone. Drop or rename it "
-                "yourself, then set up again."
-            )
-        keys = COVERING_INDEX if covering else PROVIDER_INDEX
-        try:
-            collection.create_index(list(keys.items()), name=name)
-        except OperationFailure as error:
-            if error.code in (85, 86):
-                raise SetupError(
-                    f"{collection.full_name} has an index on the same fields with other options; it was left alone. "
-                    "Drop it yourself, then set up again."
-                ) from None
-            raise
-    other = _INDEX_NAMES[not covering]
-    if other in indexes and _same_index({other: indexes[other]}, not covering):
-        collection.drop_index(other)

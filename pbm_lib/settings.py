@@ -1,0 +1,226 @@
+"""The sections of config.yaml as frozen dataclasses, each value with its type and range."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, PlainValidator, model_validator
+from pydantic.dataclasses import dataclass
+
+__all__ = [
+    "TARGETS",
+    "AtlasConfig",
+    "AtlasTier",
+    "Config",
+    "DataGenerationConfig",
+    "LocalServerConfig",
+    "MongoDBConfig",
+    "PerformanceConfig",
+    "QueryConfig",
+    "Tier",
+    "shown",
+]
+
+_CLOSED = ConfigDict(extra="forbid")
+
+# Strict: YAML has types of its own, so "1", true and 1 are three different things.
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
+Positive = Annotated[Whole, Field(ge=1)]
+NonNegative = Annotated[Whole, Field(ge=0)]
+PositiveNumber = Annotated[Number, Field(gt=0)]
+Day = Annotated[dt.date, Field(strict=True)]
+
+
+def _auto_or_count(value: Any) -> Any:
+    if value == "auto" or (type(value) is int and 1 <= value <= 32):
+        return value
+    raise ValueError(f"data_generation.workers: {shown(value)} is not accepted; accepted: auto, or 1 to 32")
+
+
+TARGETS = ("first_page_p95_ms", "next_page_p95_ms", "deep_page_p95_ms", "count_p95_ms")
+"""Figures of a performance run that may have a target in ms, tier by tier."""
+
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
+ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class MongoDBConfig:
+    """Where the claims live: section `mongodb`."""
+
+    database: Name
+    collection: Name
+    covering_index: Switch
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Tier:
+    """Providers of one size: `providers` of them with `claims_per_provider` claims each."""
+
+    name: Name
+    claims_per_provider: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
+    providers: Annotated[Whole, Field(ge=1, le=1_000_000)]
+
+    @property
+    def claims(self) -> int:
+        """Claims of all providers of this tier together."""
+        return self.claims_per_provider * self.providers
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class DataGenerationConfig:
+    """What is generated and how it is loaded: section `data_generation`."""
+
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)]
+    target_volume: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+    first_service_date: ServiceDate
+    last_service_date: ServiceDate
+    max_claim_days: Annotated[Whole, Field(ge=1, le=366)]
+    batch_size: Annotated[Whole, Field(ge=1, le=50_000)]
+    workers: Annotated[int | str, PlainValidator(_auto_or_count)]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        names = [tier.name for tier in self.tiers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"data_generation.tiers: tier names must differ, got {names}")
+        if self.last_service_date < self.first_service_date:
+            raise ValueError(
+                f"data_generation.last_service_date: {self.last_service_date} is before first_service_date "
+                f"{self.first_service_date}; accepted: the same day or later"
+            )
+        total = sum(tier.claims for tier in self.tiers)
+        if total != self.target_volume:
+            terms = " + ".join(f"{tier.providers:,} x {tier.claims_per_provider:,}" for tier in self.tiers)
+            raise ValueError(
+                f"data_generation.target_volume: {self.target_volume:,} is not the sum over the tiers; "
+                f"{terms} = {total:,}. Change the tiers, or set target_volume: {total}"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class QueryConfig:
+    """Page sizes in claims: section `query`."""
+
+    default_page_size: Positive
+    max_page_size: Annotated[Whole, Field(ge=1, le=10_000)]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.default_page_size > self.max_page_size:
+            raise ValueError(
+                f"query.default_page_size: {self.default_page_size} is above max_page_size "
+                f"{self.max_page_size}; accepted: 1 to {self.max_page_size}"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class PerformanceConfig:
+    """What a performance run measures: section `performance`."""
+
+    seed: NonNegative
+    iterations: Annotated[Whole, Field(ge=1, le=100_000)]
+    warmup: Annotated[Whole, Field(ge=0, le=1_000)]
+    plain_iterations: Annotated[Whole, Field(ge=0, le=10_000)]
+    plain_seconds: PositiveNumber
+    tiers_to_test: Annotated[tuple[str, ...], Field(min_length=1)]
+    window_days: Annotated[Whole, Field(ge=1, le=36_600)]
+    concurrency: tuple[Annotated[Whole, Field(ge=1, le=64)], ...]
+    concurrency_seconds: PositiveNumber
+    targets: dict[str, dict[str, PositiveNumber]]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        for name in ("tiers_to_test", "concurrency"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"performance.{name}: each value may stand once, got {list(values)}")
+        for name in self.targets:
+            if name not in TARGETS:
+                raise ValueError(
+                    f"performance.targets: {shown(name)} is no operation with a target; accepted: {', '.join(TARGETS)}"
+                )
+        return self
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class LocalServerConfig:
+    """The embedded mongod: section `local_server`. `data_dir` is relative to the config file."""
+
+    port: Annotated[Whole, Field(ge=0, le=65_535)]
+    cache_gb: Annotated[Number, Field(ge=0.25, le=1_000)]
+    data_dir: Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class AtlasTier:
+    """One Atlas cluster tier with its hourly list price in US dollars."""
+
+    name: Name
+    ram_gb: PositiveNumber
+    vcpus: Positive
+    storage_gb: PositiveNumber
+    cache_gb: PositiveNumber
+    usd_per_hour: PositiveNumber
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class AtlasConfig:
+    """The price table with its date and source: section `atlas`."""
+
+    prices_as_of: Day
+    prices_source: str
+    tiers: Annotated[tuple[AtlasTier, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Config:
+    """All settings of the demo, one attribute a section of config.yaml.
+
+    `path` is the file they were read from; relative paths in it start at its folder.
+    """
+
+    mongodb: MongoDBConfig
+    data_generation: DataGenerationConfig
+    query: QueryConfig
+    performance: PerformanceConfig
+    local_server: LocalServerConfig
+    atlas: AtlasConfig
+    path: Path
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        known = [tier.name for tier in self.data_generation.tiers]
+        named = [("tiers_to_test", name) for name in self.performance.tiers_to_test]
+        named += [
+            (f"targets.{target}", name) for target, by_tier in self.performance.targets.items() for name in by_tier
+        ]
+        for key, name in named:
+            if name not in known:
+                raise ValueError(
+                    f"performance.{key}: {name!r} is no tier of data_generation.tiers; accepted: {', '.join(known)}"
+                )
+        return self
+
+    @property
+    def data_dir(self) -> Path:
+        """Folder of the local server's data, absolute."""
+        return (self.path.parent / self.local_server.data_dir).resolve()
+
+    def __repr__(self) -> str:
+        data = self.data_generation
+        return (
+            f"Config({self.path.name}: {data.target_volume:,} claims in {len(data.tiers)} tiers, "
+            f"{self.mongodb.database}.{self.mongodb.collection})"
+        )
+
+
+def shown(value: Any) -> str:
+    """Return a value of the file as an error message shows it, cut at 80 characters."""
+    text = str(value) if isinstance(value, dt.date) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

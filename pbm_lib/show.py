@@ -1,0 +1,203 @@
+"""Settings, roster and claims as a reader of the notebooks sees them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .claim import PROVIDER_INDEX
+from .conditions import measure_footprint
+from .config import Config
+from .errors import PbmError
+from .mql import to_mql
+from .roster import list_providers
+from .store import ClaimStore
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pandas.io.formats.style import Styler
+
+__all__ = [
+    "ClaimText",
+    "Note",
+    "footprint_frame",
+    "indexes_frame",
+    "refusal",
+    "show_claim",
+    "table",
+    "tiers_frame",
+    "topology_note",
+]
+
+
+class ClaimText:
+    """A claim as mongosh prints it, in a notebook and in a shell.
+
+    Args:
+        claim: the document.
+    """
+
+    def __init__(self, claim: dict[str, Any]):
+        self._text = _indented(claim)
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str:
+        return f"<pre style='line-height:1.35'>{html.escape(self._text)}</pre>"
+
+
+def show_claim(claim: dict[str, Any]) -> ClaimText:
+    """Return a claim in a form that reads well as a cell's output.
+
+    Args:
+        claim: a claim document.
+    """
+    return ClaimText(claim)
+
+
+def table(frame: DataFrame) -> Styler:
+    """Return a frame styled for a reader: no index, words to the left, numbers with thousands separators.
+
+    Args:
+        frame: any pandas DataFrame with named columns.
+
+    Returns:
+        A pandas Styler.
+    """
+    words = list(frame.select_dtypes(exclude="number").columns)
+    style = frame.style.format(precision=1, thousands=",", na_rep="").hide()
+    style = style.set_properties(subset=words, **{"text-align": "left"}).set_properties(**{"white-space": "nowrap"})
+    heads = {name: [{"selector": "th", "props": "text-align: left"}] for name in words}
+    return style.set_table_styles(heads, overwrite=False)
+
+
+def tiers_frame(config: Config):
+    """Return the roster by tier as a pandas DataFrame: tier, providers, claims each, claims in all, an example.
+
+    Args:
+        config: the settings.
+    """
+    import pandas as pd  # here, since the load's worker processes import this package and need no pandas
+
+    rows = []
+    for tier in config.data_generation.tiers:
+        example = list_providers(config, tier.name)[0]
+        rows.append(
+            (tier.name, tier.providers, tier.claims_per_provider, tier.claims, f"{example.name}, {example.tin}")
+        )
+    return pd.DataFrame(rows, columns=["tier", "providers", "claims each", "claims in all", "for example"])
+
+
+def indexes_frame(store: ClaimStore):
+    """Return the collection's indexes as the server has them, as a pandas DataFrame: name, key.
+
+    Args:
+        store: an open store.
+    """
+    import pandas as pd
+
+    rows = [(name, to_mql(dict(index["key"]))) for name, index in store.collection.index_information().items()]
+    return pd.DataFrame(rows, columns=["index", "key"])
+
+
+class Note:
+    """A short text about the server, as a paragraph in a notebook and as text in a shell.
+
+    Args:
+        text: the sentences.
+        command: what one would type in mongosh, or None.
+    """
+
+    def __init__(self, text: str, command: str | None = None):
+        self._text, self._command = text, command
+
+    def __repr__(self) -> str:
+        return self._text if self._command is None else f"{self._text}\n\n    {self._command}"
+
+    def _repr_html_(self) -> str:
+        command = "" if self._command is None else f"<pre>{html.escape(self._command)}</pre>"
+        return f"<p>{html.escape(self._text)}</p>{command}"
+
+
+def topology_note(store: ClaimStore) -> Note:
+    """Say what the server's topology means for the claims, with the sharding command on a sharded cluster.
+
+    Args:
+        store: an open store.
+
+    Returns:
+        The note.
+    """
+    if store.server.topology == "sharded cluster":
+        return Note(
+            "A sharded cluster. With the compound index as shard key, equality on the TIN sends a query to the shards "
+            "that hold this provider alone, and the later fields let a large provider split over several of them.",
+            f'sh.shardCollection("{store.collection.full_name}", {to_mql(PROVIDER_INDEX)})',
+        )
+    if store.server.topology == "replica set":
+        return Note(
+            "A replica set. When its primary steps down, a page is asked for again by itself, and the load goes on "
+            "once a new primary is elected."
+        )
+    return Note(
+        "One server by itself: right for a demo on this machine. In production it would be a replica set, as every "
+        "Atlas cluster is."
+    )
+
+
+def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
+    """Make a call that is refused and return its error as a sentence, to show what a user would read.
+
+    Args:
+        call: a function of this package.
+        arguments: its arguments.
+        options: its keyword arguments.
+
+    Returns:
+        The error's name and message.
+
+    Raises:
+        AssertionError: the call was not refused.
+    """
+    try:
+        call(*arguments, **options)
+    except PbmError as error:
+        return Note(f"{type(error).__name__}: {error}")
+    raise AssertionError(f"{call.__name__} was not refused")
+
+
+def footprint_frame(store: ClaimStore):
+    """Return what the claims take on the server, as a pandas DataFrame: what, size.
+
+    Args:
+        store: a loaded store.
+    """
+    import pandas as pd
+
+    sizes = measure_footprint(store)
+    rows = [
+        ("claims", f"{sizes.claims:,}"),
+        ("documents, as BSON", _megabytes(sizes.data_bytes)),
+        ("documents, on disk", _megabytes(sizes.storage_bytes)),
+        ("compression", f"{sizes.data_bytes / max(sizes.storage_bytes, 1):.1f} to 1"),
+        *((f"index {name}", _megabytes(size)) for name, size in sizes.index_bytes.items()),
+    ]
+    if store.server.cache_bytes:
+        rows.append(("the server's cache", _megabytes(store.server.cache_bytes)))
+    return pd.DataFrame(rows, columns=["what", "size"])
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _indented(value: Any, margin: str = "") -> str:
+    """A document over several lines, where it does not fit on one."""
+    line = to_mql(value)
+    if not isinstance(value, dict) or len(margin) + len(line) <= 88:
+        return line
+    inner = margin + "  "
+    fields = (f"{inner}{key}: {_indented(part, inner)}" for key, part in value.items())
+    return "{\n" + ",\n".join(fields) + f"\n{margin}}}"
