@@ -1,0 +1,245 @@
+"""The query's measured claims, on the loaded collection of a config: run by hand, never a timed test.
+
+    .venv/bin/python tests/benchmarks/query.py [CONFIG]
+
+Needs the claims of that config loaded with the three-field index. Builds the covering index for the second half and
+goes back. Prints a table and saves every sample as JSON under outputs/benchmarks/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import itertools
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pbm_lib as pbm
+from pbm_lib.claim import BEGIN, ID, TIN
+from pbm_lib.cursor import Boundary, encode_cursor
+from pbm_lib.query import make_query, query_identity, sort_order
+from pbm_lib.store import ClaimStore, covering_index
+
+WINDOW_DAYS = 90
+DEPTH = 0.9  # of the largest provider's claims
+PLAIN_ROUNDS, QUICK_ROUNDS, STREAM_ROUNDS = 5, 100, 3
+BOUNDED_A_ROUND = 12
+BATCH = 1_000
+OUTPUT = Path(__file__).resolve().parents[2] / "outputs" / "benchmarks"
+
+
+@dataclass
+class Samples:
+    """Seconds of one operation."""
+
+    name: str
+    seconds: list[float] = field(default_factory=list)
+
+    def time(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        started = time.perf_counter()
+        answer = call(*arguments, **options)
+        self.seconds.append(time.perf_counter() - started)
+        return answer
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def __str__(self) -> str:
+        first, _, third = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return f"{1e3 * self.median:,.1f} ms (n={len(self.seconds)}, IQR {1e3 * first:,.1f}-{1e3 * third:,.1f})"
+
+
+class Bench:
+    """One store, its largest and a small provider, windows drawn from a seed, and the samples by name."""
+
+    def __init__(self, store: ClaimStore, seed: int):
+        self.store, self.draw = store, random.Random(seed)
+        data = store.config.data_generation
+        roster = pbm.list_providers(store.config)
+        self.large = max(roster, key=lambda provider: provider.claim_count)
+        small = min(provider.claim_count for provider in roster)
+        self.small = [provider for provider in roster if provider.claim_count == small]
+        self.first_day = data.first_service_date
+        self.days = (data.last_service_date - data.first_service_date).days - WINDOW_DAYS
+        self.fixed = self.window(int(self.days * 0.55))
+        self.samples: dict[str, Samples] = {}
+
+    def window(self, day: int) -> tuple[dt.date, dt.date]:
+        start = self.first_day + dt.timedelta(days=day)
+        return start, start + dt.timedelta(days=WINDOW_DAYS - 1)
+
+    def any_window(self) -> tuple[dt.date, dt.date]:
+        return self.window(self.draw.randint(0, self.days))
+
+    def time(self, name: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        return self.samples.setdefault(name, Samples(name)).time(call, *arguments, **options)
+
+    def page(
+        self, window: tuple = (), tin: str | None = None, plan: str = "bounded", cursor: str | None = None
+    ) -> list:
+        found = pbm.find_claims(self.store, tin or self.large.tin, *window, cursor=cursor, with_total=False, plan=plan)
+        return [claim[ID] for claim in found]
+
+    def total(self, window: tuple, plan: str = "bounded") -> int:
+        return pbm.count_claims(self.store, self.large.tin, *window, plan=plan)
+
+
+def ranges(bench: Bench, label: str, *, plain: bool) -> None:
+    """First page and total of a range: plain once a round, then the bounded plan several times."""
+    asked = {"page": bench.page, "total": bench.total}
+    for _, (what, ask), kind in itertools.product(range(PLAIN_ROUNDS), asked.items(), ("fixed", "varied")):
+        window = bench.fixed if kind == "fixed" else bench.any_window()
+        if plain:
+            slow = bench.time(f"{what}, {kind}: plain", ask, window, plan="plain")
+            assert slow == ask(window), (what, window)  # also brings the fixed window back into the cache
+        elif kind == "fixed":
+            ask(window)
+        for _ in range(BOUNDED_A_ROUND):
+            window = bench.fixed if kind == "fixed" else bench.any_window()
+            bench.time(f"{what}, {kind}: bounded, {label}", ask, window)
+
+
+def tiers(bench: Bench, label: str) -> None:
+    """First pages of the largest provider and of a small one in turn: a new range each, and provider only."""
+    for number in range(QUICK_ROUNDS):
+        small, window = bench.small[number % len(bench.small)].tin, bench.any_window()
+        bench.time(f"range, large provider, {label}", bench.page, window)
+        bench.time(f"range, small provider, {label}", bench.page, window, small)
+    same_small = bench.small[0].tin
+    for _ in range(QUICK_ROUNDS):
+        bench.time(f"provider only, large, {label}", bench.page)
+        bench.time(f"provider only, small, {label}", bench.page, tin=same_small)
+
+
+def depth(bench: Bench, label: str) -> None:
+    """The page 90 % deep by keyset, by skip/limit, and the first page, in turn."""
+    store, tin, deep = bench.store, bench.large.tin, int(DEPTH * bench.large.claim_count)
+    claims, size = store.collection, store.config.query.default_page_size
+    before = claims.find({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=deep - 1, limit=1).next()
+    identity = query_identity(store, make_query(store, tin, None, None))
+    token = encode_cursor(Boundary("next", (before[BEGIN], before[ID])), identity)
+
+    def skipped() -> list:
+        return [claim[ID] for claim in claims.find({TIN: tin}, sort=sort_order(None), skip=deep, limit=size)]
+
+    for number in range(QUICK_ROUNDS):
+        keyset = bench.time(f"deep page, {label}", bench.page, cursor=token)
+        bench.time(f"first page, {label}", bench.page)
+        if number % 10 == 0:
+            assert bench.time(f"skip/limit, {label}", skipped) == keyset
+
+
+def overhead(bench: Bench, label: str) -> None:
+    """find_claims and iter_claims beside the bare driver with the same filter, sort and batch size."""
+    store, tin, size = bench.store, bench.large.tin, bench.store.config.query.default_page_size
+    claims, filter_, order = store.collection, make_query(store, tin, None, None).filter(), sort_order(None)
+
+    def bare_page() -> list:
+        return claims.find(filter_, sort=order, limit=size + 1, batch_size=size + 1).to_list()
+
+    def our_page() -> pbm.ClaimPage:
+        return pbm.find_claims(store, tin, with_total=False)
+
+    for _ in range(3 * QUICK_ROUNDS):
+        bare = bench.time(f"bare page, {label}", bare_page)
+        assert list(bench.time(f"our page, {label}", our_page)) == bare[:size]
+    for _ in range(STREAM_ROUNDS):
+        bare = bench.time(
+            f"bare cursor, {label}", lambda: sum(1 for _ in claims.find(filter_, sort=order, batch_size=BATCH))
+        )
+        ours = bench.time(f"iter_claims, {label}", lambda: sum(1 for _ in pbm.iter_claims(store, tin, page_size=BATCH)))
+        assert ours == bare == bench.large.claim_count
+
+
+# measure, dividend, divisor, aims for the two indexes (a lower limit, or an upper one with "<")
+TABLE = [
+    ("first page, fixed: plain / bounded", "page, fixed: plain", "page, fixed: bounded, {}", "150", "300"),
+    ("first page, varied: plain / bounded", "page, varied: plain", "page, varied: bounded, {}", "60", "250"),
+    ("total, fixed: plain / bounded", "total, fixed: plain", "total, fixed: bounded, {}", "100", "150"),
+    ("total, varied: plain / bounded", "total, varied: plain", "total, varied: bounded, {}", "40", "200"),
+    ("range page, varied: large / small provider", "range, large provider, {}", "range, small provider, {}", "", "<5"),
+    ("first page: large / small provider", "provider only, large, {}", "provider only, small, {}", "<1.5", "<1.5"),
+    ("page 90 % deep / first page", "deep page, {}", "first page, {}", "<1.5", "<1.5"),
+    ("skip/limit / keyset page, 90 % deep", "skip/limit, {}", "deep page, {}", "50", "50"),
+    ("find_claims / bare find", "our page, {}", "bare page, {}", "<1.15", "<1.15"),
+    ("iter_claims / bare cursor, claims a second", "bare cursor, {}", "iter_claims, {}", "0.85", "0.85"),
+]
+
+
+def rows(bench: Bench) -> list[dict[str, Any]]:
+    """Return the table's rows, one a measure and index."""
+    result = []
+    for (measure, dividend, divisor, *aims), position in itertools.product(TABLE, range(2)):
+        label, aim = ("three-field", "covering")[position], aims[position]
+        above, below = (bench.samples[name.format(label)] for name in (dividend, divisor))
+        ratio = above.median / below.median
+        reached = not aim or (ratio <= float(aim[1:]) if aim.startswith("<") else ratio >= float(aim))
+        result.append(
+            {"measure": measure, "index": label, "ratio": ratio, "aim": aim, "reached": reached}
+            | {"dividend": str(above), "divisor": str(below)}
+        )
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", nargs="?", help="a config.yaml; default: the project's")
+    arguments = parser.parse_args()
+    with pbm.connect(pbm.load_config(arguments.config)) as store:
+        bench = Bench(store, store.config.performance.seed)
+        assert store.plan == "bounded", store.bound_reason
+        assert store.collection.count_documents({TIN: bench.large.tin}) == bench.large.claim_count, "load the claims"
+        started = dt.datetime.now(dt.UTC)
+        for label in ("three-field", "covering"):
+            if label == "three-field":
+                assert store.index_name == "claims_by_provider", store
+                measure_all(bench, label, plain=True)
+            else:
+                with covering_index(store):
+                    measure_all(bench, label, plain=False)
+        table = rows(bench)
+        for row in table:
+            verdict = "" if not row["aim"] else "reached" if row["reached"] else "NOT REACHED"
+            print(
+                f"{row['measure']:<44} {row['index']:<12} {row['ratio']:>8,.2f}  aim {row['aim']:<6} {verdict:<12} "
+                f"{row['dividend']} / {row['divisor']}"
+            )
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        file = OUTPUT / f"query-{started:%Y%m%dT%H%M%SZ}.json"
+        file.write_text(
+            json.dumps(
+                {
+                    "started": started.isoformat(),
+                    "finished": dt.datetime.now(dt.UTC).isoformat(),
+                    "server": str(store.server),
+                    "claims": store.config.data_generation.target_volume,
+                    "window_days": WINDOW_DAYS,
+                    "fixed_window": [str(limit) for limit in bench.fixed],
+                    "seed": store.config.performance.seed,
+                    "table": table,
+                    "seconds": {name: samples.seconds for name, samples in bench.samples.items()},
+                },
+                indent=1,
+            ),
+            encoding="utf-8",
+        )
+        print(f"Saved {file}")
+
+
+def measure_all(bench: Bench, label: str, *, plain: bool) -> None:
+    """Take every sample that the index in place is good for."""
+    ranges(bench, label, plain=plain)
+    tiers(bench, label)
+    depth(bench, label)
+    overhead(bench, label)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Performance runs with samples that a test has made up; everything else about them is plausible."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from pbm_lib.conditions import Conditions, Footprint, Machine
+from pbm_lib.config import Config
+from pbm_lib.performance_run import PerformanceRun
+from pbm_lib.run_file import Check, Level, RunSettings
+from pbm_lib.samples import Sample
+
+START = dt.datetime(2026, 11, 22, 8, 15, tzinfo=dt.UTC)
+FOOTPRINT = Footprint(
+    claims=3_000_000,
+    data_bytes=2_400_000_000,
+    storage_bytes=600_000_000,
+    index_bytes={"_id_": 60_000_000, "claims_by_provider": 90_000_000},
+    cached_data_bytes=430_000_000,
+    cached_index_bytes=40_000_000,
+)
+
+
+def fake_run(config: Config, samples: list[Sample], **changes: Any) -> PerformanceRun:
+    """A complete run on a local server with these samples; keywords change its fields."""
+    parts: dict[str, Any] = {
+        "id": "20261122T081500Z-1a2b3c4d",
+        "complete": True,
+        "started": START,
+        "ended": START + dt.timedelta(seconds=90),
+        "settings": RunSettings(
+            performance=config.performance,
+            data_generation=config.data_generation,
+            atlas=config.atlas,
+            covering_index=False,
+            page_size=100,
+        ),
+        "conditions": Conditions(
+            server_version="6.0.5",
+            topology="standalone",
+            host_kind="local",
+            cache_bytes=2**29,
+            indexes={"claims_by_provider": "billingProvider.providerTin: 1, serviceBeginDate: 1, _id: 1"},
+            max_claim_days=30,
+            provider_claims={"3K": 3_000, "300": 300, "60": 60},
+            machine=Machine(2, "A processor", 8 * 2**30, "Linux 6.1 x86_64", "3.11.7"),
+            pymongo="4.20.0",
+            pbm_lib="0.1.0",
+            git_commit=None,
+        ),
+        "footprint": FOOTPRINT,
+        "checks": (Check("plans", "3K", "first_page", 3, 3),),
+        "levels": (Level(1, 2.0), Level(2, 2.0)),
+        "samples": tuple(samples),
+    }
+    return PerformanceRun(**{**parts, **changes})
+
+
+def series(times: list[float], **labels: Any) -> list[Sample]:
+    """One sample a time in ms; 100 claims each unless said otherwise."""
+    return [Sample(ms=ms, iteration=n, **{"claims": 100, **labels}) for n, ms in enumerate(times)]
+
+
+def good_samples() -> list[Sample]:
+    """Samples of every section: pages of 10 ms at any tier, the plain plan 50 times slower, skip/limit slow if deep."""
+    found = series([1.0] * 20, section="floor", operation="ping", claims=None)
+    for tier in ("3K", "300", "60"):
+        for scenario in ("provider", "range"):
+            for operation in ("count", "first_page", "next_page", "deep_page"):
+                labels = {"section": "latency", "tier": tier, "scenario": scenario, "operation": operation}
+                found += series([10.0] * 20, **labels)
+        for operation in ("count", "first_page"):
+            labels = {"section": "plans", "tier": tier, "scenario": "range", "operation": operation}
+            found += series([10.0] * 3, contestant="bounded", **labels)
+            found += series([500.0] * 3, contestant="plain", **labels)
+    for depth, skip in ((0, 8.0), (1_000, 20.0), (2_700, 400.0)):
+        labels = {"section": "depth", "operation": "page", "tier": "3K", "scenario": "provider", "depth": depth}
+        found += series([8.0] * 6, contestant="keyset", **labels) + series([skip] * 6, contestant="skip", **labels)
+    for clients, calls in ((1, 100), (2, 180)):
+        found += series([20.0] * calls, section="concurrency", operation="page", clients=clients)
+    found += series([500.0] * 2, section="volume", operation="stream", tier="3K", claims=3_000, bytes=2_000_000)
+    return found

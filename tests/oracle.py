@@ -1,0 +1,127 @@
+"""What an answer must be, worked out in Python, and the walk that every answer is held against."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from bson import ObjectId
+from pymongo import monitoring
+
+from pbm_lib.claim import BEGIN, END, ID, sample_claim
+from pbm_lib.cursor import decode_cursor, encode_cursor
+from pbm_lib.query import ClaimPage, count_claims, find_claims, iter_claims, make_query, query_identity
+from pbm_lib.store import ClaimStore, open_client
+
+TIN_A, TIN_B, TIN_EMPTY = "411234567", "411234568", "900000001"
+DAY_0 = dt.datetime(2024, 3, 1)
+PAGE_SIZES = (*range(1, 12), 100, 1_000)
+PLANS = ("bounded", "plain")
+
+
+def day(number: float) -> dt.datetime:
+    """The instant so many days after DAY_0."""
+    return DAY_0 + dt.timedelta(days=number)
+
+
+def make_claim(number: int, begin: Any, end: Any, tin: str = TIN_A) -> dict[str, Any]:
+    """A claim that the validator accepts, if its dates do; its _id follows from its number."""
+    claim = {**sample_claim(), ID: ObjectId(f"{number:024x}"), BEGIN: begin, END: end}
+    claim["billingProvider"] = {**claim["billingProvider"], "providerTin": tin}
+    return claim
+
+
+def fill(store: ClaimStore, claims: Iterable[dict[str, Any]]) -> None:
+    """Make these the collection's claims."""
+    store.collection.delete_many({})
+    if claims := list(claims):
+        store.collection.insert_many(claims)
+
+
+def overlapping(claims: Iterable[dict[str, Any]], tin: str, start: Any = None, end: Any = None) -> list[dict]:
+    """Brute force: a provider's claims that overlap a range, both ends inclusive, in the order of the pages."""
+    first = start if start is None or isinstance(start, dt.datetime) else dt.datetime.combine(start, dt.time.min)
+    last = end if end is None or isinstance(end, dt.datetime) else dt.datetime.combine(end, dt.time.max)
+    found = [
+        claim
+        for claim in claims
+        if claim["billingProvider"]["providerTin"] == tin
+        and (last is None or claim[BEGIN] <= last)
+        and (first is None or claim[END] >= first)
+    ]
+    return sorted(found, key=lambda claim: (claim[BEGIN], claim[ID]))
+
+
+def check_all(store: ClaimStore, expected: list[dict], tin: str, start: Any = None, end: Any = None) -> None:
+    """Hold every way to an answer against the expected claims: both plans, all page sizes, both directions."""
+    for plan in PLANS:
+        assert count_claims(store, tin, start, end, plan=plan) == len(expected)
+        assert list(iter_claims(store, tin, start, end, plan=plan, page_size=3)) == expected
+        for page_size in PAGE_SIZES:
+            check_walk(store, expected, tin, start, end, page_size=page_size, plan=plan)
+
+
+def check_walk(
+    store: ClaimStore, expected: list[dict], tin: str, start: Any = None, end: Any = None, *, page_size: int, plan: str
+) -> None:
+    """Walk to the end and back to the beginning, and compare each page with its slice of the expected claims."""
+
+    def turn_to(cursor: str | None) -> ClaimPage:
+        return find_claims(store, tin, start, end, page_size=page_size, cursor=cursor, with_total=False, plan=plan)
+
+    identity = query_identity(store, make_query(store, tin, start, end))
+    first = find_claims(store, tin, start, end, page_size=page_size, plan=plan)
+    assert first.total == len(expected)
+    assert first.prev_cursor is None
+    forwards = [first]
+    while (token := forwards[-1].next_cursor) is not None:
+        assert encode_cursor(decode_cursor(token, identity), identity) == token
+        forwards.append(turn_to(token))
+        assert len(forwards) <= len(expected), "the walk does not end"
+    slices = [expected[at : at + page_size] for at in range(0, len(expected), page_size)] or [[]]
+    assert [list(page) for page in forwards] == slices
+    backwards = [forwards[-1]]
+    while (token := backwards[-1].prev_cursor) is not None:
+        assert encode_cursor(decode_cursor(token, identity), identity) == token
+        backwards.append(turn_to(token))
+        assert len(backwards) <= len(expected), "the walk back does not end"
+    assert [list(page) for page in reversed(backwards)] == slices
+    assert [page.next_cursor for page in reversed(backwards)] == [page.next_cursor for page in forwards]
+
+
+class Wire(monitoring.CommandListener):
+    """Notes what is sent to the server and what it answers."""
+
+    def __init__(self):
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.answers: list[tuple[str, dict[str, Any]]] = []
+
+    def started(self, event):
+        self.sent.append((event.command_name, event.command))
+
+    def succeeded(self, event):
+        self.answers.append((event.command_name, event.reply))
+
+    def failed(self, event):
+        self.answers.append((event.command_name, event.failure))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the commands sent, without the ends of sessions."""
+        return [name for name, _ in self.sent if name != "endSessions"]
+
+    def clear(self) -> None:
+        self.sent.clear()
+        self.answers.clear()
+
+
+def listened_to(store: ClaimStore, listener: monitoring.CommandListener) -> ClaimStore:
+    """Another store on the same claims whose commands a listener hears; the caller closes it."""
+    uri = store._uri
+    collection = open_client(uri, event_listeners=[listener])[store.collection.database.name].get_collection(
+        store.collection.name,
+        codec_options=store.collection.codec_options,
+        read_preference=store.collection.read_preference,
+    )
+    return ClaimStore(collection, store.config, store.server, uri)

@@ -1,0 +1,176 @@
+"""Settings: what is accepted, and what a reader is told of the rest."""
+
+import dataclasses
+import datetime as dt
+import os
+
+import pytest
+import yaml
+from conftest import PROJECT, merged, small_settings, write_config
+
+from pbm_lib.config import Config, load_config, output_folder
+from pbm_lib.errors import ConfigError
+
+
+def refused(tmp_path, changes) -> str:
+    with pytest.raises(ConfigError) as refusal:
+        load_config(write_config(tmp_path, changes))
+    return str(refusal.value)
+
+
+def test_the_projects_own_settings_are_three_million_claims():
+    config = load_config(PROJECT / "config.yaml")
+    data = config.data_generation
+    assert [(tier.providers, tier.claims_per_provider) for tier in data.tiers] == [
+        (1, 1_000_000),
+        (8, 100_000),
+        (70, 10_000),
+        (500, 1_000),
+    ]
+    assert sum(tier.claims for tier in data.tiers) == data.target_volume == 3_000_000
+    assert (data.max_claim_days, config.query.default_page_size, config.local_server.cache_gb) == (30, 100, 0.5)
+    assert config.mongodb.covering_index is False
+
+
+def test_settings_cannot_be_changed(tmp_path):
+    config = load_config(write_config(tmp_path))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.query.default_page_size = 5
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.mongodb = None
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"mongodb": {"databse": "x"}}, ["mongodb.databse", "'x'", "Did you mean database?"]),
+        ({"data_generation": {"sead": 1}}, ["data_generation.sead", "1", "Did you mean seed?"]),
+        ({"extra": 1}, ["unknown key extra", "mongodb, data_generation"]),
+        ({"path": "x"}, ["unknown key path"]),
+        ({"mongodb": 3}, ["mongodb: 3", "a section with database"]),
+        ({"mongodb": {"database": ""}}, ["mongodb.database", "''"]),
+        ({"mongodb": {"database": "a.b"}}, ["mongodb.database", "'a.b'"]),
+        ({"mongodb": {"covering_index": "yes"}}, ["mongodb.covering_index", "'yes'", "boolean"]),
+        ({"data_generation": {"seed": -1}}, ["data_generation.seed", "-1", "greater than or equal to 0"]),
+        ({"data_generation": {"seed": True}}, ["data_generation.seed", "True", "integer"]),
+        ({"data_generation": {"seed": "7"}}, ["data_generation.seed", "'7'", "integer"]),
+        ({"data_generation": {"seed": 7.5}}, ["data_generation.seed", "7.5", "integer"]),
+        ({"data_generation": {"tiers": []}}, ["data_generation.tiers", "at least 1"]),
+        ({"data_generation": {"max_claim_days": 0}}, ["data_generation.max_claim_days", "0", "1"]),
+        ({"data_generation": {"batch_size": 0}}, ["data_generation.batch_size", "0"]),
+        ({"data_generation": {"workers": "many"}}, ["data_generation.workers", "'many'", "auto, or 1 to 32"]),
+        ({"data_generation": {"workers": True}}, ["data_generation.workers", "True", "auto, or 1 to 32"]),
+        ({"data_generation": {"first_service_date": dt.date(1999, 12, 31)}}, ["1999-12-31", "2000-01-01"]),
+        ({"data_generation": {"first_service_date": "soon"}}, ["first_service_date", "'soon'", "date"]),
+        ({"data_generation": {"last_service_date": dt.date(2022, 1, 1)}}, ["last_service_date", "2022-01-01", "2023"]),
+        ({"query": {"default_page_size": 0}}, ["query.default_page_size", "0"]),
+        ({"query": {"default_page_size": 5_000}}, ["query.default_page_size", "5000", "1 to 1000"]),
+        ({"performance": {"iterations": 0}}, ["performance.iterations", "0"]),
+        ({"performance": {"tiers_to_test": ["9M"]}}, ["performance.tiers_to_test", "'9M'", "3K, 300, 60"]),
+        ({"performance": {"concurrency": [0]}}, ["performance.concurrency[0]", "0"]),
+        ({"performance": {"concurrency_seconds": float("nan")}}, ["performance.concurrency_seconds", "nan"]),
+        ({"local_server": {"port": 70_000}}, ["local_server.port", "70000", "65535"]),
+        ({"local_server": {"cache_gb": 0.1}}, ["local_server.cache_gb", "0.1", "0.25"]),
+    ],
+    ids=str,
+)
+def test_a_value_that_is_not_accepted_is_named(tmp_path, changes, told):
+    message = refused(tmp_path, changes)
+    assert all(part in message for part in told), message
+    assert "pydantic" not in message
+
+
+def test_tiers_that_do_not_add_up_show_the_arithmetic(tmp_path):
+    message = refused(tmp_path, {"data_generation": {"target_volume": 7_000}})
+    assert "7,000" in message
+    assert "1 x 3,000 + 8 x 300 + 10 x 60 = 6,000" in message
+
+
+def test_two_tiers_of_one_name_are_refused(tmp_path):
+    tier = {"name": "A", "claims_per_provider": 5, "providers": 1}
+    assert "differ" in refused(tmp_path, {"data_generation": {"tiers": [tier, tier], "target_volume": 10}})
+
+
+@pytest.mark.parametrize("section", list(small_settings()))
+def test_a_missing_key_is_named_in_every_section(tmp_path, section):
+    settings = small_settings()
+    key = next(iter(settings[section]))
+    del settings[section][key]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(ConfigError, match=f"missing key {section}.{key}"):
+        load_config(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mongodb": {"uri": "mongodb+srv://amy:S3cr3t@cluster.example.net"}},
+        {"mongodb": {"database": "mongodb://amy:S3cr3t@localhost"}},
+        {"mongodb": {"password": "S3cr3t"}},
+        {"data_generation": {"tiers": [{"name": "mongodb://amy:S3cr3t@localhost"}]}},
+        {"atlas": {"prices_source": "see https://amy:S3cr3t@example.net"}},
+    ],
+    ids=str,
+)
+def test_a_credential_in_the_file_is_refused_and_not_shown(tmp_path, changes):
+    message = refused(tmp_path, changes)
+    assert "S3cr3t" not in message
+    assert "MONGODB_URI" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("", "empty"), ("- a\n- b\n", "no mapping"), ("a: [1,\n", "not valid YAML at line"), ("\tx: 1", "not valid YAML")],
+    ids=str,
+)
+def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, told):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        load_config(tmp_path / "config.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: No such file"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_a_binary_file_is_refused(tmp_path):
+    (tmp_path / "config.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load_config(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_the_file_is_found_upward_from_the_working_folder(tmp_path, monkeypatch, given):
+    write_config(tmp_path, {"query": {"default_page_size": 17}})
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    assert load_config(given).query.default_page_size == 17
+
+
+def test_outside_the_project_the_projects_file_is_used(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config().path == PROJECT / "config.yaml"
+
+
+def test_relative_folders_start_at_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(os.sep)
+    assert load_config(write_config(tmp_path)).data_dir == (tmp_path / ".mongodb").resolve()
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="output folder"):
+        output_folder(tmp_path / "file" / "below")
+
+
+def test_merging_leaves_the_base_alone():
+    base = {"a": {"b": 1, "c": 2}}
+    assert merged(base, {"a": {"b": 5}}) == {"a": {"b": 5, "c": 2}}
+    assert base == {"a": {"b": 1, "c": 2}}
+
+
+def test_the_settings_print_in_a_line(tmp_path):
+    config = load_config(write_config(tmp_path))
+    assert isinstance(config, Config)
+    assert repr(config).startswith("Config(config.yaml: 6,000 claims in 3 tiers, pbm_demo.claims)")
