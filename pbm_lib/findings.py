@@ -39,19 +39,20 @@ class KeyFigure:
 def headline(run: PerformanceRun) -> str:
     """Return the run's result in one or two sentences, bad news first."""
     prefix = "" if run.complete else "Incomplete run: "
-    pages = [
-        figures.p95
+    figures = [
+        _latency(run, tier, operation, scenario)
         for tier in run.tiers
         for operation in ("first_page", "next_page", "deep_page")
         for scenario in ("provider", "range")
-        if (figures := _latency(run, tier, operation, scenario)).n
     ]
+    pages = [page.p95 for page in figures if page.n]
     if not pages:
         return f"{prefix}it was stopped before a page had been measured." if prefix else "No page was measured."
     sizes = f"{run.tiers[-1]} to {run.tiers[0]}" if len(run.tiers) > 1 else run.tiers[0]
+    weak = ", with too few samples for a firm p95" if any(page.n and page.weak_p95 for page in figures) else ""
     spread = (
         f"the p95 of a page lies between {milliseconds(min(pages))} and {milliseconds(max(pages))}, {sizes} claims a "
-        "provider"
+        f"provider{weak}"
     )
     if unequal := sum(check.compared - check.equal for check in run.checks):
         compared = sum(check.compared for check in run.checks)

@@ -70,6 +70,11 @@ def test_a_missed_target_is_in_the_headline(good):
     )
 
 
+def test_a_headline_on_few_samples_says_so(good):
+    few = with_times(good, [10.0] * 19, **FIRST_PAGE)
+    assert headline(few).endswith("60 to 3K claims a provider, with too few samples for a firm p95.")
+
+
 def test_answers_that_differ_come_before_every_time(good):
     bad = replace(good, checks=(Check("plans", "3K", "first_page", 3, 1), Check("depth", "3K", "page", 5, 5)))
     assert headline(bad).startswith("2 of 8 compared answers differ, so no time here counts; ")
