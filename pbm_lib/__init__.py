@@ -17,6 +17,7 @@ from .config import Config, load_config, output_folder
 from .demo_charts import load_rate_chart, paging_chart
 from .errors import ConfigError, InvalidCursor, InvalidQuery, LoadError, PbmError, ServerUnavailable, SetupError
 from .explain import QueryPlan, explain_claims, explain_count
+from .explorer import ClaimExplorer
 from .generate import generate_claims
 from .load import LoadReport, load_claims
 from .local_server import stop_local_server
@@ -34,6 +35,7 @@ from .sizing import ClusterSizing, size_cluster
 from .store import ClaimStore, ServerInfo, connect, covering_index, setup_collection
 
 __all__ = [
+    "ClaimExplorer",
     "ClaimPage",
     "ClaimStore",
     "ClusterSizing",

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .claim_query import checked_page_size, make_query, query_identity
+from .claim_query import ClaimQuery, checked_page_size, make_query, query_identity
 from .cursor import decode_cursor
 from .errors import translated_driver_errors
 from .keyset import sort_order
 from .mql import to_mql
 from .store import ClaimStore
 
-__all__ = ["QueryPlan", "explain_claims", "explain_count", "to_mql"]
+__all__ = ["QueryPlan", "count_mql", "explain_claims", "explain_count", "page_mql", "to_mql"]
 
 _LABEL, _WIDTH = 20, 110
 # The server's names of its stages, in words, in the order in which the work is done.
@@ -129,12 +129,9 @@ def explain_claims(
         ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, start, end, plan=plan)
-    limit = checked_page_size(store, page_size)
-    boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
-    filter_, order = query.filter(boundary), dict(sort_order(boundary))
+    filter_, order, limit = _page_parts(store, query, page_size, cursor)
     command = {"find": store.collection.name, "filter": filter_, "sort": order, "limit": limit}
-    mql = f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
-    return _explain(store, command, query.plan, mql)
+    return _explain(store, command, query.plan, page_mql(store, query, page_size=limit, cursor=cursor))
 
 
 def explain_count(
@@ -163,14 +160,50 @@ def explain_count(
         ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, start, end, plan=plan)
-    name = store.collection.name
     plans = []
-    for part in query.count_filters():
+    for part, mql in zip(query.count_filters(), count_mql(store, query), strict=True):
         # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on
         # every server version.
-        command = {"count": name, "query": part}
-        plans.append(_explain(store, command, query.plan, f"db.{name}.countDocuments({to_mql(part)})"))
+        plans.append(_explain(store, {"count": store.collection.name, "query": part}, query.plan, mql))
     return plans
+
+
+def page_mql(store: ClaimStore, query: ClaimQuery, *, page_size: int | None = None, cursor: str | None = None) -> str:
+    """Return the query of one page as one would type it in mongosh, without running it.
+
+    Args:
+        store: names the collection.
+        query: the checked query.
+        page_size: claims on the page; None takes `query.default_page_size`.
+        cursor: token of the page; None for the first.
+
+    Returns:
+        MQL on one line.
+
+    Raises:
+        InvalidCursor: the cursor is damaged or belongs to another query.
+    """
+    filter_, order, limit = _page_parts(store, query, page_size, cursor)
+    return f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
+
+
+def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
+    """Return the counts behind a total as one would type them in mongosh, without running them.
+
+    Args:
+        store: names the collection.
+        query: the checked query.
+
+    Returns:
+        MQL, a line a count.
+    """
+    return [f"db.{store.collection.name}.countDocuments({to_mql(part)})" for part in query.count_filters()]
+
+
+def _page_parts(store: ClaimStore, query: ClaimQuery, page_size: int | None, cursor: str | None):
+    limit = checked_page_size(store, page_size)
+    boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
+    return query.filter(boundary), dict(sort_order(boundary)), limit
 
 
 def _cell(label: str, value: str) -> str:
