@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from pbm_lib.config import Config, load_config
+from pbm_lib.connection import open_client
 from pbm_lib.load import load_claims
 from pbm_lib.local_server import start_local_server, stop_local_server
-from pbm_lib.store import ClaimStore, connect, open_client, setup_collection
+from pbm_lib.store import ClaimStore, connect, setup_collection
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = {
