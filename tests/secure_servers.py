@@ -1,4 +1,4 @@
-"""A real mongod as Atlas runs one: TLS only, a login for everybody, and users with no more rights than they need."""
+"""Real mongods as Atlas runs them: TLS only, a login for everybody, and users with no more rights than they need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import quote_plus
 
 import trustme
-from servers import Mongod, running
+from pymongo import MongoClient
+from servers import Mongod, replica_set, running
 
 DATABASE = "pbm_demo"
 """The database that the users' roles are for."""
@@ -27,36 +28,71 @@ ROLES = {
 
 @dataclass
 class SecureServer:
-    """A running mongod with TLS and a user for each of `ROLES`, all with the same password."""
+    """Something with TLS and a user for each of `ROLES`, all with the same password; `primary` takes writes."""
 
-    mongod: Mongod
+    primary: Mongod
     authority: Path
-    name: str = "localhost"
+    hosts: str
     options: dict[str, str] = field(default_factory=dict)
 
     def uri(self, user: str = "owner", *, password: str = PASSWORD, **options: str) -> str:
         """The connection string of a user; an option that is "" is left out."""
-        every = {"tls": "true", "tlsCAFile": self.authority.as_posix(), "authSource": "admin", **options}
+        every = {
+            "tls": "true",
+            "tlsCAFile": self.authority.as_posix(),
+            "authSource": "admin",
+            **self.options,
+            **options,
+        }
         query = "&".join(f"{name}={quote_plus(value, safe='/')}" for name, value in every.items() if value)
-        return f"mongodb://{quote_plus(user)}:{quote_plus(password)}@{self.name}:{self.mongod.port}/?{query}"
+        return f"mongodb://{quote_plus(user)}:{quote_plus(password)}@{self.hosts}/?{query}"
+
+    def root(self) -> MongoClient:
+        """A client that may do everything; the caller closes it."""
+        return self.primary.client(username="root", password=PASSWORD)
 
 
 @contextlib.contextmanager
 def secure_server(folder: Path) -> Iterator[SecureServer]:
-    """A TLS server with authentication, for the length of a block."""
+    """One mongod with TLS and authentication, for the length of a block."""
+    authority, options = _certificates(folder)
+    with running(Mongod(folder / "data", ["--auth", *options], client_options=_trusting(authority))) as mongod:
+        yield _with_users(SecureServer(mongod, authority, f"localhost:{mongod.port}"))
+
+
+@contextlib.contextmanager
+def secure_replica_set(folder: Path) -> Iterator[SecureServer]:
+    """A three-node replica set with TLS and authentication, for the length of a block."""
+    authority, options = _certificates(folder)
+    key = folder / "key"  # the nodes' own login among themselves
+    key.touch(mode=0o600)
+    key.write_text("c2VjcmV0cw==" * 8, encoding="ascii")
+    options += ["--auth", "--keyFile", str(key)]
+    with replica_set(folder / "nodes", options, _trusting(authority)) as cluster:
+        hosts = ",".join(node.address for node in cluster.nodes)
+        yield _with_users(SecureServer(cluster.primary(), authority, hosts, {"replicaSet": cluster.name}))
+
+
+def _certificates(folder: Path) -> tuple[Path, list[str]]:
+    """An authority that nobody knows, and mongod's options for a certificate that it issued."""
     authority, certificate = folder / "authority.pem", folder / "server.pem"
     folder.mkdir(parents=True, exist_ok=True)
     issuer = trustme.CA()
     issuer.cert_pem.write_to_path(authority)
     issuer.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
-    options = ["--auth", "--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(certificate)]
-    options += ["--tlsCAFile", str(authority), "--tlsAllowConnectionsWithoutCertificates"]
-    mongod = Mongod(folder / "data", options, client_options={"tls": True, "tlsCAFile": str(authority)})
-    with running(mongod):
-        with mongod.client() as client:  # nobody is there yet: the first user may be made from this machine
-            client.admin.command("createUser", "root", pwd=PASSWORD, roles=["root"])
-        with mongod.client(username="root", password=PASSWORD) as client:
-            for user, roles in ROLES.items():
-                granted = [{"role": role, "db": database} for role, database in roles]
-                client.admin.command("createUser", user, pwd=PASSWORD, roles=granted)
-        yield SecureServer(mongod, authority)
+    options = ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(certificate), "--tlsCAFile", str(authority)]
+    return authority, [*options, "--tlsAllowConnectionsWithoutCertificates"]
+
+
+def _trusting(authority: Path) -> dict:
+    return {"tls": True, "tlsCAFile": str(authority)}
+
+
+def _with_users(server: SecureServer) -> SecureServer:
+    with server.primary.client() as client:  # nobody is there yet: the first user may be made from this machine
+        client.admin.command("createUser", "root", pwd=PASSWORD, roles=["root"])
+    with server.root() as client:
+        for user, roles in ROLES.items():
+            granted = [{"role": role, "db": database} for role, database in roles]
+            client.admin.command("createUser", user, pwd=PASSWORD, roles=granted)
+    return server

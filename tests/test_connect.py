@@ -107,7 +107,7 @@ class TestAServerThatAsksForLoginAndTls:
         assert "way to log in; see authMechanism" in refused(secure.uri(authMechanism="PLAIN"))
 
     def test_no_login_at_all(self, refused, secure):
-        uri = f"mongodb://localhost:{secure.mongod.port}/?tls=true&tlsCAFile={secure.authority.as_posix()}"
+        uri = f"mongodb://{secure.hosts}/?tls=true&tlsCAFile={secure.authority.as_posix()}"
         assert "may not do this" in refused(uri, PbmError)
 
     def test_a_user_of_another_database(self, refused, secure):
