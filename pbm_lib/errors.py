@@ -116,7 +116,9 @@ def redact(text: object) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    return {form for form in (secret, unquote(secret), unquote_plus(secret)) if form}
+    """As written, percent-decoded, and each of them as Python quotes it in an error's text."""
+    forms = {secret, unquote(secret), unquote_plus(secret)} - {""}
+    return forms | {repr(form)[1:-1] for form in forms}
 
 
 def lacks_right(error: OperationFailure) -> bool:

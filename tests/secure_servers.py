@@ -15,8 +15,11 @@ from servers import Mongod, replica_set, running
 DATABASE = "pbm_demo"
 """The database that the users' roles are for."""
 
-PASSWORD = "p@ss/w:rd%41 ?#[ü]&'$\\+"
+PASSWORD = "Zebra9@/w:rd%41 ?#[ü]&'$\\+"
 """Holds what must be percent-encoded in a URI, and a percent sign that decodes to something else when taken twice."""
+
+TRACES = ("Zebra9", "quagga7")
+"""Parts of the password and of each user's name that look the same however the whole is encoded."""
 
 ROLES = {
     "owner": [("readWrite", DATABASE), ("dbAdmin", DATABASE)],  # what README asks for
@@ -45,7 +48,7 @@ class SecureServer:
             **options,
         }
         query = "&".join(f"{name}={quote_plus(value, safe='/')}" for name, value in every.items() if value)
-        return f"mongodb://{quote_plus(user)}:{quote_plus(password)}@{self.hosts}/?{query}"
+        return f"mongodb://{_full_name(user)}:{quote_plus(password)}@{self.hosts}/?{query}"
 
     def root(self) -> MongoClient:
         """A client that may do everything; the caller closes it."""
@@ -94,5 +97,17 @@ def _with_users(server: SecureServer) -> SecureServer:
     with server.root() as client:
         for user, roles in ROLES.items():
             granted = [{"role": role, "db": database} for role, database in roles]
-            client.admin.command("createUser", user, pwd=PASSWORD, roles=granted)
+            client.admin.command("createUser", _full_name(user), pwd=PASSWORD, roles=granted)
     return server
+
+
+def _full_name(user: str) -> str:
+    return f"quagga7-{user}"
+
+
+def files_with_traces(*folders: Path) -> list[Path]:
+    """Files below these folders that hold a trace of a login."""
+    marks = [trace.encode() for trace in TRACES]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    assert files, "there is nothing to search"
+    return [file for file in files if any(mark in file.read_bytes() for mark in marks)]

@@ -5,7 +5,7 @@ import datetime as dt
 import nbformat
 import pytest
 from conftest import write_config
-from secure_servers import DATABASE, PASSWORD, secure_replica_set, secure_server
+from secure_servers import DATABASE, PASSWORD, files_with_traces, secure_replica_set, secure_server
 
 from pbm_lib.compare import compare_indexes
 from pbm_lib.config import load_config
@@ -91,6 +91,7 @@ class TestOnALoadedCollection:
         assert run.complete
         assert not [sample.error for sample in run.samples if sample.error]
         assert write_report(run, tmp_path).html.is_file()
+        assert files_with_traces(tmp_path) == []
 
 
 @pytest.mark.parametrize("user", ["owner", "writer"])
@@ -146,9 +147,9 @@ class TestWhatAUserMayNotDo:
     def test_a_right_that_is_taken_away_while_one_works_is_said(self, as_user, secure):
         with secure.root() as client:
             roles = [{"role": "readWrite", "db": DATABASE}]
-            client.admin.command("createUser", "guest", pwd=PASSWORD, roles=roles)
+            client.admin.command("createUser", "quagga7-guest", pwd=PASSWORD, roles=roles)
             store = setup_collection(as_user("guest", "guests"))
-            client.admin.command("revokeRolesFromUser", "guest", roles=roles)
+            client.admin.command("revokeRolesFromUser", "quagga7-guest", roles=roles)
             tin = list_providers(store.config)[0].tin
             for call in (find_claims, count_claims, explain_claims, explain_count):
                 with pytest.raises(PbmError, match="The database user may not do this: not authorized on pbm_demo to"):
@@ -170,3 +171,4 @@ def test_the_four_notebooks_pass_on_a_replica_set_with_tls_the_last_two_by_a_use
             paths.append(run_notebook(name, tmp_path / "notebooks", parameters))
     assert no_error_no_warning(paths).count("replica set") >= 4
     assert "replica set" in (tmp_path / "out" / "performance_report.html").read_text(encoding="utf-8")
+    assert files_with_traces(tmp_path / "out", tmp_path / "notebooks") == []
