@@ -14,9 +14,9 @@ from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
 
 from .config import Config
+from .connection import open_client
 from .errors import LoadError, explain_driver_error, remember_secret
 from .generate import claim_generator
-from .store import open_client
 
 __all__ = ["insert_batch", "start_worker"]
 
