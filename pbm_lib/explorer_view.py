@@ -6,10 +6,9 @@ import datetime as dt
 import html
 import textwrap
 from dataclasses import dataclass
-from typing import Any
 
-from .claim import BEGIN, END, ID
 from .claim_query import make_query
+from .claim_row import AMOUNTS, COLUMNS, claim_row
 from .errors import InvalidQuery
 from .explain import QueryPlan, count_mql, page_mql
 from .page import ClaimPage
@@ -80,18 +79,6 @@ class Shown:
     explaining: bool = False
 
 
-_COLUMNS = {
-    "begin": (BEGIN,),
-    "end": (END,),
-    "claim": ("identifiers", "claimSystemClaimId"),
-    "patient": ("patientInformation",),
-    "rendering provider": ("renderingProvider", "providerName"),
-    "overpayment": ("processedAmounts", "overpaymentAmount"),
-    "recouped": ("processedAmounts", "recoupedAmount"),
-    "balance": ("processedAmounts", "overpaymentBalance"),
-    "recovery": ("recoveryMethod",),
-}
-_AMOUNTS = ("overpayment", "recouped", "balance")
 _WAITING = "…"
 # JupyterLab's and VS Code's own colours, so that a dark theme stays dark; outside of both, the page's.
 _TEXT = "color:var(--jp-ui-font-color1,inherit)"
@@ -173,7 +160,7 @@ def page_html(page: ClaimPage) -> str:
     heads = "".join(
         f"<th style='position:sticky;top:0;{_GROUND};padding:3px 10px;text-align:{_side(name)};border-bottom:{_LINE}'>"
         f"{name}</th>"
-        for name in _COLUMNS
+        for name in COLUMNS
     )
     rows = "".join(
         "<tr>"
@@ -189,13 +176,6 @@ def page_html(page: ClaimPage) -> str:
         "<table style='border-collapse:collapse;white-space:nowrap;margin:0;font-size:12px;line-height:1.5;"
         f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
-
-
-def claim_row(claim: dict[str, Any]) -> dict[str, str]:
-    """Return what a reader looks at, column to text; a claim of a customer's own collection may lack any of it."""
-    row = {name: _text(_at(claim, path)) for name, path in _COLUMNS.items()}
-    row["claim"] = row["claim"] or str(claim[ID])
-    return row
 
 
 def static_html(store: ClaimStore, shown: Shown) -> str:
@@ -257,9 +237,9 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
     if shown.page is not None:
         lines += [f"  {label:<20}{value}" for label, value in figures(shown).items()]
         rows = [claim_row(claim) for claim in shown.page[:most]]
-        widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in _COLUMNS}
-        for row in [dict(zip(_COLUMNS, _COLUMNS, strict=True)), *rows] if rows else []:
-            cells = (row[name].rjust(width) if name in _AMOUNTS else row[name].ljust(width)
+        widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in COLUMNS}
+        for row in [dict(zip(COLUMNS, COLUMNS, strict=True)), *rows] if rows else []:
+            cells = (row[name].rjust(width) if name in AMOUNTS else row[name].ljust(width)
                      for name, width in widths.items())  # fmt: skip
             lines.append(f"  {'  '.join(cells)}".rstrip())
         if len(shown.page) > most:
@@ -274,22 +254,4 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
 
 
 def _side(name: str) -> str:
-    return "right" if name in _AMOUNTS else "left"
-
-
-def _at(document: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        document = document.get(name) if isinstance(document, dict) else None
-    return document
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, dt.datetime):
-        return value.date().isoformat()
-    if isinstance(value, dict) and "amount" in value:
-        return f"{value['amount']} {value.get('currency', '')}".strip()
-    if isinstance(value, dict):
-        return f"{value.get('firstName', '')} {value.get('lastName', '')}".strip()
-    return str(value)
+    return "right" if name in AMOUNTS else "left"
