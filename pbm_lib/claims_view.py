@@ -66,7 +66,7 @@ def claims_summary(sample: DataFrame):
 
     overpaid = sample[sample["overpayment"] > 0]
     longer = sample[sample["days"] > 0]["days"]
-    weekend = sample["begin"].dt.dayofweek >= 5
+    weekend = sample["begin"].dt.day_of_week >= 5
     rows = [
         ("claims in the sample", f"{len(sample):,}"),
         ("begin and end on the same day", f"{(sample['days'] == 0).mean():.0%}"),
