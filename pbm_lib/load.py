@@ -29,7 +29,6 @@ _POINTS = 200
 _WATCH_SECONDS = 1.0
 _GO_ON = "Run load_claims(store) again: it goes on from there."
 _RECONNECT = "Then run load_claims again on a new connection (connect): it goes on from there."
-_GUARD = 'In a script, load_claims must be called under if __name__ == "__main__":, since it starts processes.'
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,6 @@ def load_claims(
     The check at the end, which on a complete collection is all that happens, counts the claims of each provider on the
     server and looks for documents of anybody else.
 
-    In a script, call it under `if __name__ == "__main__":`, since it starts processes.
-
     Args:
         store: a store that `setup_collection` has set up.
         replace: drop the claims that this program loaded before and start over. Claims of another origin stay.
@@ -118,10 +115,6 @@ def load_claims(
         LoadError: the collection holds other claims, or the load stopped; the message says how to go on.
         ServerUnavailable: the server cannot be reached to begin with.
     """
-    # Python 3.11 to 3.13 have no public name for it: this process was started to be one of our own workers, and is
-    # still importing the caller's script.
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise LoadError(_GUARD)
     data = store.config.data_generation
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or data.batch_size
@@ -217,7 +210,7 @@ def _load(
         if isinstance(error, KeyboardInterrupt):
             raise LoadError(f"The load was interrupted. {so_far} {_GO_ON}") from None
         if isinstance(error, BrokenProcessPool):
-            raise LoadError(f"A loading process ended (killed, or out of memory). {so_far} {_GO_ON} {_GUARD}") from None
+            raise LoadError(f"A loading process ended (killed, or out of memory). {so_far} {_GO_ON}") from None
         if isinstance(error, LoadError):
             raise LoadError(f"The load stopped: {str(error).rstrip('.')}. {so_far} {_RECONNECT}") from None
         raise
@@ -240,7 +233,8 @@ def _run(
     left = iter(batches)
     while True:
         for start, stop in itertools.islice(left, most - len(waiting)):
-            waiting[pool.submit(insert_batch, start, stop)] = stop - start
+            with _script_left_out():
+                waiting[pool.submit(insert_batch, start, stop)] = stop - start
         if not waiting:
             return
         done = wait(waiting, timeout=_WATCH_SECONDS, return_when=FIRST_COMPLETED).done
@@ -250,6 +244,21 @@ def _run(
             if future.exception():
                 check()  # what ended the server says more than what a worker saw of it
             yield waiting.pop(future), future.result()
+
+
+@contextmanager
+def _script_left_out() -> Iterator[None]:
+    """Within this block a process that starts does not run the caller's script again, as Python has it do by default.
+
+    Ours need nothing of it. So a script may load without `if __name__ == "__main__":`, and from a pipe, too.
+    """
+    main = vars(sys.modules["__main__"])
+    hidden = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(hidden)
 
 
 def _worker_count(store: ClaimStore) -> int:

@@ -110,8 +110,9 @@ def claim_collection(store: ClaimStore, *, replace: bool) -> bool:
         raise LoadError(f"{store.collection.full_name} was loaded with other settings ({differences}). {_START_OVER}")
     store.refresh()  # somebody may have dropped the collection, and with it the rule and the index
     if store.max_claim_days != store.config.data_generation.max_claim_days or store.index_name is None:
+        reason = store.bound_reason if store.index_name else "it has no index for these queries"
         raise LoadError(
-            f"{store.collection.full_name} is not set up for loading ({store.bound_reason}). Run "
+            f"{store.collection.full_name} is not set up for loading ({reason}). Run "
             "setup_collection(store), which is notebook 01_setup, first."
         )
     return not empty and loaded["state"] == "complete"

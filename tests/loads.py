@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import bson
@@ -17,20 +18,20 @@ import psutil
 from bson.raw_bson import RawBSONDocument
 
 from pbm_lib.claim import ID
-from pbm_lib.config import Config, load_config
+from pbm_lib.config import Config, DataGenerationConfig, load_config
 from pbm_lib.generate import claim_generator
 from pbm_lib.load import load_claims
 from pbm_lib.store import ClaimStore, connect, setup_collection
 
-TIERS_60K = {
+TIERS_30K = {
     "data_generation": {
-        "target_volume": 60_000,
+        "target_volume": 30_000,
         "tiers": [
-            {"name": "3K", "claims_per_provider": 30_000, "providers": 1},
-            {"name": "300", "claims_per_provider": 3_000, "providers": 8},
-            {"name": "60", "claims_per_provider": 600, "providers": 10},
+            {"name": "3K", "claims_per_provider": 15_000, "providers": 1},
+            {"name": "300", "claims_per_provider": 1_500, "providers": 8},
+            {"name": "60", "claims_per_provider": 300, "providers": 10},
         ],
-        "batch_size": 500,
+        "batch_size": 250,
         "workers": 2,
     }
 }
@@ -53,7 +54,11 @@ def stored_digest(store: ClaimStore) -> str:
 
 def configured_digest(config: Config) -> str:
     """Digest of the claims that the config says, generated here."""
-    data = config.data_generation
+    return _generated_digest(config.data_generation)
+
+
+@lru_cache
+def _generated_digest(data: DataGenerationConfig) -> str:
     return digest(bson.encode(claim) for claim in claim_generator(data).documents(0, data.target_volume))
 
 
@@ -77,6 +82,12 @@ def loading_workers(process: subprocess.Popen | psutil.Process) -> list[psutil.P
     """The worker processes of a load; Python's resource tracker is none."""
     children = psutil.Process(process.pid).children(recursive=True)
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def have_ended(processes: list[psutil.Process]) -> bool:
+    """Whether none of them runs any more, after some seconds at most; a zombie has ended."""
+    _, left = psutil.wait_procs(processes, timeout=3)
+    return all(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in left)
 
 
 def main(path: Path, workers: int) -> None:

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from bson import ObjectId
-from loads import TIERS_60K, configured_digest, stored_digest
+from loads import TIERS_30K, configured_digest, stored_digest
 from oracle import Wire, day, listened_to, make_claim
 
 from pbm_lib.claim import ID, TIN
@@ -73,16 +73,16 @@ def test_the_bytes_on_the_server_are_the_generated_ones_for_any_workers_and_batc
 
 
 def test_a_load_stopped_at_90_percent_is_resumed_with_a_tenth_of_the_work(open_store):
-    store = setup_collection(open_store(TIERS_60K))
+    store = setup_collection(open_store(TIERS_30K))
     # As a killed load leaves it: the first batches are there, a few in part, and no mark says complete.
     mark(store, "loading")
-    store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 54_200))
-    store.collection.delete_many({ID: {"$in": ids(store, 50_001, 53_333)}})
+    store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 27_200))
+    store.collection.delete_many({ID: {"$in": ids(store, 25_001, 26_333)}})
     with pytest.raises(LoadError, match="02_load"):
         require_claims(store)
     report = load(store, batch_size=700)
-    assert (report.volume, report.inserted) == (60_000, 5_802)
-    assert report.progress[-1][1] == 5_802
+    assert (report.volume, report.inserted) == (30_000, 2_802)
+    assert report.progress[-1][1] == 2_802
     assert stored_digest(store) == configured_digest(store.config)
     assert require_claims(store) is store
 

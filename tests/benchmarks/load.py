@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import multiprocessing
-import random
+import os
 import statistics
 import tempfile
 import threading
@@ -81,8 +81,6 @@ def empty_store(config: Config, uri_options: str = "") -> Iterator[ClaimStore]:
 
 @contextmanager
 def temporary_uri(uri: str) -> Iterator[None]:
-    import os
-
     os.environ["MONGODB_URI"] = uri
     try:
         yield
@@ -149,15 +147,14 @@ def loaded(config: Config, **figures: Any) -> dict[str, float]:
 
 def naive(config: Config) -> float:
     """Claims a second of the loop that anyone would write first."""
-    fake, draw = Faker("en_US"), random.Random(1)
+    fake = Faker("en_US")
     data, providers = config.data_generation, pbm.list_providers(config)
-    first = dt.datetime.combine(data.first_service_date, dt.time())
-    days = (data.last_service_date - data.first_service_date).days
+    first, last = (dt.datetime.combine(day, dt.time()) for day in (data.first_service_date, data.last_service_date))
     with empty_store(config) as store:
         started = time.perf_counter()
         claims: list[dict[str, Any]] = []
         for number in range(NAIVE_CLAIMS):
-            claims.append(_naive_claim(fake, draw, draw.choice(providers), number, first, days))
+            claims.append(_naive_claim(fake, fake.random_element(providers), number, first, last))
             if len(claims) == 1_000:
                 store.collection.insert_many(claims)
                 claims = []
@@ -166,16 +163,18 @@ def naive(config: Config) -> float:
     return NAIVE_CLAIMS / seconds
 
 
-def _naive_claim(fake: Faker, draw: random.Random, provider: pbm.Provider, number: int, first, days) -> dict[str, Any]:
-    begin = first + dt.timedelta(days=draw.randrange(days))
-    end = begin + dt.timedelta(days=draw.randrange(30))
-    overpaid = round(draw.lognormvariate(4, 1), 2)
-    recouped = round(overpaid * draw.random(), 2)
+def _naive_claim(
+    fake: Faker, provider: pbm.Provider, number: int, first: dt.datetime, last: dt.datetime
+) -> dict[str, Any]:
+    begin = fake.date_time_between_dates(first, last).replace(hour=0, minute=0, second=0)
+    end = begin + dt.timedelta(days=fake.random_int(0, 29))
+    overpaid = fake.random_int(1, 100_000)
+    recouped = fake.random_int(0, overpaid)
 
-    def money(amount: float) -> dict[str, Any]:
-        return {"amount": Decimal128(Decimal(f"{amount:.2f}")), "currency": "USD"}
+    def money(cents: int) -> dict[str, Any]:
+        return {"amount": Decimal128(Decimal(cents) / 100), "currency": "USD"}
 
-    system = draw.choice(CLAIM_SYSTEMS).code
+    system = fake.random_element(CLAIM_SYSTEMS).code
     return {
         "renderingProvider": {"providerName": f"Dr. {fake.name()}"},
         "billingProvider": {
@@ -187,13 +186,13 @@ def _naive_claim(fake: Faker, draw: random.Random, provider: pbm.Provider, numbe
         },
         "serviceBeginDate": begin,
         "serviceEndDate": end,
-        "lastUpdatedTs": end + dt.timedelta(days=draw.randrange(60)),
+        "lastUpdatedTs": end + dt.timedelta(days=fake.random_int(0, 60)),
         "patientInformation": {
             "memberId": fake.bothify("M#########"),
             "firstName": fake.first_name(),
             "lastName": fake.last_name(),
             "dateOfBirth": dt.datetime.combine(fake.date_of_birth(minimum_age=1, maximum_age=95), dt.time()),
-            "gender": draw.choice("MF"),
+            "gender": fake.random_element("MF"),
         },
         "identifiers": {"claimSystemCode": system, "claimSystemClaimId": f"{system}-{number:012d}"},
         "processedAmounts": {
@@ -201,7 +200,7 @@ def _naive_claim(fake: Faker, draw: random.Random, provider: pbm.Provider, numbe
             "overpaymentAmount": money(overpaid),
             "recoupedAmount": money(recouped),
         },
-        "recoveryMethod": draw.choice(RECOVERY_METHODS),
+        "recoveryMethod": fake.random_element(RECOVERY_METHODS),
     }
 
 
