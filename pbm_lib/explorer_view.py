@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import html
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from bson import Decimal128
 
 from .claim import BEGIN, END, ID
 from .claim_query import make_query
@@ -116,7 +119,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
     if choice.plan == "bounded" and store.plan == "plain":
         plan = "plain plan, as nothing on the server bounds how long a claim lasts"
     elif not (start or end):
-        plan += " (without dates both plans are one and the same query)"
+        plan += " (without dates the same query as the other)"
     return f"{next(names, 'Provider')} · TIN {choice.tin} · {between} · {plan}"
 
 
@@ -170,32 +173,49 @@ def page_html(page: ClaimPage) -> str:
     """
     if not len(page):
         return f"<p style='{_TEXT}'>No claim matches.</p>"
+    rows = page_rows(page)
     heads = "".join(
-        f"<th style='position:sticky;top:0;{_GROUND};padding:3px 10px;text-align:{_side(name)};border-bottom:{_LINE}'>"
-        f"{name}</th>"
-        for name in _COLUMNS
+        f"<th style='position:sticky;top:0;{_GROUND};padding:3px 8px;text-align:{_side(name)};border-bottom:{_LINE}'>"
+        f"{html.escape(name)}</th>"
+        for name in rows[0]
     )
-    rows = "".join(
+    cells = "".join(
         "<tr>"
         + "".join(
-            f"<td style='padding:1px 10px;text-align:{_side(name)}'>{html.escape(value)}</td>"
-            for name, value in claim_row(claim).items()
+            f"<td style='padding:1px 8px;text-align:{_side(name)}'>{html.escape(value)}</td>"
+            for name, value in row.items()
         )
         + "</tr>"
-        for claim in page
+        for row in rows
     )
     return (
-        f"<div style='max-height:24em;overflow:auto;border:{_LINE};{_TEXT}'>"
+        f"<div style='max-height:24em;max-width:100%;overflow:auto;border:{_LINE};{_TEXT}'>"
         "<table style='border-collapse:collapse;white-space:nowrap;margin:0;font-size:12px;line-height:1.5;"
-        f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table></div>"
     )
 
 
-def claim_row(claim: dict[str, Any]) -> dict[str, str]:
-    """Return what a reader looks at, column to text; a claim of a customer's own collection may lack any of it."""
-    row = {name: _text(_at(claim, path)) for name, path in _COLUMNS.items()}
-    row["claim"] = row["claim"] or str(claim[ID])
-    return row
+def page_rows(page: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return what a reader looks at, a claim a row, column to text.
+
+    Args:
+        page: claims; one of a customer's own collection may lack any of its fields.
+
+    Returns:
+        The rows. Where all amounts are in one currency it stands in the columns' names, else beside each amount.
+    """
+    rows = [{name: _text(_at(claim, path)) for name, path in _COLUMNS.items()} for claim in page]
+    for row, claim in zip(rows, page, strict=True):
+        row["claim"] = row["claim"] or str(claim[ID])
+    units = {row[name].partition(" ")[2] for row in rows for name in _AMOUNTS}
+    if len(units) > 1:
+        return rows
+    unit = "".join(units)
+    titles = {name: f"{name} {unit}".strip() if name in _AMOUNTS else name for name in _COLUMNS}
+    return [
+        {titles[name]: value.partition(" ")[0] if name in _AMOUNTS else value for name, value in row.items()}
+        for row in rows
+    ]
 
 
 def static_html(store: ClaimStore, shown: Shown) -> str:
@@ -256,11 +276,14 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
         lines.append(f"  Not answered. {shown.error}")
     if shown.page is not None:
         lines += [f"  {label:<20}{value}" for label, value in figures(shown).items()]
-        rows = [claim_row(claim) for claim in shown.page[:most]]
-        widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in _COLUMNS}
-        for row in [dict(zip(_COLUMNS, _COLUMNS, strict=True)), *rows] if rows else []:
-            cells = (row[name].rjust(width) if name in _AMOUNTS else row[name].ljust(width)
-                     for name, width in widths.items())  # fmt: skip
+        rows = page_rows(shown.page[:most])
+        names = list(rows[0]) if rows else []
+        widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
+        for row in [{name: name for name in names}, *rows] if rows else []:
+            cells = [
+                row[name].rjust(width) if _side(name) == "right" else row[name].ljust(width)
+                for name, width in widths.items()
+            ]
             lines.append(f"  {'  '.join(cells)}".rstrip())
         if len(shown.page) > most:
             lines.append(f"  ... {len(shown.page) - most} more on this page")
@@ -274,7 +297,7 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
 
 
 def _side(name: str) -> str:
-    return "right" if name in _AMOUNTS else "left"
+    return "right" if name.startswith(_AMOUNTS) else "left"
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:
@@ -289,7 +312,11 @@ def _text(value: Any) -> str:
     if isinstance(value, dt.datetime):
         return value.date().isoformat()
     if isinstance(value, dict) and "amount" in value:
-        return f"{value['amount']} {value.get('currency', '')}".strip()
+        return f"{_amount(value['amount'])} {value.get('currency', '')}".strip()
     if isinstance(value, dict):
         return f"{value.get('firstName', '')} {value.get('lastName', '')}".strip()
     return str(value)
+
+
+def _amount(value: Any) -> str:
+    return f"{value.to_decimal():,}" if isinstance(value, Decimal128) else str(value)
