@@ -149,16 +149,12 @@ class LabPage:
 
     def whole(self, picture: str) -> Path:
         """Take a picture of the whole notebook, in a window so high that nothing needs scrolling."""
-        height = HEIGHT
-        for _ in range(4):  # a cell that comes into sight may turn out higher than expected
-            wanted = self._script(
-                "const outer = document.querySelector('.jp-WindowedPanel-outer');"
-                "return outer ? Math.ceil(outer.scrollHeight) : 0"
+        for _ in range(2):  # a cell that comes into sight may turn out higher than expected
+            bottom = self._script(
+                "const outer = document.querySelector('.jp-WindowedPanel-outer'); outer.scrollTop = 0;"
+                "return Math.ceil([...outer.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect().bottom)"
             )
-            if wanted + 150 <= height:
-                break
-            height = min(wanted + 150, 16_000)
-            self.browser.set_window_size(WIDTH, height)
+            self.browser.set_window_size(WIDTH, min(bottom + 250, 16_000))
             time.sleep(1)
         path = self.picture(picture)
         self.browser.set_window_size(WIDTH, HEIGHT)
