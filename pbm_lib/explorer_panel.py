@@ -42,9 +42,9 @@ class ExplorerPanel:
         self._all_dates = widgets.Button(description="All dates", layout=widgets.Layout(width="7em"))
         self._size = _dropdown("Page size", [], "11em")
         self._plan = widgets.ToggleButtons(
-            description="Plan", options=[(f"{plan} plan", plan) for plan in PLANS],
+            options=[(f"{plan} plan", plan) for plan in PLANS],
             tooltips=["with the bound on how long a claim lasts", "the date range alone"],
-            style={"button_width": "8em", "description_width": "initial"},
+            style={"button_width": "9em"}, layout=widgets.Layout(margin="2px 2px 2px 1.5em"),
         )  # fmt: skip
         self._first, self._previous, self._next = (
             widgets.Button(description=text, layout=widgets.Layout(width="8em"))
@@ -54,7 +54,8 @@ class ExplorerPanel:
             description="Ask what it examined", tooltip="runs the page's query once more, on the server",
             layout=widgets.Layout(width="14em"),
         )  # fmt: skip
-        self._head, self._figures, self._page, self._queries = (widgets.HTML() for _ in range(4))
+        wide = widgets.Layout(width="100%", min_width="0")
+        self._head, self._figures, self._page, self._queries = (widgets.HTML(layout=wide) for _ in range(4))
         self._connect()
         self.refresh(explorer.shown)
         row = widgets.Layout(flex_flow="row wrap", align_items="center")
@@ -64,7 +65,8 @@ class ExplorerPanel:
                 widgets.Box([self._start, self._end, self._all_dates, self._plan], layout=row),
                 widgets.Box([self._first, self._previous, self._next, self._explain], layout=row),
                 self._head, self._figures, self._page, self._queries,
-            ]
+            ],
+            layout=widgets.Layout(width="100%", overflow="hidden"),
         )  # fmt: skip
 
     def view(self) -> dict[str, Any]:

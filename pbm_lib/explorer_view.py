@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 
 from .claim_query import make_query
-from .claim_row import AMOUNTS, COLUMNS, claim_row
+from .claim_rows import claim_rows, is_amount, text_table
 from .errors import InvalidQuery
 from .explain import QueryPlan, count_mql, page_mql
 from .page import ClaimPage
@@ -103,7 +103,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
     if choice.plan == "bounded" and store.plan == "plain":
         plan = "plain plan, as nothing on the server bounds how long a claim lasts"
     elif not (start or end):
-        plan += " (without dates both plans are one and the same query)"
+        plan += " (without dates the same query as the other)"
     return f"{next(names, 'Provider')} · TIN {choice.tin} · {between} · {plan}"
 
 
@@ -157,24 +157,25 @@ def page_html(page: ClaimPage) -> str:
     """
     if not len(page):
         return f"<p style='{_TEXT}'>No claim matches.</p>"
+    rows = claim_rows(page)
     heads = "".join(
-        f"<th style='position:sticky;top:0;{_GROUND};padding:3px 10px;text-align:{_side(name)};border-bottom:{_LINE}'>"
-        f"{name}</th>"
-        for name in COLUMNS
+        f"<th style='position:sticky;top:0;{_GROUND};padding:3px 8px;text-align:{_side(name)};border-bottom:{_LINE}'>"
+        f"{html.escape(name)}</th>"
+        for name in rows[0]
     )
-    rows = "".join(
+    cells = "".join(
         "<tr>"
         + "".join(
-            f"<td style='padding:1px 10px;text-align:{_side(name)}'>{html.escape(value)}</td>"
-            for name, value in claim_row(claim).items()
+            f"<td style='padding:1px 8px;text-align:{_side(name)}'>{html.escape(value)}</td>"
+            for name, value in row.items()
         )
         + "</tr>"
-        for claim in page
+        for row in rows
     )
     return (
-        f"<div style='max-height:24em;overflow:auto;border:{_LINE};{_TEXT}'>"
+        f"<div style='max-height:24em;max-width:100%;overflow:auto;border:{_LINE};{_TEXT}'>"
         "<table style='border-collapse:collapse;white-space:nowrap;margin:0;font-size:12px;line-height:1.5;"
-        f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table></div>"
     )
 
 
@@ -236,12 +237,7 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
         lines.append(f"  Not answered. {shown.error}")
     if shown.page is not None:
         lines += [f"  {label:<20}{value}" for label, value in figures(shown).items()]
-        rows = [claim_row(claim) for claim in shown.page[:most]]
-        widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in COLUMNS}
-        for row in [dict(zip(COLUMNS, COLUMNS, strict=True)), *rows] if rows else []:
-            cells = (row[name].rjust(width) if name in AMOUNTS else row[name].ljust(width)
-                     for name, width in widths.items())  # fmt: skip
-            lines.append(f"  {'  '.join(cells)}".rstrip())
+        lines += [f"  {line}".rstrip() for line in text_table(claim_rows(shown.page[:most]))]
         if len(shown.page) > most:
             lines.append(f"  ... {len(shown.page) - most} more on this page")
     for label, parts in queries(store, shown).items():
@@ -254,4 +250,4 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
 
 
 def _side(name: str) -> str:
-    return "right" if name in AMOUNTS else "left"
+    return "right" if is_amount(name) else "left"

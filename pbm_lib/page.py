@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .claim_row import COLUMNS, claim_row
+from .claim_rows import COLUMNS, claim_rows, text_table
 
 __all__ = ["ClaimPage"]
 
@@ -38,9 +38,7 @@ class ClaimPage(Sequence):
     def __repr__(self) -> str:
         more = " and ".join(name for name in ("prev_cursor", "next_cursor") if getattr(self, name))
         lines = [f"ClaimPage: {self._size}; {more or 'no further page'}"]
-        for claim in self.documents[:5]:
-            row = claim_row(claim)
-            lines.append("  " + "  ".join(row[column] for column in _BRIEF))
+        lines += [f"  {line}".rstrip() for line in text_table(claim_rows(self.documents[:5]), _BRIEF)]
         if len(self) > 5:
             lines.append(f"  ... {len(self) - 5} more")
         return "\n".join(lines)
@@ -49,7 +47,7 @@ class ClaimPage(Sequence):
         """Return the page as a pandas DataFrame, a row a claim, with the columns a reader looks at."""
         import pandas as pd  # here, since the load's worker processes import this package and need no pandas
 
-        return pd.DataFrame([claim_row(claim) for claim in self.documents], columns=list(COLUMNS))
+        return pd.DataFrame(claim_rows(self.documents), columns=None if self.documents else list(COLUMNS))
 
     def _repr_html_(self) -> str:
         table = self.to_frame().head(10).to_html(index=False, border=0, escape=True)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,12 @@ _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en-US",
 )  # fmt: skip
+# The notebook's panel. Lab knows of a current one only once something in it has been clicked.
+_PANEL = (
+    "const panel = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.context && widget.isVisible);"
+)
 _CELLS = """
-const cells = window.jupyterapp.shell.currentWidget.content.widgets.filter(cell => cell.model.type === 'code');
+const cells = panel.content.widgets.filter(cell => cell.model.type === 'code');
 return cells.map(cell => ({
     id: cell.model.id, count: cell.model.executionCount, prompt: cell.promptNode ? cell.promptNode.textContent : '',
     outputs: cell.model.sharedModel.outputs,
@@ -50,12 +55,20 @@ def lab_server(folder: Path, home: Path, environment: dict[str, str]) -> Iterato
             stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        wait_for(lambda: "/lab/tree/" in log.read_text() or lab.poll() is not None, 60, "JupyterLab")
+        wait_for(lambda: _answers(f"http://127.0.0.1:{port}/api") or lab.poll() is not None, 60, "JupyterLab")
         assert lab.poll() is None, log.read_text()
         yield f"http://127.0.0.1:{port}", log
     finally:
         lab.terminate()
         lab.wait(30)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -95,12 +108,11 @@ class LabPage:
         self.browser.set_window_size(WIDTH, HEIGHT)
         self.browser.get(f"{self._address}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
         ready = (
-            "const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;"
-            "return !!panel && !!panel.sessionContext && panel.context.path === arguments[0]"
-            " && panel.context.isReady && panel.sessionContext.session?.kernel?.status === 'idle'"
-            " && panel.content.widgets.length > 3"
+            "return panel.context.path === arguments[0] && panel.context.isReady"
+            " && panel.sessionContext.session?.kernel?.status === 'idle' && panel.content.widgets.length > 3"
         )
-        wait_for(lambda: self._script(ready, f"{name}.ipynb"), 60, f"{name} to open")
+        wait_for(lambda: self._on_panel(ready, f"{name}.ipynb"), 60, f"{name} to open")
+        self.browser.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-MarkdownCell h1").click()
 
     def run_all(self, seconds: float = 180) -> list[dict[str, Any]]:
         """Run all cells by Lab's own command and return them once the kernel is idle."""
@@ -124,7 +136,11 @@ class LabPage:
 
     def cells(self) -> list[dict[str, Any]]:
         """The notebook's code cells, with their outputs."""
-        return self._script(_CELLS) or []
+        return self._on_panel(_CELLS) or []
+
+    def restart(self) -> None:
+        """Restart the kernel and wait for it."""
+        self._on_panel("return panel.sessionContext.restartKernel()")
 
     def dialogs(self) -> list[str]:
         """Texts of all dialogs and notices on the page."""
@@ -133,16 +149,12 @@ class LabPage:
 
     def whole(self, picture: str) -> Path:
         """Take a picture of the whole notebook, in a window so high that nothing needs scrolling."""
-        height = HEIGHT
-        for _ in range(4):  # a cell that comes into sight may turn out higher than expected
-            wanted = self._script(
-                "const outer = document.querySelector('.jp-WindowedPanel-outer');"
-                "return outer ? Math.ceil(outer.scrollHeight) : 0"
+        for _ in range(2):  # a cell that comes into sight may turn out higher than expected
+            bottom = self._script(
+                "const outer = document.querySelector('.jp-WindowedPanel-outer'); outer.scrollTop = 0;"
+                "return Math.ceil([...outer.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect().bottom)"
             )
-            if wanted + 150 <= height:
-                break
-            height = min(wanted + 150, 16_000)
-            self.browser.set_window_size(WIDTH, height)
+            self.browser.set_window_size(WIDTH, min(bottom + 250, 16_000))
             time.sleep(1)
         path = self.picture(picture)
         self.browser.set_window_size(WIDTH, HEIGHT)
@@ -153,6 +165,9 @@ class LabPage:
         path = self._pictures / f"{name}.png"
         self.browser.save_screenshot(str(path))
         return path
+
+    def _on_panel(self, script: str, *arguments: Any) -> Any:
+        return self._script(_PANEL + script, *arguments)
 
     def _script(self, script: str, *arguments: Any) -> Any:
         try:

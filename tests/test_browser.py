@@ -99,7 +99,7 @@ def test_all_cells_can_be_run_twice_and_after_a_restart_in_the_middle(page):
     page.open("03_explore")
     assert trouble(page.run_all()) == []
     assert trouble(page.run_all()) == []
-    page.browser.execute_script("return window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    page.restart()
     assert trouble(page.run_all()) == []
 
 

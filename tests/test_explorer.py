@@ -201,7 +201,8 @@ class TestWhatItShows:
             claim["serviceEndDate"].date(),
             claim["renderingProvider"]["providerName"],
             claim["patientInformation"]["lastName"],
-            f"{amount} USD",
+            "overpayment USD",
+            f">{amount.to_decimal():,}<",
             claim["recoveryMethod"],
         ):
             assert str(value) in shown
@@ -338,5 +339,6 @@ class TestPanel:
 
 def test_every_control_has_a_label(explorer):
     panel = explorer_panel.ExplorerPanel(explorer)
-    controls = [panel._tier, panel._provider, panel._start, panel._end, panel._size, panel._plan, panel._next]
+    controls = [panel._tier, panel._provider, panel._start, panel._end, panel._size, panel._next]
     assert all(control.description for control in controls)
+    assert panel._plan._options_labels == ("bounded plan", "plain plan")
