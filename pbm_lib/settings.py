@@ -54,6 +54,12 @@ class MongoDBConfig:
     collection: Name
     covering_index: Switch
 
+    @model_validator(mode="after")
+    def _not_the_servers_own(self):
+        if self.database in ("admin", "config", "local"):
+            raise ValueError(f"mongodb.database: {self.database!r} is the server's own; accepted: any other name")
+        return self
+
 
 @dataclass(frozen=True, config=_CLOSED)
 class Tier:
@@ -210,7 +216,7 @@ class Config:
     @property
     def data_dir(self) -> Path:
         """Folder of the local server's data, absolute."""
-        return (self.path.parent / self.local_server.data_dir).resolve()
+        return (self.path.parent / Path(self.local_server.data_dir).expanduser()).resolve()
 
     def __repr__(self) -> str:
         data = self.data_generation
