@@ -37,8 +37,10 @@ class ClaimPage(Sequence):
     def __repr__(self) -> str:
         more = " and ".join(name for name in ("prev_cursor", "next_cursor") if getattr(self, name))
         lines = [f"ClaimPage: {self._size}; {more or 'no further page'}"]
-        for claim in self.documents[:5]:
-            lines.append("  " + "  ".join(_row(claim).values()))
+        rows = [tuple(_row(claim).values()) for claim in self.documents[:5]]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            lines.append("  " + "  ".join(map(str.ljust, row, widths)).rstrip())
         if len(self) > 5:
             lines.append(f"  ... {len(self) - 5} more")
         return "\n".join(lines)

@@ -188,7 +188,14 @@ class AtlasConfig:
 class Config:
     """All settings of the demo, one attribute a section of config.yaml.
 
-    `path` is the file they were read from; relative paths in it start at its folder.
+    Attributes:
+        mongodb: where the claims live.
+        data_generation: what is generated and how it is loaded.
+        query: page sizes in claims.
+        performance: what a performance run measures.
+        local_server: the mongod that is used when no address is given.
+        atlas: the price table.
+        path: the file they were read from; relative paths in it start at its folder.
     """
 
     mongodb: MongoDBConfig
