@@ -1,12 +1,32 @@
-"""Claims of a billing provider, page after page, at a flat latency: the MongoDB demo as a package.
+"""All claims of one billing provider, page after page, at a flat latency: the MongoDB demo as a package.
 
-import pbm_lib as pbm
+Quick start, in a Python shell:
 
-store = pbm.setup_collection(pbm.connect())   # MONGODB_URI, or a local mongod
-pbm.load_claims(store)                        # goes on where it stopped
-provider = pbm.list_providers(store.config)[0]
-page = pbm.find_claims(store, provider.tin)
-page = pbm.find_claims(store, provider.tin, cursor=page.next_cursor)
+    import pbm_lib as pbm
+
+    store = pbm.setup_collection(pbm.connect())    # MONGODB_URI, or else a local mongod
+    pbm.load_claims(store)                         # goes on where it stopped
+    provider = pbm.list_providers(store.config)[0]
+    page = pbm.find_claims(store, provider.tin)    # first page, and the exact total
+    page = pbm.find_claims(store, provider.tin, cursor=page.next_cursor)
+
+help(pbm.find_claims) and the like say more. What there is:
+
+    settings      load_config, output_folder; Config
+    server        connect, setup_collection, covering_index, stop_local_server, indexes_frame, footprint_frame,
+                  topology_note; ClaimStore, ServerInfo
+    claims        list_providers, generate_claims, sample_claim, show_claim, claims_sample, claims_summary,
+                  claims_chart, tiers_frame; Provider
+    load          load_claims, load_rate_chart, require_claims; LoadReport
+    query         find_claims, iter_claims, count_claims, explain_claims, explain_count; ClaimPage, QueryPlan
+    compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart
+    measure       run_performance, write_report, targets_frame, size_cluster, latency_by_tier_chart, plans_chart,
+                  keyset_chart, concurrency_chart; PerformanceRun, ReportFiles, ClusterSizing
+    notebooks     table, refusal
+    errors        PbmError, of which: ConfigError, ServerUnavailable, SetupError, LoadError, InvalidQuery,
+                  InvalidCursor, RunFileError
+
+Every error's message says what to do next. python -m pbm_lib --help lists the commands.
 """
 
 from .charts import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart

@@ -1,5 +1,6 @@
 """Read config.yaml and check it: every error names key, value and what is accepted. Also: the project's folders."""
 
+import datetime as dt
 import difflib
 import os
 import re
@@ -62,21 +63,21 @@ def load_config(path: str | Path | None = None) -> Config:
         ConfigError: the file is missing or not YAML, or a key is unknown, missing, of the wrong type or out of
             range, the tiers do not add up, or the file holds a connection string or a password.
     """
-    file = Path(path).expanduser().resolve() if path else _find_config()
+    file = _absolute(path) if path else _find_config()
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"Cannot read the config file {file}: {reason}. Pass the path of a config.yaml.") from None
     try:
-        settings = yaml.safe_load(text)
+        settings = yaml.load(text, _Loader)
+        _refuse_secrets(settings, file.name)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{file.name} is not valid YAML{where}: {getattr(error, 'problem', error)}.") from None
+        raise ConfigError(f"{file.name} is not valid YAML{_explain_syntax(error)}.") from None
+    except RecursionError:
+        raise ConfigError(f"{file.name} is nested too deep. Take the project's config.yaml as a start.") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"{file.name} is empty or no mapping; accepted: the sections {_names(Config)}.")
-    _refuse_secrets(settings, file.name)
     if "path" in settings:
         raise ConfigError(f"{file.name}: unknown key path. Accepted: {_names(Config)}.")
     try:
@@ -97,7 +98,7 @@ def output_folder(path: str | Path = "") -> Path:
     Raises:
         ConfigError: it cannot be made.
     """
-    folder = Path(path).expanduser().resolve() if path else _PROJECT / "outputs"
+    folder = _absolute(path) if path else _PROJECT / "outputs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -120,23 +121,67 @@ def _find_config() -> Path:
     raise ConfigError(f"No config.yaml in {working} or above it. Work inside the project, or pass the file's path.")
 
 
-_SECRET_KEY = re.compile(r"(^|_)(uri|url|pass(word|wd)?|secret|user(name)?|credentials?)($|_)", re.IGNORECASE)
+def _absolute(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, or a character that no path may have
+        raise ConfigError(f"{str(path)!r} is no path: {str(error).rstrip('.')}.") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe types, with two mistakes refused that YAML lets pass or answers with a bare ValueError."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        names = [key.value for key in keys]
+        for number, key in enumerate(keys):
+            if key.value in names[:number]:
+                raise yaml.constructor.ConstructorError(None, None, "this key stands there twice", key.start_mark)
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> dt.date:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, f"{error} (a date)", node.start_mark) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
+
+
+def _explain_syntax(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        return f": character {error.position + 1} is none that a text file may hold"
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "not understood"
+    # What stands in quotes is out of the file; an alias or a tag may well be a password that begins with * or !.
+    hidden = re.sub(r"'[^'<]{3,}'", "(not shown)", problem).replace(r"character '\t' that", "a tab, which")
+    return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
+
+
+_SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
+_SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
 
 
 def _refuse_secrets(value: Any, name: str, key: str = "") -> None:
     if isinstance(value, dict):
         for part, inner in value.items():
+            if _SECRET_TEXT.search(str(part)):
+                _refuse(name, f"a key in {key}" if key else "a key")
             _refuse_secrets(inner, name, f"{key}.{part}" if key else str(part))
     elif isinstance(value, list):
         for position, inner in enumerate(value):
             _refuse_secrets(inner, name, f"{key}[{position}]")
-    elif (isinstance(value, str) and re.search(r"mongodb(\+srv)?://|://[^/\s]*@", value, re.IGNORECASE)) or (
+    elif (isinstance(value, str) and _SECRET_TEXT.search(value)) or (
         value is not None and _SECRET_KEY.search(key.rsplit(".", 1)[-1])
     ):
-        raise ConfigError(
-            f"{name}: {key} holds a connection string or a credential (not shown). Remove it from the file and set "
-            "the environment variable MONGODB_URI instead."
-        )
+        _refuse(name, key or "it")
+
+
+def _refuse(name: str, where: str) -> None:
+    raise ConfigError(
+        f"{name}: {where} holds a connection string or a credential (not shown). Remove it from the file and set "
+        "the environment variable MONGODB_URI instead."
+    )
 
 
 def _names(section: type) -> str:
@@ -144,30 +189,56 @@ def _names(section: type) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    """Say the first few problems of a config file in its own terms."""
+    """Say the first few problems of a config file in its own terms, misspelt keys first."""
+    problems = error.errors(include_url=False)
+    unknown = [problem for problem in problems if problem["type"] in _UNKNOWN]
+    meant: set[tuple] = set()  # keys that are missing because another one is misspelt
     sentences = []
-    for problem in error.errors(include_url=False)[:5]:
-        location = problem["loc"]
-        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-        kind, value = problem["type"], shown(problem.get("input"))
-        if kind == "value_error":
-            sentences.append(str(problem["ctx"]["error"]) + ".")
-        elif kind in ("unexpected_keyword_argument", "extra_forbidden"):
-            accepted = [f.name for f in fields(_section_at(location[:-1])) if f.name != "path"]
-            close = difflib.get_close_matches(str(location[-1]), accepted, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            sentences.append(f"unknown key {key} (value {value}).{hint} Accepted: {', '.join(accepted)}.")
-        elif kind in ("missing", "missing_argument"):
-            sentences.append(f"missing key {key}. Add it; README has every key with its default.")
-        elif kind == "dataclass_type":
-            sentences.append(
-                f"{key}: {value} is not accepted; accepted: a section with {_names(_section_at(location))}."
-            )
-        else:
-            accepted = problem["msg"].removeprefix("Input should be ").removeprefix("String should ")
-            accepted = accepted.replace("Tuple should have", "a list of").replace("a valid tuple", "a list")
-            sentences.append(f"{key}: {value} is not accepted; accepted: {accepted}.")
-    return " ".join(dict.fromkeys(sentences))
+    for problem in unknown:
+        *section, key = problem["loc"]
+        accepted = [field.name for field in fields(_section_at(tuple(section))) if field.name != "path"]
+        close = difflib.get_close_matches(str(key), accepted, n=1)
+        meant.update((*section, name) for name in close)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        sentences.append(
+            f"unknown key {_dotted(problem['loc'])} (value {shown(problem['input'])}).{hint} Accepted: "
+            f"{', '.join(accepted)}."
+        )
+    sentences += [
+        _explain_value(problem) for problem in problems if problem not in unknown and problem["loc"] not in meant
+    ]
+    return " ".join(list(dict.fromkeys(sentences))[:_MOST])
+
+
+def _explain_value(problem: dict[str, Any]) -> str:
+    key, kind, value = _dotted(problem["loc"]), problem["type"], shown(problem.get("input"))
+    if kind == "value_error":
+        return str(problem["ctx"]["error"]) + "."
+    if kind in ("missing", "missing_argument"):
+        return f"missing key {key}. Add it; README has every key with its default."
+    if kind == "invalid_key":
+        return f"{_dotted(problem['loc'][:-1]) or 'the file'} has the key {value}; accepted: names, as text."
+    if kind == "dataclass_type":
+        return f"{key}: {value} is not accepted; accepted: a section with {_names(_section_at(problem['loc']))}."
+    accepted = problem["msg"].removeprefix("Input should be ").removeprefix("String should ")
+    for pydantics, ours in _WORDS.items():
+        accepted = accepted.replace(pydantics, ours)
+    return f"{key}: {value} is not accepted; accepted: {accepted}."
+
+
+_MOST = 5
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+_WORDS = {
+    "Tuple should have": "a list of",
+    "a valid tuple": "a list",
+    "a valid dictionary": "a mapping, such as {name: value}",
+    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
+    "have at": "text of at",
+}
+
+
+def _dotted(location: tuple) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
 def _section_at(location: tuple) -> type:

@@ -230,7 +230,7 @@ def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) ->
         stages=tuple(stages),
         keys_examined=stats["totalKeysExamined"],
         docs_examined=stats["totalDocsExamined"],
-        returned=counted[0] if counted else stats["nReturned"],
+        returned=sum(counted) if counted else stats["nReturned"],  # each shard counts its own
         server_ms=stats["executionTimeMillis"],
     )
 

@@ -167,8 +167,9 @@ def find_mongod() -> Path:
     reason = "; ".join(complaints)
     if "libcurl" in reason or "libssl" in reason or "libcrypto" in reason:
         raise ServerUnavailable(
-            f"mongod lacks a system library ({reason.splitlines()[0][-120:]}). On Debian and Ubuntu run: apt-get "
-            "install -y libcurl4 libssl3. Or set MONGODB_URI to a server of yours."
+            f"mongod lacks a system library ({reason.splitlines()[0].rpartition('libraries: ')[2][-120:]}). On Debian "
+            "and Ubuntu run: apt-get update && apt-get install -y libcurl4 libssl3. Or set MONGODB_URI to a server of "
+            "yours."
         )
     raise ServerUnavailable(
         f"mongod cannot run here ({reason[:200]}). Install MongoDB so that mongod is on PATH, or set MONGODB_URI."

@@ -30,7 +30,23 @@ _SCENARIOS = {"provider": "provider only", "range": "date range", None: ""}
 
 @dataclass(frozen=True, repr=False)
 class PerformanceRun:
-    """One performance run: every sample, and what it was taken on. `path` is its file, where it has one."""
+    """One performance run: every sample, and what it was taken on.
+
+    Attributes:
+        id: start and a random part; also the name of its file.
+        complete: False while it goes on, and for ever if it was stopped.
+        started: when it began, UTC.
+        ended: when its last sample was written, UTC.
+        settings: the sections of config.yaml that matter, with the overrides of this run.
+        conditions: server, indexes, machine and versions.
+        footprint: sizes on the server in bytes.
+        checks: answers of two contestants compared.
+        plans: keys and documents that each plan examined for one page.
+        levels: how long each number of clients was at work.
+        notes: what was left out, and why.
+        samples: every call, with its time in ms.
+        path: its file; None where it has none.
+    """
 
     id: str
     complete: bool
@@ -66,11 +82,19 @@ class PerformanceRun:
         return tuple(sorted(self.settings.performance.tiers_to_test, key=lambda tier: -sizes[tier]))
 
     def claims_per_provider(self, tier: str) -> int:
-        """Claims of each provider of a tier, as configured."""
+        """Return the claims of each provider of a tier, as configured.
+
+        Args:
+            tier: name of a tier of the run's config.
+        """
         return next(t.claims_per_provider for t in self.settings.data_generation.tiers if t.name == tier)
 
     def select(self, **labels: Any) -> list[Sample]:
-        """Return the samples with these labels, for example `section="latency", tier="1M"`."""
+        """Return the samples with these labels.
+
+        Args:
+            labels: fields of a sample and their values, for example `section="latency", tier="1M"`.
+        """
         of_series = {name: value for name, value in labels.items() if name in Series._fields}
         of_sample = {name: value for name, value in labels.items() if name not in of_series}
         return [
@@ -82,7 +106,11 @@ class PerformanceRun:
         ]
 
     def statistics(self, **labels: Any) -> Statistics:
-        """Return the figures of the samples with these labels."""
+        """Return the figures of the samples with these labels, in ms.
+
+        Args:
+            labels: as in `select`.
+        """
         return statistics_of(self.select(**labels))
 
     def series(self) -> dict[Series, list[Sample]]:
@@ -133,7 +161,12 @@ class PerformanceRun:
         return frame.astype(dict.fromkeys(numbers, float)).round({**dict.fromkeys(numbers, 2), "claims_per_s": 0})
 
     def throughput(self, series: Series, samples: list[Sample]) -> tuple[float | None, float | None]:
-        """Return claims and megabytes (10^6 bytes) a second of a series; None where that is not its question."""
+        """Return claims and megabytes (10^6 bytes) a second of a series; None where that is not its question.
+
+        Args:
+            series: what was measured.
+            samples: its samples.
+        """
         good = [sample for sample in samples if sample.counts]
         claims = sum(sample.claims or 0 for sample in good)
         if series.section == "concurrency":

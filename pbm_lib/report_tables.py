@@ -159,7 +159,11 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
 
 
 def targets_frame(run: PerformanceRun):
-    """Return each target with the value measured and whether it was met, as a pandas DataFrame."""
+    """Return each target with the value measured and whether it was met, as a pandas DataFrame.
+
+    Args:
+        run: a performance run.
+    """
     import pandas as pd  # here, since the load's worker processes import this package and need no pandas
 
     table = targets_table(run)

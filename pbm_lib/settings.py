@@ -54,6 +54,12 @@ class MongoDBConfig:
     collection: Name
     covering_index: Switch
 
+    @model_validator(mode="after")
+    def _not_the_servers_own(self):
+        if self.database in ("admin", "config", "local"):
+            raise ValueError(f"mongodb.database: {self.database!r} is the server's own; accepted: any other name")
+        return self
+
 
 @dataclass(frozen=True, config=_CLOSED)
 class Tier:
@@ -182,7 +188,14 @@ class AtlasConfig:
 class Config:
     """All settings of the demo, one attribute a section of config.yaml.
 
-    `path` is the file they were read from; relative paths in it start at its folder.
+    Attributes:
+        mongodb: where the claims live.
+        data_generation: what is generated and how it is loaded.
+        query: page sizes in claims.
+        performance: what a performance run measures.
+        local_server: the mongod that is used when no address is given.
+        atlas: the price table.
+        path: the file they were read from; relative paths in it start at its folder.
     """
 
     mongodb: MongoDBConfig
@@ -210,7 +223,7 @@ class Config:
     @property
     def data_dir(self) -> Path:
         """Folder of the local server's data, absolute."""
-        return (self.path.parent / self.local_server.data_dir).resolve()
+        return (self.path.parent / Path(self.local_server.data_dir).expanduser()).resolve()
 
     def __repr__(self) -> str:
         data = self.data_generation

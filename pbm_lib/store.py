@@ -34,7 +34,7 @@ _CONNECT_SECONDS = 8
 _GOODBYE_SECONDS = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ServerInfo:
     """What the store is connected to.
 
@@ -51,6 +51,9 @@ class ServerInfo:
     host_kind: str
     cache_bytes: int | None
     ping_ms: float
+
+    def __repr__(self) -> str:
+        return f"ServerInfo: {self}"
 
     def __str__(self) -> str:
         cache = f", cache {self.cache_bytes / 2**30:.2g} GB" if self.cache_bytes else ""
@@ -135,8 +138,9 @@ def connect(config: Config | None = None) -> ClaimStore:
         The store. Close it, or use it as a context manager.
 
     Raises:
-        ConfigError: the settings are not accepted.
+        ConfigError: the settings, or the `.env` file, are not accepted.
         ServerUnavailable: the server cannot be reached, refuses the login, or cannot be started.
+        PbmError: the user may not read the database.
     """
     config = config or load_config()
     uri = server_uri(config)

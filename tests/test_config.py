@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import PROJECT, merged, small_settings, write_config
 
-from pbm_lib.config import Config, load_config, output_folder
+from pbm_lib.config import _SECRET_KEY, Config, load_config, output_folder
 from pbm_lib.errors import ConfigError
 
 
@@ -71,6 +71,15 @@ def test_settings_cannot_be_changed(tmp_path):
         ({"performance": {"concurrency_seconds": float("nan")}}, ["performance.concurrency_seconds", "nan"]),
         ({"local_server": {"port": 70_000}}, ["local_server.port", "70000", "65535"]),
         ({"local_server": {"cache_gb": 0.1}}, ["local_server.cache_gb", "0.1", "0.25"]),
+        ({"local_server": {"port": None}}, ["local_server.port", "None", "integer"]),
+        ({"local_server": {5: 6}}, ["local_server has the key 5", "names, as text"]),
+        ({"mongodb": {"database": "admin"}}, ["mongodb.database", "'admin'", "any other name"]),
+        ({"mongodb": {"database": "a b"}}, ["mongodb.database", "'a b'", "letters, digits, _ and -"]),
+        ({"mongodb": {"database": "x" * 64}}, ["mongodb.database", "text of at most 60 characters"]),
+        ({"data_generation": {"tiers": [{"name": "A", "claims_per_provder": 5}]}}, ["tiers[0].claims_per_provder"]),
+        ({"performance": {"targets": {"first_page_p95_ms": [1]}}}, ["targets.first_page_p95_ms", "a mapping"]),
+        ({"performance": {"targets": {"first_page_p59_ms": {"60": 1}}}}, ["first_page_p59_ms", "count_p95_ms"]),
+        ({"performance": {"targets": {"first_page_p95_ms": {"9M": 1}}}}, ["first_page_p95_ms", "'9M'", "3K, 300, 60"]),
     ],
     ids=str,
 )
@@ -109,6 +118,12 @@ def test_a_missing_key_is_named_in_every_section(tmp_path, section):
         {"mongodb": {"password": "S3cr3t"}},
         {"data_generation": {"tiers": [{"name": "mongodb://amy:S3cr3t@localhost"}]}},
         {"atlas": {"prices_source": "see https://amy:S3cr3t@example.net"}},
+        {"mongodb": {"mongodb://amy:S3cr3t@localhost": 1}},
+        {"local_server": {"port": "amy:S3cr3t@cluster0.example.net"}},
+        {"mongodb": {"connectionString": "S3cr3t"}},
+        {"mongodb": {"userName": "S3cr3t"}},
+        {"pwd": "S3cr3t"},
+        {"api": {"token": "S3cr3t"}},
     ],
     ids=str,
 )
@@ -118,15 +133,81 @@ def test_a_credential_in_the_file_is_refused_and_not_shown(tmp_path, changes):
     assert "MONGODB_URI" in message
 
 
+def test_no_key_of_the_settings_is_taken_for_a_credential():
+    def keys(settings):
+        for key, value in settings.items():
+            yield key
+            for part in value if isinstance(value, list) else [value]:
+                yield from keys(part) if isinstance(part, dict) else ()
+
+    assert not [key for key in keys(small_settings()) if _SECRET_KEY.search(key)]
+
+
+def test_a_misspelt_key_is_told_once_and_first(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(small_settings()).replace("mongodb:", "mongdb:"))
+    with pytest.raises(ConfigError, match=r"^config\.yaml: unknown key mongdb .* Did you mean mongodb\?") as refusal:
+        load_config(tmp_path / "config.yaml")
+    assert "missing" not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("", "empty"), ("- a\n- b\n", "no mapping"), ("a: [1,\n", "not valid YAML at line"), ("\tx: 1", "not valid YAML")],
-    ids=str,
+    [
+        ("", "empty"),
+        ("# only a comment", "empty"),
+        ("- a\n- b\n", "no mapping"),
+        ("some words", "no mapping"),
+        ("mongodb://amy:S3cr3t@h/", "holds a connection string"),
+        ("a: [1,\n", "not valid YAML at line"),
+        ("\tx: 1", r"not valid YAML at line 1: found a tab, which cannot"),
+        ("a: 1\nb:\n  c: 1\n  c: 2\n", "not valid YAML at line 4: this key stands there twice"),
+        ("a: 1\nb: 2\na: 3\n", "not valid YAML at line 3: this key stands there twice"),
+        ("a: 1\nday: 2023-02-30\n", r"not valid YAML at line 2: day is out of range for month \(a date\)"),
+        ("a: 1\n--- \nb: 1\n", "not valid YAML at line 2"),
+        ("a: 1\npassword: *S3cr3t", r"line 2: found undefined alias \(not shown\)"),
+        ("a: 1\npassword: !S3cr3t x", r"line 2: could not determine a constructor for the tag \(not shown\)"),
+        ("a: 'S3cr3t\nb: 1", "not valid YAML at line 2"),
+        ("a: mongodb://amy:S3cr3t@h: [", "not valid YAML at line 1"),
+        ("? [a, b]\n: 1", "not valid YAML at line 1: found unhashable key"),
+        ("a: \0", "not valid YAML: character 4 is none that a text file may hold"),
+        ("a: " + "[" * 3_000, "nested too deep"),
+        ("a: &a {b: *a}", "nested too deep"),
+    ],
+    ids=lambda value: value[:20],
 )
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, told):
-    (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=told) as refusal:
         load_config(tmp_path / "config.yaml")
+    assert "S3cr3t" not in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff"], ids=["plain", "byte-order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["Unix", "Windows"])
+def test_a_file_is_read_whatever_the_editor(tmp_path, before, end):
+    text = before + yaml.safe_dump(small_settings()).replace("\n", end)
+    (tmp_path / "config.yaml").write_bytes(text.encode())
+    assert load_config(tmp_path / "config.yaml").data_generation.target_volume == 6_000
+
+
+@pytest.mark.parametrize("path", ["~no-such-user/config.yaml", "a\0b"])
+@pytest.mark.parametrize("read", [load_config, output_folder])
+def test_a_path_that_is_none_is_refused(read, path):
+    with pytest.raises(ConfigError, match="is no path"):
+        read(path)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="Cannot read the config file"):
+        load_config(tmp_path)
+
+
+def test_a_data_folder_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    config = load_config(write_config(tmp_path, {"local_server": {"data_dir": "~/claims"}}))
+    assert config.data_dir == (tmp_path / "home" / "claims").resolve()
 
 
 def test_a_missing_file_is_named(tmp_path):

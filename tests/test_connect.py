@@ -11,11 +11,15 @@ from conftest import write_config
 from secure_servers import PASSWORD, TRACES, secure_server
 from servers import Mongod, free_port, running, wait_for
 
+from pbm_lib.claim import PROVIDER_INDEX
 from pbm_lib.config import load_config
 from pbm_lib.errors import ConfigError, PbmError, ServerUnavailable
+from pbm_lib.explain import explain_count
+from pbm_lib.load import load_claims
 from pbm_lib.notebooks import NotebookError, run_notebook
 from pbm_lib.query import find_claims
 from pbm_lib.roster import list_providers
+from pbm_lib.show import topology_note
 from pbm_lib.store import connect, setup_collection
 
 QUICK = "serverSelectionTimeoutMS=400&connectTimeoutMS=300"
@@ -326,6 +330,16 @@ class TestWhatTheServerIs:
                 monkeypatch.setenv("MONGODB_URI", f"mongodb://127.0.0.1:{router}/")
                 with connect(load_config(write_config(tmp_path))) as store:
                     assert store.server.topology == "sharded cluster"
+                    # The command that the note shows makes this index by itself, where there is none.
+                    made = store.collection.create_index(list(PROVIDER_INDEX.items()))
                     setup_collection(store)
-                    assert (store.plan, store.index_name) == ("bounded", "claims_by_provider")
-                    assert len(find_claims(store, list_providers(store.config)[0].tin)) == 0
+                    assert (store.plan, store.index_name) == ("bounded", made)
+                    assert list(store.collection.index_information()) == ["_id_", made]
+                    assert load_claims(store, progress=False).inserted == 6_000
+                    provider = list_providers(store.config)[0]
+                    assert find_claims(store, provider.tin).total == 3_000
+                    assert explain_count(store, provider.tin)[0].returned == 3_000
+                    shown = (
+                        'sh.shardCollection("pbm_demo.claims", {"billingProvider.providerTin": 1, serviceBeginDate: 1,'
+                    )
+                    assert shown in repr(topology_note(store))
