@@ -20,6 +20,7 @@ help(pbm.find_claims) and the like say more. What there is:
     load          load_claims, load_rate_chart, require_claims; LoadReport
     query         find_claims, iter_claims, count_claims, explain_claims, explain_count; ClaimPage, QueryPlan
     compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart
+    explore       ClaimExplorer
     measure       run_performance, write_report, targets_frame, size_cluster, latency_by_tier_chart, plans_chart,
                   keyset_chart, concurrency_chart; PerformanceRun, ReportFiles, ClusterSizing
     notebooks     table, refusal
@@ -37,6 +38,7 @@ from .config import Config, load_config, output_folder
 from .demo_charts import load_rate_chart, paging_chart
 from .errors import ConfigError, InvalidCursor, InvalidQuery, LoadError, PbmError, ServerUnavailable, SetupError
 from .explain import QueryPlan, explain_claims, explain_count
+from .explorer import ClaimExplorer
 from .generate import generate_claims
 from .load import LoadReport, load_claims
 from .local_server import stop_local_server
@@ -54,6 +56,7 @@ from .sizing import ClusterSizing, size_cluster
 from .store import ClaimStore, ServerInfo, connect, covering_index, setup_collection
 
 __all__ = [
+    "ClaimExplorer",
     "ClaimPage",
     "ClaimStore",
     "ClusterSizing",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 
 from .config import load_config, notebooks_folder, output_folder
 from .errors import PbmError, redact
-from .lab import lab_command
+from .lab import lab_command, run_lab
 from .local_server import running_server, stop_local_server
 from .measure import PerformanceRun
 from .notebooks import NOTEBOOKS, run_notebook
@@ -46,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     lab = commands.add_parser("lab", help="start JupyterLab on the notebooks, with the demo's settings")
+    _add_config(lab)
     lab.add_argument("extra", nargs="*", help="further options for JupyterLab, after --")
     lab.set_defaults(run=_lab)
 
@@ -82,7 +82,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    return subprocess.call(lab_command(notebooks_folder(), options.extra))
+    config = load_config(options.config)  # a mistake in it is said here, not in every notebook
+    print(f"JupyterLab opens in your browser, with the settings of {config.path}. Ctrl-C here ends it.", flush=True)
+    return run_lab(lab_command(notebooks_folder(), options.extra), config.path)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -66,7 +66,7 @@ def claims_summary(sample: DataFrame):
 
     overpaid = sample[sample["overpayment"] > 0]
     longer = sample[sample["days"] > 0]["days"]
-    weekend = sample["begin"].dt.dayofweek >= 5
+    weekend = sample["begin"].dt.day_of_week >= 5
     rows = [
         ("claims in the sample", f"{len(sample):,}"),
         ("begin and end on the same day", f"{(sample['days'] == 0).mean():.0%}"),
@@ -98,6 +98,7 @@ def claims_chart(sample: DataFrame) -> Figure:
         A figure.
     """
     import numpy as np
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     same_day = (sample["days"] == 0).mean()
     overpaid = sample.loc[sample["overpayment"] > 0, "overpayment"]
@@ -107,15 +108,23 @@ def claims_chart(sample: DataFrame) -> Figure:
     by_month = sample.groupby(sample["begin"].dt.to_period("M")).size()
     months.plot(by_month.index.to_timestamp(), by_month, color=BLUE)
     months.set_ylim(0)
-    months.set_title("Claims a month, by begin date")
-    months.tick_params(axis="x", rotation=40)
+    months.set_title("Begin dates, by month")
+    months.set_ylabel(f"claims of the {len(sample):,} sampled")
+    dates = AutoDateLocator(minticks=3, maxticks=6)
+    months.xaxis.set_major_locator(dates)
+    months.xaxis.set_major_formatter(ConciseDateFormatter(dates, show_offset=False))
     longer = sample.loc[sample["days"] > 0, "days"]
     days.hist(longer, bins=np.arange(0.5, sample["days"].max() + 1.5), color=BLUE)
     days.set_title("Days, of those that last longer")
     if len(overpaid):
         amounts.hist(overpaid, bins=np.geomspace(overpaid.min(), overpaid.max() + 0.01, 40), color=BLUE)
-        amounts.axvline(overpaid.median(), color=GREY, linestyle="--", linewidth=1)
+        middle = overpaid.median()
+        amounts.axvline(middle, color=GREY, linestyle="--", linewidth=1)
+        at_top = {"textcoords": "offset points", "va": "top", "color": GREY}
+        amounts.annotate(
+            f"median {middle:,.0f}", (middle, 1), xycoords=("data", "axes fraction"), xytext=(26, -2), **at_top
+        )
         amounts.set_xscale("log")
         plain_ticks(amounts.xaxis)
-    amounts.set_title("Overpayment in USD, log scale")
+    amounts.set_title("Overpayments in USD (log scale)")
     return figure

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import difflib
+import os
 import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from .settings import (
 )
 
 __all__ = [
+    "CONFIG_VARIABLE",
     "TARGETS",
     "AtlasConfig",
     "AtlasTier",
@@ -41,6 +43,9 @@ __all__ = [
     "output_folder",
 ]
 
+CONFIG_VARIABLE = "PBM_LIB_CONFIG"
+"""Environment variable that names the settings file for whoever names none; `python -m pbm_lib lab` sets it."""
+
 _PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -48,8 +53,8 @@ def load_config(path: str | Path | None = None) -> Config:
     """Read and check the settings.
 
     Args:
-        path: a YAML file. None or "" looks for config.yaml in the working folder and upward from it, then in the
-            project that holds this package.
+        path: a YAML file. None or "" takes the one that the environment variable PBM_LIB_CONFIG names, or else
+            looks for config.yaml in the working folder and upward from it, then in the project that holds this package.
 
     Returns:
         The checked, immutable settings.
@@ -107,6 +112,8 @@ def notebooks_folder() -> Path:
 
 
 def _find_config() -> Path:
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named).expanduser().resolve()
     working = Path.cwd()
     for folder in (working, *working.parents, _PROJECT):
         if (folder / "config.yaml").is_file():

@@ -6,19 +6,20 @@ import datetime as dt
 import html
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .claim_query import checked_page_size, make_query, query_identity
+from .claim_query import ClaimQuery, checked_page_size, make_query, query_identity
 from .cursor import decode_cursor
 from .errors import translated_driver_errors
 from .keyset import sort_order
 from .mql import to_mql
 from .store import ClaimStore
 
-__all__ = ["QueryPlan", "explain_claims", "explain_count", "to_mql"]
+__all__ = ["QueryPlan", "count_mql", "explain_claims", "explain_count", "page_mql", "to_mql"]
 
 _LABEL, _WIDTH = 20, 110
+_PARTS = ("begin in the range", "carry-ins")
 # The server's names of its stages, in words, in the order in which the work is done.
 _IN_WORDS = {
     "COLLSCAN": "reads every document of the collection",
@@ -44,6 +45,7 @@ class QueryPlan:
         docs_examined: documents fetched.
         returned: documents returned, or counted.
         server_ms: time that the server reports for it, in whole ms.
+        part: for a total that is counted in two parts, which of them; else None.
     """
 
     plan: str
@@ -54,12 +56,13 @@ class QueryPlan:
     docs_examined: int
     returned: int
     server_ms: int
+    part: str | None = None
 
     def facts(self) -> dict[str, str]:
         """Return label to value, as a customer reads them."""
         steps = [words for stage, words in _IN_WORDS.items() if stage in self.stages]
         return {
-            "Plan": self.plan,
+            "Plan": self.plan if self.part is None else f"{self.plan}, {self.part}",
             "Query": self.mql,
             "Index": self.index or "none",
             "Stages": f"{' < '.join(self.stages)}" + (f" ({', '.join(steps)})" if steps else ""),
@@ -129,12 +132,9 @@ def explain_claims(
         ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, start, end, plan=plan)
-    limit = checked_page_size(store, page_size)
-    boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
-    filter_, order = query.filter(boundary), dict(sort_order(boundary))
+    filter_, order, limit = _page_parts(store, query, page_size, cursor)
     command = {"find": store.collection.name, "filter": filter_, "sort": order, "limit": limit}
-    mql = f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
-    return _explain(store, command, query.plan, mql)
+    return _explain(store, command, query.plan, page_mql(store, query, page_size=limit, cursor=cursor))
 
 
 def explain_count(
@@ -163,14 +163,51 @@ def explain_count(
         ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, start, end, plan=plan)
-    name = store.collection.name
-    plans = []
-    for part in query.count_filters():
-        # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on
-        # every server version.
-        command = {"count": name, "query": part}
-        plans.append(_explain(store, command, query.plan, f"db.{name}.countDocuments({to_mql(part)})"))
-    return plans
+    # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on every
+    # server version.
+    plans = [
+        _explain(store, {"count": store.collection.name, "query": filter_}, query.plan, mql)
+        for filter_, mql in zip(query.count_filters(), count_mql(store, query), strict=True)
+    ]
+    return plans if len(plans) == 1 else [replace(plan, part=part) for plan, part in zip(plans, _PARTS, strict=True)]
+
+
+def page_mql(store: ClaimStore, query: ClaimQuery, *, page_size: int | None = None, cursor: str | None = None) -> str:
+    """Return the query of one page as one would type it in mongosh, without running it.
+
+    Args:
+        store: names the collection.
+        query: the checked query.
+        page_size: claims on the page; None takes `query.default_page_size`.
+        cursor: token of the page; None for the first.
+
+    Returns:
+        MQL on one line.
+
+    Raises:
+        InvalidCursor: the cursor is damaged or belongs to another query.
+    """
+    filter_, order, limit = _page_parts(store, query, page_size, cursor)
+    return f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
+
+
+def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
+    """Return the counts behind a total as one would type them in mongosh, without running them.
+
+    Args:
+        store: names the collection.
+        query: the checked query.
+
+    Returns:
+        MQL, a line a count.
+    """
+    return [f"db.{store.collection.name}.countDocuments({to_mql(part)})" for part in query.count_filters()]
+
+
+def _page_parts(store: ClaimStore, query: ClaimQuery, page_size: int | None, cursor: str | None):
+    limit = checked_page_size(store, page_size)
+    boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
+    return query.filter(boundary), dict(sort_order(boundary)), limit
 
 
 def _cell(label: str, value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,7 @@ from .config import Config, DataGenerationConfig
 from .errors import InvalidQuery
 from .permutation import Shuffle, mixed
 from .reference import CLAIM_SYSTEMS, CURRENCY, RECOVERY_METHODS
-from .roster import name_pools, provider_roster
+from .roster import Provider, name_pools, provider_roster
 
 __all__ = ["GENERATOR_VERSION", "ClaimGenerator", "claim_generator", "generate_claims"]
 
@@ -86,8 +87,9 @@ class ClaimGenerator:
         self._data = data
         self._seed = data.seed
         self._shuffle = Shuffle(data.target_volume, data.seed)
-        self._providers = provider_roster(data)
-        sizes = np.array([provider.claim_count for provider in self._providers])
+        providers = provider_roster(data)
+        self._billing = [_billing(provider) for provider in providers]
+        sizes = np.array([provider.claim_count for provider in providers])
         self._last_slot = np.cumsum(sizes)
         self._patients = self._make_patients(min(_MAX_PATIENTS, -(-data.target_volume // 8)))
         self._practitioners = self._make_practitioners()
@@ -151,31 +153,22 @@ class ClaimGenerator:
             *(column.tolist() for column in columns),
             strict=True,
         )
-        return [self._document(*row) for row in rows]
+        return list(itertools.starmap(self._document, rows))
 
     def _document(self, number, _id, updated, provider, system, begin, end, overpaid, recouped, method, patient, staff):
-        billing = self._providers[provider]
-        code = CLAIM_SYSTEMS[system].code
+        code = _SYSTEM_CODES[system]
+        billing = self._billing[provider].copy()
+        billing["patientAccountNumber"] = f"{billing['providerId']}-{patient:07d}"
         return {
             "_id": _id,
             "renderingProvider": self._practitioners[staff],
-            "billingProvider": {
-                "providerTin": billing.tin,
-                "patientAccountNumber": f"{billing.provider_id}-{patient:07d}",
-                "providerId": billing.provider_id,
-                "providerNpi": billing.npi,
-                "providerName": billing.name,
-            },
+            "billingProvider": billing,
             "serviceBeginDate": self._midnights[begin],
             "serviceEndDate": self._midnights[end],
             "lastUpdatedTs": updated,
             "patientInformation": self._patients[patient],
             "identifiers": {"claimSystemCode": code, "claimSystemClaimId": f"{code}-{number + 1:012d}"},
-            "processedAmounts": {
-                "overpaymentBalance": _money(overpaid - recouped),
-                "overpaymentAmount": _money(overpaid),
-                "recoupedAmount": _money(recouped),
-            },
+            "processedAmounts": _processed(overpaid, recouped) if overpaid else _NOTHING_PROCESSED,
             "recoveryMethod": RECOVERY_METHODS[method],
         }
 
@@ -262,9 +255,21 @@ class ClaimGenerator:
 
 
 _SYSTEM_SHARE = np.cumsum([system.share for system in CLAIM_SYSTEMS])[:-1]
+_SYSTEM_CODES = [system.code for system in CLAIM_SYSTEMS]
 _SAME_DAY = np.array([system.same_day for system in CLAIM_SYSTEMS])
 _LOG_CENTS = np.log([system.median_usd * 100 for system in CLAIM_SYSTEMS])
 _SIGMA = np.array([system.sigma for system in CLAIM_SYSTEMS])
+
+
+def _billing(provider: Provider) -> dict[str, str | None]:
+    """The part of a claim that says who bills; the account number is the patient's there."""
+    return {
+        "providerTin": provider.tin,
+        "patientAccountNumber": None,
+        "providerId": provider.provider_id,
+        "providerNpi": provider.npi,
+        "providerName": provider.name,
+    }
 
 
 def _amounts(system, has_one, radius, angle, outcome, part):
@@ -281,8 +286,22 @@ def _amounts(system, has_one, radius, angle, outcome, part):
     return overpaid, recouped, method
 
 
-_NOTHING = RawBSONDocument(bson.encode({"amount": Decimal128((_CENTS, 0)), "currency": CURRENCY}))
+def _money(cents: int) -> dict[str, Any]:
+    return {"amount": Decimal128((_CENTS, cents)), "currency": CURRENCY}
 
 
-def _money(cents: int) -> dict[str, Any] | RawBSONDocument:
-    return {"amount": Decimal128((_CENTS, cents)), "currency": CURRENCY} if cents else _NOTHING
+def _processed(overpaid: int, recouped: int) -> dict[str, Any]:
+    whole = _money(overpaid)  # all or nothing recouped is three in four: then it is one amount, twice
+    if recouped == 0:
+        balance, back = whole, _NOTHING
+    elif recouped == overpaid:
+        balance, back = _NOTHING, whole
+    else:
+        balance, back = _money(overpaid - recouped), _money(recouped)
+    return {"overpaymentBalance": balance, "overpaymentAmount": whole, "recoupedAmount": back}
+
+
+_NOTHING = RawBSONDocument(bson.encode(_money(0)))
+_NOTHING_PROCESSED = RawBSONDocument(
+    bson.encode({"overpaymentBalance": _NOTHING, "overpaymentAmount": _NOTHING, "recoupedAmount": _NOTHING})
+)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["lab_command"]
+from .config import CONFIG_VARIABLE
+
+__all__ = ["lab_command", "run_lab"]
 
 
 def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
     """Return the command line that starts JupyterLab on a folder.
 
-    The package's own `lab_settings/overrides.json` turns the news pop-up off. Jupyter's access token stays on.
+    It opens on the first notebook. The package's own `lab_settings/overrides.json` turns the news pop-up off; Jupyter's
+    access token stays on. One Ctrl-C ends it.
 
     Args:
         folder: the notebooks' folder.
@@ -25,6 +30,28 @@ def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
     return [
         sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}",
         f"--LabApp.app_settings_dir={files(__package__) / 'lab_settings'}",
+        "--LabApp.default_url=/lab/tree/01_setup.ipynb",
         "--MappingKernelManager.transport_encryption=auto",
+        "--ServerApp.answer_yes=True", "--ServerApp.log_level=WARN", "--LabApp.log_level=WARN",
         *extra,
     ]  # fmt: skip
+
+
+def run_lab(command: Sequence[str], config_file: Path) -> int:
+    """Run JupyterLab until it ends, with the notebooks' empty `config_path` leading to a settings file.
+
+    Args:
+        command: what `lab_command` returned.
+        config_file: the settings file.
+
+    Returns:
+        Its exit status.
+    """
+    environment = {**os.environ, CONFIG_VARIABLE: str(config_file)}
+    with subprocess.Popen(command, env=environment) as lab:
+        while True:
+            try:
+                return lab.wait()
+            except KeyboardInterrupt:
+                # The terminal sent it to JupyterLab as well, which ends its kernels before itself.
+                continue

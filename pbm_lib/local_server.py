@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _START_SECONDS = 60
+_FULL_BELOW = 2**20  # bytes; mongod cannot even write its log then
 _STATE, _LOG = "server.json", "mongod.log"
 
 
@@ -190,7 +191,7 @@ def diagnose(folder: Path) -> str:
             tail = log.read().decode("utf-8", "replace")
     except OSError:
         tail = ""
-    if "No space left on device" in tail or "ENOSPC" in tail:
+    if "No space left on device" in tail or "ENOSPC" in tail or _free_bytes(folder) < _FULL_BELOW:
         return (
             f"The disk that holds {folder} is full. Free some space (3 million claims take about 1 GB), then try again."
         )
@@ -242,14 +243,14 @@ def _start(config: Config, folder: Path) -> LocalServer:
     server = LocalServer(process.pid, psutil.Process(process.pid).create_time(), port)
     try:
         _wait_until_ready(server, process, folder)
-    except BaseException:  # an interrupted start must not leave a server that nobody finds again
+        written = folder / f"{_STATE}.new"
+        written.write_text(json.dumps(asdict(server)), encoding="utf-8")
+        written.replace(folder / _STATE)
+    except BaseException:  # an interrupted start, or a full disk, must not leave a server that nobody finds again
         process.terminate()
         process.wait()
         raise
     process.returncode = 0  # it goes on without us, which is no "subprocess still running" to warn about
-    written = folder / f"{_STATE}.new"
-    written.write_text(json.dumps(asdict(server)), encoding="utf-8")
-    written.replace(folder / _STATE)
     return server
 
 
@@ -284,6 +285,10 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def _answers(port: int) -> bool:

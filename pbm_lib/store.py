@@ -31,6 +31,7 @@ __all__ = [
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
+_GOODBYE_SECONDS = 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,7 +95,8 @@ class ClaimStore:
 
     def close(self) -> None:
         """Close the connections. The server goes on."""
-        self.collection.database.client.close()
+        with pymongo.timeout(_GOODBYE_SECONDS):  # closing takes leave of the server, which may be gone
+            self.collection.database.client.close()
 
     def __enter__(self) -> ClaimStore:
         return self

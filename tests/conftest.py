@@ -70,6 +70,7 @@ def write_config(folder: Path, changes: dict[str, Any] | None = None) -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     # The user's own cluster is never touched: tests use MONGODB_URI_TEST, or a server of their own.
     os.environ.pop("MONGODB_URI", None)
+    os.environ.pop("PBM_LIB_CONFIG", None)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,53 @@
+"""The load starts processes; it works from a script, a pipe and an interactive shell, whatever the script says."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from loads import configured_digest, stored_digest
+
+SCRIPT = """
+import pbm_lib as pbm
+print("begins")
+store = pbm.connect(pbm.load_config({path!r}))
+pbm.setup_collection(store)
+print(pbm.load_claims(store, workers=2, progress=False, replace=True))
+"""
+
+
+@pytest.fixture
+def run(store, test_uri, tmp_path):
+    """Call it with code, arguments of Python and what to write to its input; gives the ended process."""
+
+    def ended(code, arguments, *, piped=False):
+        (tmp_path / "script.py").write_text(code)
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env=os.environ | {"MONGODB_URI": test_uri},
+            cwd=tmp_path,
+            input=code if piped else "",
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return ended
+
+
+@pytest.mark.parametrize(
+    ("arguments", "piped"),
+    [(["script.py"], False), (["-"], True), (["-i"], True), (["-q", "-i", "-c", "0"], True)],
+    ids=["a script", "a script from a pipe", "an interactive shell", "an interactive shell after -c"],
+)
+def test_a_load_works_from(store, run, arguments, piped):
+    ended = run(SCRIPT.format(path=str(store.config.path)), arguments, piped=piped)
+    assert ended.returncode == 0, ended.stderr
+    # Once: the loading processes run nothing of the script again.
+    assert ended.stdout.count("begins") == ended.stdout.count("6,000 claims on the server") == 1, ended.stderr
+    assert stored_digest(store) == configured_digest(store.config)
+
+
+def test_the_scripts_own_name_is_back_after_the_load(store, run):
+    code = SCRIPT.format(path=str(store.config.path)) + "print(__file__, __spec__)\n"
+    assert run(code, ["script.py"]).stdout.splitlines()[-1].endswith("script.py None")
