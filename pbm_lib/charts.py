@@ -66,23 +66,22 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
                 continue
             color = (BLUE, ORANGE, GREEN, PURPLE)[list(_OPERATIONS).index(operation)]
             strip(panel, good, place, color, "o", marks=len(run.samples))
-            p95 = run.statistics(**labels).p95
+            p95, slowest = run.statistics(**labels).p95, max(sample.ms for sample in good)
+            text = milliseconds(p95)
             panel.plot([p95] * 2, [place - 0.34, place + 0.34], color="black", linewidth=1.6)
-            panel.annotate(
-                milliseconds(p95), (max(sample.ms for sample in good), place), xytext=(6, 0),
-                textcoords="offset points", va="center", fontsize=8,
-            )  # fmt: skip
-            if baseline and baseline.statistics(**labels).n:
-                panel.plot(baseline.statistics(**labels).p95, place, "x", color=GREY, markersize=7, markeredgewidth=1.8)
+            if baseline and (theirs := baseline.statistics(**labels)).n:
+                panel.plot(theirs.p95, place, "x", color=GREY, markersize=7, markeredgewidth=1.8)
+                slowest, text = max(slowest, theirs.p95), f"{text} ({milliseconds(theirs.p95)})"
+            panel.annotate(text, (slowest, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
         panel.set_xlabel("ms, log scale")
         plain_ticks(panel.xaxis)
         left, right = panel.get_xlim()
-        panel.set_xlim(left, right * 2.2)  # room for what is written beside the slowest
+        panel.set_xlim(left, right * (6 if baseline else 2.2))  # room for what is written beside the slowest
     places = [row_place(number, len(run.tiers)) for number in range(len(rows))]
     panels[0].set_yticks(places, [f"{_OPERATIONS[operation]}  {tier:>4}" for operation, tier in rows])
     panels[0].invert_yaxis()
     marks = [("o", GREY, "one call"), ("|", "black", "p95")]
-    legend(figure, [*marks, ("x", GREY, "p95 of the baseline")] if baseline else marks)
+    legend(figure, [*marks, ("x", GREY, "p95 of the baseline, in brackets")] if baseline else marks)
     return figure
 
 

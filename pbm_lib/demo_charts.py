@@ -61,7 +61,9 @@ def load_rate_chart(report: LoadReport) -> Figure:
     rate = report.rate_frame()
     if rate.empty:
         figure = figure_titled("Nothing was added: the claims were there already", width=7.2, height=1.2)
-        figure.text(0.01, 0.3, "The chart shows the load that adds claims.", color=GREY)
+        panel = figure.subplots()
+        panel.axis("off")
+        panel.text(0, 0.5, "The chart shows the load that adds claims.", color=GREY, transform=panel.transAxes)
         return figure
     title = f"{report.inserted:,} claims in {report.seconds:,.0f} s: {report.claims_per_second:,.0f} claims a second"
     figure = figure_titled(title, width=7.2, height=3.2)

@@ -14,6 +14,7 @@ from pymongo.errors import (
     ConfigurationError,
     InvalidURI,
     NetworkTimeout,
+    NotPrimaryError,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -27,6 +28,8 @@ __all__ = [
     "PbmError",
     "ServerUnavailable",
     "SetupError",
+    "explain_driver_error",
+    "lacks_right",
     "redact",
     "remember_secret",
     "translated_driver_errors",
@@ -67,22 +70,27 @@ class LoadError(PbmError):
 
 _MASK = "***"
 _URI = re.compile(r"mongodb(?:\+srv)?://[^\s'\"]*", re.IGNORECASE)
+_SECRET_OPTIONS = ("tlscertificatekeyfilepassword", "authmechanismproperties")
 _secrets: set[str] = set()
+_users: set[str] = set()
 
 
 def remember_secret(uri: str) -> None:
-    """Make `redact` hide this URI, its user and its password, as written and percent-decoded.
+    """Make `redact` hide this URI, its user, its password and secret options, as written and percent-decoded.
 
     Args:
         uri: a MongoDB connection string; it need not be well formed.
     """
     _, _, rest = uri.partition("://")
     login, at, _ = rest.rpartition("@")
-    if not at:
-        return
     user, _, password = login.partition(":")
-    parts = {uri, login, user, password}
-    _secrets.update(form for part in parts for form in (part, unquote(part), unquote_plus(part)) if form)
+    options = [option.partition("=") for option in uri.partition("?")[2].split("&")]
+    parts = {value for name, _, value in options if name.lower() in _SECRET_OPTIONS}
+    if at:
+        parts |= {uri, login, password}
+        _users.update(_forms(user))
+    for part in parts:
+        _secrets.update(_forms(part))
 
 
 def redact(text: object) -> str:
@@ -97,20 +105,66 @@ def redact(text: object) -> str:
     for name in ("MONGODB_URI", "MONGODB_URI_TEST"):
         remember_secret(os.environ.get(name, ""))
     shown = _URI.sub(_MASK, str(text))
-    for secret in sorted(_secrets, key=len, reverse=True):
-        # A secret of one to three letters would riddle every word with masks: hide it where it stands alone.
-        pattern = re.escape(secret) if len(secret) > 3 else rf"(?<!\w){re.escape(secret)}(?!\w)"
-        shown = re.sub(pattern, _MASK, shown)
+    # A user's name (demo), or a secret of one to three letters, would riddle every word with masks: those are hidden
+    # where they stand alone.
+    whole = {secret for secret in _secrets if len(secret) > 3}
+    for secret in sorted(whole, key=len, reverse=True):
+        shown = shown.replace(secret, _MASK)
+    for word in sorted((_secrets | _users) - whole, key=len, reverse=True):
+        shown = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", _MASK, shown)
     return shown
 
 
+def _forms(secret: str) -> set[str]:
+    """As written, percent-decoded, and each of them as Python quotes it in an error's text."""
+    forms = {secret, unquote(secret), unquote_plus(secret)} - {""}
+    return forms | {repr(form)[1:-1] for form in forms}
+
+
+def lacks_right(error: OperationFailure) -> bool:
+    """Whether the server refused a command because the user may not run it.
+
+    Args:
+        error: what pymongo raised.
+    """
+    # Shared Atlas tiers have one code for everything, 8000, and say it in words.
+    return error.code == 13 or (error.code == 8000 and "not allowed" in str(error))
+
+
 _INVALID_URI = (
-    "MONGODB_URI is not a valid connection string. Expected mongodb://... or mongodb+srv://...; percent-encode "
-    "special characters in user and password (for example @ as %40, / as %2F)."
+    "MONGODB_URI is not a valid connection string. Expected mongodb://... or mongodb+srv://..., without quotes or "
+    "<placeholders>; percent-encode special characters in user and password (for example @ as %40, / as %2F)."
+)
+_LOGIN = (
+    "The server refused the login. Check user and password in MONGODB_URI, and authSource if it is there; special "
+    "characters in user and password must be percent-encoded (for example @ as %40)."
 )
 _NO_RIGHT = (
     "The database user may not do this: {text}. Give it the role readWrite (and, for set-up, dbAdmin) on the "
     "demo's database."
+)
+_NO_NAME = "Copy the connection string again from Atlas (Connect > Drivers) and check the network's DNS."
+_NO_ANSWER = (
+    "The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and on Atlas the IP access "
+    "list and that the cluster is not paused. ({text})"
+)
+# What a driver's text says, in lower case, and what it means; the first that is found counts.
+_MEANINGS = (
+    (r"reports wire version", "This MongoDB server is too old for the driver. ({text})"),
+    (
+        r"\bssl\b|\btls\b|certificate",
+        "The TLS handshake with the server failed. Behind a company proxy, or with a certificate of your own, pass its "
+        "authority with tlsCAFile in MONGODB_URI; on Atlas, check that this address is on the IP access list. ({text})",
+    ),
+    (
+        r"name or service|nodename nor|getaddrinfo|name resolution|no address associated",
+        "The host name in MONGODB_URI does not resolve (DNS). Check its spelling and the network's DNS.",
+    ),
+    (
+        r"members available for replica set|set named",
+        "The server is no member of the replica set that MONGODB_URI names. Correct or remove replicaSet. ({text})",
+    ),
+    (r"connection closed", _NO_ANSWER + " If the server asks for TLS, add tls=true to MONGODB_URI."),
 )
 
 
@@ -123,44 +177,40 @@ def explain_driver_error(error: PyMongoError) -> PbmError:
     Returns:
         A `ServerUnavailable` when the server cannot be reached or used, else a plain `PbmError`.
     """
+    if isinstance(error, NotPrimaryError):
+        return ServerUnavailable(
+            "This member of the replica set is not, or no longer, its primary. Try again on a connection to the whole "
+            "set: replicaSet=... in MONGODB_URI, without directConnection."
+        )
     if isinstance(error, OperationFailure) and not isinstance(error, BulkWriteError):
-        text = redact((error.details or {}).get("errmsg") or error).rstrip(". ")
-        if error.code in (18, 8000):
-            return ServerUnavailable(
-                "The server refused the login. Check user and password in MONGODB_URI; special characters in "
-                "them must be percent-encoded (for example @ as %40)."
-            )
-        if error.code == 13:
-            return PbmError(_NO_RIGHT.format(text=text))
-        return PbmError(f"The server answered with an error (code {error.code}): {text[:300]}.")
-    text = redact(error)
-    lowered = text.lower()
+        return _explain_refusal(error)
     if isinstance(error, InvalidURI):
         return ServerUnavailable(_INVALID_URI)
-    if isinstance(error, ConfigurationError) and "dns" in lowered:
-        return ServerUnavailable(
-            "The cluster's name in MONGODB_URI does not resolve (DNS). Copy the connection string again from "
-            "Atlas (Connect > Drivers) and check the network's DNS."
-        )
-    if "ssl" in lowered or "tls" in lowered or "certificate" in lowered:
-        return ServerUnavailable(
-            "The TLS handshake with the server failed. Behind a company proxy, pass its certificate with "
-            f"tlsCAFile in MONGODB_URI; on Atlas, check that this address is on the IP access list. ({_short(text)})"
-        )
-    if isinstance(error, ServerSelectionTimeoutError) and (
-        "name or service" in lowered or "nodename nor" in lowered or "getaddrinfo" in lowered
-    ):
-        return ServerUnavailable(
-            "The host name in MONGODB_URI does not resolve (DNS). Check its spelling and the network's DNS."
-        )
-    if isinstance(error, ServerSelectionTimeoutError | NetworkTimeout | AutoReconnect):
-        return ServerUnavailable(
-            "The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and on Atlas "
-            f"the IP access list and that the cluster is not paused. ({_short(text)})"
-        )
+    text = _short(redact(error))
+    unreachable = isinstance(error, ServerSelectionTimeoutError | NetworkTimeout | AutoReconnect)
+    if unreachable or isinstance(error, ConfigurationError):
+        for pattern, meaning in _MEANINGS:
+            if re.search(pattern, text.lower()):
+                return ServerUnavailable(meaning.format(text=text))
+    if unreachable:
+        return ServerUnavailable(_NO_ANSWER.format(text=text))
     if isinstance(error, ConfigurationError):
-        return ServerUnavailable(_INVALID_URI)
-    return PbmError(f"The MongoDB driver reported {type(error).__name__}: {_short(text)}.")
+        if type(error.__cause__).__module__.startswith("dns."):
+            return ServerUnavailable(f"The cluster's name in MONGODB_URI does not resolve (DNS). {_NO_NAME}")
+        return ServerUnavailable(f"MONGODB_URI is not a valid connection string: {text}. Correct or remove that.")
+    return PbmError(f"The MongoDB driver reported {type(error).__name__}: {text}.")
+
+
+def _explain_refusal(error: OperationFailure) -> PbmError:
+    text = redact((error.details or {}).get("errmsg") or error).rstrip(". ")[:300]
+    if lacks_right(error):
+        # The server repeats the whole command; its name is enough.
+        return PbmError(_NO_RIGHT.format(text=re.sub(r"execute command \{ (\w+):.*", r"run \1", text)))
+    if error.code == 18 or (error.code == 8000 and "auth" in text):
+        return ServerUnavailable(_LOGIN)
+    if error.code == 334:
+        return ServerUnavailable(f"The server does not accept this way to log in; see authMechanism. ({text})")
+    return PbmError(f"The server answered with an error (code {error.code}): {text}.")
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 import html
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .claim_query import ClaimQuery, checked_page_size, make_query, query_identity
@@ -19,6 +19,7 @@ from .store import ClaimStore
 __all__ = ["QueryPlan", "count_mql", "explain_claims", "explain_count", "page_mql", "to_mql"]
 
 _LABEL, _WIDTH = 20, 110
+_PARTS = ("begin in the range", "carry-ins")
 # The server's names of its stages, in words, in the order in which the work is done.
 _IN_WORDS = {
     "COLLSCAN": "reads every document of the collection",
@@ -44,6 +45,7 @@ class QueryPlan:
         docs_examined: documents fetched.
         returned: documents returned, or counted.
         server_ms: time that the server reports for it, in whole ms.
+        part: for a total that is counted in two parts, which of them; else None.
     """
 
     plan: str
@@ -54,12 +56,13 @@ class QueryPlan:
     docs_examined: int
     returned: int
     server_ms: int
+    part: str | None = None
 
     def facts(self) -> dict[str, str]:
         """Return label to value, as a customer reads them."""
         steps = [words for stage, words in _IN_WORDS.items() if stage in self.stages]
         return {
-            "Plan": self.plan,
+            "Plan": self.plan if self.part is None else f"{self.plan}, {self.part}",
             "Query": self.mql,
             "Index": self.index or "none",
             "Stages": f"{' < '.join(self.stages)}" + (f" ({', '.join(steps)})" if steps else ""),
@@ -90,8 +93,9 @@ class QueryPlan:
 
     def _repr_html_(self) -> str:
         style = "style='text-align:left;vertical-align:top'"
+        head = "style='text-align:left;vertical-align:top;white-space:nowrap'"
         rows = "".join(
-            f"<tr><th {style}>{label}</th><td {style}>{_cell(label, value)}</td></tr>"
+            f"<tr><th {head}>{label}</th><td {style}>{_cell(label, value)}</td></tr>"
             for label, value in self.facts().items()
         )
         return f"<table>{rows}</table>"
@@ -160,12 +164,13 @@ def explain_count(
         ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, start, end, plan=plan)
-    plans = []
-    for part, mql in zip(query.count_filters(), count_mql(store, query), strict=True):
-        # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on
-        # every server version.
-        plans.append(_explain(store, {"count": store.collection.name, "query": part}, query.plan, mql))
-    return plans
+    # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on every
+    # server version.
+    plans = [
+        _explain(store, {"count": store.collection.name, "query": filter_}, query.plan, mql)
+        for filter_, mql in zip(query.count_filters(), count_mql(store, query), strict=True)
+    ]
+    return plans if len(plans) == 1 else [replace(plan, part=part) for plan, part in zip(plans, _PARTS, strict=True)]
 
 
 def page_mql(store: ClaimStore, query: ClaimQuery, *, page_size: int | None = None, cursor: str | None = None) -> str:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import html
 import textwrap
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from bson import Decimal128
-
-from .claim import BEGIN, END, ID
 from .claim_query import make_query
+from .claim_row import AMOUNTS, claims_table, page_rows
 from .errors import InvalidQuery
 from .explain import QueryPlan, count_mql, page_mql
 from .page import ClaimPage
@@ -83,23 +79,10 @@ class Shown:
     explaining: bool = False
 
 
-_COLUMNS = {
-    "begin": (BEGIN,),
-    "end": (END,),
-    "claim": ("identifiers", "claimSystemClaimId"),
-    "patient": ("patientInformation",),
-    "rendering provider": ("renderingProvider", "providerName"),
-    "overpayment": ("processedAmounts", "overpaymentAmount"),
-    "recouped": ("processedAmounts", "recoupedAmount"),
-    "balance": ("processedAmounts", "overpaymentBalance"),
-    "recovery": ("recoveryMethod",),
-}
-_AMOUNTS = ("overpayment", "recouped", "balance")
 _WAITING = "…"
 # JupyterLab's and VS Code's own colours, so that a dark theme stays dark; outside of both, the page's.
 _TEXT = "color:var(--jp-ui-font-color1,inherit)"
 _FAINT = "color:var(--jp-ui-font-color2,inherit)"
-_GROUND = "background:var(--jp-layout-color1,var(--vscode-editor-background,Canvas))"
 _LINE = "1px solid var(--jp-border-color2,#999)"
 
 
@@ -173,49 +156,9 @@ def page_html(page: ClaimPage) -> str:
     """
     if not len(page):
         return f"<p style='{_TEXT}'>No claim matches.</p>"
-    rows = page_rows(page)
-    heads = "".join(
-        f"<th style='position:sticky;top:0;{_GROUND};padding:3px 8px;text-align:{_side(name)};border-bottom:{_LINE}'>"
-        f"{html.escape(name)}</th>"
-        for name in rows[0]
-    )
-    cells = "".join(
-        "<tr>"
-        + "".join(
-            f"<td style='padding:1px 8px;text-align:{_side(name)}'>{html.escape(value)}</td>"
-            for name, value in row.items()
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f"<div style='max-height:24em;max-width:100%;overflow:auto;border:{_LINE};{_TEXT}'>"
-        "<table style='border-collapse:collapse;white-space:nowrap;margin:0;font-size:12px;line-height:1.5;"
-        f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table></div>"
-    )
-
-
-def page_rows(page: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return what a reader looks at, a claim a row, column to text.
-
-    Args:
-        page: claims; one of a customer's own collection may lack any of its fields.
-
-    Returns:
-        The rows. Where all amounts are in one currency it stands in the columns' names, else beside each amount.
-    """
-    rows = [{name: _text(_at(claim, path)) for name, path in _COLUMNS.items()} for claim in page]
-    for row, claim in zip(rows, page, strict=True):
-        row["claim"] = row["claim"] or str(claim[ID])
-    units = {row[name].partition(" ")[2] for row in rows for name in _AMOUNTS}
-    if len(units) > 1:
-        return rows
-    unit = "".join(units)
-    titles = {name: f"{name} {unit}".strip() if name in _AMOUNTS else name for name in _COLUMNS}
-    return [
-        {titles[name]: value.partition(" ")[0] if name in _AMOUNTS else value for name, value in row.items()}
-        for row in rows
-    ]
+    # No width of its own: it takes what there is and scrolls, where else a widget would grow beyond the page.
+    box = f"width:0;min-width:100%;box-sizing:border-box;max-height:24em;overflow:auto;border:{_LINE};{_TEXT}"
+    return f"<div style='{box}'>{claims_table(page)}</div>"
 
 
 def static_html(store: ClaimStore, shown: Shown) -> str:
@@ -281,7 +224,7 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
         widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
         for row in [{name: name for name in names}, *rows] if rows else []:
             cells = [
-                row[name].rjust(width) if _side(name) == "right" else row[name].ljust(width)
+                row[name].rjust(width) if name.startswith(AMOUNTS) else row[name].ljust(width)
                 for name, width in widths.items()
             ]
             lines.append(f"  {'  '.join(cells)}".rstrip())
@@ -294,29 +237,3 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
                 break_long_words=False, break_on_hyphens=False,
             )  # fmt: skip
     return "\n".join(lines)
-
-
-def _side(name: str) -> str:
-    return "right" if name.startswith(_AMOUNTS) else "left"
-
-
-def _at(document: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        document = document.get(name) if isinstance(document, dict) else None
-    return document
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, dt.datetime):
-        return value.date().isoformat()
-    if isinstance(value, dict) and "amount" in value:
-        return f"{_amount(value['amount'])} {value.get('currency', '')}".strip()
-    if isinstance(value, dict):
-        return f"{value.get('firstName', '')} {value.get('lastName', '')}".strip()
-    return str(value)
-
-
-def _amount(value: Any) -> str:
-    return f"{value.to_decimal():,}" if isinstance(value, Decimal128) else str(value)

@@ -39,19 +39,20 @@ class KeyFigure:
 def headline(run: PerformanceRun) -> str:
     """Return the run's result in one or two sentences, bad news first."""
     prefix = "" if run.complete else "Incomplete run: "
-    pages = [
-        figures.p95
+    figures = [
+        _latency(run, tier, operation, scenario)
         for tier in run.tiers
         for operation in ("first_page", "next_page", "deep_page")
         for scenario in ("provider", "range")
-        if (figures := _latency(run, tier, operation, scenario)).n
     ]
+    pages = [page.p95 for page in figures if page.n]
     if not pages:
         return f"{prefix}it was stopped before a page had been measured." if prefix else "No page was measured."
     sizes = f"{run.tiers[-1]} to {run.tiers[0]}" if len(run.tiers) > 1 else run.tiers[0]
+    weak = ", with too few samples for a firm p95" if any(page.n and page.weak_p95 for page in figures) else ""
     spread = (
         f"the p95 of a page lies between {milliseconds(min(pages))} and {milliseconds(max(pages))}, {sizes} claims a "
-        "provider"
+        f"provider{weak}"
     )
     if unequal := sum(check.compared - check.equal for check in run.checks):
         compared = sum(check.compared for check in run.checks)
@@ -138,26 +139,9 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
 
 def latency_finding(run: PerformanceRun) -> str:
     """Return the title of the chart of latency by tier."""
-    measured = [tier for tier in run.tiers if _latency(run, tier, "first_page", "range").n]
-    if not measured:
-        return "Latency by tier: no page was measured"
-    large = _latency(run, measured[0], "first_page", "range")
-    if len(measured) == 1:
-        return f"First page of a date range at {measured[0]} claims: p95 {milliseconds(large.p95)}"
-    small = _latency(run, measured[-1], "first_page", "range")
-    factor = run.claims_per_provider(measured[0]) / run.claims_per_provider(measured[-1])
-    ratio = large.p50 / small.p50
-    trend = (
-        f"as fast at {measured[0]} as at {measured[-1]} claims"
-        if 1 / FLAT <= ratio <= FLAT
-        else f"{times(ratio)} times the median for {factor:,.0f} times the claims"
-        if ratio > 1
-        else f"faster at {measured[0]} than at {measured[-1]} claims"
-    )
-    return (
-        f"First page of a date range: p95 {milliseconds(small.p95)} at {measured[-1]}, {milliseconds(large.p95)} at "
-        f"{measured[0]}; {trend}"
-    )
+    scenarios = {"provider": "all claims", "range": "a date range"}
+    trends = [f"{words}: {trend}" for scenario, words in scenarios.items() if (trend := _trend(run, scenario))]
+    return f"First page of {'; of '.join(trends)}" if trends else "Latency by tier: no page was measured"
 
 
 def plans_finding(run: PerformanceRun) -> str:
@@ -244,6 +228,26 @@ def rates(run: PerformanceRun, clients: int) -> tuple[float, float]:
 def depths_of(run: PerformanceRun) -> list[int]:
     """Return the depths measured, ascending."""
     return sorted({sample.depth for sample in run.samples if sample.section == "depth" and sample.depth is not None})
+
+
+def _trend(run: PerformanceRun, scenario: str) -> str:
+    """Say how the first page of the smallest tier compares with that of the largest; empty if not measured."""
+    measured = [tier for tier in run.tiers if _latency(run, tier, "first_page", scenario).n]
+    if not measured:
+        return ""
+    large, small = (_latency(run, tier, "first_page", scenario) for tier in (measured[0], measured[-1]))
+    if len(measured) == 1:
+        return f"p95 {milliseconds(large.p95)} at {measured[0]}"
+    factor = run.claims_per_provider(measured[0]) / run.claims_per_provider(measured[-1])
+    ratio = large.p50 / small.p50
+    trend = (
+        "flat"
+        if 1 / FLAT <= ratio <= FLAT
+        else f"{times(ratio)} times the median for {factor:,.0f} times the claims"
+        if ratio > 1
+        else "faster for the larger provider"
+    )
+    return f"p95 {milliseconds(small.p95)} at {measured[-1]}, {milliseconds(large.p95)} at {measured[0]}, {trend}"
 
 
 def _latency(run: PerformanceRun, tier: str, operation: str, scenario: str) -> Statistics:

@@ -14,10 +14,10 @@ from pymongo.errors import OperationFailure, PyMongoError
 from tqdm import tqdm
 
 from .claim import COVERING_INDEX, PROVIDER_INDEX
-from .errors import SetupError
+from .errors import SetupError, lacks_right
 from .mql import to_mql
 
-__all__ = ["find_index", "install_index", "lacks_right"]
+__all__ = ["find_index", "install_index"]
 
 _NAMES = {False: "claims_by_provider", True: "claims_by_provider_covering"}
 _KEYS = {False: PROVIDER_INDEX, True: COVERING_INDEX}
@@ -82,16 +82,6 @@ def install_index(collection: Collection, *, covering: bool, progress: bool) -> 
                 "the role readWrite on that database, or let somebody who may run in mongosh: "
                 f'{_mongosh(collection)}.dropIndex("{other}")'
             ) from None
-
-
-def lacks_right(error: OperationFailure) -> bool:
-    """Whether the server refused a command because the user may not run it.
-
-    Args:
-        error: what pymongo raised.
-    """
-    # Shared Atlas tiers have one code for everything, 8000, and say it in words.
-    return error.code == 13 or (error.code == 8000 and "not allowed" in str(error))
 
 
 def _build(collection: Collection, name: str, *, covering: bool, progress: bool, listed: bool) -> None:

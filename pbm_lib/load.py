@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from .errors import LoadError, translated_driver_errors
-from .load_state import claim_collection, finish, missing_ranges
+from .errors import LoadError, ServerUnavailable, translated_driver_errors
+from .load_state import claim_collection, count_by_provider, mark, missing_ranges, wrong_counts
 from .load_worker import insert_batch, start_worker
 from .local_server import diagnose, is_local_uri, running_server
 from .roster import provider_roster
@@ -23,7 +25,11 @@ from .store import ClaimStore
 __all__ = ["LoadReport", "load_claims"]
 
 _ROUNDS = 3
+_POINTS = 200
+_WATCH_SECONDS = 1.0
 _GO_ON = "Run load_claims(store) again: it goes on from there."
+_RECONNECT = "Then run load_claims again on a new connection (connect): it goes on from there."
+_GUARD = 'In a script, load_claims must be called under if __name__ == "__main__":, since it starts processes.'
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,16 @@ def load_claims(
     Claim number n is the same whatever the workers and batches, and so is its `_id`. A load that was interrupted,
     whatever died, is therefore continued by calling this again.
 
+    The check at the end, which on a complete collection is all that happens, counts the claims of each provider on the
+    server and looks for documents of anybody else.
+
     In a script, call it under `if __name__ == "__main__":`, since it starts processes.
 
     Args:
         store: a store that `setup_collection` has set up.
         replace: drop the claims that this program loaded before and start over. Claims of another origin stay.
-        workers: loading processes; None takes `data_generation.workers`.
-        batch_size: claims in one insert; None takes `data_generation.batch_size`.
+        workers: loading processes, 1 to 32; None takes `data_generation.workers`.
+        batch_size: claims in one insert, 1 to 50,000; None takes `data_generation.batch_size`.
         progress: show a bar on standard output.
 
     Returns:
@@ -107,25 +116,37 @@ def load_claims(
 
     Raises:
         LoadError: the collection holds other claims, or the load stopped; the message says how to go on.
+        ServerUnavailable: the server cannot be reached to begin with.
     """
+    # Python 3.11 to 3.13 have no public name for it: this process was started to be one of our own workers, and is
+    # still importing the caller's script.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise LoadError(_GUARD)
     data = store.config.data_generation
-    workers = workers or _worker_count(store)
-    batch_size = batch_size or data.batch_size
+    workers = _within("workers", workers, 32) or _worker_count(store)
+    batch_size = _within("batch_size", batch_size, 50_000) or data.batch_size
     added, seconds, points = 0, 0.0, [(0.0, 0)]
     with translated_driver_errors():
-        claim_collection(store, replace=replace)
-        missing = missing_ranges(store, batch_size)
-        for _ in range(_ROUNDS):
-            if not missing:
+        counted = count_by_provider(store) if claim_collection(store, replace=replace) else {}
+    for turn in range(_ROUNDS):
+        if not (wrong := wrong_counts(store, counted)):
+            break
+        with _told_how_to_go_on(), translated_driver_errors():
+            mark(store, "loading")
+            # Counting sees nearly every gap. The second look is at each claim: a server that was killed may have lost
+            # the last batches that it had acknowledged, and a document of somebody else can hide a gap from counts.
+            missing = missing_ranges(store, batch_size, by_id=turn > 0)
+            if missing:
+                started = time.perf_counter()
+                added += _load(store, missing, workers, progress, points)
+                seconds += time.perf_counter() - started
+            elif turn > 0:
                 break
-            started = time.perf_counter()
-            added += _load(store, missing, workers, progress, points)
-            seconds += time.perf_counter() - started
-            # Once more: a server that was killed may have lost the last batches that it had acknowledged.
-            missing = missing_ranges(store, batch_size)
-        if missing:
-            raise LoadError(f"{len(missing):,} batches are still incomplete after {_ROUNDS} rounds. {_GO_ON}")
-        counted = finish(store)
+            counted = count_by_provider(store)
+    if wrong := wrong_counts(store, counted):
+        raise LoadError(wrong)
+    with translated_driver_errors():
+        mark(store, "complete")
     tiers: dict[str, list[int]] = {tier.name: [] for tier in data.tiers}
     for provider in provider_roster(data):
         tiers[provider.tier].append(counted[provider.tin])
@@ -136,8 +157,25 @@ def load_claims(
         workers=workers,
         batch_size=batch_size,
         tiers=tuple((name, len(counts), sum(counts)) for name, counts in tiers.items()),
-        progress=tuple(points[:: max(1, len(points) // 200)]),
+        progress=tuple(points[: -1 : -(-len(points) // _POINTS)] + points[-1:]),
     )
+
+
+def _within(name: str, value: int | None, most: int) -> int | None:
+    if value is None or (type(value) is int and 1 <= value <= most):
+        return value
+    raise LoadError(f"{name}: {value!r} is not accepted; accepted: 1 to {most:,}, or None for the config's.")
+
+
+@contextmanager
+def _told_how_to_go_on():
+    """Within this block an interrupt, or a server that goes away, becomes a LoadError that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise LoadError(f"The load was interrupted. {_GO_ON}") from None
+    except ServerUnavailable as error:
+        raise LoadError(f"The load stopped: {error} {_RECONNECT}") from None
 
 
 def _load(
@@ -150,65 +188,68 @@ def _load(
     """Insert the missing batches; returns the claims added."""
     volume = store.config.data_generation.target_volume
     todo = sum(stop - start for start, stop in missing)
-    context = multiprocessing.get_context("spawn")  # a MongoClient does not survive a fork
-    stop_now = context.Event()
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(
         min(workers, len(missing)),
-        mp_context=context,
+        mp_context=multiprocessing.get_context("spawn"),  # a MongoClient does not survive a fork
         initializer=start_worker,
-        initargs=(store._uri, store.config, stop_now),
+        initargs=(store._uri, store.config),
     )
-    added, (before, base) = 0, points[-1]
+    done, added, (before, base) = volume - todo, 0, points[-1]
     started = time.perf_counter()
     bar = tqdm(
-        total=volume, initial=volume - todo, unit=" claims", unit_scale=True, desc="Loading", file=sys.stdout,
+        total=volume, initial=done, unit=" claims", unit_scale=True, desc="Loading", file=sys.stdout,
         disable=not progress, mininterval=0.5,
     )  # fmt: skip
     try:
-        for claims, inserted in _run(pool, missing, 2 * workers):
+        for claims, inserted in _run(pool, missing, 2 * workers, lambda: _check_local_server(store)):
+            done += claims
             added += inserted
             bar.update(claims)
             points.append((before + time.perf_counter() - started, base + added))
-    except KeyboardInterrupt:
-        raise LoadError(f"The load was interrupted: {_so_far(volume - todo + added, volume)} {_GO_ON}") from None
-    except BrokenProcessPool:
-        raise LoadError(
-            f"A loading process ended (killed, or out of memory): {_so_far(volume - todo + added, volume)} "
-            f'{_GO_ON} In a script, load_claims must be called under if __name__ == "__main__":.'
-        ) from None
-    except LoadError as error:
-        cause = str(error).rstrip(".")
-        if is_local_uri(store.config, store._uri) and not running_server(store.config):
-            cause = f"The local server ended. {diagnose(store.config.data_dir)}".rstrip(".")
-        raise LoadError(
-            f"The load stopped: {cause}. {_so_far(volume - todo + added, volume)} Then run load_claims again on a new "
-            "connection (connect): it goes on from there."
-        ) from None
+        pool.shutdown()
+    except BaseException as error:
+        # At once, in the middle of a batch: whatever is lost is made again. A plain shutdown would wait for the rest.
+        for process in set(multiprocessing.active_children()).difference(others):
+            process.kill()
+        pool.shutdown(cancel_futures=True)
+        so_far = f"About {done:,} of {volume:,} claims are on the server ({100 * done / volume:.0f} %)."
+        if isinstance(error, KeyboardInterrupt):
+            raise LoadError(f"The load was interrupted. {so_far} {_GO_ON}") from None
+        if isinstance(error, BrokenProcessPool):
+            raise LoadError(f"A loading process ended (killed, or out of memory). {so_far} {_GO_ON} {_GUARD}") from None
+        if isinstance(error, LoadError):
+            raise LoadError(f"The load stopped: {str(error).rstrip('.')}. {so_far} {_RECONNECT}") from None
+        raise
     finally:
         bar.close()
-        stop_now.set()
-        pool.shutdown(wait=True, cancel_futures=True)
     return added
 
 
-def _run(pool: ProcessPoolExecutor, batches: Iterable[tuple[int, int]], most: int):
-    """Yield (claims, claims added) as batches get done, with at most so many under way."""
+def _check_local_server(store: ClaimStore) -> None:
+    """Say at once why the local server ended, where workers would wait for its return."""
+    if is_local_uri(store.config, store._uri) and not running_server(store.config):
+        raise LoadError(f"The local server ended. {diagnose(store.config.data_dir)}")
+
+
+def _run(
+    pool: ProcessPoolExecutor, batches: Iterable[tuple[int, int]], most: int, check: Callable[[], None]
+) -> Iterator[tuple[int, int]]:
+    """Yield (claims, claims added) as batches get done, with at most so many under way; check while none gets done."""
     waiting: dict[Future, int] = {}
-    for start, stop in batches:
-        waiting[pool.submit(insert_batch, start, stop)] = stop - start
-        if len(waiting) >= most:
-            yield from _done(waiting)
-    while waiting:
-        yield from _done(waiting)
-
-
-def _done(waiting: dict[Future, int]):
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        yield waiting.pop(future), future.result()
-
-
-def _so_far(done: int, volume: int) -> str:
-    return f"About {done:,} of {volume:,} claims are on the server ({100 * done / volume:.0f} %)."
+    left = iter(batches)
+    while True:
+        for start, stop in itertools.islice(left, most - len(waiting)):
+            waiting[pool.submit(insert_batch, start, stop)] = stop - start
+        if not waiting:
+            return
+        done = wait(waiting, timeout=_WATCH_SECONDS, return_when=FIRST_COMPLETED).done
+        if not done:
+            check()
+        for future in done:
+            if future.exception():
+                check()  # what ended the server says more than what a worker saw of it
+            yield waiting.pop(future), future.result()
 
 
 def _worker_count(store: ClaimStore) -> int:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import gc
 import os
 import signal
 import threading
 import time
-from multiprocessing.synchronize import Event
+from functools import lru_cache
+from multiprocessing import connection, parent_process
 
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
 
 from .config import Config
+from .connection import open_client
 from .errors import LoadError, explain_driver_error, remember_secret
-from .generate import ClaimGenerator, claim_generator
-from .store import open_client
+from .generate import claim_generator
 
 __all__ = ["insert_batch", "start_worker"]
 
@@ -27,26 +28,31 @@ _EXPLAINED = {
     8000: "the server refuses writes; on a free or Flex tier its storage limit may be reached",
 }
 
-_collection: Collection
-_generator: ClaimGenerator
+_uri: str
+_config: Config
 
 
-def start_worker(uri: str, config: Config, stop: Event) -> None:
-    """Prepare this process: one connection, one generator, and an end when the parent stops or dies.
+def start_worker(uri: str, config: Config) -> None:
+    """Prepare this process: where to write, what to generate, and an end when the parent dies.
 
     Args:
         uri: connection string.
         config: the settings.
-        stop: set by the parent to end this process at once, even in the middle of a batch.
     """
-    global _collection, _generator
+    global _uri, _config
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     remember_secret(uri)
+    _uri, _config = uri, config
+    # Claims are thousands of small dicts in no cycle: looking for cycles among them takes a third of the time.
+    gc.disable()
+
+
+@lru_cache(maxsize=1)
+def _collection() -> Collection:
     # Few connections: an Atlas M10 takes 15 new ones a second.
-    client = open_client(uri, serverSelectionTimeoutMS=5_000, maxPoolSize=1, serverMonitoringMode="poll")
-    _collection = client[config.mongodb.database][config.mongodb.collection]
-    _generator = claim_generator(config.data_generation)
+    client = open_client(_uri, serverSelectionTimeoutMS=5_000, maxPoolSize=1, serverMonitoringMode="poll")
+    return client[_config.mongodb.database][_config.mongodb.collection]
 
 
 def insert_batch(start: int, stop: int) -> int:
@@ -62,19 +68,21 @@ def insert_batch(start: int, stop: int) -> int:
     Raises:
         LoadError: the server refused them, or stayed away for 45 seconds.
     """
-    claims = _generator.documents(start, stop)
+    claims = claim_generator(_config.data_generation).documents(start, stop)
     deadline = time.monotonic() + _RETRY_SECONDS
     pause = 0.2
     while True:
         try:
-            return len(_collection.insert_many(claims, ordered=False).inserted_ids)
+            return len(_collection().insert_many(claims, ordered=False).inserted_ids)
         except BulkWriteError as error:
+            # Never the whole details: they hold claims.
             codes = {problem["code"] for problem in error.details["writeErrors"]} - {_DUPLICATE_KEY}
-            if codes:
-                code = min(codes)  # never the details: they hold whole claims
-                raise LoadError(f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}") from None
-            if not error.details["writeConcernErrors"]:
+            unsafe = {problem["code"] for problem in error.details["writeConcernErrors"]}
+            if not codes and not unsafe:
                 return error.details["nInserted"]
+            if codes or time.monotonic() > deadline:
+                code = min(codes or unsafe)
+                raise LoadError(f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}") from None
         except AutoReconnect as error:
             if time.monotonic() > deadline:
                 raise LoadError(str(explain_driver_error(error))) from None
@@ -84,9 +92,6 @@ def insert_batch(start: int, stop: int) -> int:
         pause = min(2.0, pause * 2)
 
 
-def _end_with_parent(stop: Event) -> None:
-    parent = multiprocessing.parent_process()
-    while not stop.wait(0.5):
-        if parent is None or not parent.is_alive():
-            break
+def _end_with_parent() -> None:
+    connection.wait([parent_process().sentinel])
     os._exit(1)

@@ -57,6 +57,8 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
                 record_timing=False,
                 store_widget_state=False,
                 coalesce_streams=True,
+                # Ending a kernel begins with an interrupt, which it may report on the terminal as an error.
+                extra_arguments=["--IPKernelApp.log_level=50"],
                 config=KernelSettings({"KernelManager": {"transport_encryption": "auto"}}),
             )
     except PapermillExecutionError as error:

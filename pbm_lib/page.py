@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .claim import BEGIN, END, ID
+from .claim_row import COLUMNS, claim_row, claims_table
 
 __all__ = ["ClaimPage"]
+
+_BRIEF = ("begin", "end", "claim", "patient", "balance", "recovery")
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,7 +39,8 @@ class ClaimPage(Sequence):
         more = " and ".join(name for name in ("prev_cursor", "next_cursor") if getattr(self, name))
         lines = [f"ClaimPage: {self._size}; {more or 'no further page'}"]
         for claim in self.documents[:5]:
-            lines.append("  " + "  ".join(_row(claim).values()))
+            row = claim_row(claim)
+            lines.append("  " + "  ".join(row[column] for column in _BRIEF))
         if len(self) > 5:
             lines.append(f"  ... {len(self) - 5} more")
         return "\n".join(lines)
@@ -47,10 +49,10 @@ class ClaimPage(Sequence):
         """Return the page as a pandas DataFrame, a row a claim, with the columns a reader looks at."""
         import pandas as pd  # here, since the load's worker processes import this package and need no pandas
 
-        return pd.DataFrame([_row(claim) for claim in self.documents], columns=_COLUMNS)
+        return pd.DataFrame([claim_row(claim) for claim in self.documents], columns=list(COLUMNS))
 
     def _repr_html_(self) -> str:
-        table = self.to_frame().head(10).to_html(index=False, border=0, escape=True)
+        table = claims_table(self.documents[:10]) if self.documents else ""
         rest = f"<p>… {len(self) - 10} more on this page</p>" if len(self) > 10 else ""
         return f"<p><b>{self._size}</b></p>{table}{rest}"
 
@@ -58,31 +60,3 @@ class ClaimPage(Sequence):
     def _size(self) -> str:
         total = "" if self.total is None else f" of {self.total:,}"
         return f"{len(self)} claim{'' if len(self) == 1 else 's'}{total}"
-
-
-_COLUMNS = ["begin", "end", "claim", "patient", "balance", "recovery"]
-
-
-def _row(claim: dict[str, Any]) -> dict[str, str]:
-    """What a reader looks at, as text; a claim of a customer's own collection may lack any of it."""
-    patient, money = _part(claim, "patientInformation"), _part(_part(claim, "processedAmounts"), "overpaymentBalance")
-    values = (
-        _day(claim.get(BEGIN)),
-        _day(claim.get(END)),
-        _part(claim, "identifiers").get("claimSystemClaimId", claim[ID]),
-        f"{patient.get('firstName', '')} {patient.get('lastName', '')}".strip(),
-        f"{money.get('amount', '')} {money.get('currency', '')}".strip(),
-        claim.get("recoveryMethod", ""),
-    )
-    return {column: str(value) for column, value in zip(_COLUMNS, values, strict=True)}
-
-
-def _part(document: dict[str, Any], name: str) -> dict[str, Any]:
-    part = document.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _day(moment: Any) -> str:
-    if moment is None:
-        return ""
-    return moment.date().isoformat() if isinstance(moment, dt.datetime) else str(moment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .claim import ID
 from .errors import LoadError, translated_driver_errors
-from .load_state import load_settings, state_collection
+from .load_state import load_settings, load_state
 from .store import ClaimStore
 
 __all__ = ["require_claims"]
@@ -26,7 +26,7 @@ def require_claims(store: ClaimStore) -> ClaimStore:
     """
     name = store.collection.full_name
     with translated_driver_errors():
-        loaded = state_collection(store).find_one({ID: store.collection.name})
+        loaded = load_state(store)
         empty = store.collection.find_one({}, {ID: 1}) is None
     if store.index_name is None:
         raise LoadError(f"{name} has no index for these queries. Run notebook 01_setup first, then 02_load.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .claim import PROVIDER_INDEX
 from .conditions import measure_footprint
 from .config import Config
-from .errors import PbmError
+from .errors import PbmError, translated_driver_errors
 from .mql import to_mql
 from .roster import list_providers
 from .store import ClaimStore
@@ -98,7 +98,9 @@ def indexes_frame(store: ClaimStore):
     """
     import pandas as pd
 
-    rows = [(name, to_mql(dict(index["key"]))) for name, index in store.collection.index_information().items()]
+    with translated_driver_errors():
+        indexes = store.collection.index_information()
+    rows = [(name, to_mql(dict(index["key"]))) for name, index in indexes.items()]
     return pd.DataFrame(rows, columns=["index", "key"])
 
 

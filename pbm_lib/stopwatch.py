@@ -12,8 +12,9 @@ from typing import Any
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.monitoring import CommandListener
 
+from .connection import open_client
 from .errors import PbmError
-from .store import ClaimStore, open_client
+from .store import ClaimStore
 
 __all__ = ["Stopwatch", "Timing"]
 

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import html
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
-from dotenv import dotenv_values
 from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
-from pymongo.errors import InvalidURI, OperationFailure
+from pymongo.errors import OperationFailure
 
 from .claim import max_claim_days_of
 from .config import Config, load_config
-from .errors import remember_secret, translated_driver_errors
+from .connection import ConnectionString, open_client, ping_ms, server_uri
+from .errors import translated_driver_errors
 from .index import find_index, install_index
-from .local_server import start_local_server
 from .validation import create_collection
 
 __all__ = [
@@ -30,15 +26,11 @@ __all__ = [
     "ServerInfo",
     "connect",
     "covering_index",
-    "open_client",
-    "ping_ms",
-    "server_uri",
     "setup_collection",
 ]
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
-_DEFAULT_TIMEOUTS = {"connectTimeoutMS": 5_000, "serverSelectionTimeoutMS": 20_000}
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ class ClaimStore:
         index_name: name of the compound index in use; None before `setup_collection`.
     """
 
-    def __init__(self, collection: Collection, config: Config, server: ServerInfo, uri: str):
+    def __init__(self, collection: Collection, config: Config, server: ServerInfo, uri: ConnectionString):
         self.collection = collection
         self.config = config
         self.server = server
@@ -155,57 +147,6 @@ def connect(config: Config | None = None) -> ClaimStore:
         except BaseException:
             client.close()
             raise
-
-
-def server_uri(config: Config) -> str:
-    """Return the connection string to use, starting the local server when none is set.
-
-    Args:
-        config: names the folder of `.env` and the local server's settings.
-
-    Returns:
-        A connection string; it may hold credentials, so it is never shown.
-    """
-    uri = os.environ.get("MONGODB_URI") or dotenv_values(config.path.parent / ".env").get("MONGODB_URI")
-    if uri:
-        remember_secret(uri)
-        return uri
-    return start_local_server(config).uri
-
-
-def open_client(uri: str, **options: Any) -> MongoClient:
-    """Open a client with the demo's timeouts, unless the URI sets its own.
-
-    Args:
-        uri: connection string.
-        options: further options of `MongoClient`.
-
-    Returns:
-        The client; the caller closes it.
-
-    Raises:
-        pymongo.errors.InvalidURI: an option in the URI has a value that is not accepted.
-    """
-    defaults = {name: ms for name, ms in _DEFAULT_TIMEOUTS.items() if f"{name.lower()}=" not in uri.lower()}
-    try:
-        return MongoClient(uri, appname="pbm_lib", **{**defaults, **options})
-    except KeyError:  # what pymongo raises for datetime_conversion with a wrong value
-        raise InvalidURI("an option has a value that is not accepted") from None
-
-
-def ping_ms(client: MongoClient, samples: int = 9) -> float:
-    """Return the median round trip of a ping in ms.
-
-    Args:
-        client: an open client.
-        samples: pings to take, at least 1.
-    """
-    times = []
-    for _ in range(samples):
-        started = time.perf_counter()
-        client.admin.command("ping")
-        times.append((time.perf_counter() - started) * 1000)
-    return sorted(times)[len(times) // 2]
 
 
 def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:

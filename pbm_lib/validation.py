@@ -8,8 +8,7 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from .claim import BEGIN, END, ID, claim_validator, duration_rule, max_claim_days_of
-from .errors import SetupError
-from .index import lacks_right
+from .errors import SetupError, lacks_right
 
 __all__ = ["create_collection", "install_validator"]
 

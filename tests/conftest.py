@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from pbm_lib.config import Config, load_config
+from pbm_lib.connection import ConnectionString, open_client
 from pbm_lib.load import load_claims
 from pbm_lib.local_server import start_local_server, stop_local_server
-from pbm_lib.store import ClaimStore, connect, open_client, setup_collection
+from pbm_lib.store import ClaimStore, connect, setup_collection
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = {
@@ -76,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def test_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the session's server: MONGODB_URI_TEST, or a temporary mongod from the wheel."""
     if uri := os.environ.get("MONGODB_URI_TEST"):
-        yield uri
+        yield ConnectionString(uri)  # masked where pytest shows the arguments of a test that failed
         return
     config = load_config(write_config(tmp_path_factory.mktemp("server")))
     yield start_local_server(config).uri

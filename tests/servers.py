@@ -140,10 +140,13 @@ def running(mongod: Mongod) -> Iterator[Mongod]:
 
 
 @contextlib.contextmanager
-def replica_set(folder: Path, options: list[str] | None = None) -> Iterator[ReplicaSet]:
+def replica_set(
+    folder: Path, options: list[str] | None = None, client_options: dict | None = None
+) -> Iterator[ReplicaSet]:
     """A three-node replica set with a primary, for the length of a block."""
     extra = ["--replSet", "rs", "--oplogSize", "128", *(options or [])]
-    cluster = ReplicaSet([Mongod(folder / f"node{number}", list(extra)) for number in range(3)])
+    nodes = [Mongod(folder / f"node{number}", list(extra), client_options=client_options or {}) for number in range(3)]
+    cluster = ReplicaSet(nodes)
     try:
         for node in cluster.nodes:
             node.start()

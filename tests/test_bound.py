@@ -9,9 +9,10 @@ from pymongo import monitoring
 from pymongo.errors import BulkWriteError, OperationFailure, WriteError
 
 from pbm_lib.claim import BEGIN, END, ID, claim_validator, duration_rule
+from pbm_lib.connection import open_client
 from pbm_lib.errors import SetupError
 from pbm_lib.query import count_claims, find_claims, make_query
-from pbm_lib.store import open_client, setup_collection
+from pbm_lib.store import setup_collection
 
 D = 30
 WINDOW = (day(D), day(D + 60))

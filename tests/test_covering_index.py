@@ -10,10 +10,11 @@ from servers import Mongod, running, wait_for
 
 from pbm_lib.claim import COVERING_INDEX, PROVIDER_INDEX
 from pbm_lib.config import load_config
+from pbm_lib.connection import open_client
 from pbm_lib.errors import SetupError
 from pbm_lib.explain import explain_claims
 from pbm_lib.query import find_claims, iter_claims
-from pbm_lib.store import connect, covering_index, open_client, setup_collection
+from pbm_lib.store import connect, covering_index, setup_collection
 
 COVERING = {"mongodb": {"covering_index": True}}
 NAMES = {False: "claims_by_provider", True: "claims_by_provider_covering"}

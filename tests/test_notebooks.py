@@ -77,7 +77,7 @@ def executed(tmp_path_factory, test_uri):
         # Twice: everything can be repeated.
         again = [run_notebook(name, folder / "again", parameters) for name in NOTEBOOKS]
         yield folder, paths, again
-    from pbm_lib.store import open_client
+    from pbm_lib.connection import open_client
 
     with open_client(test_uri) as client:
         client.drop_database(f"pbm_test_notebooks_{os.getpid()}")

@@ -70,6 +70,11 @@ def test_a_missed_target_is_in_the_headline(good):
     )
 
 
+def test_a_headline_on_few_samples_says_so(good):
+    few = with_times(good, [10.0] * 19, **FIRST_PAGE)
+    assert headline(few).endswith("60 to 3K claims a provider, with too few samples for a firm p95.")
+
+
 def test_answers_that_differ_come_before_every_time(good):
     bad = replace(good, checks=(Check("plans", "3K", "first_page", 3, 1), Check("depth", "3K", "page", 5, 5)))
     assert headline(bad).startswith("2 of 8 compared answers differ, so no time here counts; ")
@@ -123,13 +128,20 @@ def test_targets_take_the_slower_scenario_and_say_what_is_missing(good):
 @pytest.mark.parametrize(
     ("times", "title"),
     [
-        ([10.0] * 20, "p95 10 ms at 60, 10 ms at 3K; as fast at 3K as at 60 claims"),
-        ([35.0] * 20, "p95 10 ms at 60, 35 ms at 3K; 3.5 times the median for 50 times the claims"),
-        ([2.0] * 20, "p95 10 ms at 60, 2.0 ms at 3K; faster at 3K than at 60 claims"),
+        ([10.0] * 20, "p95 10 ms at 60, 10 ms at 3K, flat"),
+        ([35.0] * 20, "p95 10 ms at 60, 35 ms at 3K, 3.5 times the median for 50 times the claims"),
+        ([2.0] * 20, "p95 10 ms at 60, 2.0 ms at 3K, faster for the larger provider"),
     ],
 )
 def test_the_title_of_the_latency_chart(good, times, title):
-    assert latency_finding(with_times(good, times, **FIRST_PAGE)) == f"First page of a date range: {title}"
+    all_claims = "First page of all claims: p95 10 ms at 60, 10 ms at 3K, flat"
+    assert latency_finding(with_times(good, times, **FIRST_PAGE)) == f"{all_claims}; of a date range: {title}"
+
+
+def test_the_title_of_the_latency_chart_says_nothing_of_what_is_missing(good):
+    half = replace(good, samples=tuple(s for s in good.samples if s.scenario == "range" and s.tier == "3K"))
+    assert latency_finding(half) == "First page of a date range: p95 10 ms at 3K"
+    assert latency_finding(replace(good, samples=())) == "Latency by tier: no page was measured"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,344 @@
+"""The load's measured claims: run by hand, never a timed test.
+
+    .venv/bin/python tests/benchmarks/load.py [--claims N] [--rounds R] [--tune]
+
+Starts a mongod of its own with the config's cache and takes turns: the ceiling (claims generated and encoded
+beforehand, inserted by the best number of writers), `load_claims`, and the loop that anyone would write first. Each
+has validator and index in place. Prints a table and saves the figures as JSON under outputs/benchmarks/. `--tune`
+tries instead what could be set otherwise: index before or after, batch sizes, workers, write concerns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import multiprocessing
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import bson
+import psutil
+from bson import Decimal128
+from bson.raw_bson import RawBSONDocument
+from faker import Faker
+from pymongo import MongoClient
+from saving import save
+
+import pbm_lib as pbm
+from pbm_lib.config import Config
+from pbm_lib.generate import claim_generator
+from pbm_lib.index import install_index
+from pbm_lib.load import _load
+from pbm_lib.load_state import missing_ranges
+from pbm_lib.local_server import start_local_server, stop_local_server
+from pbm_lib.reference import CLAIM_SYSTEMS, RECOVERY_METHODS
+from pbm_lib.store import ClaimStore, connect
+
+NAIVE_CLAIMS = 5_000
+GENERATED_AT_30M = 300_000
+
+
+def scaled(config: Config, claims: int) -> Config:
+    """The config with every provider scaled, so that there are so many claims."""
+    data = config.data_generation
+    tiers = tuple(
+        replace(tier, claims_per_provider=tier.claims_per_provider * claims // data.target_volume)
+        for tier in data.tiers
+    )
+    return replace(config, data_generation=replace(data, tiers=tiers, target_volume=claims))
+
+
+@contextmanager
+def server_for(config: Config) -> Iterator[Config]:
+    """A local server of its own, on a free port and an empty folder, for the length of a block."""
+    with tempfile.TemporaryDirectory(prefix="pbm-load-") as folder:
+        local = replace(config.local_server, port=0, data_dir=str(Path(folder) / "data"))
+        config = replace(config, local_server=local)
+        try:
+            yield config
+        finally:
+            stop_local_server(config)
+
+
+@contextmanager
+def empty_store(config: Config, uri_options: str = "") -> Iterator[ClaimStore]:
+    """A collection with validator and index and nothing in it."""
+    uri = start_local_server(config).uri + uri_options
+    with MongoClient(uri) as client:
+        client.drop_database(config.mongodb.database)
+    with temporary_uri(uri), connect(config) as store:
+        yield pbm.setup_collection(store, progress=False)
+
+
+@contextmanager
+def temporary_uri(uri: str) -> Iterator[None]:
+    import os
+
+    os.environ["MONGODB_URI"] = uri
+    try:
+        yield
+    finally:
+        del os.environ["MONGODB_URI"]
+
+
+def write_encoded(uri: str, config: Config, writer: int, writers: int, ready, go) -> None:
+    """One writer of the ceiling: encode its batches, wait for the others, insert them."""
+    data = config.data_generation
+    batches, generator = [], claim_generator(data)
+    for number, start in enumerate(range(0, data.target_volume, data.batch_size)):
+        if number % writers == writer:
+            stop = min(start + data.batch_size, data.target_volume)
+            batches.append([RawBSONDocument(bson.encode(claim)) for claim in generator.documents(start, stop)])
+    with MongoClient(uri) as client:
+        collection = client[config.mongodb.database][config.mongodb.collection]
+        collection.find_one()
+        ready.wait()
+        go.wait()
+        for batch in batches:
+            collection.insert_many(batch, ordered=False)
+
+
+def ceiling(config: Config, writers: int) -> float:
+    """Claims a second of writers that have nothing to do but to send."""
+    context = multiprocessing.get_context("spawn")
+    with empty_store(config) as store:
+        ready, go = context.Barrier(writers + 1), context.Event()
+        crowd = [
+            context.Process(target=write_encoded, args=(store._uri, config, number, writers, ready, go))
+            for number in range(writers)
+        ]
+        for process in crowd:
+            process.start()
+        ready.wait()
+        started = time.perf_counter()
+        go.set()
+        for process in crowd:
+            process.join()
+        seconds = time.perf_counter() - started
+        assert store.collection.count_documents({}) == config.data_generation.target_volume
+    return config.data_generation.target_volume / seconds
+
+
+def loaded(config: Config, **figures: Any) -> dict[str, float]:
+    """Load with load_claims, and once more; the rate is that of the whole call, checks and start-up included."""
+    with empty_store(config) as store, peak_memory(store) as peak:
+        started = time.perf_counter()
+        report = pbm.load_claims(store, progress=False, **figures)
+        seconds = time.perf_counter() - started
+        again = time.perf_counter()
+        assert pbm.load_claims(store, progress=False).inserted == 0
+        again = time.perf_counter() - again
+    volume = config.data_generation.target_volume
+    assert report.inserted == volume
+    return {
+        "rate": volume / seconds,
+        "rate_without_checks": report.claims_per_second,
+        "second_call_s": again,
+        "peak_mib": peak["mib"],
+    }
+
+
+def naive(config: Config) -> float:
+    """Claims a second of the loop that anyone would write first."""
+    fake, draw = Faker("en_US"), random.Random(1)
+    data, providers = config.data_generation, pbm.list_providers(config)
+    first = dt.datetime.combine(data.first_service_date, dt.time())
+    days = (data.last_service_date - data.first_service_date).days
+    with empty_store(config) as store:
+        started = time.perf_counter()
+        claims: list[dict[str, Any]] = []
+        for number in range(NAIVE_CLAIMS):
+            claims.append(_naive_claim(fake, draw, draw.choice(providers), number, first, days))
+            if len(claims) == 1_000:
+                store.collection.insert_many(claims)
+                claims = []
+        seconds = time.perf_counter() - started
+        assert store.collection.count_documents({}) == NAIVE_CLAIMS
+    return NAIVE_CLAIMS / seconds
+
+
+def _naive_claim(fake: Faker, draw: random.Random, provider: pbm.Provider, number: int, first, days) -> dict[str, Any]:
+    begin = first + dt.timedelta(days=draw.randrange(days))
+    end = begin + dt.timedelta(days=draw.randrange(30))
+    overpaid = round(draw.lognormvariate(4, 1), 2)
+    recouped = round(overpaid * draw.random(), 2)
+
+    def money(amount: float) -> dict[str, Any]:
+        return {"amount": Decimal128(Decimal(f"{amount:.2f}")), "currency": "USD"}
+
+    system = draw.choice(CLAIM_SYSTEMS).code
+    return {
+        "renderingProvider": {"providerName": f"Dr. {fake.name()}"},
+        "billingProvider": {
+            "providerTin": provider.tin,
+            "patientAccountNumber": fake.bothify("??########"),
+            "providerId": provider.provider_id,
+            "providerNpi": provider.npi,
+            "providerName": provider.name,
+        },
+        "serviceBeginDate": begin,
+        "serviceEndDate": end,
+        "lastUpdatedTs": end + dt.timedelta(days=draw.randrange(60)),
+        "patientInformation": {
+            "memberId": fake.bothify("M#########"),
+            "firstName": fake.first_name(),
+            "lastName": fake.last_name(),
+            "dateOfBirth": dt.datetime.combine(fake.date_of_birth(minimum_age=1, maximum_age=95), dt.time()),
+            "gender": draw.choice("MF"),
+        },
+        "identifiers": {"claimSystemCode": system, "claimSystemClaimId": f"{system}-{number:012d}"},
+        "processedAmounts": {
+            "overpaymentBalance": money(overpaid - recouped),
+            "overpaymentAmount": money(overpaid),
+            "recoupedAmount": money(recouped),
+        },
+        "recoveryMethod": draw.choice(RECOVERY_METHODS),
+    }
+
+
+@contextmanager
+def peak_memory(store: ClaimStore | None = None) -> Iterator[dict[str, float]]:
+    """Note the most memory (resident, summed) that this process and its children took together; no mongod in it."""
+    peak, over = {"mib": 0.0}, threading.Event()
+
+    def watch() -> None:
+        this = psutil.Process()
+        while not over.wait(0.1):
+            total = 0
+            for process in [this, *this.children(recursive=True)]:
+                try:
+                    total += 0 if process.name().startswith("mongod") else process.memory_info().rss
+                except psutil.Error:
+                    continue
+            peak["mib"] = max(peak["mib"], total / 2**20)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
+
+
+def generate_part(config: Config) -> None:
+    """Generate stretches of the volume, as a worker does, and keep nothing."""
+    data = config.data_generation
+    generator = claim_generator(data)
+    pieces = GENERATED_AT_30M // data.batch_size
+    for piece in range(pieces):
+        start = (data.target_volume - data.batch_size) * piece // (pieces - 1)
+        for claim in generator.documents(start, start + data.batch_size):
+            bson.encode(claim)
+
+
+def generator_memory(config: Config) -> float:
+    """Peak resident MiB of one process that generates from all over the volume."""
+    process = multiprocessing.get_context("spawn").Process(target=generate_part, args=(config,))
+    process.start()
+    peak = 0.0
+    while process.is_alive():
+        try:
+            peak = max(peak, psutil.Process(process.pid).memory_info().rss / 2**20)
+        except psutil.Error:
+            break
+        time.sleep(0.02)
+    process.join()
+    assert process.exitcode == 0
+    return peak
+
+
+def compare(config: Config, rounds: int) -> dict[str, Any]:
+    """The contestants in turn; the best number of writers is found first."""
+    small = scaled(config, min(config.data_generation.target_volume, 300_000))
+    by_writers = {writers: ceiling(small, writers) for writers in (1, 2, 3, 4)}
+    best = max(by_writers, key=by_writers.get)
+    print("ceiling by writers:", {writers: f"{rate:,.0f}/s" for writers, rate in by_writers.items()})
+    figures: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        taken = {"ceiling": ceiling(config, best), **loaded(config), "naive": naive(config)}
+        for name, value in taken.items():
+            figures.setdefault(name, []).append(value)
+        print({name: f"{value:,.1f}" for name, value in taken.items()})
+    middle = {name: statistics.median(values) for name, values in figures.items()}
+    memory = {f"{claims:,}": generator_memory(scaled(config, claims)) for claims in (3_000_000, 30_000_000)}
+    table = [
+        ("load_claims / ceiling, claims a second", middle["rate"] / middle["ceiling"], ">=", 0.6),
+        ("  the same without start-up and checks", middle["rate_without_checks"] / middle["ceiling"], ">=", 0.6),
+        ("load_claims / naive loop", middle["rate"] / middle["naive"], ">=", 25),
+        ("peak memory of all our processes, MiB", max(figures["peak_mib"]), "<=", 1_024),
+        ("generating at 30M / at 3M, peak memory", memory["30,000,000"] / memory["3,000,000"], "<=", 1.1),
+        ("second load_claims, seconds", middle["second_call_s"], "<=", 5),
+    ]
+    for measure, value, sign, aim in table:
+        reached = value >= aim if sign == ">=" else value <= aim
+        print(f"{measure:<42} {value:>10,.2f}   {sign} {aim:<6} {'reached' if reached else 'NOT REACHED'}")
+    return {"ceiling_by_writers": by_writers, "figures": figures, "generator_mib": memory, "table": table}
+
+
+def tune(config: Config, rounds: int) -> dict[str, Any]:
+    """What could be set otherwise, one thing at a time, in turn, so that a busy minute hits them all."""
+    contestants: dict[str, Callable[[], float]] = {"index before": lambda: timed(config)}
+    contestants["index after"] = lambda: timed(config, index_after=True)
+    for size in (1_000, 2_000, 5_000, 10_000, 20_000):
+        contestants[f"batch {size:,}"] = lambda size=size: timed(config, batch_size=size)
+    for workers in (1, 2, 3, 4):
+        contestants[f"workers {workers}"] = lambda workers=workers: timed(config, workers=workers)
+    for options in ("w=1&journal=false", "w=1&journal=true", "w=majority", "w=0"):
+        contestants[options] = lambda options=options: timed(config, uri_options=f"&{options}")
+    rates: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, take in contestants.items():
+            rates[name].append(take())
+            print(f"{name:<20} {rates[name][-1]:>10,.0f} claims/s")
+    print()
+    for name, values in rates.items():
+        print(f"{name:<20} median {statistics.median(values):>10,.0f} claims/s")
+    return {"claims_per_second": rates}
+
+
+def timed(
+    config: Config,
+    *,
+    workers: int = 2,
+    batch_size: int | None = None,
+    index_after: bool = False,
+    uri_options: str = "",
+) -> float:
+    """Claims a second of the inserting alone, until the index is there."""
+    with empty_store(config, uri_options) as store:
+        if index_after:
+            store.collection.drop_index(store.index_name)
+        missing = missing_ranges(store, batch_size or config.data_generation.batch_size)
+        started = time.perf_counter()
+        _load(store, missing, workers, False, [(0.0, 0)])
+        if index_after:
+            install_index(store.collection, covering=False, progress=False)
+        return config.data_generation.target_volume / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--claims", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tune", action="store_true")
+    arguments = parser.parse_args()
+    started = dt.datetime.now(dt.UTC)
+    with server_for(scaled(pbm.load_config(), arguments.claims)) as config:
+        with empty_store(config) as store:
+            server = str(store.server)
+        taken = (tune if arguments.tune else compare)(config, arguments.rounds)
+    save("load", started, {"server": server, "claims": arguments.claims, "rounds": arguments.rounds, **taken})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What the tests of the load share: a digest of claims, and a load in a process of its own that can be killed.
+
+Run as a program it loads the claims of a config: python tests/loads.py CONFIG [WORKERS]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import bson
+import psutil
+from bson.raw_bson import RawBSONDocument
+
+from pbm_lib.claim import ID
+from pbm_lib.config import Config, load_config
+from pbm_lib.generate import claim_generator
+from pbm_lib.load import load_claims
+from pbm_lib.store import ClaimStore, connect, setup_collection
+
+TIERS_60K = {
+    "data_generation": {
+        "target_volume": 60_000,
+        "tiers": [
+            {"name": "3K", "claims_per_provider": 30_000, "providers": 1},
+            {"name": "300", "claims_per_provider": 3_000, "providers": 8},
+            {"name": "60", "claims_per_provider": 600, "providers": 10},
+        ],
+        "batch_size": 500,
+        "workers": 2,
+    }
+}
+"""Changes for a config whose load takes a second or two, so that there is a middle to break it in."""
+
+
+def digest(claims: Iterable[bytes]) -> str:
+    """SHA-256 over encoded claims in the order given."""
+    total = hashlib.sha256()
+    for claim in claims:
+        total.update(claim)
+    return total.hexdigest()
+
+
+def stored_digest(store: ClaimStore) -> str:
+    """Digest of the collection as the server holds it, byte by byte, in the order of `_id`."""
+    options = store.collection.codec_options.with_options(document_class=RawBSONDocument)
+    return digest(claim.raw for claim in store.collection.with_options(codec_options=options).find(sort=[(ID, 1)]))
+
+
+def configured_digest(config: Config) -> str:
+    """Digest of the claims that the config says, generated here."""
+    data = config.data_generation
+    return digest(bson.encode(claim) for claim in claim_generator(data).documents(0, data.target_volume))
+
+
+def start_loading(config: Config, uri: str | None = None, *, workers: int = 2) -> subprocess.Popen:
+    """Start this file as a program, as the leader of a process group of its own."""
+    environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
+    if uri:
+        environment["MONGODB_URI"] = uri
+    return subprocess.Popen(
+        [sys.executable, __file__, str(config.path), str(workers)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def loading_workers(process: subprocess.Popen | psutil.Process) -> list[psutil.Process]:
+    """The worker processes of a load; Python's resource tracker is none."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def main(path: Path, workers: int) -> None:
+    with connect(load_config(path)) as store:
+        setup_collection(store)
+        print(load_claims(store, workers=workers, progress=False))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
