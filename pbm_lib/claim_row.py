@@ -68,12 +68,12 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
     rows = page_rows(claims)
 
     def style(name: str, more: str) -> str:
-        return f"style='text-align:{'right' if name.startswith(AMOUNTS) else 'left'};{more}'"
+        return f"style='text-align:{'right' if name.startswith(AMOUNTS) else 'left'};white-space:nowrap;{more}'"
 
     heads = "".join(
-        # A currency goes below its column's name, so that the column is as narrow as its figures.
+        # Names in two lines keep the columns as narrow as what is in them, and the table within a notebook's width.
         f"<th {style(name, f'position:sticky;top:0;vertical-align:bottom;padding:3px 6px;{_GROUND}')}>"
-        f"{html.escape(name).replace(' USD', '<br>USD')}</th>"
+        f"{html.escape(name).replace(' ', '<br>')}</th>"
         for name in rows[0]
     )
     cells = "".join(
@@ -83,7 +83,7 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
         for row in rows
     )
     return (
-        "<table style='border-collapse:collapse;white-space:nowrap;margin:0;font-size:12px;line-height:1.5;"
+        "<table style='border-collapse:collapse;margin:0;font-size:11px;line-height:1.5;"
         f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"
     )
 
