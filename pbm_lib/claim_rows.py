@@ -1,8 +1,9 @@
-"""Claims as rows of a table: what a reader looks at, as text."""
+"""Claims as rows of a table: what a reader looks at, as text and as HTML."""
 
 from __future__ import annotations
 
 import datetime as dt
+import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from bson import Decimal128
 
 from .claim import BEGIN, END, ID
 
-__all__ = ["COLUMNS", "claim_rows", "is_amount", "text_table"]
+__all__ = ["COLUMNS", "claim_rows", "claims_table", "text_table"]
 
 COLUMNS = {
     "begin": (BEGIN,),
@@ -25,6 +26,8 @@ COLUMNS = {
 }
 """Column to the path of its field, in the order of a table."""
 _AMOUNTS = ("overpayment", "recouped", "balance")
+# The page's own colour below a head that stays in sight; JupyterLab's and VS Code's have dark ones.
+_GROUND = "background:var(--jp-layout-color1,var(--vscode-editor-background,Canvas))"
 
 
 def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
@@ -50,11 +53,6 @@ def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     ]
 
 
-def is_amount(column: str) -> bool:
-    """Whether a column of `claim_rows` holds amounts, which a table aligns to the right."""
-    return column.startswith(_AMOUNTS)
-
-
 def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(COLUMNS)) -> list[str]:
     """Return rows under their heads as lines of text, for a shell.
 
@@ -70,10 +68,44 @@ def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(
     lines = [dict(zip(names, names, strict=True)), *rows] if rows else []
     return [
         "  ".join(
-            row[name].rjust(width) if is_amount(name) else row[name].ljust(width) for name, width in widths.items()
+            row[name].rjust(width) if _is_amount(name) else row[name].ljust(width) for name, width in widths.items()
         )
         for row in lines
     ]
+
+
+def claims_table(claims: Sequence[dict[str, Any]]) -> str:
+    """Return the claims as an HTML table, words to the left and amounts to the right.
+
+    Args:
+        claims: the documents, at least one.
+    """
+    rows = claim_rows(claims)
+
+    def style(name: str, more: str) -> str:
+        return f"style='text-align:{'right' if _is_amount(name) else 'left'};white-space:nowrap;{more}'"
+
+    heads = "".join(
+        # Names in two lines keep the columns as narrow as what is in them, and the table within a notebook's width.
+        f"<th {style(name, f'position:sticky;top:0;vertical-align:bottom;padding:3px 6px;{_GROUND}')}>"
+        f"{html.escape(name).replace(' ', '<br>')}</th>"
+        for name in rows[0]
+    )
+    cells = "".join(
+        "<tr>"
+        + "".join(f"<td {style(name, 'padding:1px 6px')}>{html.escape(text)}</td>" for name, text in row.items())
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        "<table style='border-collapse:collapse;margin:0;font-size:11px;line-height:1.5;"
+        f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"
+    )
+
+
+def _is_amount(column: str) -> bool:
+    """Whether a column holds amounts; its name may carry the currency, as in "balance USD"."""
+    return column.startswith(_AMOUNTS)
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:

@@ -154,7 +154,12 @@ def plans_frame(*plans: QueryPlan):
     """
     import pandas as pd
 
-    columns = [{key: value for key, value in plan.facts().items() if key not in ("Plan", "Query")} for plan in plans]
+    # Without the stages in words, which a table of this width would cut off.
+    columns = [
+        {**{key: value for key, value in plan.facts().items() if key not in ("Plan", "Query")},
+         "Stages": " < ".join(plan.stages)}
+        for plan in plans
+    ]  # fmt: skip
     for column, plan in zip(columns, plans, strict=True):
         column["Stages"] = " < ".join(plan.stages)  # the names alone: the words beside them are cut off in a table
     return pd.DataFrame(columns, index=[plan.part or f"{plan.plan} plan" for plan in plans]).T

@@ -93,8 +93,9 @@ class QueryPlan:
 
     def _repr_html_(self) -> str:
         style = "style='text-align:left;vertical-align:top'"
+        head = "style='text-align:left;vertical-align:top;white-space:nowrap'"
         rows = "".join(
-            f"<tr><th {style}>{label}</th><td {style}>{_cell(label, value)}</td></tr>"
+            f"<tr><th {head}>{label}</th><td {style}>{_cell(label, value)}</td></tr>"
             for label, value in self.facts().items()
         )
         return f"<table>{rows}</table>"

@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 
 from .claim_query import make_query
-from .claim_rows import claim_rows, is_amount, text_table
+from .claim_rows import claim_rows, claims_table, text_table
 from .errors import InvalidQuery
 from .explain import QueryPlan, count_mql, page_mql
 from .page import ClaimPage
@@ -83,7 +83,6 @@ _WAITING = "…"
 # JupyterLab's and VS Code's own colours, so that a dark theme stays dark; outside of both, the page's.
 _TEXT = "color:var(--jp-ui-font-color1,inherit)"
 _FAINT = "color:var(--jp-ui-font-color2,inherit)"
-_GROUND = "background:var(--jp-layout-color1,var(--vscode-editor-background,Canvas))"
 _LINE = "1px solid var(--jp-border-color2,#999)"
 
 
@@ -157,26 +156,9 @@ def page_html(page: ClaimPage) -> str:
     """
     if not len(page):
         return f"<p style='{_TEXT}'>No claim matches.</p>"
-    rows = claim_rows(page)
-    heads = "".join(
-        f"<th style='position:sticky;top:0;{_GROUND};padding:3px 8px;text-align:{_side(name)};border-bottom:{_LINE}'>"
-        f"{html.escape(name)}</th>"
-        for name in rows[0]
-    )
-    cells = "".join(
-        "<tr>"
-        + "".join(
-            f"<td style='padding:1px 8px;text-align:{_side(name)}'>{html.escape(value)}</td>"
-            for name, value in row.items()
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f"<div style='max-height:24em;max-width:100%;overflow:auto;border:{_LINE};{_TEXT}'>"
-        "<table style='border-collapse:collapse;white-space:nowrap;margin:0;font-size:12px;line-height:1.5;"
-        f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table></div>"
-    )
+    # No width of its own: it takes what there is and scrolls, where else a widget would grow beyond the page.
+    box = f"width:0;min-width:100%;box-sizing:border-box;max-height:24em;overflow:auto;border:{_LINE};{_TEXT}"
+    return f"<div style='{box}'>{claims_table(page)}</div>"
 
 
 def static_html(store: ClaimStore, shown: Shown) -> str:
@@ -247,7 +229,3 @@ def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
                 break_long_words=False, break_on_hyphens=False,
             )  # fmt: skip
     return "\n".join(lines)
-
-
-def _side(name: str) -> str:
-    return "right" if is_amount(name) else "left"

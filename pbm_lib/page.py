@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .claim_rows import COLUMNS, claim_rows, text_table
+from .claim_rows import COLUMNS, claim_rows, claims_table, text_table
 
 __all__ = ["ClaimPage"]
 
@@ -50,7 +50,7 @@ class ClaimPage(Sequence):
         return pd.DataFrame(claim_rows(self.documents), columns=None if self.documents else list(COLUMNS))
 
     def _repr_html_(self) -> str:
-        table = self.to_frame().head(10).to_html(index=False, border=0, escape=True)
+        table = claims_table(self.documents[:10]) if self.documents else ""
         rest = f"<p>… {len(self) - 10} more on this page</p>" if len(self) > 10 else ""
         return f"<p><b>{self._size}</b></p>{table}{rest}"
 

@@ -97,8 +97,8 @@ class ClusterSizing:
             return f"No tier of the price table holds {self.claims:,} claims: a larger one, or shards, would have to."
         tier = self.cheapest
         return (
-            f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: ${tier.usd_per_hour:.2f} an hour, "
-            f"${tier.usd:.2f} for {self.hours:g} hours."
+            f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: {tier.usd_per_hour:.2f} USD an hour, "
+            f"{tier.usd:.2f} USD for {self.hours:g} hours."  # two dollar signs would make a formula of it in JupyterLab
         )
 
     def to_frame(self):

@@ -201,7 +201,7 @@ class TestWhatItShows:
             claim["serviceEndDate"].date(),
             claim["renderingProvider"]["providerName"],
             claim["patientInformation"]["lastName"],
-            "overpayment USD",
+            "overpayment<br>USD",
             f">{amount.to_decimal():,}<",
             claim["recoveryMethod"],
         ):

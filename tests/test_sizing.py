@@ -26,7 +26,7 @@ def test_three_million_claims_fit_on_the_smallest_tier(run):
     assert sizing.cheapest.cache_used == pytest.approx(150e6 / (0.5 * GIB))
     assert (sizing.cheapest.usd_per_hour, sizing.cheapest.usd) == (0.08, 0.16)
     assert sizing.sentence == (
-        "M10 is the cheapest tier that holds 3,000,000 claims: $0.08 an hour, $0.16 for 2 hours."
+        "M10 is the cheapest tier that holds 3,000,000 claims: 0.08 USD an hour, 0.16 USD for 2 hours."
     )
 
 
