@@ -158,7 +158,8 @@ def replica_set(folder: Path, options: list[str] | None = None) -> Iterator[Repl
         yield cluster
     finally:
         for node in cluster.nodes:
-            node.stop()
+            if node.process:  # a clean end would wait for the other nodes, and nothing of it is kept
+                node.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 
