@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .chart_style import BLUE, GREY, figure_titled, plain_ticks, styled
@@ -10,7 +11,7 @@ from .generate import claim_generator
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 __all__ = ["claims_chart", "claims_sample", "claims_summary"]
 
@@ -70,14 +71,17 @@ def claims_summary(sample: DataFrame):
     rows = [
         ("claims in the sample", f"{len(sample):,}"),
         ("begin and end on the same day", f"{(sample['days'] == 0).mean():.0%}"),
-        ("days of the others, median and longest", f"{longer.median():.0f} and {longer.max():.0f}"),
+        (
+            "days of the others, median and longest",
+            _of(longer, lambda days: f"{days.median():.0f} and {days.max():.0f}"),
+        ),
         ("begin on a weekend (2 of 7 days)", f"{weekend.mean():.0%}"),
         ("have an overpayment", f"{len(overpaid) / len(sample):.0%}"),
         (
             "overpayment, median and mean",
-            f"{overpaid['overpayment'].median():,.0f} and {overpaid['overpayment'].mean():,.0f} USD",
+            _of(overpaid["overpayment"], lambda usd: f"{usd.median():,.0f} and {usd.mean():,.0f} USD"),
         ),
-        ("of these, something was recouped", f"{(overpaid['recouped'] > 0).mean():.0%}"),
+        ("of these, something was recouped", _of(overpaid["recouped"], lambda usd: f"{(usd > 0).mean():.0%}")),
         ("patient's age, median", f"{sample['age'].median():.0f} years"),
     ]
     rows += [
@@ -85,6 +89,10 @@ def claims_summary(sample: DataFrame):
         for code, share in sample["system"].value_counts(normalize=True).items()
     ]
     return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def _of(values: Series, described: Callable[[Series], str]) -> str:
+    return described(values) if len(values) else "none in the sample"
 
 
 @styled

@@ -37,7 +37,7 @@ class LoadReport:
 
     Attributes:
         volume: claims on the server now, checked by counting.
-        inserted: claims that this call added.
+        inserted: claims that this call added, as far as the server acknowledged them.
         seconds: time that adding them took, without the checks.
         workers: loading processes.
         batch_size: claims in one insert.
@@ -122,7 +122,7 @@ def load_claims(
     with translated_driver_errors():
         counted = count_by_provider(store) if claim_collection(store, replace=replace) else {}
     for turn in range(_ROUNDS):
-        if not (wrong := wrong_counts(store, counted)):
+        if not wrong_counts(store, counted):
             break
         with _told_how_to_go_on(), translated_driver_errors():
             mark(store, "loading")

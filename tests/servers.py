@@ -161,7 +161,8 @@ def replica_set(
         yield cluster
     finally:
         for node in cluster.nodes:
-            node.stop()
+            if node.process:  # a clean end would wait for the other nodes, and nothing of it is kept
+                node.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,11 @@ from oracle import Wire, day, listened_to, make_claim
 from pbm_lib.claim import ID, TIN
 from pbm_lib.errors import LoadError
 from pbm_lib.generate import claim_generator
-from pbm_lib.load import load_claims
+from pbm_lib.load import _worker_count, load_claims
 from pbm_lib.load_state import mark
 from pbm_lib.ready import require_claims
 from pbm_lib.roster import provider_roster
-from pbm_lib.store import connect, setup_collection
+from pbm_lib.store import ClaimStore, connect, setup_collection
 
 
 def load(store, **options):
@@ -250,3 +251,17 @@ def test_the_report_shows_counts_by_tier_and_the_rate_over_time(store):
 def test_each_provider_has_its_claims_on_the_server(loaded_store):
     for provider in provider_roster(loaded_store.config.data_generation):
         assert loaded_store.collection.count_documents({TIN: provider.tin}) == provider.claim_count
+
+
+@pytest.mark.parametrize(
+    ("host_kind", "cores", "workers"),
+    [("local", 1, 1), ("local", 2, 2), ("local", 16, 4), ("remote", 16, 4), ("Atlas", 16, 2), ("Atlas", 1, 1)],
+)
+def test_auto_takes_few_workers_where_connections_or_cores_are_few(
+    loaded_store, make_config, monkeypatch, host_kind, cores, workers
+):
+    config = make_config({"data_generation": {"workers": "auto"}})
+    server = replace(loaded_store.server, host_kind=host_kind)
+    store = ClaimStore(loaded_store.collection, config, server, loaded_store._uri)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert _worker_count(store) == workers

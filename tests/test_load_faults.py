@@ -191,7 +191,7 @@ def test_the_local_server_is_killed_which_the_load_says_at_once(make_config):
 
 
 def test_the_disk_runs_full_and_the_load_goes_on_after_space_is_made(tmp_path, make_config):
-    with tmpfs(tmp_path / "small", 12) as resize:
+    with tmpfs(tmp_path / "small", 4) as resize:
         config = make_config(TIERS_30K | {"local_server": {"data_dir": str(tmp_path / "small" / "data")}})
         try:
             with connect(config) as store:
