@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,13 +10,13 @@ from typing import Any
 from .claim_query import ClaimQuery, checked_page_size, make_query, query_identity
 from .cursor import decode_cursor
 from .errors import translated_driver_errors
+from .facts import facts_html, facts_text
 from .keyset import sort_order
 from .mql import to_mql
 from .store import ClaimStore
 
 __all__ = ["QueryPlan", "count_mql", "explain_claims", "explain_count", "page_mql", "to_mql"]
 
-_LABEL, _WIDTH = 20, 110
 _PARTS = ("begin in the range", "carry-ins")
 # The server's names of its stages, in words, in the order in which the work is done.
 _IN_WORDS = {
@@ -78,27 +76,10 @@ class QueryPlan:
         return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
 
     def __repr__(self) -> str:
-        lines = ["QueryPlan"]
-        for label, value in self.facts().items():
-            start = f"  {label:<{_LABEL}}"
-            lines += textwrap.wrap(
-                value,
-                _WIDTH,
-                initial_indent=start,
-                subsequent_indent=" " * len(start),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        return "\n".join(lines)
+        return facts_text("QueryPlan", self.facts())
 
     def _repr_html_(self) -> str:
-        style = "style='text-align:left;vertical-align:top'"
-        head = "style='text-align:left;vertical-align:top;white-space:nowrap'"
-        rows = "".join(
-            f"<tr><th {head}>{label}</th><td {style}>{_cell(label, value)}</td></tr>"
-            for label, value in self.facts().items()
-        )
-        return f"<table>{rows}</table>"
+        return facts_html(self.facts(), code=("Query",))
 
 
 def explain_claims(
@@ -209,10 +190,6 @@ def _page_parts(store: ClaimStore, query: ClaimQuery, page_size: int | None, cur
     limit = checked_page_size(store, page_size)
     boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
     return query.filter(boundary), dict(sort_order(boundary)), limit
-
-
-def _cell(label: str, value: str) -> str:
-    return f"<code>{html.escape(value)}</code>" if label == "Query" else html.escape(value)
 
 
 def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) -> QueryPlan:

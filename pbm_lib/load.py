@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from .errors import LoadError, ServerUnavailable, translated_driver_errors
+from .facts import facts_html, facts_text
 from .load_state import claim_collection, count_by_provider, mark, missing_ranges, wrong_counts
 from .load_worker import insert_batch, start_worker
 from .local_server import diagnose, is_local_uri, running_server
@@ -26,6 +27,7 @@ __all__ = ["LoadReport", "load_claims"]
 
 _ROUNDS = 3
 _POINTS = 200
+_PARTS = 60
 _WATCH_SECONDS = 1.0
 _GO_ON = "Run load_claims(store) again: it goes on from there."
 _RECONNECT = "Then run load_claims again on a new connection (connect): it goes on from there."
@@ -65,24 +67,35 @@ class LoadReport:
         return pd.DataFrame(self.tiers, columns=["tier", "providers", "claims"])
 
     def rate_frame(self):
-        """Return claims a second over the time of the load as a pandas DataFrame: seconds, claims_per_second."""
+        """Return claims a second over the time of the load as a pandas DataFrame: seconds, claims_per_second.
+
+        The time is cut into equal parts, at most 60: batches of several workers get done in bursts.
+        """
+        import numpy as np
         import pandas as pd
 
-        frame = pd.DataFrame(self.progress, columns=["seconds", "claims"])
-        rate = frame["claims"].diff() / frame["seconds"].diff()
-        return pd.DataFrame({"seconds": frame["seconds"], "claims_per_second": rate}).dropna()
+        seconds, claims = zip(*self.progress, strict=True)
+        cuts = np.linspace(0, seconds[-1], min(len(seconds), _PARTS + 1))
+        rate = np.diff(np.interp(cuts, seconds, claims)) / np.diff(cuts)
+        return pd.DataFrame({"seconds": cuts[1:], "claims_per_second": rate})
 
-    def __repr__(self) -> str:
-        done = (
-            f"{self.inserted:,} added in {self.seconds:.1f} s, {self.claims_per_second:,.0f} claims/s "
+    def facts(self) -> dict[str, str]:
+        """Return what a reader wants to know of this load, label to value."""
+        added = (
+            f"{self.inserted:,} in {self.seconds:.1f} s, {self.claims_per_second:,.0f} claims a second "
             f"({self.workers} workers, batches of {self.batch_size:,})"
             if self.inserted
             else "nothing to add"
         )
-        rows = "".join(
-            f"\n  {tier:<6} {claims:>12,} claims of {count:,} providers" for tier, count, claims in self.tiers
-        )
-        return f"LoadReport: {self.volume:,} claims on the server, every provider's count checked; {done}{rows}"
+        tiers = {f"Tier {tier}": f"{claims:,} claims of {count:,} providers" for tier, count, claims in self.tiers}
+        total = f"{self.volume:,} claims on the server, every provider's count checked"
+        return {"Loaded": total, "Added now": added, **tiers}
+
+    def __repr__(self) -> str:
+        return facts_text("LoadReport", self.facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self.facts())
 
 
 def load_claims(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from .conditions import Conditions, Footprint
+from .facts import facts_html, facts_text
 from .run_file import SCHEMA, Check, Level, PlanCost, RunContent, RunFileError, RunSettings, from_json, to_json
 from .samples import Sample, Series, Statistics, statistics_of
 
@@ -250,15 +250,10 @@ class PerformanceRun:
         }
 
     def __repr__(self) -> str:
-        return "PerformanceRun\n" + "\n".join(f"  {label:<8} {value}" for label, value in self.facts().items())
+        return facts_text("PerformanceRun", self.facts())
 
     def _repr_html_(self) -> str:
-        style = "style='text-align:left'"
-        rows = "".join(
-            f"<tr><th {style}>{label}</th><td {style}>{html.escape(value)}</td></tr>"
-            for label, value in self.facts().items()
-        )
-        return f"<table>{rows}</table>"
+        return facts_html(self.facts())
 
 
 def label_of(series: Series) -> str:

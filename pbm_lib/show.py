@@ -45,7 +45,8 @@ class ClaimText:
         return self._text
 
     def _repr_html_(self) -> str:
-        return f"<pre style='line-height:1.35'>{html.escape(self._text)}</pre>"
+        style = "line-height:1.35;font-family:var(--jp-code-font-family,monospace)"
+        return f"<pre style='{style}'>{html.escape(self._text)}</pre>"
 
 
 def show_claim(claim: dict[str, Any]) -> ClaimText:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from .claim import max_claim_days_of
 from .config import Config, load_config
 from .connection import ConnectionString, open_client, ping_ms, server_uri
 from .errors import translated_driver_errors
+from .facts import facts_html, facts_text
 from .index import find_index, install_index
 from .validation import create_collection
 
@@ -114,14 +114,10 @@ class ClaimStore:
         }
 
     def __repr__(self) -> str:
-        return "ClaimStore\n" + "\n".join(f"  {label:<12} {value}" for label, value in self.facts().items())
+        return facts_text("ClaimStore", self.facts())
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{label}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for label, value in self.facts().items()
-        )
-        return f"<table>{rows}</table>"
+        return facts_html(self.facts())
 
 
 def connect(config: Config | None = None) -> ClaimStore:

@@ -20,10 +20,10 @@ def title(figure):
 
 
 def test_the_rate_of_a_load_is_drawn_over_its_time():
-    figure = load_rate_chart(loaded(3_000, ((0.0, 0), (0.5, 500), (2.0, 3_000))))
+    figure = load_rate_chart(loaded(3_000, ((0.0, 0), (1.0, 500), (2.0, 3_000))))
     assert title(figure) == "3,000 claims in 2 s: 1,500 claims a second"
     rates = figure.axes[0].lines[0].get_ydata()
-    assert list(rates) == pytest.approx([1_000, 2_500 / 1.5])
+    assert list(rates) == pytest.approx([500, 2_500])
 
 
 def test_a_load_with_nothing_to_add_says_so_in_place_of_the_chart():
