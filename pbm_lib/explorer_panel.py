@@ -54,7 +54,7 @@ class ExplorerPanel:
             description="Ask what it examined", tooltip="runs the page's query once more, on the server",
             layout=widgets.Layout(width="14em"),
         )  # fmt: skip
-        wide = widgets.Layout(width="100%", min_width="0")
+        wide = widgets.Layout(width="auto", min_width="0")  # 100% would leave out a widget's own margins
         self._head, self._figures, self._page, self._queries = (widgets.HTML(layout=wide) for _ in range(4))
         self._connect()
         self.refresh(explorer.shown)

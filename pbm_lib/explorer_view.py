@@ -83,6 +83,8 @@ _WAITING = "…"
 # JupyterLab's and VS Code's own colours, so that a dark theme stays dark; outside of both, the page's.
 _TEXT = "color:var(--jp-ui-font-color1,inherit)"
 _FAINT = "color:var(--jp-ui-font-color2,inherit)"
+# No width of its own: it takes what there is and scrolls or wraps, where else a widget would grow beyond the page.
+_AS_WIDE = "width:0;min-width:100%;box-sizing:border-box;"
 _LINE = "1px solid var(--jp-border-color2,#999)"
 
 
@@ -156,8 +158,7 @@ def page_html(page: ClaimPage) -> str:
     """
     if not len(page):
         return f"<p style='{_TEXT}'>No claim matches.</p>"
-    # No width of its own: it takes what there is and scrolls, where else a widget would grow beyond the page.
-    box = f"width:0;min-width:100%;box-sizing:border-box;max-height:24em;overflow:auto;border:{_LINE};{_TEXT}"
+    box = f"{_AS_WIDE}max-height:24em;overflow:auto;border:{_LINE};{_TEXT}"
     return f"<div style='{box}'>{claims_table(page)}</div>"
 
 
@@ -200,7 +201,8 @@ def queries_html(store: ClaimStore, shown: Shown) -> str:
     """Return the MQL of page and total."""
     return "".join(
         f"<div style='{_FAINT};font-size:0.85em;margin-top:6px'>{label}</div>"
-        f"<pre style='{_TEXT};white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font-size:12px;line-height:1.4'>"
+        f"<pre style='{_AS_WIDE}{_TEXT};white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font-size:12px;"
+        f"line-height:1.4'>"
         f"{html.escape(chr(10).join(lines))}</pre>"
         for label, lines in queries(store, shown).items()
     )

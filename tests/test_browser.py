@@ -151,6 +151,8 @@ def test_a_reader_types_dates_and_compares_the_plans(page, explorer):
     explorer.wait_text("2025-10-31 · plain plan", "1 to", "time of the count")
     assert explorer.rows() == rows
     page.picture("explorer_plain")
+    cut = "const box = document.querySelector('.widget-vbox'); return box.scrollWidth - box.clientWidth"
+    assert page.browser.execute_script(cut) <= 1
     explorer.button("bounded plan").click()
     explorer.wait_text("2025-10-31 · bounded plan")
 
