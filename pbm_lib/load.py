@@ -83,11 +83,14 @@ class LoadReport:
         """Return what a reader wants to know of this load, label to value."""
         added = (
             f"{self.inserted:,} in {self.seconds:.1f} s, {self.claims_per_second:,.0f} claims a second "
-            f"({self.workers} workers, batches of {self.batch_size:,})"
+            f"({self.workers} worker{'s' if self.workers != 1 else ''}, batches of {self.batch_size:,})"
             if self.inserted
             else "nothing to add"
         )
-        tiers = {f"Tier {tier}": f"{claims:,} claims of {count:,} providers" for tier, count, claims in self.tiers}
+        tiers = {
+            f"Tier {tier}": f"{claims:,} claims of {count:,} provider{'s' if count != 1 else ''}"
+            for tier, count, claims in self.tiers
+        }
         total = f"{self.volume:,} claims on the server, every provider's count checked"
         return {"Loaded": total, "Added now": added, **tiers}
 
@@ -116,7 +119,8 @@ def load_claims(
 
     Args:
         store: a store that `setup_collection` has set up.
-        replace: drop the claims that this program loaded before and start over. Claims of another origin stay.
+        replace: drop the claims that this program loaded before and start over. Claims of another origin stay. A
+            sharded collection is made anew unsharded.
         workers: loading processes, 1 to 32; None takes `data_generation.workers`.
         batch_size: claims in one insert, 1 to 50,000; None takes `data_generation.batch_size`.
         progress: show a bar on standard output.
@@ -133,11 +137,13 @@ def load_claims(
     batch_size = _within("batch_size", batch_size, 50_000) or data.batch_size
     added, seconds, points = 0, 0.0, [(0.0, 0)]
     with translated_driver_errors():
-        counted = count_by_provider(store) if claim_collection(store, replace=replace) else {}
+        complete = claim_collection(store, replace=replace)
+        counted = count_by_provider(store) if complete else {}
     for turn in range(_ROUNDS):
         if not wrong_counts(store, counted):
             break
         with _told_how_to_go_on(), translated_driver_errors():
+            complete = False
             mark(store, "loading")
             # Counting sees nearly every gap. The second look is at each claim: a server that was killed may have lost
             # the last batches that it had acknowledged, and a document of somebody else can hide a gap from counts.
@@ -151,8 +157,9 @@ def load_claims(
             counted = count_by_provider(store)
     if wrong := wrong_counts(store, counted):
         raise LoadError(wrong)
-    with translated_driver_errors():
-        mark(store, "complete")
+    if not complete:  # else there is nothing to write, which a user who only reads may not
+        with translated_driver_errors():
+            mark(store, "complete")
     tiers: dict[str, list[int]] = {tier.name: [] for tier in data.tiers}
     for provider in provider_roster(data):
         tiers[provider.tier].append(counted[provider.tin])

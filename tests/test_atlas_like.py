@@ -130,6 +130,9 @@ class TestWhatAUserMayNotDo:
             load_claims(as_user("reader"), replace=True, progress=False)
         assert loaded.collection.count_documents({}) == 6_000
 
+    def test_a_reader_may_check_what_is_loaded(self, as_user, loaded):
+        assert load_claims(as_user("reader"), progress=False).inserted == 0
+
     def test_a_reader_cannot_load(self, as_user):
         setup_collection(as_user("owner", "empty"))
         with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run update\. Give it the role readWrite"):

@@ -239,7 +239,7 @@ def test_numbers_that_make_no_sense_are_refused_before_anything_happens(store, a
 def test_the_report_shows_counts_by_tier_and_the_rate_over_time(store):
     report = load(store)
     assert "6,000 claims on the server" in repr(report)
-    assert "3,000 claims of 1 providers" in repr(report)
+    assert "3,000 claims of 1 provider\n" in repr(report)
     assert report.tiers_frame()["claims"].tolist() == [3_000, 2_400, 600]
     rates = report.rate_frame()
     assert len(rates) == min(len(report.progress) - 1, 60)
