@@ -82,13 +82,14 @@ def to_png(figure: Figure) -> bytes:
     return _saved(figure, format="png", metadata={"Software": None}, dpi=200)
 
 
-def _saved(figure: Figure, **options: Any) -> bytes:
+def _saved(figure: Figure, *, dpi: int, **options: Any) -> bytes:
     if figure.get_layout_engine() is not None:
+        figure.set_dpi(dpi)  # letters are a little wider or narrower at another resolution
         # Laid out once: it takes as long as drawing does, and a report draws each chart twice.
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
     buffer = io.BytesIO()
-    figure.savefig(buffer, facecolor="white", **options)
+    figure.savefig(buffer, facecolor="white", dpi=dpi, **options)
     return buffer.getvalue()
 
 

@@ -79,7 +79,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
         panel.set_xlim(left, right * (6 if baseline else 2.2))  # room for what is written beside the slowest
     places = [row_place(number, len(run.tiers)) for number in range(len(rows))]
     panels[0].set_yticks(places, [f"{_OPERATIONS[operation]}  {tier:>4}" for operation, tier in rows])
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(places[-1] + 0.7, -0.7)
     marks = [("o", GREY, "one call"), ("|", "black", "p95")]
     legend(figure, [*marks, ("x", GREY, "p95 of the baseline, in brackets")] if baseline else marks)
     return figure

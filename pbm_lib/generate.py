@@ -21,7 +21,7 @@ from .roster import Provider, name_pools, provider_roster
 
 __all__ = ["GENERATOR_VERSION", "ClaimGenerator", "claim_generator", "generate_claims"]
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the same settings would give other claims, so that two generations never mix in a collection."""
 
 _DRAWS = 12  # uniform numbers a claim; a multiple of four, which is what one step of Philox yields

@@ -17,9 +17,9 @@ __all__ = ["lab_command", "run_lab"]
 def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
     """Return the command line that starts JupyterLab on a folder.
 
-    It opens on the first notebook. The package's own `lab_settings/overrides.json` turns the news pop-up off, and lays
-    a notebook out as a whole, so that it does not jump while it is scrolled. Jupyter's access token stays on. One
-    Ctrl-C ends it.
+    It opens on the first notebook. The package's own `lab_settings/overrides.json` turns the news pop-up off, lays a
+    notebook out as a whole, so that it does not jump while it is scrolled, and saves only when asked to, so that the
+    notebooks stay as they were delivered. Jupyter's access token stays on. One Ctrl-C ends it.
 
     Args:
         folder: the notebooks' folder.

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from .errors import LoadError, ServerUnavailable, translated_driver_errors
 from .facts import facts_html, facts_text
-from .load_state import claim_collection, count_by_provider, mark, missing_ranges, wrong_counts
+from .load_state import claim_collection, count_by_provider, flush, mark, missing_ranges, wrong_counts
 from .load_worker import insert_batch, start_worker
 from .local_server import diagnose, is_local_uri, running_server
 from .roster import provider_roster
@@ -160,6 +160,7 @@ def load_claims(
     if not complete:  # else there is nothing to write, which a user who only reads may not
         with translated_driver_errors():
             mark(store, "complete")
+            flush(store)
     tiers: dict[str, list[int]] = {tier.name: [] for tier in data.tiers}
     for provider in provider_roster(data):
         tiers[provider.tier].append(counted[provider.tin])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from pymongo import WriteConcern
 from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
 
 from .claim import ID, TIN
 from .config import DataGenerationConfig
@@ -19,6 +21,7 @@ from .store import ClaimStore, setup_collection
 __all__ = [
     "claim_collection",
     "count_by_provider",
+    "flush",
     "load_settings",
     "load_state",
     "mark",
@@ -132,6 +135,18 @@ def mark(store: ClaimStore, state: str) -> None:
         "at": dt.datetime.now(dt.UTC),
     }
     state_collection(store).replace_one({ID: store.collection.name}, document, upsert=True)
+
+
+def flush(store: ClaimStore) -> None:
+    """Ask the server to write what it holds to disk now, so that the sizes that it tells are those of all claims.
+
+    It does so by itself within a minute. Atlas lets nobody ask.
+
+    Args:
+        store: an open store.
+    """
+    with suppress(OperationFailure):
+        store.collection.database.client.admin.command("fsync")
 
 
 def count_by_provider(store: ClaimStore) -> dict[Any, int]:

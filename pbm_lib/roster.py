@@ -19,7 +19,7 @@ _PRACTICES = (
     "Pharmacy", "Family Pharmacy", "Community Pharmacy", "Specialty Pharmacy", "Mail Order Pharmacy",
     "Infusion Services", "Health Partners", "Medical Group", "Clinic", "Home Care", "Drug Store", "Care Center",
 )  # fmt: skip
-_LEGAL_FORMS = ("", " LLC", " Inc.", " PLLC", " Group")
+_LEGAL_FORMS = ("", " LLC", " Inc.", " PLLC", " Corp.")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 from dataclasses import dataclass
 
 from .conditions import Footprint, measure_footprint
@@ -102,18 +103,18 @@ class ClusterSizing:
         )
 
     def to_frame(self):
-        """Return the tiers as a pandas DataFrame: name, holds, storage_used_%, cache_used_%, usd_per_hour, usd."""
+        """Return the tiers as a pandas DataFrame: tier, whether it holds the claims, how full it is, what it costs."""
         import pandas as pd  # here, since the load's worker processes import this package and need no pandas
 
         return pd.DataFrame(
             [
                 {
                     "tier": tier.name,
-                    "holds": tier.fits,
-                    "storage_used_%": round(100 * tier.storage_used, 1),
-                    "index_in_cache_%": round(100 * tier.cache_used, 1),
-                    "usd_per_hour": tier.usd_per_hour,
-                    f"usd_for_{self.hours:g}_h": round(tier.usd, 2),
+                    "holds them": tier.fits,
+                    "storage taken, %": round(100 * tier.storage_used, 1),
+                    "indexes in cache, %": round(100 * tier.cache_used, 1),
+                    "USD an hour": tier.usd_per_hour,
+                    f"USD for {self.hours:g} h": round(tier.usd, 2),
                 }
                 for tier in self.tiers
             ]
@@ -132,9 +133,11 @@ class ClusterSizing:
         return f"ClusterSizing: {self.sentence}\n  {sizes}; prices of {self.prices_as_of}{rows}"
 
     def _repr_html_(self) -> str:
-        # The text of __repr__ has nothing in it that HTML would read as markup, but for the source of the prices.
-        table = self.to_frame().to_html(index=False, border=0, escape=True)
-        return f"<p><b>{self.sentence}</b></p>{table}"
+        frame = self.to_frame()
+        frame["holds them"] = frame["holds them"].map({True: "yes", False: "no"})
+        table = frame.to_html(index=False, border=0, escape=True)
+        source = html.escape(f"List prices of {self.prices_as_of} ({self.prices_source}).")
+        return f"<p><b>{self.sentence}</b></p>{table}<p>{source}</p>"
 
 
 def size_cluster(

@@ -105,7 +105,8 @@ def test_an_empty_store_has_nothing_to_size(open_store):
 def test_a_cell_shows_the_finding_and_the_tiers(run):
     sizing = size_cluster(run, claims=50_000_000)
     assert sizing.sentence in sizing._repr_html_()
+    assert "List prices of 2026-09-15" in sizing._repr_html_()
     frame = sizing.to_frame().set_index("tier")
-    assert frame["holds"].to_dict() == {"M10": False, "M20": False, "M30": False, "M40": True, "M50": True}
-    assert frame.loc["M40", "usd_for_2_h"] == 2.08
+    assert frame["holds them"].to_dict() == {"M10": False, "M20": False, "M30": False, "M40": True, "M50": True}
+    assert frame.loc["M40", "USD for 2 h"] == 2.08
     assert "M40" in repr(sizing) and "too small" in repr(sizing)
