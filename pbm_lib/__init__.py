@@ -14,7 +14,7 @@ help(pbm.find_claims) and the like say more. What there is:
 
     settings      load_config, output_folder; Config
     server        connect, setup_collection, covering_index, stop_local_server, indexes_frame, footprint_frame,
-                  topology_note; ClaimStore, ServerInfo
+                  topology_note, rule_note; ClaimStore, ServerInfo
     claims        list_providers, generate_claims, sample_claim, show_claim, claims_sample, claims_summary,
                   claims_chart, tiers_frame; Provider
     load          load_claims, load_rate_chart, require_claims; LoadReport
@@ -51,7 +51,7 @@ from .report import ReportFiles, write_report
 from .report_tables import targets_frame
 from .roster import Provider, list_providers
 from .run_file import RunFileError
-from .show import footprint_frame, indexes_frame, refusal, show_claim, table, tiers_frame, topology_note
+from .show import footprint_frame, indexes_frame, refusal, rule_note, show_claim, table, tiers_frame, topology_note
 from .sizing import ClusterSizing, size_cluster
 from .store import ClaimStore, ServerInfo, connect, covering_index, setup_collection
 
@@ -104,6 +104,7 @@ __all__ = [
     "plans_frame",
     "refusal",
     "require_claims",
+    "rule_note",
     "run_performance",
     "sample_claim",
     "setup_collection",

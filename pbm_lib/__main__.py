@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 
@@ -77,7 +78,8 @@ def _demo(options: argparse.Namespace) -> int:
         print(f"== {name} done in {time.monotonic() - began:.0f} s", flush=True)
     print(f"Report: {output / 'performance_report.html'} (all in {time.monotonic() - started:.0f} s)")
     if running_server(config):
-        print("The local server goes on, so that the notebooks find the claims. Stop it: python -m pbm_lib stop")
+        command = shlex.join([sys.executable, "-m", "pbm_lib", "stop", "--config", str(config.path)])
+        print(f"The local server goes on, so that the notebooks find the claims. Stop it: {command}")
     return 0
 
 
@@ -95,8 +97,9 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _stop(options: argparse.Namespace) -> int:
-    stopped = stop_local_server(load_config(options.config))
-    print("Stopped the local server." if stopped else "No local server of this config is running.")
+    config = load_config(options.config)
+    stopped = stop_local_server(config)
+    print(f"Stopped the local server of {config.path}." if stopped else f"No local server of {config.path} is running.")
     return 0
 
 

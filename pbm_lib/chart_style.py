@@ -124,17 +124,26 @@ def strip(panel, samples: list[Sample], place: float, color: str, marker: str, *
     )  # fmt: skip
 
 
-def write(panel, x: float, y: float, text: str) -> None:
-    """Write a figure above its point."""
-    panel.annotate(text, (x, y), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8.5)
+def write(panel, x: float, y: float, text: str, *, below: bool = False) -> None:
+    """Write a figure above its point, or below it."""
+    offset, side = ((0, -6), "top") if below else ((0, 6), "bottom")
+    panel.annotate(text, (x, y), xytext=offset, textcoords="offset points", ha="center", va=side, fontsize=8.5)
 
 
 def plain_ticks(axis) -> None:
-    """Label a log axis 0.1, 1, 10, 1,000 and not in powers."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """Label a log axis 0.1, 1, 10, 1,000 and not in powers; where few of these are in sight, 2 and 5 as well."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    def plain(value: float, _: int) -> str:
+        return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+    def plain_if_few(value: float, place: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        return plain(value, place) if high < 200 * low else ""
+
+    axis.set_major_formatter(FuncFormatter(plain))
+    axis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axis.set_minor_formatter(FuncFormatter(plain_if_few))
 
 
 def legend(figure: Figure, marks: list[tuple[str, str, str]]) -> None:

@@ -113,7 +113,8 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
             if len(medians) == 2:
                 panel.plot(list(medians.values()), [place] * 2, color="#BBBBBB", linewidth=2.5, zorder=0)
                 middle = (medians["bounded"] * medians["plain"]) ** 0.5
-                ratio = f"{times(medians['plain'] / medians['bounded'])} times"
+                gain = medians["plain"] / medians["bounded"]
+                ratio = f"{times(gain)} times" if gain > 1.1 else "no gain"
                 panel.annotate(
                     ratio, (middle, place), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8.5
                 )
@@ -193,13 +194,17 @@ def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = Non
             continue
         pages = [rates(source, clients)[0] for clients in levels]
         figures = [source.statistics(section="concurrency", clients=clients) for clients in levels]
+        highest = 0.0
         rate.plot(levels, pages, line, marker="o", color=BLUE)
         for name, color, marker in (("p95", ORANGE, "D"), ("p50", BLUE, "o")):
             values = [getattr(statistics, name) for statistics in figures]
+            highest = max(highest, *values)
             latency.plot(levels, values, line, marker=marker, color=color)
             if source is run:
                 for clients, value in zip(levels, values, strict=True):
-                    write(latency, clients, value, f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}")
+                    text = f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
+                    # Below, so that it does not meet p95's, but not on the axis.
+                    write(latency, clients, value, text, below=name == "p50" and value > 0.2 * highest)
             text = name if source is run else f"{name}, baseline"
             latency.annotate(
                 text, (levels[-1], values[-1]), xytext=(7, 0), textcoords="offset points", color=color, va="center"
@@ -213,6 +218,7 @@ def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = Non
         ticks = sorted({level.clients for source in (run, baseline) if source for level in source.levels})
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.minorticks_off()
-        panel.margins(x=0.16, y=0.18)
-        panel.set_ylim(bottom=0)
+        panel.margins(x=0.16)
+        highest = max([value for line in panel.lines for value in line.get_ydata()], default=1)
+        panel.set_ylim(0, 1.2 * highest)  # room for the figures that are written above the points
     return figure

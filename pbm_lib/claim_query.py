@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .claim import BEGIN, END, TIN
-from .errors import InvalidQuery
+from .errors import InvalidQuery, check_kind
 from .keyset import Boundary, beyond
 from .store import ClaimStore
 
@@ -123,6 +123,7 @@ def make_query(
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
     """
+    check_kind("store", store, ClaimStore, "what connect(config) returned")
     if type(tin) is not str or not _TIN.fullmatch(tin):
         raise InvalidQuery(f"tin: {_shown(tin)} is not accepted; accepted: text of nine digits, such as '411234567'.")
     if type(plan) is not str or plan not in PLANS:
@@ -173,7 +174,8 @@ def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
         return None
     if not isinstance(value, dt.date) or value != value:  # NaT is a datetime that does not equal itself
         raise InvalidQuery(
-            f"{name}: {_shown(value)} is not accepted; accepted: a date, a datetime (naive means UTC), or None."
+            f"{name}: {_shown(value)} is not accepted; accepted: a date such as datetime.date(2025, 1, 31), "
+            "a datetime (naive means UTC), or None."
         )
     if not isinstance(value, dt.datetime):
         # An end that is a day means all of it.

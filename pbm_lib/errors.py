@@ -69,7 +69,8 @@ class LoadError(PbmError):
 
 
 _MASK = "***"
-_URI = re.compile(r"mongodb(?:\+srv)?://[^\s'\"]*", re.IGNORECASE)
+# An address, but not the "mongodb://..." of a sentence that explains what one looks like.
+_URI = re.compile(r"mongodb(?:\+srv)?://(?!\.\.\.)[^\s'\"]*", re.IGNORECASE)
 _SECRET_OPTIONS = ("tlscertificatekeyfilepassword", "authmechanismproperties")
 _secrets: set[str] = set()
 _users: set[str] = set()
@@ -119,6 +120,23 @@ def _forms(secret: str) -> set[str]:
     """As written, percent-decoded, and each of them as Python quotes it in an error's text."""
     forms = {secret, unquote(secret), unquote_plus(secret)} - {""}
     return forms | {repr(form)[1:-1] for form in forms}
+
+
+def check_kind(name: str, value: object, kind: type, accepted: str, error: type[PbmError] = InvalidQuery) -> None:
+    """Refuse an argument of another class than the one meant, which would else end in an AttributeError.
+
+    Args:
+        name: the argument's name.
+        value: what was passed.
+        kind: the class meant.
+        accepted: what to pass, in words.
+        error: class of the error.
+
+    Raises:
+        PbmError: `value` is no `kind`; of the class `error`.
+    """
+    if not isinstance(value, kind):
+        raise error(f"{name}: {type(value).__name__} is not accepted; accepted: {accepted}.")
 
 
 def lacks_right(error: OperationFailure) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .claim import END
 from .claim_query import ClaimQuery, checked_page_size, make_query, query_identity
 from .cursor import decode_cursor
 from .errors import translated_driver_errors
@@ -17,7 +18,7 @@ from .store import ClaimStore
 
 __all__ = ["QueryPlan", "count_mql", "explain_claims", "explain_count", "page_mql", "to_mql"]
 
-_PARTS = ("begin in the range", "carry-ins")
+_PARTS = ("begin in the range", "begin before it")
 # The server's names of its stages, in words, in the order in which the work is done.
 _IN_WORDS = {
     "COLLSCAN": "reads every document of the collection",
@@ -59,15 +60,17 @@ class QueryPlan:
     def facts(self) -> dict[str, str]:
         """Return label to value, as a customer reads them."""
         steps = [words for stage, words in _IN_WORDS.items() if stage in self.stages]
+        # Without a first date both plans send the same query: nothing to tell them apart by.
+        plan = {"Plan": self.plan if self.part is None else f"{self.plan}, {self.part}"} if END in self.mql else {}
         return {
-            "Plan": self.plan if self.part is None else f"{self.plan}, {self.part}",
+            **plan,
             "Query": self.mql,
             "Index": self.index or "none",
             "Stages": f"{' < '.join(self.stages)}" + (f" ({', '.join(steps)})" if steps else ""),
             "Keys examined": self._per_claim(self.keys_examined),
             "Documents examined": self._per_claim(self.docs_examined),
             "Returned": f"{self.returned:,}",
-            "Time on the server": f"{self.server_ms:,} ms",
+            "Time on the server": f"{self.server_ms:,} ms" if self.server_ms else "under 1 ms",
         }
 
     def _per_claim(self, examined: int) -> str:

@@ -129,7 +129,7 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
     figures.append(
         KeyFigure(
             f"cheapest Atlas tier that holds {run.footprint.claims:,} claims"
-            + (f", ${cheapest.usd:.2f} for {sizing.hours:g} hours" if cheapest else ""),
+            + (f", ${cheapest.usd:.2f} for a demo of {sizing.hours:g} hours" if cheapest else ""),
             cheapest.name if cheapest else "none",
             cheapest.usd_per_hour if cheapest else None,
         )
@@ -179,11 +179,11 @@ def keyset_finding(run: PerformanceRun) -> str:
     first, last = _depth(run, depths[0], "keyset").p50, _depth(run, depths[-1], "keyset").p50
     skip = _depth(run, depths[-1], "skip").p50
     deep = f"{depths[-1]:,} claims deep"
-    flat = (
-        f"Keyset pages stay flat: {milliseconds(first)} at the start, {milliseconds(last)} {deep}"
-        if last <= FLAT * first
-        else f"Keyset pages get slower: {milliseconds(first)} at the start, {milliseconds(last)} {deep}"
-    )
+    medians = [_depth(run, depth, "keyset").p50 for depth in depths]
+    verdict = "stay flat" if max(medians) <= FLAT * min(medians) else "get slower" if last > FLAT * first else "vary"
+    flat = f"Keyset pages {verdict}: {milliseconds(first)} at the start, {milliseconds(last)} {deep}"
+    if verdict == "vary":
+        flat = f"{flat}, {milliseconds(min(medians))} to {milliseconds(max(medians))} between"
     against = f"{times(skip / last)} times that" if skip > 1.1 * last else "no slower"
     return f"{flat}; skip/limit takes {milliseconds(skip)} there, {against}"
 
@@ -198,9 +198,7 @@ def concurrency_finding(run: PerformanceRun) -> str:
     slow = run.statistics(section="concurrency", clients=best)
     one = rates(run, measured[0])[0]
     more = (
-        f", {times(pages / one)} times the rate of {measured[0]}"
-        if best != measured[0]
-        else ", more clients get no more"
+        f", {times(pages / one)} times the rate of {measured[0]}" if pages > 1.1 * one else ", more clients get no more"
     )
     more = more if len(measured) > 1 else ""
     name = "1 client" if best == 1 else f"{best} clients"
@@ -237,17 +235,17 @@ def _trend(run: PerformanceRun, scenario: str) -> str:
         return ""
     large, small = (_latency(run, tier, "first_page", scenario) for tier in (measured[0], measured[-1]))
     if len(measured) == 1:
-        return f"p95 {milliseconds(large.p95)} at {measured[0]}"
+        return f"median {milliseconds(large.p50)} at {measured[0]}"
     factor = run.claims_per_provider(measured[0]) / run.claims_per_provider(measured[-1])
     ratio = large.p50 / small.p50
     trend = (
         "flat"
         if 1 / FLAT <= ratio <= FLAT
-        else f"{times(ratio)} times the median for {factor:,.0f} times the claims"
+        else f"{times(ratio)} times that for {factor:,.0f} times the claims"
         if ratio > 1
         else "faster for the larger provider"
     )
-    return f"p95 {milliseconds(small.p95)} at {measured[-1]}, {milliseconds(large.p95)} at {measured[0]}, {trend}"
+    return f"median {milliseconds(small.p50)} at {measured[-1]}, {milliseconds(large.p50)} at {measured[0]}, {trend}"
 
 
 def _latency(run: PerformanceRun, tier: str, operation: str, scenario: str) -> Statistics:

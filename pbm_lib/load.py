@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from .errors import LoadError, ServerUnavailable, translated_driver_errors
+from .errors import LoadError, ServerUnavailable, check_kind, translated_driver_errors
 from .facts import facts_html, facts_text
 from .load_state import claim_collection, count_by_provider, flush, mark, missing_ranges, wrong_counts
 from .load_worker import insert_batch, start_worker
@@ -132,6 +132,7 @@ def load_claims(
         LoadError: the collection holds other claims, or the load stopped; the message says how to go on.
         ServerUnavailable: the server cannot be reached to begin with.
     """
+    check_kind("store", store, ClaimStore, "what connect(config) returned", LoadError)
     data = store.config.data_generation
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or data.batch_size

@@ -21,7 +21,7 @@ from .contests import (
     measure_volume,
     planned_rounds,
 )
-from .errors import ConfigError, LoadError, SetupError
+from .errors import ConfigError, LoadError, PbmError, SetupError, check_kind
 from .performance_run import PerformanceRun
 from .query import count_claims
 from .recorder import Recorder
@@ -73,6 +73,7 @@ def run_performance(
         RunFileError: the folder cannot be written.
         PbmError: three calls in a row failed; what was measured is in the run file.
     """
+    check_kind("store", store, ClaimStore, "what connect(config) returned", PbmError)
     settings = _settings(
         store.config,
         iterations=iterations,

@@ -12,8 +12,9 @@ from typing import Any
 
 from .chart_style import to_png, to_svg
 from .charts import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
-from .errors import PbmError
+from .errors import PbmError, check_kind
 from .findings import (
+    FLAT,
     KeyFigure,
     concurrency_finding,
     depths_of,
@@ -87,6 +88,9 @@ def write_report(run: PerformanceRun, output_dir: str | Path, baseline: Performa
     Raises:
         PbmError: the folder cannot be written.
     """
+    check_kind("run", run, PerformanceRun, "a PerformanceRun, as PerformanceRun.load(path) reads one", PbmError)
+    if baseline is not None:
+        check_kind("baseline", baseline, PerformanceRun, "a PerformanceRun, or None", PbmError)
     folder = Path(output_dir).expanduser().resolve()
     try:
         (folder / "charts").mkdir(parents=True, exist_ok=True)
@@ -137,6 +141,7 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
         cache_tier=_cache_tier(run),
         ping=run.statistics(section="floor", operation="ping"),
         ms=milliseconds,
+        flat=f"{FLAT:g}",
         fewest_for_p95=FEWEST_FOR_P95,
         wide_spread=f"{WIDE_SPREAD:.0%}",
         storage_share=f"{STORAGE_SHARE:.0%}",

@@ -9,7 +9,7 @@ import numpy as np
 from faker import Faker
 
 from .config import Config, DataGenerationConfig
-from .errors import InvalidQuery
+from .errors import InvalidQuery, check_kind
 from .permutation import Shuffle
 from .reference import TIN_PREFIXES
 
@@ -56,11 +56,11 @@ class NamePools:
 
 
 def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
-    """Return the billing providers, those with the most claims of a tier's order first.
+    """Return the billing providers, those with the most claims first.
 
     Args:
         config: the settings.
-        tier: name of a tier; None returns all, in the config's order of tiers.
+        tier: name of a tier; None returns all.
 
     Returns:
         The providers; the same list for the same seed and tiers.
@@ -68,10 +68,12 @@ def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
     Raises:
         InvalidQuery: no tier of that name.
     """
+    check_kind("config", config, Config, "a Config, such as store.config")
     names = [known.name for known in config.data_generation.tiers]
     if tier is not None and tier not in names:
         raise InvalidQuery(f"tier: {tier!r} is not configured; accepted: {', '.join(names)}, or None for all.")
-    return [provider for provider in provider_roster(config.data_generation) if tier in (None, provider.tier)]
+    chosen = [provider for provider in provider_roster(config.data_generation) if tier in (None, provider.tier)]
+    return sorted(chosen, key=lambda provider: -provider.claim_count)
 
 
 @lru_cache(maxsize=4)

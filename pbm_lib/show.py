@@ -24,6 +24,7 @@ __all__ = [
     "footprint_frame",
     "indexes_frame",
     "refusal",
+    "rule_note",
     "show_claim",
     "table",
     "tiers_frame",
@@ -150,6 +151,22 @@ def topology_note(store: ClaimStore) -> Note:
     )
 
 
+def rule_note(store: ClaimStore) -> Note:
+    """Show what the server demands of the dates of every claim, read from the collection's validator.
+
+    Args:
+        store: a store that is set up.
+
+    Returns:
+        The note.
+    """
+    with translated_driver_errors():
+        validator = store.collection.options().get("validator", {})
+    if "$expr" not in validator:
+        return Note("The collection has no rule for the dates of a claim. Run setup_collection(store).")
+    return Note("The server refuses a claim unless:", to_mql(validator["$expr"]))
+
+
 def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
     """Make a call that is refused and return its error as a sentence, to show what a user would read.
 
@@ -186,9 +203,10 @@ def footprint_frame(store: ClaimStore):
         ("documents, on disk", _megabytes(sizes.storage_bytes)),
         ("compression", f"{sizes.data_bytes / max(sizes.storage_bytes, 1):.1f} to 1"),
         *((f"index {name}", _megabytes(size)) for name, size in sizes.index_bytes.items()),
+        ("indexes together", _megabytes(sizes.total_index_bytes)),
     ]
     if store.server.cache_bytes:
-        rows.append(("the server's cache", _megabytes(store.server.cache_bytes)))
+        rows.append(("the server's cache", f"{store.server.cache_bytes / 2**30:.2g} GB"))
     return pd.DataFrame(rows, columns=["what", "size"])
 
 

@@ -16,7 +16,7 @@ from pymongo.errors import OperationFailure
 from .claim import max_claim_days_of
 from .config import Config, load_config
 from .connection import ConnectionString, open_client, ping_ms, server_uri
-from .errors import translated_driver_errors
+from .errors import ConfigError, SetupError, check_kind, translated_driver_errors
 from .facts import facts_html, facts_text
 from .index import find_index, install_index
 from .validation import create_collection
@@ -138,7 +138,8 @@ def connect(config: Config | None = None) -> ClaimStore:
         ServerUnavailable: the server cannot be reached, refuses the login, or cannot be started.
         PbmError: the user may not read the database.
     """
-    config = config or load_config()
+    config = load_config() if config is None else config
+    check_kind("config", config, Config, "what load_config(path) returned, or None", ConfigError)
     uri = server_uri(config)
     with translated_driver_errors():
         client = open_client(uri)
@@ -173,6 +174,7 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
             user lacks a right; the message says which.
         ServerUnavailable: the server went away.
     """
+    check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
     with translated_driver_errors():
         create_collection(store.collection, store.config.data_generation.max_claim_days)
     _switch(store, covering=store.config.mongodb.covering_index, progress=progress)

@@ -99,3 +99,9 @@ def test_the_environments_address_is_hidden_without_being_asked(monkeypatch):
 def test_an_address_without_a_login_hides_nothing():
     remember_secret("mongodb://localhost:27017/?appName=claims")
     assert redact("localhost:27017 claims") == "localhost:27017 claims"
+
+
+def test_what_an_address_looks_like_may_be_said():
+    assert redact("Expected mongodb://... or mongodb+srv://..., no quotes") == (
+        "Expected mongodb://... or mongodb+srv://..., no quotes"
+    )

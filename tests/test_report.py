@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 import pytest
 from fake_runs import fake_run, good_samples, series
 
-from pbm_lib.chart_style import to_svg
+from pbm_lib.chart_style import plain_ticks, to_svg
 from pbm_lib.charts import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
 from pbm_lib.errors import PbmError
 from pbm_lib.findings import (
@@ -106,7 +106,7 @@ def test_three_numbers(good):
     assert (page.text, page.number) == ("10 ms", 10.0)
     assert page.label == "first page of a 90-day range at 3K claims (p95 of 20)"
     assert (plans.text, plans.number) == ("50 times", 50.0)
-    assert cost.text == "M10" and "$0.16 for 2 hours" in cost.label
+    assert cost.text == "M10" and "$0.16 for a demo of 2 hours" in cost.label
     few = with_times(good, [10.0] * 5, **FIRST_PAGE)
     assert key_figures(few)[0].label.endswith("(p95 of 5, few samples)")
     assert [figure.text for figure in key_figures(replace(good, samples=()))] == ["not measured", "not measured", "M10"]
@@ -128,19 +128,19 @@ def test_targets_take_the_slower_scenario_and_say_what_is_missing(good):
 @pytest.mark.parametrize(
     ("times", "title"),
     [
-        ([10.0] * 20, "p95 10 ms at 60, 10 ms at 3K, flat"),
-        ([35.0] * 20, "p95 10 ms at 60, 35 ms at 3K, 3.5 times the median for 50 times the claims"),
-        ([2.0] * 20, "p95 10 ms at 60, 2.0 ms at 3K, faster for the larger provider"),
+        ([10.0] * 20, "median 10 ms at 60, 10 ms at 3K, flat"),
+        ([35.0] * 20, "median 10 ms at 60, 35 ms at 3K, 3.5 times that for 50 times the claims"),
+        ([2.0] * 20, "median 10 ms at 60, 2.0 ms at 3K, faster for the larger provider"),
     ],
 )
 def test_the_title_of_the_latency_chart(good, times, title):
-    all_claims = "First page of all claims: p95 10 ms at 60, 10 ms at 3K, flat"
+    all_claims = "First page of all claims: median 10 ms at 60, 10 ms at 3K, flat"
     assert latency_finding(with_times(good, times, **FIRST_PAGE)) == f"{all_claims}; of a date range: {title}"
 
 
 def test_the_title_of_the_latency_chart_says_nothing_of_what_is_missing(good):
     half = replace(good, samples=tuple(s for s in good.samples if s.scenario == "range" and s.tier == "3K"))
-    assert latency_finding(half) == "First page of a date range: p95 10 ms at 3K"
+    assert latency_finding(half) == "First page of a date range: median 10 ms at 3K"
     assert latency_finding(replace(good, samples=())) == "Latency by tier: no page was measured"
 
 
@@ -163,6 +163,41 @@ def test_the_title_of_the_plans_chart(good, plain, verdict):
 def test_the_title_of_the_keyset_chart(good, keyset, title):
     labels = {"section": "depth", "tier": "3K", "scenario": "provider", "operation": "page", "contestant": "keyset"}
     assert keyset_finding(with_times(good, [keyset] * 6, depth=2_700, **labels)) == f"Keyset pages {title}"
+
+
+def test_keyset_pages_that_are_slow_in_the_middle_are_not_called_flat(good):
+    labels = {"section": "depth", "tier": "3K", "scenario": "provider", "operation": "page", "contestant": "keyset"}
+    title = keyset_finding(with_times(good, [30.0] * 6, depth=1_000, **labels))
+    assert title.startswith(
+        "Keyset pages vary: 8.0 ms at the start, 8.0 ms 2,700 claims deep, 8.0 ms to 30 ms between;"
+    )
+
+
+def test_a_rate_that_hardly_grows_is_no_gain(good):
+    hardly = with_times(good, [20.0] * 105, section="concurrency", operation="page", clients=2)
+    assert "more clients get no more" in concurrency_finding(hardly)
+
+
+@pytest.mark.parametrize("wrong", ["run.json", None, {}], ids=str)
+def test_what_is_no_run_is_refused(wrong, good, tmp_path):
+    with pytest.raises(PbmError, match=r"run: .* is not accepted; accepted: a PerformanceRun"):
+        write_report(wrong, tmp_path)
+    with pytest.raises(PbmError, match="baseline: str is not accepted"):
+        write_report(good, tmp_path, baseline="run.json")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "written"), [(2.0, 9.0, {"2", "5"}), (1.0, 150.0, {"2", "5", "20", "50"}), (1.0, 5_000.0, set())]
+)
+def test_a_log_axis_of_few_decades_has_enough_numbers(low, high, written):
+    from matplotlib.figure import Figure
+
+    axis = Figure().subplots().yaxis
+    axis.axes.set_yscale("log")
+    axis.axes.set_ylim(low, high)
+    plain_ticks(axis)
+    ticks = zip(axis.get_minorticklocs(), axis.get_minorticklabels(), strict=True)
+    assert {label.get_text() for place, label in ticks if low <= place <= high} - {""} == written
 
 
 def test_the_title_of_the_concurrency_chart(good):
