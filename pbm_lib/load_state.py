@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _START_OVER = "To drop those claims and start over: load_claims(store, replace=True)."
+_COUNTS_AT_ONCE = 4
 _GROUP = 64  # batches whose claims are counted together before one looks closer
 
 
@@ -149,19 +151,29 @@ def flush(store: ClaimStore) -> None:
         store.collection.database.client.admin.command("fsync")
 
 
-def count_by_provider(store: ClaimStore) -> dict[Any, int]:
-    """Return how many documents each TIN has on the server, counted in one pass over the compound index.
+def count_by_provider(store: ClaimStore) -> dict[str | None, int]:
+    """Return how many documents each provider of the roster has on the server, counted in the compound index.
+
+    Several counts are under way at once: each is short, and over a network mostly waiting. One `$group` over the index
+    would need a single round trip, but takes four times as long on the server.
 
     Args:
         store: a store that is set up.
 
     Returns:
-        TIN to number of documents, for every TIN in the collection; documents without one count under None.
+        TIN to number of documents; documents of anybody else, or without a TIN, count under None.
     """
-    groups = store.collection.aggregate(
-        [{"$group": {ID: f"${TIN}", "claims": {"$sum": 1}}}], hint=store.index_name, allowDiskUse=True
-    )
-    return {group[ID]: group["claims"] for group in groups}
+    filters = [{TIN: provider.tin} for provider in provider_roster(store.config.data_generation)]
+
+    def count(filter_: dict[str, str]) -> int:
+        return store.collection.count_documents(filter_, hint=store.index_name)
+
+    with ThreadPoolExecutor(_COUNTS_AT_ONCE) as pool:
+        total, *counts = pool.map(count, [{}, *filters])
+    counted: dict[str | None, int] = {
+        filter_[TIN]: claims for filter_, claims in zip(filters, counts, strict=True) if claims
+    }
+    return {**counted, None: others} if (others := total - sum(counts)) else counted
 
 
 def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
