@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from typing import Any
 
-from bson import Decimal128, ObjectId, json_util
+from bson import Decimal128, Int64, ObjectId, json_util
 
 __all__ = ["to_mql"]
 
@@ -29,6 +29,8 @@ def to_mql(value: Any) -> str:
         return f'ISODate("{text}Z")' if "T" in text else f'ISODate("{text}")'
     if isinstance(value, ObjectId):
         return f'ObjectId("{value}")'
+    if isinstance(value, Int64):
+        return f'NumberLong("{value}")'
     if isinstance(value, Decimal128):
         return f'NumberDecimal("{value}")'
     if value is None or type(value) in (bool, int, float, str):

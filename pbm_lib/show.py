@@ -164,7 +164,8 @@ def rule_note(store: ClaimStore) -> Note:
         validator = store.collection.options().get("validator", {})
     if "$expr" not in validator:
         return Note("The collection has no rule for the dates of a claim. Run setup_collection(store).")
-    return Note("The server refuses a claim unless:", to_mql(validator["$expr"]))
+    rule = to_mql(validator["$expr"])
+    return Note(f"The server refuses a claim unless (a day has {24 * 60 * 60 * 1000:,} ms):", rule)
 
 
 def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:

@@ -7,7 +7,7 @@ from pbm_lib.errors import InvalidQuery, LoadError
 from pbm_lib.load_state import mark
 from pbm_lib.query import find_claims
 from pbm_lib.ready import require_claims
-from pbm_lib.show import indexes_frame, refusal, show_claim, tiers_frame, topology_note
+from pbm_lib.show import indexes_frame, refusal, rule_note, show_claim, tiers_frame, topology_note
 from pbm_lib.store import ServerInfo, setup_collection
 
 
@@ -72,3 +72,10 @@ class TestWhatANotebookNeeds:
         other = setup_collection(open_store(make_config(changes)))
         with pytest.raises(LoadError, match="other settings"):
             require_claims(other)
+
+
+def test_the_rule_is_the_servers(store, open_store):
+    days = store.config.data_generation.max_claim_days
+    assert f'NumberLong("{days * 86_400_000}")' in repr(rule_note(store))
+    assert "a day has 86,400,000 ms" in rule_note(store)._repr_html_()
+    assert "Run setup_collection" in repr(rule_note(open_store()))
