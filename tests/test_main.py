@@ -39,7 +39,9 @@ def test_the_demo_from_nothing_to_the_report_and_stop(tmp_path):
         assert (tmp_path / "again" / "performance_report.html").is_file()
     finally:
         stopped = run("stop", "--config", config, cwd=tmp_path)
-    assert stopped.stdout == "Stopped the local server.\n"
+    assert stopped.stdout == f"Stopped the local server of {config}.\n"
+    # What the demo said to type, with the config that was used.
+    assert f"-m pbm_lib stop --config {config}" in done.stdout
     assert running_server(load_config(config)) is None
     assert run("stop", "--config", config, cwd=tmp_path).stdout.startswith("No local server")
 
