@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .claim import BEGIN, ID, TIN
+from .claim import TIN
 from .errors import InvalidQuery, translated_driver_errors
 from .explain import QueryPlan, explain_claims
 from .keyset import sort_order
 from .query import count_claims, find_claims
-from .questions import Question, cursor_at
+from .questions import cursor_after
 from .show import Note
+from .stopwatch import timed
 from .store import ClaimStore, covering_index
 
 __all__ = ["compare_indexes", "compare_paging", "compare_plans", "plans_frame"]
@@ -51,7 +51,7 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
         )
     size, rows = store.config.query.default_page_size, []
     for depth in depths:
-        token = _token_at(store, tin, depth)
+        token = cursor_after(store, tin, depth)
 
         def by_skip(depth: int = depth) -> list[dict[str, Any]]:
             with translated_driver_errors():
@@ -88,8 +88,8 @@ def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end
 
     answers = {}
     for plan in ("plain", "bounded"):
-        page, page_ms = _timed(lambda plan=plan: find_claims(store, tin, start, end, with_total=False, plan=plan))
-        total, total_ms = _timed(lambda plan=plan: count_claims(store, tin, start, end, plan=plan))
+        page, page_ms = timed(lambda plan=plan: find_claims(store, tin, start, end, with_total=False, plan=plan))
+        total, total_ms = timed(lambda plan=plan: count_claims(store, tin, start, end, plan=plan))
         answers[plan] = (page.documents, total, page_ms, total_ms)
     same = answers["plain"][:2] == answers["bounded"][:2]
     columns = {
@@ -126,8 +126,8 @@ def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *
 
     def asked() -> dict[str, str]:
         plan = explain_claims(store, tin, start, end)
-        page, page_ms = _timed(lambda: find_claims(store, tin, start, end, with_total=False))
-        total, total_ms = _timed(lambda: count_claims(store, tin, start, end))
+        page, page_ms = timed(lambda: find_claims(store, tin, start, end, with_total=False))
+        total, total_ms = timed(lambda: count_claims(store, tin, start, end))
         pages.append(page.documents)
         return {
             "keys examined": f"{plan.keys_examined:,}",
@@ -165,20 +165,6 @@ def plans_frame(*plans: QueryPlan):
     return pd.DataFrame(columns, index=[plan.part or f"{plan.plan} plan" for plan in plans]).T
 
 
-def _token_at(store: ClaimStore, tin: str, depth: int) -> str | None:
-    if not depth:
-        return None
-    with translated_driver_errors():
-        before = store.collection.find_one({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=depth - 1)
-    return cursor_at(store, Question(tin), before[BEGIN], before[ID])
-
-
 def _take_turns(*ways: Callable[[], Any]) -> list[tuple[Any, float]]:
-    taken = [[_timed(way) for way in ways] for _ in range(_REPEATS)]
+    taken = [[timed(way) for way in ways] for _ in range(_REPEATS)]
     return [(turns[0][0], statistics.median(ms for _, ms in turns)) for turns in zip(*taken, strict=True)]
-
-
-def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    started = time.perf_counter()
-    answer = call()
-    return answer, (time.perf_counter() - started) * 1000

@@ -11,7 +11,7 @@ from .config import PerformanceConfig
 from .errors import translated_driver_errors
 from .explain import explain_claims
 from .query import count_claims, find_claims, iter_claims
-from .questions import Question, Questions, cursor_at
+from .questions import Question, Questions, cursor_after, cursor_at
 from .recorder import Recorder
 from .roster import list_providers
 from .run_file import PlanCost
@@ -108,8 +108,7 @@ def measure_depth(recorder: Recorder) -> None:
     tier = recorder.run.tiers[0]
     tin = list_providers(store.config, tier)[0].tin
     depths = _depths(recorder.run.conditions.provider_claims[tier])
-    with translated_driver_errors():
-        cursors = {depth: _cursor_after(store, tin, depth) for depth in depths}
+    cursors = {depth: cursor_after(store, tin, depth) for depth in depths}
 
     def keyset(depth: int) -> list:
         return list(find_claims(store, tin, cursor=cursors[depth], with_total=False))
@@ -237,14 +236,6 @@ def _depths(claims: int) -> list[int]:
     deepest = int(claims * _DEEP)
     powers = [10**power for power in range(3, 10) if 10**power < deepest]
     return sorted({0, *powers, deepest})
-
-
-def _cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
-    if not depth:
-        return None
-    found = store.collection.find({TIN: tin}, {BEGIN: 1, ID: 1}, sort=_ORDER, skip=depth - 1, limit=1)
-    claim = found.next()
-    return cursor_at(store, Question(tin), claim[BEGIN], claim[ID])
 
 
 def _ping(store: ClaimStore) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -17,6 +15,7 @@ from .explorer_view import Choice, Shown, is_quick, static_html, static_text
 from .page import ClaimPage
 from .query import count_claims, find_claims
 from .roster import list_providers
+from .stopwatch import timed
 from .store import ClaimStore
 
 __all__ = ["ClaimExplorer"]
@@ -230,7 +229,7 @@ class ClaimExplorer:
                 page=old.page if choice.answer == old.choice.answer else None,
             )  # fmt: skip
         try:
-            page, page_ms = _timed(
+            page, page_ms = timed(
                 lambda: find_claims(
                     self.store, choice.tin, *choice.dates, page_size=choice.page_size, cursor=cursor,
                     with_total=False, plan=choice.plan,
@@ -260,7 +259,7 @@ class ClaimExplorer:
         if mine is None:
             return known.result()
         try:
-            mine.set_result(_timed(lambda: count_claims(self.store, choice.tin, *choice.dates, plan=choice.plan)))
+            mine.set_result(timed(lambda: count_claims(self.store, choice.tin, *choice.dates, plan=choice.plan)))
         except BaseException as error:  # an interrupt too: nobody may wait for a count that is not under way
             with self._lock:
                 self._counts.pop(key, None)
@@ -312,9 +311,3 @@ def _is_watched() -> bool:
         return "cellId" in get_ipython().get_parent()["metadata"]
     except (ImportError, AttributeError, KeyError):
         return False  # no notebook at all
-
-
-def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    started = time.perf_counter()
-    answer = call()
-    return answer, (time.perf_counter() - started) * 1000

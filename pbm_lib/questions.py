@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from bson import ObjectId
 
+from .claim import BEGIN, ID, TIN
 from .config import Config, PerformanceConfig
 from .cursor import Boundary, encode_cursor
-from .query import make_query, query_identity
+from .errors import translated_driver_errors
+from .query import make_query, query_identity, sort_order
 from .roster import list_providers
 from .store import ClaimStore
 
-__all__ = ["Question", "Questions", "cursor_at"]
+__all__ = ["Question", "Questions", "cursor_after", "cursor_at"]
 
 _FIRST_ID = ObjectId("0" * 24)
 
@@ -85,3 +87,18 @@ def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, _id: Ob
         _id: `_id` of the place; the lowest by default.
     """
     return encode_cursor(Boundary("next", (begin, _id)), query_identity(store, make_query(store, *question)))
+
+
+def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
+    """Return the token of the page behind so many claims of a provider, as if somebody had walked there.
+
+    Args:
+        store: the claims.
+        tin: the billing provider's TIN, with more claims than `depth`.
+        depth: claims before the page; 0 is the first page, which needs no token.
+    """
+    if not depth:
+        return None
+    with translated_driver_errors():
+        before = store.collection.find_one({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=depth - 1)
+    return cursor_at(store, Question(tin), before[BEGIN], before[ID])

@@ -23,8 +23,8 @@ def test_both_ways_of_paging_return_the_same_claims(loaded_store, tin):
 
 
 def test_a_way_that_returns_other_claims_is_shown_as_such(loaded_store, tin, monkeypatch):
-    right = compare._token_at
-    monkeypatch.setattr(compare, "_token_at", lambda store, tin, depth: right(store, tin, depth + 1))
+    right = compare.cursor_after
+    monkeypatch.setattr(compare, "cursor_after", lambda store, tin, depth: right(store, tin, depth + 1))
     assert not compare.compare_paging(loaded_store, tin, [100])["same claims"].any()
 
 
