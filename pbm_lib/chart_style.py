@@ -6,12 +6,14 @@ import functools
 import io
 import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from .samples import Sample
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = [
     "BLUE",
@@ -59,8 +61,6 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @functools.wraps(draw)
     def drawn(*arguments: Any, **options: Any) -> Figure:
-        import matplotlib as mpl
-
         defaults = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
         with mpl.rc_context({**defaults, **_STYLE}):
             return draw(*arguments, **options)
@@ -70,8 +70,6 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def to_svg(figure: Figure) -> bytes:
     """Return a figure as SVG; its letters are outlines, so that it needs no font."""
-    import matplotlib as mpl
-
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "pbm_lib"}):
         nothing: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         return _saved(figure, format="svg", metadata=nothing, dpi=200)
@@ -95,7 +93,6 @@ def _saved(figure: Figure, *, dpi: int, **options: Any) -> bytes:
 
 def figure_titled(title: str, *, width: float, height: float) -> Figure:
     """Return an empty figure, in inches, under its title; the title is wrapped to its width."""
-    from matplotlib.figure import Figure
 
     class Chart(Figure):
         """A figure that shows itself in a notebook, without pyplot and its global state."""
@@ -132,7 +129,6 @@ def write(panel, x: float, y: float, text: str, *, below: bool = False) -> None:
 
 def plain_ticks(axis) -> None:
     """Label a log axis 0.1, 1, 10, 1,000 and not in powers; where few of these are in sight, 2 and 5 as well."""
-    from matplotlib.ticker import FuncFormatter, LogLocator
 
     def plain(value: float, _: int) -> str:
         return f"{value:,.0f}" if value >= 1 else f"{value:g}"
@@ -148,8 +144,6 @@ def plain_ticks(axis) -> None:
 
 def legend(figure: Figure, marks: list[tuple[str, str, str]]) -> None:
     """Explain the marks, (marker, colour, words) each, below the panels."""
-    from matplotlib.lines import Line2D
-
     handles = [
         Line2D(
             [], [], marker=marker, color=color, label=text, linestyle="none",

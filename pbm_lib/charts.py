@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from matplotlib.figure import Figure
 
 from .chart_style import (
     BLUE,
@@ -29,9 +29,6 @@ from .findings import (
 )
 from .performance_run import PerformanceRun
 from .wording import NOT_MEASURED, milliseconds, times
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["concurrency_chart", "keyset_chart", "latency_by_tier_chart", "plans_chart"]
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from pandas import DataFrame, Series
 
 from .chart_style import BLUE, GREY, figure_titled, plain_ticks, styled
 from .config import Config
 from .generate import claim_generator
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame, Series
 
 __all__ = ["claims_chart", "claims_sample", "claims_summary"]
 
@@ -29,8 +30,6 @@ def claims_sample(config: Config, count: int = 20_000):
         A pandas DataFrame, a row a claim: begin, days (0 for one that ends the day it begins), system, overpayment and
         recouped in US dollars, recovery, member, tin, age in years at the begin date.
     """
-    import pandas as pd  # here, since the load's worker processes import this package and need no pandas
-
     volume = config.data_generation.target_volume
     pieces = min(_PIECES, count, volume)
     length = min(count, volume) // pieces
@@ -63,8 +62,6 @@ def claims_summary(sample: DataFrame):
     Args:
         sample: what `claims_sample` returned.
     """
-    import pandas as pd
-
     overpaid = sample[sample["overpayment"] > 0]
     longer = sample[sample["days"] > 0]["days"]
     weekend = sample["begin"].dt.day_of_week >= 5
@@ -105,9 +102,6 @@ def claims_chart(sample: DataFrame) -> Figure:
     Returns:
         A figure.
     """
-    import numpy as np
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     same_day = (sample["days"] == 0).mean()
     overpaid = sample.loc[sample["overpayment"] > 0, "overpayment"]
     title = f"{same_day:.0%} of the claims begin and end on the same day; the longest lasts {sample['days'].max()} days"

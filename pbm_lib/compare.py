@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pandas as pd
+
 from .claim import TIN
 from .errors import InvalidQuery, translated_driver_errors
 from .explain import QueryPlan, explain_claims
@@ -40,8 +42,6 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
     """
-    import pandas as pd  # here, since the load's worker processes import this package and need no pandas
-
     total = count_claims(store, tin)
     if depths is None:
         depths = sorted({total * percent // 100 for percent in (0, 1, 10, 50, 90)})
@@ -84,8 +84,6 @@ def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
     """
-    import pandas as pd
-
     answers = {}
     for plan in ("plain", "bounded"):
         page, page_ms = timed(lambda plan=plan: find_claims(store, tin, start, end, with_total=False, plan=plan))
@@ -119,8 +117,6 @@ def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *
         InvalidQuery: an argument is not accepted; the message names it.
         SetupError: the database user may not build an index, or another one is in the way.
     """
-    import pandas as pd
-
     if not build:
         return Note("Not run: try_covering_index is False, so nothing was built on the server.")
 
@@ -152,8 +148,6 @@ def plans_frame(*plans: QueryPlan):
     Args:
         plans: what `explain_claims` or `explain_count` returned.
     """
-    import pandas as pd
-
     # Without the stages in words, which a table of this width would cut off.
     columns = [
         {**{key: value for key, value in plan.facts().items() if key not in ("Plan", "Query")},

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from matplotlib.figure import Figure
+from pandas import DataFrame
 
 from .chart_style import BLUE, GREY, ORANGE, figure_titled, plain_ticks, styled
 from .load import LoadReport
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
 
 __all__ = ["load_rate_chart", "paging_chart"]
 

@@ -8,9 +8,12 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
+from IPython import get_ipython
+
 from .claim_query import checked_page_size, make_query
 from .errors import InvalidQuery, PbmError
 from .explain import QueryPlan, explain_claims
+from .explorer_panel import ExplorerPanel
 from .explorer_view import Choice, Shown, is_quick, static_html, static_text
 from .page import ClaimPage
 from .query import count_claims, find_claims
@@ -205,8 +208,6 @@ class ClaimExplorer:
             self.follow_up()
             return self._static_bundle()
         if self._panel is None:
-            from .explorer_panel import ExplorerPanel  # here, since scripts and worker processes need no widgets
-
             self._panel = ExplorerPanel(self)
         # The total of a quick count is then also in what is saved with the notebook.
         self._panel.run(self.follow_up).join(timeout=1)
@@ -306,8 +307,6 @@ def _is_watched() -> bool:
     A headless copy must not hold the panel: opened later, it would say that the widget's model is not found.
     """
     try:
-        from IPython import get_ipython
-
         return "cellId" in get_ipython().get_parent()["metadata"]
     except (ImportError, AttributeError, KeyError):
         return False  # no notebook at all

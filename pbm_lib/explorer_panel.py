@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -12,9 +12,6 @@ from .claim_query import PLANS
 from .errors import PbmError
 from .explorer_view import Choice, Shown, figures_html, headline_html, is_quick, page_html, queries_html
 from .roster import list_providers
-
-if TYPE_CHECKING:
-    from .explorer import ClaimExplorer
 
 __all__ = ["ExplorerPanel"]
 
@@ -31,7 +28,7 @@ class ExplorerPanel:
         explorer: whose steps the controls call, and which tells `refresh` what to show.
     """
 
-    def __init__(self, explorer: ClaimExplorer):
+    def __init__(self, explorer: Any):
         self._explorer = explorer
         self._config = explorer.store.config
         self._syncing: int | None = None

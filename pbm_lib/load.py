@@ -13,6 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from .errors import LoadError, ServerUnavailable, check_kind, translated_driver_errors
@@ -62,8 +64,6 @@ class LoadReport:
 
     def tiers_frame(self):
         """Return the check of counts as a pandas DataFrame, a row a tier."""
-        import pandas as pd  # here, since the worker processes import this package and need no pandas
-
         return pd.DataFrame(self.tiers, columns=["tier", "providers", "claims"])
 
     def rate_frame(self):
@@ -71,9 +71,6 @@ class LoadReport:
 
         The time is cut into equal parts, at most 60: batches of several workers get done in bursts.
         """
-        import numpy as np
-        import pandas as pd
-
         seconds, claims = zip(*self.progress, strict=True)
         cuts = np.linspace(0, seconds[-1], min(len(seconds), _PARTS + 1))
         rate = np.diff(np.interp(cuts, seconds, claims)) / np.diff(cuts)

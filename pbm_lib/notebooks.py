@@ -7,6 +7,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config as KernelSettings
+
 from .config import notebooks_folder
 from .errors import ConfigError, PbmError, redact
 
@@ -35,10 +39,6 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
         ConfigError: the notebook has no parameter of that name.
         NotebookError: a cell ended in an error.
     """
-    import papermill  # here, since the load's worker processes import this package and need no Jupyter
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config as KernelSettings
-
     source, target = notebooks_folder() / f"{name}.ipynb", output_dir / f"{name}.ipynb"
     known = papermill.inspect_notebook(str(source))
     if unknown := sorted(set(parameters) - set(known)):

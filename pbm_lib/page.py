@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from .claim_rows import COLUMNS, claim_rows, claims_table, text_table
 
 __all__ = ["ClaimPage"]
@@ -45,8 +47,6 @@ class ClaimPage(Sequence):
 
     def to_frame(self):
         """Return the page as a pandas DataFrame, a row a claim, with the columns a reader looks at."""
-        import pandas as pd  # here, since the load's worker processes import this package and need no pandas
-
         return pd.DataFrame(claim_rows(self.documents), columns=None if self.documents else list(COLUMNS))
 
     def _repr_html_(self) -> str:

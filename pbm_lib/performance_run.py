@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from .conditions import Conditions, Footprint
 from .facts import facts_html, facts_text
 from .run_file import SCHEMA, Check, Level, PlanCost, RunContent, RunFileError, RunSettings, from_json, to_json
@@ -132,8 +134,6 @@ class PerformanceRun:
 
     def summary(self):
         """Return the figures as a pandas DataFrame, a row a series; times in ms."""
-        import pandas as pd  # here, since the load's worker processes import this package and need no pandas
-
         rows = []
         for series, samples in self.series().items():
             figures = statistics_of(samples)

@@ -10,6 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+
 from .chart_style import to_png, to_svg
 from .charts import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
 from .errors import PbmError, check_kind
@@ -116,8 +118,6 @@ def _unwritable(folder: Path, error: OSError) -> PbmError:
 
 def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[str, Any]) -> str:
     """One HTML page that asks nothing of the network."""
-    from jinja2 import Environment, StrictUndefined
-
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
     sizing = size_cluster(run) if run.footprint.claims else None

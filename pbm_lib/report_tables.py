@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from .findings import rates
 from .performance_run import PerformanceRun, label_of
 from .samples import Series, Statistics, statistics_of
@@ -164,16 +166,12 @@ def targets_frame(run: PerformanceRun):
     Args:
         run: a performance run.
     """
-    import pandas as pd  # here, since the load's worker processes import this package and need no pandas
-
     table = targets_table(run)
     return pd.DataFrame(table.rows, columns=table.columns)
 
 
 def summary_frame(run: PerformanceRun, baseline: PerformanceRun | None = None):
     """Return the run's summary as a pandas DataFrame, with the baseline's figures and the ratios if there is one."""
-    import pandas as pd  # here, since the load's worker processes import this package and need no pandas
-
     ours = run.summary()
     if baseline is None:
         return ours

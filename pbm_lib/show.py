@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+from pandas.io.formats.style import Styler
 
 from .claim import PROVIDER_INDEX
 from .conditions import measure_footprint
@@ -13,10 +17,6 @@ from .errors import PbmError, translated_driver_errors
 from .mql import to_mql
 from .roster import list_providers
 from .store import ClaimStore
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-    from pandas.io.formats.style import Styler
 
 __all__ = [
     "ClaimText",
@@ -81,8 +81,6 @@ def tiers_frame(config: Config):
     Args:
         config: the settings.
     """
-    import pandas as pd  # here, since the load's worker processes import this package and need no pandas
-
     rows = []
     for tier in config.data_generation.tiers:
         example = list_providers(config, tier.name)[0]
@@ -98,8 +96,6 @@ def indexes_frame(store: ClaimStore):
     Args:
         store: an open store.
     """
-    import pandas as pd
-
     with translated_driver_errors():
         indexes = store.collection.index_information()
     rows = [(name, to_mql(dict(index["key"]))) for name, index in indexes.items()]
@@ -195,8 +191,6 @@ def footprint_frame(store: ClaimStore):
     Args:
         store: a loaded store.
     """
-    import pandas as pd
-
     sizes = measure_footprint(store)
     rows = [
         ("claims", f"{sizes.claims:,}"),

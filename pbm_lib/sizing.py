@@ -6,6 +6,8 @@ import datetime as dt
 import html
 from dataclasses import dataclass
 
+import pandas as pd
+
 from .conditions import Footprint, measure_footprint
 from .config import AtlasConfig, AtlasTier
 from .errors import ConfigError, LoadError
@@ -104,8 +106,6 @@ class ClusterSizing:
 
     def to_frame(self):
         """Return the tiers as a pandas DataFrame: tier, whether it holds the claims, how full it is, what it costs."""
-        import pandas as pd  # here, since the load's worker processes import this package and need no pandas
-
         return pd.DataFrame(
             [
                 {

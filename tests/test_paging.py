@@ -5,8 +5,7 @@ import datetime as dt
 import pytest
 from bson import Binary, Decimal128, Int64, ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from oracle import (
     PLANS,
     TIN_A,
