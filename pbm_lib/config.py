@@ -1,252 +1,225 @@
-"""Read config.yaml and check it: every error names key, value and what is accepted. Also: the project's folders."""
+"""The sections of config.yaml as frozen dataclasses, each value with its type and range."""
 
 import datetime as dt
-import difflib
-import os
-import re
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, PlainValidator, model_validator
+from pydantic.dataclasses import dataclass
 
-from .errors import ConfigError
-from .settings import (
-    TARGETS,
-    AtlasConfig,
-    AtlasTier,
-    Config,
-    DataGenerationConfig,
-    LocalServerConfig,
-    MongoDBConfig,
-    PerformanceConfig,
-    QueryConfig,
-    Tier,
-    shown,
-)
+_CLOSED = ConfigDict(extra="forbid")
 
-__all__ = [
-    "CONFIG_VARIABLE",
-    "TARGETS",
-    "AtlasConfig",
-    "AtlasTier",
-    "Config",
-    "DataGenerationConfig",
-    "LocalServerConfig",
-    "MongoDBConfig",
-    "PerformanceConfig",
-    "QueryConfig",
-    "Tier",
-    "load_config",
-    "notebooks_folder",
-    "output_folder",
-]
-
-CONFIG_VARIABLE = "PBM_LIB_CONFIG"
-"""Environment variable that names the settings file for whoever names none; `python -m pbm_lib lab` sets it."""
-
-_PROJECT = Path(__file__).resolve().parents[1]
+# Strict: YAML has types of its own, so "1", true and 1 are three different things.
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
+Positive = Annotated[Whole, Field(ge=1)]
+NonNegative = Annotated[Whole, Field(ge=0)]
+PositiveNumber = Annotated[Number, Field(gt=0)]
+Day = Annotated[dt.date, Field(strict=True)]
 
 
-def load_config(path: str | Path | None = None) -> Config:
-    """Read and check the settings.
+def _auto_or_count(value: Any) -> Any:
+    if value == "auto" or (type(value) is int and 1 <= value <= 32):
+        return value
+    raise ValueError(f"data_generation.workers: {shown(value)} is not accepted; accepted: auto, or 1 to 32")
 
-    Args:
-        path: a YAML file. None or "" takes the one that the environment variable PBM_LIB_CONFIG names, or else
-            looks for config.yaml in the working folder and upward from it, then in the project that holds this package.
 
-    Returns:
-        The checked, immutable settings.
+TARGETS = ("first_page_p95_ms", "next_page_p95_ms", "deep_page_p95_ms", "count_p95_ms")
+"""Figures of a performance run that may have a target in ms, tier by tier."""
 
-    Raises:
-        ConfigError: the file is missing or not YAML, or a key is unknown, missing, of the wrong type or out of
-            range, the tiers do not add up, or the file holds a connection string or a password.
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
+ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class MongoDBConfig:
+    """Where the claims live: section `mongodb`."""
+
+    database: Name
+    collection: Name
+    covering_index: Switch
+
+    @model_validator(mode="after")
+    def _not_the_servers_own(self):
+        if self.database in ("admin", "config", "local"):
+            raise ValueError(f"mongodb.database: {self.database!r} is the server's own; accepted: any other name")
+        return self
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Tier:
+    """Providers of one size: `providers` of them with `claims_per_provider` claims each."""
+
+    name: Name
+    claims_per_provider: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
+    providers: Annotated[Whole, Field(ge=1, le=1_000_000)]
+
+    @property
+    def claims(self) -> int:
+        """Claims of all providers of this tier together."""
+        return self.claims_per_provider * self.providers
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class DataGenerationConfig:
+    """What is generated and how it is loaded: section `data_generation`."""
+
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)]
+    target_volume: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+    first_service_date: ServiceDate
+    last_service_date: ServiceDate
+    max_claim_days: Annotated[Whole, Field(ge=1, le=366)]
+    batch_size: Annotated[Whole, Field(ge=1, le=50_000)]
+    workers: Annotated[int | str, PlainValidator(_auto_or_count)]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        names = [tier.name for tier in self.tiers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"data_generation.tiers: tier names must differ, got {names}")
+        if self.last_service_date < self.first_service_date:
+            raise ValueError(
+                f"data_generation.last_service_date: {self.last_service_date} is before first_service_date "
+                f"{self.first_service_date}; accepted: the same day or later"
+            )
+        total = sum(tier.claims for tier in self.tiers)
+        if total != self.target_volume:
+            terms = " + ".join(f"{tier.providers:,} x {tier.claims_per_provider:,}" for tier in self.tiers)
+            raise ValueError(
+                f"data_generation.target_volume: {self.target_volume:,} is not the sum over the tiers; "
+                f"{terms} = {total:,}. Change the tiers, or set target_volume: {total}"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class QueryConfig:
+    """Page sizes in claims: section `query`."""
+
+    default_page_size: Positive
+    max_page_size: Annotated[Whole, Field(ge=1, le=10_000)]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.default_page_size > self.max_page_size:
+            raise ValueError(
+                f"query.default_page_size: {self.default_page_size} is above max_page_size "
+                f"{self.max_page_size}; accepted: 1 to {self.max_page_size}"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class PerformanceConfig:
+    """What a performance run measures: section `performance`."""
+
+    seed: NonNegative
+    iterations: Annotated[Whole, Field(ge=1, le=100_000)]
+    warmup: Annotated[Whole, Field(ge=0, le=1_000)]
+    plain_iterations: Annotated[Whole, Field(ge=0, le=10_000)]
+    plain_seconds: PositiveNumber
+    tiers_to_test: Annotated[tuple[str, ...], Field(min_length=1)]
+    window_days: Annotated[Whole, Field(ge=1, le=36_600)]
+    concurrency: tuple[Annotated[Whole, Field(ge=1, le=64)], ...]
+    concurrency_seconds: PositiveNumber
+    targets: dict[str, dict[str, PositiveNumber]]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        for name in ("tiers_to_test", "concurrency"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"performance.{name}: each value may stand once, got {list(values)}")
+        for name in self.targets:
+            if name not in TARGETS:
+                raise ValueError(
+                    f"performance.targets: {shown(name)} is no operation with a target; accepted: {', '.join(TARGETS)}"
+                )
+        return self
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class LocalServerConfig:
+    """The embedded mongod: section `local_server`. `data_dir` is relative to the config file."""
+
+    port: Annotated[Whole, Field(ge=0, le=65_535)]
+    cache_gb: Annotated[Number, Field(ge=0.25, le=1_000)]
+    data_dir: Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class AtlasTier:
+    """One Atlas cluster tier with its hourly list price in US dollars."""
+
+    name: Name
+    ram_gb: PositiveNumber
+    vcpus: Positive
+    storage_gb: PositiveNumber
+    cache_gb: PositiveNumber
+    usd_per_hour: PositiveNumber
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class AtlasConfig:
+    """The price table with its date and source: section `atlas`."""
+
+    prices_as_of: Day
+    prices_source: str
+    tiers: Annotated[tuple[AtlasTier, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Config:
+    """All settings of the demo, one attribute a section of config.yaml.
+
+    Attributes:
+        mongodb: where the claims live.
+        data_generation: what is generated and how it is loaded.
+        query: page sizes in claims.
+        performance: what a performance run measures.
+        local_server: the mongod that is used when no address is given.
+        atlas: the price table.
+        path: the file they were read from; relative paths in it start at its folder.
     """
-    file = _absolute(path) if path else _find_config()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"Cannot read the config file {file}: {reason}. Pass the path of a config.yaml.") from None
-    try:
-        settings = yaml.load(text, _Loader)
-        _refuse_secrets(settings, file.name)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file.name} is not valid YAML{_explain_syntax(error)}.") from None
-    except RecursionError:
-        raise ConfigError(f"{file.name} is nested too deep. Take the project's config.yaml as a start.") from None
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{file.name} is empty or no mapping; accepted: the sections {_names(Config)}.")
-    if "path" in settings:
-        raise ConfigError(f"{file.name}: unknown key path. Accepted: {_names(Config)}.")
-    try:
-        return TypeAdapter(Config).validate_python(settings | {"path": file})
-    except ValidationError as error:
-        raise ConfigError(f"{file.name}: {_explain(error)}") from None
 
+    mongodb: MongoDBConfig
+    data_generation: DataGenerationConfig
+    query: QueryConfig
+    performance: PerformanceConfig
+    local_server: LocalServerConfig
+    atlas: AtlasConfig
+    path: Path
 
-def output_folder(path: str | Path = "") -> Path:
-    """Return the folder for run files, charts and reports, making it if it is missing.
+    @model_validator(mode="after")
+    def _consistent(self):
+        known = [tier.name for tier in self.data_generation.tiers]
+        named = [("tiers_to_test", name) for name in self.performance.tiers_to_test]
+        named += [
+            (f"targets.{target}", name) for target, by_tier in self.performance.targets.items() for name in by_tier
+        ]
+        for key, name in named:
+            if name not in known:
+                raise ValueError(
+                    f"performance.{key}: {name!r} is no tier of data_generation.tiers; accepted: {', '.join(known)}"
+                )
+        return self
 
-    Args:
-        path: a folder; "" takes `outputs/` of the project.
+    @property
+    def data_dir(self) -> Path:
+        """Folder of the local server's data, absolute."""
+        return (self.path.parent / Path(self.local_server.data_dir).expanduser()).resolve()
 
-    Returns:
-        Its absolute path.
-
-    Raises:
-        ConfigError: it cannot be made.
-    """
-    folder = _absolute(path) if path else _PROJECT / "outputs"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"Cannot make the output folder {folder}: {error.strerror}. Name another one.") from None
-    return folder
-
-
-def notebooks_folder() -> Path:
-    """Return the folder of the demo's notebooks."""
-    return _PROJECT / "notebooks"
-
-
-def _find_config() -> Path:
-    if named := os.environ.get(CONFIG_VARIABLE):
-        return Path(named).expanduser().resolve()
-    working = Path.cwd()
-    for folder in (working, *working.parents, _PROJECT):
-        if (folder / "config.yaml").is_file():
-            return folder / "config.yaml"
-    raise ConfigError(f"No config.yaml in {working} or above it. Work inside the project, or pass the file's path.")
-
-
-def _absolute(path: str | Path) -> Path:
-    try:
-        return Path(path).expanduser().resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # no such user, or a character that no path may have
-        raise ConfigError(f"{str(path)!r} is no path: {str(error).rstrip('.')}.") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe types, with two mistakes refused that YAML lets pass or answers with a bare ValueError."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        names = [key.value for key in keys]
-        for number, key in enumerate(keys):
-            if key.value in names[:number]:
-                raise yaml.constructor.ConstructorError(None, None, "this key stands there twice", key.start_mark)
-        return super().construct_mapping(node, deep)
-
-    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> dt.date:
-        try:
-            return super().construct_yaml_timestamp(node)
-        except ValueError as error:
-            raise yaml.constructor.ConstructorError(None, None, f"{error} (a date)", node.start_mark) from None
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
-
-
-def _explain_syntax(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.reader.ReaderError):
-        return f": character {error.position + 1} is none that a text file may hold"
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "not understood"
-    # What stands in quotes is out of the file; an alias or a tag may well be a password that begins with * or !.
-    hidden = re.sub(r"'[^'<]{3,}'", "(not shown)", problem).replace(r"character '\t' that", "a tab, which")
-    return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
-
-
-_SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
-
-
-def _refuse_secrets(value: Any, name: str, key: str = "") -> None:
-    if isinstance(value, dict):
-        for part, inner in value.items():
-            if _SECRET_TEXT.search(str(part)):
-                _refuse(name, f"a key in {key}" if key else "a key")
-            _refuse_secrets(inner, name, f"{key}.{part}" if key else str(part))
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            _refuse_secrets(inner, name, f"{key}[{position}]")
-    elif (isinstance(value, str) and _SECRET_TEXT.search(value)) or (
-        value is not None and _SECRET_KEY.search(key.rsplit(".", 1)[-1])
-    ):
-        _refuse(name, key or "it")
-
-
-def _refuse(name: str, where: str) -> None:
-    raise ConfigError(
-        f"{name}: {where} holds a connection string or a credential (not shown). Remove it from the file and set "
-        "the environment variable MONGODB_URI instead."
-    )
-
-
-def _names(section: type) -> str:
-    return ", ".join(field.name for field in fields(section) if field.name != "path")
-
-
-def _explain(error: ValidationError) -> str:
-    """Say the first few problems of a config file in its own terms, misspelt keys first."""
-    problems = error.errors(include_url=False)
-    unknown = [problem for problem in problems if problem["type"] in _UNKNOWN]
-    meant: set[tuple] = set()  # keys that are missing because another one is misspelt
-    sentences = []
-    for problem in unknown:
-        *section, key = problem["loc"]
-        accepted = [field.name for field in fields(_section_at(tuple(section))) if field.name != "path"]
-        close = difflib.get_close_matches(str(key), accepted, n=1)
-        meant.update((*section, name) for name in close)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        sentences.append(
-            f"unknown key {_dotted(problem['loc'])} (value {shown(problem['input'])}).{hint} Accepted: "
-            f"{', '.join(accepted)}."
+    def __repr__(self) -> str:
+        data = self.data_generation
+        return (
+            f"Config({self.path.name}: {data.target_volume:,} claims in {len(data.tiers)} tiers, "
+            f"{self.mongodb.database}.{self.mongodb.collection})"
         )
-    sentences += [
-        _explain_value(problem) for problem in problems if problem not in unknown and problem["loc"] not in meant
-    ]
-    return " ".join(list(dict.fromkeys(sentences))[:_MOST])
 
 
-def _explain_value(problem: dict[str, Any]) -> str:
-    key, kind, value = _dotted(problem["loc"]), problem["type"], shown(problem.get("input"))
-    if kind == "value_error":
-        return str(problem["ctx"]["error"]) + "."
-    if kind in ("missing", "missing_argument"):
-        return f"missing key {key}. Add it; README has every key with its default."
-    if kind == "invalid_key":
-        return f"{_dotted(problem['loc'][:-1]) or 'the file'} has the key {value}; accepted: names, as text."
-    if kind == "dataclass_type":
-        return f"{key}: {value} is not accepted; accepted: a section with {_names(_section_at(problem['loc']))}."
-    accepted = problem["msg"].removeprefix("Input should be ").removeprefix("String should ")
-    for pydantics, ours in _WORDS.items():
-        accepted = accepted.replace(pydantics, ours)
-    return f"{key}: {value} is not accepted; accepted: {accepted}."
-
-
-_MOST = 5
-_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
-_WORDS = {
-    "Tuple should have": "a list of",
-    "a valid tuple": "a list",
-    "a valid dictionary": "a mapping, such as {name: value}",
-    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
-    "have at": "text of at",
-}
-
-
-def _dotted(location: tuple) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-
-
-def _section_at(location: tuple) -> type:
-    """The dataclass that a path of keys and list positions leads to."""
-    section: Any = Config
-    for part in location:
-        if isinstance(part, str):
-            section = next(field.type for field in fields(section) if field.name == part)
-            while not is_dataclass(section):
-                section = get_args(section)[0]
-    return section
+def shown(value: Any) -> str:
+    """Return a value of the file as an error message shows it, cut at 80 characters."""
+    text = str(value) if isinstance(value, dt.date) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

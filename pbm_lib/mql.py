@@ -8,8 +8,6 @@ from typing import Any
 
 from bson import Decimal128, Int64, ObjectId, json_util
 
-__all__ = ["to_mql"]
-
 
 def to_mql(value: Any) -> str:
     """Return a filter, or a part of one, as one would type it in mongosh, with ISODate and ObjectId.

@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pbm_lib.config import Config, load_config
-from pbm_lib.connection import ConnectionString, open_client
-from pbm_lib.load import load_claims
-from pbm_lib.local_server import start_local_server, stop_local_server
-from pbm_lib.store import ClaimStore, connect, setup_collection
+from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server
+from pbm_lib.store.connection import ConnectionString, open_client
+from pbm_lib.store.local_server import start_local_server
 
 PROJECT = Path(__file__).resolve().parents[1]
 SMALL = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from pbm_lib.conditions import Conditions, Footprint, Machine
-from pbm_lib.config import Config
-from pbm_lib.performance_run import PerformanceRun
-from pbm_lib.run_file import Check, Level, RunSettings
-from pbm_lib.samples import Sample
+from pbm_lib import Config, PerformanceRun
+from pbm_lib.measure.conditions import Conditions, Machine
+from pbm_lib.measure.run_file import Check, Level, RunSettings
+from pbm_lib.measure.samples import Sample
+from pbm_lib.store.footprint import Footprint
 
 START = dt.datetime(2026, 11, 22, 8, 15, tzinfo=dt.UTC)
 FOOTPRINT = Footprint(

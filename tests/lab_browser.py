@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from servers import free_port, wait_for
 
-from pbm_lib.lab import lab_command
+from pbm_lib.cli.lab import lab_command
 
 TOKEN = "only-for-this-test"
 WIDTH, HEIGHT = 1_360, 1_000

@@ -17,11 +17,10 @@ import bson
 import psutil
 from bson.raw_bson import RawBSONDocument
 
-from pbm_lib.claim import ID
-from pbm_lib.config import Config, DataGenerationConfig, load_config
-from pbm_lib.generate import claim_generator
-from pbm_lib.load import load_claims
-from pbm_lib.store import ClaimStore, connect, setup_collection
+from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection
+from pbm_lib.claims.document import ID
+from pbm_lib.claims.generate import claim_generator
+from pbm_lib.config import DataGenerationConfig
 
 TIERS_30K = {
     "data_generation": {

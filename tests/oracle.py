@@ -9,11 +9,11 @@ from typing import Any
 from bson import ObjectId
 from pymongo import monitoring
 
-from pbm_lib.claim import BEGIN, END, ID, sample_claim
-from pbm_lib.connection import open_client
-from pbm_lib.cursor import decode_cursor, encode_cursor
-from pbm_lib.query import ClaimPage, count_claims, find_claims, iter_claims, make_query, query_identity
-from pbm_lib.store import ClaimStore
+from pbm_lib import ClaimPage, ClaimStore, count_claims, find_claims, iter_claims, sample_claim
+from pbm_lib.claims.document import BEGIN, END, ID
+from pbm_lib.query.cursor import decode_cursor, encode_cursor
+from pbm_lib.query.filters import make_query, query_identity
+from pbm_lib.store.connection import open_client
 
 TIN_A, TIN_B, TIN_EMPTY = "411234567", "411234568", "900000001"
 DAY_0 = dt.datetime(2024, 3, 1)

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from conftest import PROJECT, merged, small_settings, write_config
 
-from pbm_lib.config import _SECRET_KEY, Config, load_config, output_folder
-from pbm_lib.errors import ConfigError
+from pbm_lib import Config, ConfigError, load_config, output_folder
+from pbm_lib.config_file import _SECRET_KEY
 
 
 def refused(tmp_path, changes) -> str:

@@ -10,8 +10,9 @@ from pymongo.errors import (
     OperationFailure,
 )
 
-from pbm_lib import errors
-from pbm_lib.errors import PbmError, ServerUnavailable, explain_driver_error, redact, remember_secret
+from pbm_lib import PbmError, ServerUnavailable, errors
+from pbm_lib.errors import redact, remember_secret
+from pbm_lib.store.driver_errors import explain_driver_error, lacks_right
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +63,8 @@ def test_a_drivers_error_says_what_to_do(error, kind, told):
 
 
 def test_a_right_that_is_lacking_is_told_from_a_login_that_failed():
-    assert errors.lacks_right(of_atlas("user is not allowed to do action [collMod]"))
-    assert not errors.lacks_right(of_atlas("bad auth : authentication failed"))
+    assert lacks_right(of_atlas("user is not allowed to do action [collMod]"))
+    assert not lacks_right(of_atlas("bad auth : authentication failed"))
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from conftest import PROJECT
 
 import pbm_lib
-from pbm_lib.__main__ import main
-from pbm_lib.config import Config
-from pbm_lib.notebooks import NOTEBOOKS
+from pbm_lib import Config
+from pbm_lib.cli.main import main
+from pbm_lib.cli.notebooks import NOTEBOOKS
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 

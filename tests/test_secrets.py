@@ -16,13 +16,18 @@ from IPython.core.oinspect import Inspector
 from pymongo.errors import PyMongoError
 from secure_servers import DATABASE, PASSWORD, TRACES, files_with_traces, secure_server
 
-from pbm_lib.config import load_config
-from pbm_lib.errors import LoadError, PbmError, ServerUnavailable
-from pbm_lib.load import load_claims
-from pbm_lib.measure import run_performance
-from pbm_lib.query import find_claims
-from pbm_lib.roster import list_providers
-from pbm_lib.store import connect, setup_collection
+from pbm_lib import (
+    LoadError,
+    PbmError,
+    ServerUnavailable,
+    connect,
+    find_claims,
+    list_providers,
+    load_claims,
+    load_config,
+    run_performance,
+    setup_collection,
+)
 
 LARGER = {
     "data_generation": {

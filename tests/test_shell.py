@@ -165,7 +165,7 @@ def test_library_code_makes_no_call_that_one_system_alone_has():
     unsaid = re.compile(r"\b(open|read_text|write_text)\((?!.*(encoding=|\"r?b\"))")
     found = [
         f"{file.name}:{number}: {line.strip()}"
-        for file in sorted((PROJECT / "pbm_lib").glob("*.py"))
+        for file in sorted((PROJECT / "pbm_lib").rglob("*.py"))
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
         if alone.search(line) or unsaid.search(line)
     ]

@@ -34,14 +34,13 @@ from pymongo import MongoClient
 from saving import save
 
 import pbm_lib as pbm
-from pbm_lib.config import Config
-from pbm_lib.generate import claim_generator
-from pbm_lib.index import install_index
-from pbm_lib.load import _load
-from pbm_lib.load_state import missing_ranges
-from pbm_lib.local_server import start_local_server, stop_local_server
-from pbm_lib.reference import CLAIM_SYSTEMS, RECOVERY_METHODS
-from pbm_lib.store import ClaimStore, connect
+from pbm_lib import ClaimStore, Config, connect, stop_local_server
+from pbm_lib.claims.generate import claim_generator
+from pbm_lib.claims.reference import CLAIM_SYSTEMS, RECOVERY_METHODS
+from pbm_lib.load.load import _load
+from pbm_lib.load.state import missing_ranges
+from pbm_lib.store.index import install_index
+from pbm_lib.store.local_server import start_local_server
 
 NAIVE_CLAIMS = 5_000
 GENERATED_AT_30M = 300_000

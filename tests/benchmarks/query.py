@@ -21,10 +21,11 @@ from typing import Any
 from saving import save
 
 import pbm_lib as pbm
-from pbm_lib.claim import BEGIN, ID, TIN
-from pbm_lib.cursor import Boundary, encode_cursor
-from pbm_lib.query import make_query, query_identity, sort_order
-from pbm_lib.store import ClaimStore, covering_index
+from pbm_lib import ClaimStore, covering_index
+from pbm_lib.claims.document import BEGIN, ID, TIN
+from pbm_lib.query.cursor import encode_cursor
+from pbm_lib.query.filters import make_query, query_identity
+from pbm_lib.query.keyset import Boundary, sort_order
 
 WINDOW_DAYS = 90
 DEPTH = 0.9  # of the largest provider's claims

@@ -1,0 +1,143 @@
+"""The billing providers: who they are, how many claims each has. A pure function of the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from faker import Faker
+
+from ..config import Config, DataGenerationConfig
+from ..errors import InvalidQuery, check_kind
+from .reference import TIN_PREFIXES
+from .shuffle import Shuffle
+
+_PRACTICES = (
+    "Pharmacy", "Family Pharmacy", "Community Pharmacy", "Specialty Pharmacy", "Mail Order Pharmacy",
+    "Infusion Services", "Health Partners", "Medical Group", "Clinic", "Home Care", "Drug Store", "Care Center",
+)  # fmt: skip
+_LEGAL_FORMS = ("", " LLC", " Inc.", " PLLC", " Corp.")
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A billing provider of the demo.
+
+    Attributes:
+        tin: taxpayer identification number, nine digits.
+        npi: national provider identifier, ten digits, last one the Luhn check digit.
+        name: its name; made up.
+        provider_id: the PBM's own number for it.
+        tier: name of its tier in the config.
+        claim_count: claims it has once the load is complete.
+    """
+
+    tin: str
+    npi: str
+    name: str
+    provider_id: str
+    tier: str
+    claim_count: int
+
+    def __str__(self) -> str:
+        return f"{self.name} (TIN {self.tin}, {self.claim_count:,} claims)"
+
+
+@dataclass(frozen=True)
+class NamePools:
+    """Names that people and practices are made from."""
+
+    female: tuple[str, ...]
+    male: tuple[str, ...]
+    last: tuple[str, ...]
+
+
+def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
+    """Return the billing providers, those with the most claims first.
+
+    Args:
+        config: the settings.
+        tier: name of a tier; None returns all.
+
+    Returns:
+        The providers; the same list for the same seed and tiers.
+
+    Raises:
+        InvalidQuery: no tier of that name.
+    """
+    check_kind("config", config, Config, "a Config, such as store.config")
+    names = [known.name for known in config.data_generation.tiers]
+    if tier is not None and tier not in names:
+        raise InvalidQuery(f"tier: {tier!r} is not configured; accepted: {', '.join(names)}, or None for all.")
+    chosen = [provider for provider in provider_roster(config.data_generation) if tier in (None, provider.tier)]
+    return sorted(chosen, key=lambda provider: -provider.claim_count)
+
+
+@lru_cache(maxsize=4)
+def provider_roster(data: DataGenerationConfig) -> tuple[Provider, ...]:
+    """Return all billing providers in the config's order of tiers.
+
+    Args:
+        data: seed and tiers.
+
+    Returns:
+        The roster. TINs, NPIs and provider ids are unique in it.
+    """
+    sizes = [(tier.name, tier.claims_per_provider) for tier in data.tiers for _ in range(tier.providers)]
+    position = np.arange(len(sizes))
+    lasts = name_pools(data.seed).last
+    tins = Shuffle(len(TIN_PREFIXES) * 10**7, data.seed + 1)(position).tolist()
+    npis = (10**8 + Shuffle(2 * 10**8, data.seed + 2)(position)).tolist()
+    variants = len(lasts) * len(_PRACTICES) * len(_LEGAL_FORMS)
+    names = Shuffle(variants, data.seed + 3)(position % variants).tolist()
+    return tuple(
+        Provider(
+            tin=TIN_PREFIXES[tin // 10**7] + f"{tin % 10**7:07d}",
+            npi=f"{npi}{npi_check_digit(str(npi))}",
+            name=_practice_name(name, lasts),
+            provider_id=f"P{number:05d}",
+            tier=tier,
+            claim_count=claims,
+        )
+        for number, ((tier, claims), tin, npi, name) in enumerate(zip(sizes, tins, npis, names, strict=True), 1)
+    )
+
+
+@lru_cache(maxsize=4)
+def name_pools(seed: int) -> NamePools:
+    """Return the name pools of a seed; the only place where Faker is asked.
+
+    Args:
+        seed: non-negative.
+
+    Returns:
+        300 female and 300 male first names and 600 last names, with repetitions as Faker weighs them.
+    """
+    fake = Faker("en_US")
+    fake.seed_instance(seed)
+    return NamePools(
+        female=tuple(fake.first_name_female() for _ in range(300)),
+        male=tuple(fake.first_name_male() for _ in range(300)),
+        last=tuple(fake.last_name() for _ in range(600)),
+    )
+
+
+def npi_check_digit(nine_digits: str) -> int:
+    """Return the check digit of an NPI: the Luhn formula over 80840 and its nine digits (CMS, NPI standard).
+
+    Args:
+        nine_digits: the identifier without its check digit.
+
+    Returns:
+        A digit, 0 to 9.
+    """
+    digits = [int(digit) for digit in reversed("80840" + nine_digits)]
+    doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[::2])
+    return -(doubled + sum(digits[1::2])) % 10
+
+
+def _practice_name(number: int, lasts: tuple[str, ...]) -> str:
+    rest, form = divmod(number, len(_LEGAL_FORMS))
+    last, practice = divmod(rest, len(_PRACTICES))
+    return f"{lasts[last]} {_PRACTICES[practice]}{_LEGAL_FORMS[form]}"

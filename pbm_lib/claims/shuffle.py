@@ -1,0 +1,67 @@
+"""A seeded shuffle of 0..n-1 that is computed point by point, so that it needs no memory whatever n is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+_ROUNDS = 4
+
+
+def mixed(values: np.ndarray, salt: int) -> np.ndarray:
+    """Return 64 well-mixed bits for each value (the finaliser of SplitMix64).
+
+    Args:
+        values: uint64 array of any shape.
+        salt: picks one of 2**64 independent mixings.
+
+    Returns:
+        uint64 array of the same shape.
+    """
+    bits = values + np.uint64(salt % 2**64)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+class Shuffle:
+    """A bijection of 0..size-1: a Feistel network over a rectangle, walked until it lands inside.
+
+    The construction is Black and Rogaway's generalised Feistel cipher with cycle walking ("Ciphers with Arbitrary
+    Finite Domains", 2002); it shuffles, it keeps no secret.
+
+    Args:
+        size: number of values, at least 1.
+        seed: chooses the shuffle.
+    """
+
+    def __init__(self, size: int, seed: int):
+        self.size = size
+        self._width = math.isqrt(size - 1) + 1
+        self._height = -(-size // self._width)
+        self._salts = [int(salt) for salt in np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64)]
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        """Return where each position lands.
+
+        Args:
+            positions: integers, each 0 <= position < size.
+
+        Returns:
+            int64 array of the same shape, each 0 <= value < size.
+        """
+        values = self._once(positions.astype(np.uint64))
+        while (outside := values >= self.size).any():
+            values[outside] = self._once(values[outside])
+        return values.astype(np.int64)
+
+    def _once(self, values: np.ndarray) -> np.ndarray:
+        width, height = np.uint64(self._width), np.uint64(self._height)
+        left, right = values % width, values // width
+        for turn, salt in enumerate(self._salts):
+            if turn % 2:
+                right = (right + mixed(left, salt)) % height
+            else:
+                left = (left + mixed(right, salt)) % width
+        return right * width + left

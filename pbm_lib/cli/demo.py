@@ -1,0 +1,30 @@
+"""`python -m pbm_lib demo`: the four notebooks in order."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+
+from ..config_file import load_config, output_folder
+from ..store.local_server import running_server
+from .notebooks import NOTEBOOKS, run_notebook
+
+
+def run(options: argparse.Namespace) -> int:
+    """Execute the notebooks and say where the report is."""
+    config = load_config(options.config)
+    output = output_folder(options.output)
+    parameters = {"config_path": str(config.path), "output_dir": str(output)}
+    started = time.monotonic()
+    for name in NOTEBOOKS:
+        print(f"== {name}", flush=True)
+        began = time.monotonic()
+        run_notebook(name, output / "notebooks", parameters)
+        print(f"== {name} done in {time.monotonic() - began:.0f} s", flush=True)
+    print(f"Report: {output / 'performance_report.html'} (all in {time.monotonic() - started:.0f} s)")
+    if running_server(config):
+        command = shlex.join([sys.executable, "-m", "pbm_lib", "stop", "--config", str(config.path)])
+        print(f"The local server goes on, so that the notebooks find the claims. Stop it: {command}")
+    return 0

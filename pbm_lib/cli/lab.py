@@ -1,0 +1,64 @@
+"""`python -m pbm_lib lab`: JupyterLab with the demo's settings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from ..config_file import CONFIG_VARIABLE, load_config, notebooks_folder
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start JupyterLab and wait for its end."""
+    config = load_config(options.config)  # a mistake in it is said here, not in every notebook
+    print(f"JupyterLab opens in your browser, with the settings of {config.path}. Ctrl-C here ends it.", flush=True)
+    return run_lab(lab_command(notebooks_folder(), options.extra), config.path)
+
+
+def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
+    """Return the command line that starts JupyterLab on a folder.
+
+    It opens on the first notebook. The package's own `lab_settings/overrides.json` turns the news pop-up off, lays a
+    notebook out as a whole, so that it does not jump while it is scrolled, and saves only when asked to, so that the
+    notebooks stay as they were delivered. Jupyter's access token stays on. One Ctrl-C ends it.
+
+    Args:
+        folder: the notebooks' folder.
+        extra: further options for JupyterLab.
+
+    Returns:
+        Words for `subprocess`.
+    """
+    return [
+        sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}",
+        f"--LabApp.app_settings_dir={files(__package__) / 'lab_settings'}",
+        "--LabApp.default_url=/lab/tree/01_setup.ipynb",
+        "--MappingKernelManager.transport_encryption=auto",
+        "--ServerApp.answer_yes=True", "--ServerApp.log_level=WARN", "--LabApp.log_level=WARN",
+        *extra,
+    ]  # fmt: skip
+
+
+def run_lab(command: Sequence[str], config_file: Path) -> int:
+    """Run JupyterLab until it ends, with the notebooks' empty `config_path` leading to a settings file.
+
+    Args:
+        command: what `lab_command` returned.
+        config_file: the settings file.
+
+    Returns:
+        Its exit status.
+    """
+    environment = {**os.environ, CONFIG_VARIABLE: str(config_file)}
+    with subprocess.Popen(command, env=environment) as lab:
+        while True:
+            try:
+                return lab.wait()
+            except KeyboardInterrupt:
+                # The terminal sent it to JupyterLab as well, which ends its kernels before itself.
+                continue

@@ -1,0 +1,59 @@
+"""Run the demo, render a report from a run file, start JupyterLab, stop the local server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from ..errors import PbmError, redact
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: words of the command line; None takes the process's own.
+
+    Returns:
+        Exit status: 0 done, 1 an error that was said in a sentence, 130 interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    # Each command is a module of this folder, imported when it is asked for: stopping the server needs no charts.
+    command = import_module(f"..{options.command}", __name__)
+    try:
+        return command.run(options)
+    except PbmError as error:
+        print(f"{type(error).__name__}: {redact(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted. Run the same command again: the load goes on where it stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pbm_lib", description=f"Command line: {__doc__[0].lower()}{__doc__[1:]}"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+
+    demo = commands.add_parser("demo", help="execute the four notebooks in order and write the report")
+    _add_config(demo)
+    demo.add_argument("--output", default="", metavar="DIR", help="folder of the results (default: outputs/)")
+
+    lab = commands.add_parser("lab", help="start JupyterLab on the notebooks, with the demo's settings")
+    _add_config(lab)
+    lab.add_argument("extra", nargs="*", help="further options for JupyterLab, after --")
+
+    report = commands.add_parser("report", help="render the report of a saved run; needs no server")
+    report.add_argument("run_file", metavar="RUN.json")
+    report.add_argument("--baseline", metavar="RUN.json", help="a run to compare with, side by side")
+    report.add_argument("--output", default="", metavar="DIR", help="folder of the report (default: outputs/)")
+
+    stop = commands.add_parser("stop", help="stop the local server; the claims stay on disk")
+    _add_config(stop)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", default="", metavar="FILE", help="settings (default: config.yaml, found upward)")

@@ -1,0 +1,64 @@
+"""Run a notebook headless through papermill, and say in one sentence what stopped it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config as KernelSettings
+
+from ..config_file import notebooks_folder
+from ..errors import ConfigError, NotebookError, redact
+
+NOTEBOOKS = ("01_setup", "02_load", "03_explore", "04_performance")
+"""The notebooks of the demo, in order."""
+
+
+def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Path:
+    """Execute one notebook of the demo and keep the executed copy.
+
+    Args:
+        name: one of `NOTEBOOKS`.
+        output_dir: folder of the executed copy; made if it is missing.
+        parameters: values for its `parameters` cell.
+
+    Returns:
+        Path of the executed copy.
+
+    Raises:
+        ConfigError: the notebook has no parameter of that name.
+        NotebookError: a cell ended in an error.
+    """
+    source, target = notebooks_folder() / f"{name}.ipynb", output_dir / f"{name}.ipynb"
+    known = papermill.inspect_notebook(str(source))
+    if unknown := sorted(set(parameters) - set(known)):
+        raise ConfigError(f"{name} has no parameter {', '.join(unknown)}; accepted: {', '.join(known)}.")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of the libraries, not of the notebook
+            papermill.execute_notebook(
+                str(source),
+                str(target),
+                parameters=parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                stdout_file=sys.stdout,
+                record_timing=False,
+                store_widget_state=False,
+                coalesce_streams=True,
+                # Ending a kernel begins with an interrupt, which it may report on the terminal as an error.
+                extra_arguments=["--IPKernelApp.log_level=50"],
+                config=KernelSettings({"KernelManager": {"transport_encryption": "auto"}}),
+            )
+    except PapermillExecutionError as error:
+        # Of our own errors the message is all that a reader needs; of others, type and message.
+        raise NotebookError(
+            f"{name} stopped at cell {error.cell_index + 1}: {error.ename}: {redact(error.evalue).rstrip('.')}. "
+            f"The executed copy is {target}."
+        ) from None
+    return target

@@ -1,0 +1,17 @@
+"""`python -m pbm_lib report`: the report of a saved run."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..config_file import output_folder
+from ..measure.run import PerformanceRun
+from ..report.report import write_report
+
+
+def run(options: argparse.Namespace) -> int:
+    """Render the report and say what was written."""
+    baseline = PerformanceRun.load(options.baseline) if options.baseline else None
+    written = write_report(PerformanceRun.load(options.run_file), output_folder(options.output), baseline=baseline)
+    print(written)
+    return 0

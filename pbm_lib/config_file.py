@@ -1,0 +1,226 @@
+"""Read config.yaml and check it: every error names key, value and what is accepted. Also: the project's folders."""
+
+import datetime as dt
+import difflib
+import os
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from .config import (
+    Config,
+    shown,
+)
+from .errors import ConfigError
+
+CONFIG_VARIABLE = "PBM_LIB_CONFIG"
+"""Environment variable that names the settings file for whoever names none; `python -m pbm_lib lab` sets it."""
+
+_PROJECT = Path(__file__).resolve().parents[1]
+
+
+def load_config(path: str | Path | None = None) -> Config:
+    """Read and check the settings.
+
+    Args:
+        path: a YAML file. None or "" takes the one that the environment variable PBM_LIB_CONFIG names, or else
+            looks for config.yaml in the working folder and upward from it, then in the project that holds this package.
+
+    Returns:
+        The checked, immutable settings.
+
+    Raises:
+        ConfigError: the file is missing or not YAML, or a key is unknown, missing, of the wrong type or out of
+            range, the tiers do not add up, or the file holds a connection string or a password.
+    """
+    file = _absolute(path) if path else _find_config()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"Cannot read the config file {file}: {reason}. Pass the path of a config.yaml.") from None
+    try:
+        settings = yaml.load(text, _Loader)
+        _refuse_secrets(settings, file.name)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file.name} is not valid YAML{_explain_syntax(error)}.") from None
+    except RecursionError:
+        raise ConfigError(f"{file.name} is nested too deep. Take the project's config.yaml as a start.") from None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{file.name} is empty or no mapping; accepted: the sections {_names(Config)}.")
+    if "path" in settings:
+        raise ConfigError(f"{file.name}: unknown key path. Accepted: {_names(Config)}.")
+    try:
+        return TypeAdapter(Config).validate_python(settings | {"path": file})
+    except ValidationError as error:
+        raise ConfigError(f"{file.name}: {_explain(error)}") from None
+
+
+def output_folder(path: str | Path = "") -> Path:
+    """Return the folder for run files, charts and reports, making it if it is missing.
+
+    Args:
+        path: a folder; "" takes `outputs/` of the project.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    folder = _absolute(path) if path else _PROJECT / "outputs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"Cannot make the output folder {folder}: {error.strerror}. Name another one.") from None
+    return folder
+
+
+def notebooks_folder() -> Path:
+    """Return the folder of the demo's notebooks."""
+    return _PROJECT / "notebooks"
+
+
+def _find_config() -> Path:
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named).expanduser().resolve()
+    working = Path.cwd()
+    for folder in (working, *working.parents, _PROJECT):
+        if (folder / "config.yaml").is_file():
+            return folder / "config.yaml"
+    raise ConfigError(f"No config.yaml in {working} or above it. Work inside the project, or pass the file's path.")
+
+
+def _absolute(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, or a character that no path may have
+        raise ConfigError(f"{str(path)!r} is no path: {str(error).rstrip('.')}.") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe types, with two mistakes refused that YAML lets pass or answers with a bare ValueError."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        names = [key.value for key in keys]
+        for number, key in enumerate(keys):
+            if key.value in names[:number]:
+                raise yaml.constructor.ConstructorError(None, None, "this key stands there twice", key.start_mark)
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> dt.date:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, f"{error} (a date)", node.start_mark) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
+
+
+def _explain_syntax(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        return f": character {error.position + 1} is none that a text file may hold"
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "not understood"
+    # What stands in quotes is out of the file; an alias or a tag may well be a password that begins with * or !.
+    hidden = re.sub(r"'[^'<]{3,}'", "(not shown)", problem).replace(r"character '\t' that", "a tab, which")
+    return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
+
+
+_SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
+_SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
+
+
+def _refuse_secrets(value: Any, name: str, key: str = "") -> None:
+    if isinstance(value, dict):
+        for part, inner in value.items():
+            if _SECRET_TEXT.search(str(part)):
+                _refuse(name, f"a key in {key}" if key else "a key")
+            _refuse_secrets(inner, name, f"{key}.{part}" if key else str(part))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _refuse_secrets(inner, name, f"{key}[{position}]")
+    elif (isinstance(value, str) and _SECRET_TEXT.search(value)) or (
+        value is not None and _SECRET_KEY.search(key.rsplit(".", 1)[-1])
+    ):
+        _refuse(name, key or "it")
+
+
+def _refuse(name: str, where: str) -> None:
+    raise ConfigError(
+        f"{name}: {where} holds a connection string or a credential (not shown). Remove it from the file and set "
+        "the environment variable MONGODB_URI instead."
+    )
+
+
+def _names(section: type) -> str:
+    return ", ".join(field.name for field in fields(section) if field.name != "path")
+
+
+def _explain(error: ValidationError) -> str:
+    """Say the first few problems of a config file in its own terms, misspelt keys first."""
+    problems = error.errors(include_url=False)
+    unknown = [problem for problem in problems if problem["type"] in _UNKNOWN]
+    meant: set[tuple] = set()  # keys that are missing because another one is misspelt
+    sentences = []
+    for problem in unknown:
+        *section, key = problem["loc"]
+        accepted = [field.name for field in fields(_section_at(tuple(section))) if field.name != "path"]
+        close = difflib.get_close_matches(str(key), accepted, n=1)
+        meant.update((*section, name) for name in close)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        sentences.append(
+            f"unknown key {_dotted(problem['loc'])} (value {shown(problem['input'])}).{hint} Accepted: "
+            f"{', '.join(accepted)}."
+        )
+    sentences += [
+        _explain_value(problem) for problem in problems if problem not in unknown and problem["loc"] not in meant
+    ]
+    return " ".join(list(dict.fromkeys(sentences))[:_MOST])
+
+
+def _explain_value(problem: dict[str, Any]) -> str:
+    key, kind, value = _dotted(problem["loc"]), problem["type"], shown(problem.get("input"))
+    if kind == "value_error":
+        return str(problem["ctx"]["error"]) + "."
+    if kind in ("missing", "missing_argument"):
+        return f"missing key {key}. Add it; README has every key with its default."
+    if kind == "invalid_key":
+        return f"{_dotted(problem['loc'][:-1]) or 'the file'} has the key {value}; accepted: names, as text."
+    if kind == "dataclass_type":
+        return f"{key}: {value} is not accepted; accepted: a section with {_names(_section_at(problem['loc']))}."
+    accepted = problem["msg"].removeprefix("Input should be ").removeprefix("String should ")
+    for pydantics, ours in _WORDS.items():
+        accepted = accepted.replace(pydantics, ours)
+    return f"{key}: {value} is not accepted; accepted: {accepted}."
+
+
+_MOST = 5
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+_WORDS = {
+    "Tuple should have": "a list of",
+    "a valid tuple": "a list",
+    "a valid dictionary": "a mapping, such as {name: value}",
+    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
+    "have at": "text of at",
+}
+
+
+def _dotted(location: tuple) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+def _section_at(location: tuple) -> type:
+    """The dataclass that a path of keys and list positions leads to."""
+    section: Any = Config
+    for part in location:
+        if isinstance(part, str):
+            section = next(field.type for field in fields(section) if field.name == part)
+            while not is_dataclass(section):
+                section = get_args(section)[0]
+    return section

@@ -1,0 +1,58 @@
+"""How an object that is a handful of facts shows itself: label and value, line by line or as an HTML table."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+
+_WIDTH = 110
+
+
+def facts_text(title: str, facts: dict[str, str]) -> str:
+    """Return facts as text for a shell, a long value wrapped below itself.
+
+    Args:
+        title: the first line.
+        facts: label to value.
+    """
+    margin = max(map(len, facts)) + 4
+    lines = [title]
+    for label, value in facts.items():
+        lines += textwrap.wrap(
+            value, _WIDTH, initial_indent=f"  {label}".ljust(margin), subsequent_indent=" " * margin,
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    return "\n".join(lines)
+
+
+def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
+    """Return facts as an HTML table for a notebook.
+
+    Args:
+        facts: label to value.
+        code: labels whose values are code.
+    """
+    style = "style='text-align:left;vertical-align:top'"
+    cells = {
+        label: f"<code>{html.escape(value)}</code>" if label in code else html.escape(value)
+        for label, value in facts.items()
+    }
+    rows = "".join(f"<tr><th {style}>{label}</th><td {style}>{cell}</td></tr>" for label, cell in cells.items())
+    return f"<table>{rows}</table>"
+
+
+NOT_MEASURED = "not measured"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a time in ms as text, with as many digits as a reader can use; whole seconds from 1,000 ms on."""
+    if value is None:
+        return NOT_MEASURED
+    if value >= 999.5:
+        return f"{value / 1000:,.1f} s"
+    return f"{value:.0f} ms" if value >= 9.95 else f"{value:.1f} ms" if value >= 0.95 else f"{value:.2f} ms"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio as text: 2.3, 94, 1,200."""
+    return f"{ratio:,.0f}" if ratio >= 9.95 else f"{ratio:.1f}"

@@ -1,0 +1,40 @@
+"""What a notebook needs before it begins, and which earlier notebook provides it."""
+
+from __future__ import annotations
+
+from ..claims.document import ID
+from ..errors import LoadError
+from ..store.driver_errors import translated_driver_errors
+from ..store.store import ClaimStore
+from .state import load_settings, load_state
+
+
+def require_claims(store: ClaimStore) -> ClaimStore:
+    """Check that the collection is set up and holds this config's claims, all of them.
+
+    It trusts the state document that the load wrote after counting; it counts nothing itself.
+
+    Args:
+        store: an open store.
+
+    Returns:
+        The same store.
+
+    Raises:
+        LoadError: something is missing; the message names the notebook to run.
+    """
+    name = store.collection.full_name
+    with translated_driver_errors():
+        loaded = load_state(store)
+        empty = store.collection.find_one({}, {ID: 1}) is None
+    if store.index_name is None:
+        raise LoadError(f"{name} has no index for these queries. Run notebook 01_setup first, then 02_load.")
+    if empty or loaded is None:
+        raise LoadError(f"{name} holds no claims of this demo. Run notebook 02_load first.")
+    if loaded["settings"] != load_settings(store.config.data_generation):
+        raise LoadError(
+            f"{name} was loaded with other settings than the config's. Run notebook 02_load; it says which."
+        )
+    if loaded["state"] != "complete":
+        raise LoadError(f"{name} is not loaded completely. Run notebook 02_load again: it goes on where it stopped.")
+    return store

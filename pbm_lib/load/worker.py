@@ -1,0 +1,96 @@
+"""The loading process: generates batches of claims by number and inserts them."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+from functools import lru_cache
+from multiprocessing import connection, parent_process
+
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
+
+from ..claims.generate import claim_generator
+from ..config import Config
+from ..errors import LoadError, remember_secret
+from ..store.connection import open_client
+from ..store.driver_errors import explain_driver_error
+
+_RETRY_SECONDS = 45
+_DUPLICATE_KEY = 11000
+_EXPLAINED = {
+    121: "a claim does not pass the collection's validator; run setup_collection(store) and see its message",
+    14031: "the server's disk is full; free some space there",
+    8000: "the server refuses writes; on a free or Flex tier its storage limit may be reached",
+}
+
+_uri: str
+_config: Config
+
+
+def start_worker(uri: str, config: Config) -> None:
+    """Prepare this process: where to write, what to generate, and an end when the parent dies.
+
+    Args:
+        uri: connection string.
+        config: the settings.
+    """
+    global _uri, _config
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    remember_secret(uri)
+    _uri, _config = uri, config
+    # Claims are thousands of small dicts in no cycle: looking for cycles among them takes a third of the time.
+    gc.disable()
+
+
+@lru_cache(maxsize=1)
+def _collection() -> Collection:
+    # Few connections: an Atlas M10 takes 15 new ones a second.
+    client = open_client(_uri, serverSelectionTimeoutMS=5_000, maxPoolSize=1, serverMonitoringMode="poll")
+    return client[_config.mongodb.database][_config.mongodb.collection]
+
+
+def insert_batch(start: int, stop: int) -> int:
+    """Generate and insert the claims start to stop; those already there stay as they are.
+
+    Args:
+        start: first claim number, inclusive.
+        stop: last claim number, exclusive.
+
+    Returns:
+        Claims of this batch that were not there before.
+
+    Raises:
+        LoadError: the server refused them, or stayed away for 45 seconds.
+    """
+    claims = claim_generator(_config.data_generation).documents(start, stop)
+    deadline = time.monotonic() + _RETRY_SECONDS
+    pause = 0.2
+    while True:
+        try:
+            return len(_collection().insert_many(claims, ordered=False).inserted_ids)
+        except BulkWriteError as error:
+            # Never the whole details: they hold claims.
+            codes = {problem["code"] for problem in error.details["writeErrors"]} - {_DUPLICATE_KEY}
+            unsafe = {problem["code"] for problem in error.details["writeConcernErrors"]}
+            if not codes and not unsafe:
+                return error.details["nInserted"]
+            if codes or time.monotonic() > deadline:
+                code = min(codes or unsafe)
+                raise LoadError(f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}") from None
+        except AutoReconnect as error:
+            if time.monotonic() > deadline:
+                raise LoadError(str(explain_driver_error(error))) from None
+        except PyMongoError as error:
+            raise LoadError(str(explain_driver_error(error))) from None
+        time.sleep(pause)
+        pause = min(2.0, pause * 2)
+
+
+def _end_with_parent() -> None:
+    connection.wait([parent_process().sentinel])
+    os._exit(1)

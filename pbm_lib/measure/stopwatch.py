@@ -1,0 +1,118 @@
+"""Time one call, and know whether it failed or was repeated by the driver."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.monitoring import CommandListener
+
+from ..errors import PbmError
+from ..store.connection import open_client
+from ..store.store import ClaimStore
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """Make a call and time it; an error is the caller's.
+
+    Args:
+        call: takes nothing.
+
+    Returns:
+        Its answer, and how long it took in ms, on a monotonic clock.
+    """
+    started = time.perf_counter()
+    answer = call()
+    return answer, (time.perf_counter() - started) * 1000
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One call: its answer, its time in ms, commands that failed on the way, and the kind of error it ended with."""
+
+    answer: Any
+    ms: float
+    retries: int = 0
+    error: str | None = None
+
+
+class Stopwatch:
+    """Times calls on a client of its own, on which it sees commands that fail and are sent again.
+
+    A retried read returns as if nothing had happened, only later; the driver tells nobody but its listeners.
+    """
+
+    def __init__(self) -> None:
+        self._listener = _FailedCommands()
+
+    @contextmanager
+    def measured(self, store: ClaimStore, clients: int) -> Iterator[ClaimStore]:
+        """Open the same claims on a new client that this watch listens to.
+
+        Args:
+            store: an open store.
+            clients: calls that will be made at once at most.
+
+        Yields:
+            A store like the one given; closed at the end of the block.
+        """
+        options = {"event_listeners": [self._listener], "maxPoolSize": max(clients, 1) + 1}
+        with open_client(store._uri, **options) as client:
+            collection = client.get_database(store.collection.database.name).get_collection(
+                store.collection.name, codec_options=store.collection.codec_options
+            )
+            yield ClaimStore(collection, store.config, store.server, store._uri)
+
+    def time(self, call: Callable[[], Any]) -> Timing:
+        """Make a call and time it, nothing else.
+
+        Args:
+            call: takes nothing; its answer is kept beside the time.
+
+        Returns:
+            The timing. An error of the server or the way to it is part of it and is not raised.
+        """
+        failed_before = self._listener.count
+        started = time.perf_counter()
+        try:
+            answer = call()
+        except (PbmError, PyMongoError) as error:
+            ms = (time.perf_counter() - started) * 1000
+            return Timing(None, ms, max(self._listener.count - failed_before - 1, 0), _kind(error))
+        ms = (time.perf_counter() - started) * 1000
+        return Timing(answer, ms, self._listener.count - failed_before)
+
+
+class _FailedCommands(CommandListener):
+    """Counts failed commands, for each thread by itself: the driver calls a listener in the thread of the call."""
+
+    def __init__(self) -> None:
+        self._of_thread = threading.local()
+
+    @property
+    def count(self) -> int:
+        """Failed commands of this thread so far."""
+        return getattr(self._of_thread, "count", 0)
+
+    def started(self, event: Any) -> None:
+        pass
+
+    def succeeded(self, event: Any) -> None:
+        pass
+
+    def failed(self, event: Any) -> None:
+        self._of_thread.count = self.count + 1
+
+
+def _kind(error: Exception) -> str:
+    # The kind alone: a driver's message may name hosts, and a run file travels.
+    cause = error if isinstance(error, PyMongoError) else error.__context__
+    if not isinstance(cause, PyMongoError):
+        return type(error).__name__
+    code = f", code {cause.code}" if isinstance(cause, OperationFailure) and cause.code else ""
+    return f"{type(cause).__name__}{code}"

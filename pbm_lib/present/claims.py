@@ -1,0 +1,130 @@
+"""What the generated claims are like: a sample of them as a table, in numbers and as a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from pandas import DataFrame, Series
+
+from ..claims.generate import claim_generator
+from ..config import Config
+from ..report.style import BLUE, GREY, figure_titled, plain_ticks, styled
+
+_PIECES = 1_000
+
+
+def claims_sample(config: Config, count: int = 20_000):
+    """Generate claims from evenly spread stretches of the whole period, without a server.
+
+    Args:
+        config: the settings.
+        count: claims wanted, at least 1; fewer if the volume is smaller.
+
+    Returns:
+        A pandas DataFrame, a row a claim: begin, days (0 for one that ends the day it begins), system, overpayment and
+        recouped in US dollars, recovery, member, tin, age in years at the begin date.
+    """
+    volume = config.data_generation.target_volume
+    pieces = min(_PIECES, count, volume)
+    length = min(count, volume) // pieces
+    generator, rows = claim_generator(config.data_generation), []
+    for piece in range(pieces):
+        start = (volume - length) * piece // max(1, pieces - 1)
+        for claim in generator.documents(start, start + length):
+            begin, amounts = claim["serviceBeginDate"], claim["processedAmounts"]
+            patient = claim["patientInformation"]
+            rows.append(
+                (
+                    begin,
+                    (claim["serviceEndDate"] - begin).days,
+                    claim["identifiers"]["claimSystemCode"],
+                    float(amounts["overpaymentAmount"]["amount"].to_decimal()),
+                    float(amounts["recoupedAmount"]["amount"].to_decimal()),
+                    claim["recoveryMethod"],
+                    patient["memberId"],
+                    claim["billingProvider"]["providerTin"],
+                    (begin - patient["dateOfBirth"]).days / 365.25,
+                )
+            )
+    columns = ["begin", "days", "system", "overpayment", "recouped", "recovery", "member", "tin", "age"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def claims_summary(sample: DataFrame):
+    """Return the distributions of a sample in numbers, as a pandas DataFrame: what, value.
+
+    Args:
+        sample: what `claims_sample` returned.
+    """
+    overpaid = sample[sample["overpayment"] > 0]
+    longer = sample[sample["days"] > 0]["days"]
+    weekend = sample["begin"].dt.day_of_week >= 5
+    rows = [
+        ("claims in the sample", f"{len(sample):,}"),
+        ("begin and end on the same day", f"{(sample['days'] == 0).mean():.0%}"),
+        (
+            "days of the others, median and longest",
+            _of(longer, lambda days: f"{days.median():.0f} and {days.max():.0f}"),
+        ),
+        ("begin on a weekend (2 of 7 days)", f"{weekend.mean():.0%}"),
+        ("have an overpayment", f"{len(overpaid) / len(sample):.0%}"),
+        (
+            "overpayment, median and mean",
+            _of(overpaid["overpayment"], lambda usd: f"{usd.median():,.0f} and {usd.mean():,.0f} USD"),
+        ),
+        ("of these, something was recouped", _of(overpaid["recouped"], lambda usd: f"{(usd > 0).mean():.0%}")),
+        ("patient's age, median", f"{sample['age'].median():.0f} years"),
+    ]
+    rows += [
+        (f"claim system {code}", f"{share:.0%}")
+        for code, share in sample["system"].value_counts(normalize=True).items()
+    ]
+    return pd.DataFrame(rows, columns=["what", "value"])
+
+
+def _of(values: Series, described: Callable[[Series], str]) -> str:
+    return described(values) if len(values) else "none in the sample"
+
+
+@styled
+def claims_chart(sample: DataFrame) -> Figure:
+    """Return three panels: claims a month, days from begin to end, overpayments on a log axis.
+
+    Args:
+        sample: what `claims_sample` returned.
+
+    Returns:
+        A figure.
+    """
+    same_day = (sample["days"] == 0).mean()
+    overpaid = sample.loc[sample["overpayment"] > 0, "overpayment"]
+    title = f"{same_day:.0%} of the claims begin and end on the same day; the longest lasts {sample['days'].max()} days"
+    figure = figure_titled(title, width=9.6, height=3.2)
+    months, days, amounts = figure.subplots(1, 3)
+    by_month = sample.groupby(sample["begin"].dt.to_period("M")).size()
+    months.plot(by_month.index.to_timestamp(), by_month, color=BLUE)
+    months.set_ylim(0)
+    months.set_title("Begin dates, by month")
+    months.set_ylabel(f"claims of the {len(sample):,} sampled")
+    dates = AutoDateLocator(minticks=3, maxticks=6)
+    months.xaxis.set_major_locator(dates)
+    months.xaxis.set_major_formatter(ConciseDateFormatter(dates, show_offset=False))
+    longer = sample.loc[sample["days"] > 0, "days"]
+    days.hist(longer, bins=np.arange(0.5, sample["days"].max() + 1.5), color=BLUE)
+    days.set_title("Days, of those that last longer")
+    if len(overpaid):
+        amounts.hist(overpaid, bins=np.geomspace(overpaid.min(), overpaid.max() + 0.01, 40), color=BLUE)
+        middle = overpaid.median()
+        amounts.axvline(middle, color=GREY, linestyle="--", linewidth=1)
+        at_top = {"textcoords": "offset points", "va": "top", "color": GREY}
+        amounts.annotate(
+            f"median {middle:,.0f}", (middle, 1), xycoords=("data", "axes fraction"), xytext=(26, -2), **at_top
+        )
+        amounts.set_xscale("log")
+        plain_ticks(amounts.xaxis)
+    amounts.set_title("Overpayments in USD (log scale)")
+    return figure

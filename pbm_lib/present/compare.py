@@ -1,0 +1,163 @@
+"""Two ways to the same claims, side by side, for the explorer notebook: same answer first, then the time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ..claims.document import TIN
+from ..errors import InvalidQuery
+from ..measure.questions import cursor_after
+from ..measure.stopwatch import timed
+from ..query.explain import QueryPlan, explain_claims
+from ..query.find import count_claims, find_claims
+from ..query.keyset import sort_order
+from ..store.driver_errors import translated_driver_errors
+from ..store.store import ClaimStore, covering_index
+from .notes import Note
+
+_REPEATS = 3
+
+
+def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = None):
+    """Read the same page by skip/limit and by keyset, at several depths of a provider's claims.
+
+    Each time is the median of three, the two ways taking turns; finding the place where the keyset page begins is not
+    part of it, as a reader who pages has it from the page before.
+
+    Args:
+        store: a loaded store.
+        tin: the billing provider's TIN, nine digits.
+        depths: claims before the page, each 0 or more and below the provider's claims; None takes 0, 1 %, 10 %, 50 %
+            and 90 % of them.
+
+    Returns:
+        A pandas DataFrame, a row a depth: depth, same claims, skip/limit ms, keyset ms, ratio.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+    """
+    total = count_claims(store, tin)
+    if depths is None:
+        depths = sorted({total * percent // 100 for percent in (0, 1, 10, 50, 90)})
+    if not all(type(depth) is int and 0 <= depth < max(total, 1) for depth in depths):
+        raise InvalidQuery(
+            f"depths: {list(depths)!r} are not accepted; accepted: whole numbers from 0 to {total - 1:,}."
+        )
+    size, rows = store.config.query.default_page_size, []
+    for depth in depths:
+        token = cursor_after(store, tin, depth)
+
+        def by_skip(depth: int = depth) -> list[dict[str, Any]]:
+            with translated_driver_errors():
+                found = store.collection.find(
+                    {TIN: tin}, sort=sort_order(None), skip=depth, limit=size, batch_size=size
+                )
+                return found.to_list()
+
+        def by_keyset(token: str | None = token) -> list[dict[str, Any]]:
+            return list(find_claims(store, tin, cursor=token, with_total=False))
+
+        (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(by_skip, by_keyset)
+        rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / keyset_ms))
+    return pd.DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
+
+
+def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end: dt.date | None = None):
+    """Ask for one range with both plans, once each: the same page and total, and what either costs.
+
+    Args:
+        store: a loaded store.
+        tin: the billing provider's TIN, nine digits.
+        start: first service date, inclusive; None: no limit.
+        end: last service date, inclusive; None: no limit.
+
+    Returns:
+        A pandas DataFrame with a column a plan: page ms, total ms, claims on the page, total, and whether both plans
+        gave the same page and total.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+    """
+    answers = {}
+    for plan in ("plain", "bounded"):
+        page, page_ms = timed(lambda plan=plan: find_claims(store, tin, start, end, with_total=False, plan=plan))
+        total, total_ms = timed(lambda plan=plan: count_claims(store, tin, start, end, plan=plan))
+        answers[plan] = (page.documents, total, page_ms, total_ms)
+    same = answers["plain"][:2] == answers["bounded"][:2]
+    columns = {
+        f"{plan} plan": (f"{page_ms:,.0f}", f"{total_ms:,.0f}", f"{len(documents):,}", f"{total:,}", str(same))
+        for plan, (documents, total, page_ms, total_ms) in answers.items()
+    }
+    return pd.DataFrame(
+        columns, index=["page, ms", "total, ms", "claims on the page", "total", "same claims, same total"]
+    )
+
+
+def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *, build: bool):
+    """Ask for one range with the three-field index and with the covering one, and switch back whatever happens.
+
+    Args:
+        store: a loaded store.
+        tin: the billing provider's TIN, nine digits.
+        start: first service date, inclusive.
+        end: last service date, inclusive.
+        build: whether the covering index may be built on the server; on three million claims that takes some 15 s.
+
+    Returns:
+        A pandas DataFrame with a column an index: what the server examined, page ms, total ms, total; or a note, where
+        building was not allowed.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+        SetupError: the database user may not build an index, or another one is in the way.
+    """
+    if not build:
+        return Note("Not run: try_covering_index is False, so nothing was built on the server.")
+
+    def asked() -> dict[str, str]:
+        plan = explain_claims(store, tin, start, end)
+        page, page_ms = timed(lambda: find_claims(store, tin, start, end, with_total=False))
+        total, total_ms = timed(lambda: count_claims(store, tin, start, end))
+        pages.append(page.documents)
+        return {
+            "keys examined": f"{plan.keys_examined:,}",
+            "documents examined": f"{plan.docs_examined:,}",
+            "page, ms": f"{page_ms:,.0f}",
+            "total, ms": f"{total_ms:,.0f}",
+            "total": f"{total:,}",
+        }
+
+    pages: list[tuple] = []
+    columns = {"three fields": asked()}
+    with covering_index(store):
+        columns["with serviceEndDate"] = asked()
+    frame = pd.DataFrame(columns)
+    frame.loc["same claims on the page"] = str(pages[0] == pages[1])
+    return frame
+
+
+def plans_frame(*plans: QueryPlan):
+    """Return explained queries side by side, as a pandas DataFrame with a column a query.
+
+    Args:
+        plans: what `explain_claims` or `explain_count` returned.
+    """
+    # Without the stages in words, which a table of this width would cut off.
+    columns = [
+        {**{key: value for key, value in plan.facts().items() if key not in ("Plan", "Query")},
+         "Stages": " < ".join(plan.stages)}
+        for plan in plans
+    ]  # fmt: skip
+    for column, plan in zip(columns, plans, strict=True):
+        column["Stages"] = " < ".join(plan.stages)  # the names alone: the words beside them are cut off in a table
+    return pd.DataFrame(columns, index=[plan.part or f"{plan.plan} plan" for plan in plans]).T
+
+
+def _take_turns(*ways: Callable[[], Any]) -> list[tuple[Any, float]]:
+    taken = [[timed(way) for way in ways] for _ in range(_REPEATS)]
+    return [(turns[0][0], statistics.median(ms for _, ms in turns)) for turns in zip(*taken, strict=True)]

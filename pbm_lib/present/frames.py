@@ -1,0 +1,81 @@
+"""Settings, roster and claims as a reader of the notebooks sees them."""
+
+from __future__ import annotations
+
+import pandas as pd
+from pandas import DataFrame
+from pandas.io.formats.style import Styler
+
+from ..claims.roster import list_providers
+from ..config import Config
+from ..mql import to_mql
+from ..store.driver_errors import translated_driver_errors
+from ..store.footprint import measure_footprint
+from ..store.store import ClaimStore
+
+
+def table(frame: DataFrame) -> Styler:
+    """Return a frame styled for a reader: no index, words to the left, numbers with thousands separators.
+
+    Args:
+        frame: any pandas DataFrame with named columns.
+
+    Returns:
+        A pandas Styler.
+    """
+    words = list(frame.select_dtypes(exclude="number").columns)
+    style = frame.style.format(precision=1, thousands=",", na_rep="").hide()
+    style = style.set_properties(subset=words, **{"text-align": "left"}).set_properties(**{"white-space": "nowrap"})
+    heads = {name: [{"selector": "th", "props": "text-align: left"}] for name in words}
+    return style.set_table_styles(heads, overwrite=False)
+
+
+def tiers_frame(config: Config):
+    """Return the roster by tier as a pandas DataFrame: tier, providers, claims each, claims in all, an example.
+
+    Args:
+        config: the settings.
+    """
+    rows = []
+    for tier in config.data_generation.tiers:
+        example = list_providers(config, tier.name)[0]
+        rows.append(
+            (tier.name, tier.providers, tier.claims_per_provider, tier.claims, f"{example.name}, {example.tin}")
+        )
+    return pd.DataFrame(rows, columns=["tier", "providers", "claims each", "claims in all", "for example"])
+
+
+def indexes_frame(store: ClaimStore):
+    """Return the collection's indexes as the server has them, as a pandas DataFrame: name, key.
+
+    Args:
+        store: an open store.
+    """
+    with translated_driver_errors():
+        indexes = store.collection.index_information()
+    rows = [(name, to_mql(dict(index["key"]))) for name, index in indexes.items()]
+    return pd.DataFrame(rows, columns=["index", "key"])
+
+
+def footprint_frame(store: ClaimStore):
+    """Return what the claims take on the server, as a pandas DataFrame: what, size.
+
+    Args:
+        store: a loaded store.
+    """
+    sizes = measure_footprint(store)
+    rows = [
+        ("claims", f"{sizes.claims:,}"),
+        ("documents, as BSON", _megabytes(sizes.data_bytes)),
+        ("documents, on disk", _megabytes(sizes.storage_bytes)),
+        ("compression", f"{sizes.data_bytes / max(sizes.storage_bytes, 1):.1f} to 1"),
+        *((f"index {name}", _megabytes(size)) for name, size in sizes.index_bytes.items()),
+        ("indexes together", _megabytes(sizes.total_index_bytes)),
+    ]
+    if store.server.cache_bytes:
+        rows.append(("the server's cache", f"{store.server.cache_bytes / 2**30:.2g} GB"))
+    return pd.DataFrame(rows, columns=["what", "size"])
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

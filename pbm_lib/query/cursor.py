@@ -1,0 +1,112 @@
+"""Cursor tokens: where a page ends, tied to the query it came from, safe to hand to a client and take back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import bson
+from bson import json_util
+
+from ..errors import InvalidCursor, PbmError
+from .keyset import Boundary, is_sortable
+
+_VERSION = 1
+_MAX_LENGTH = 4_000
+_DIRECTIONS = ("next", "prev")
+_JSON = json_util.JSONOptions(
+    json_mode=json_util.JSONMode.CANONICAL,
+    tz_aware=False,
+    tzinfo=None,
+    datetime_conversion=bson.DatetimeConversion.DATETIME_AUTO,
+)
+
+
+def encode_cursor(boundary: Boundary, query: list[Any]) -> str:
+    """Return the token of a boundary.
+
+    Args:
+        boundary: the place.
+        query: what identifies the query; the token is valid for an equal one alone.
+
+    Returns:
+        URL-safe ASCII text without padding. It is opaque, not secret: it holds a date and an `_id`.
+
+    Raises:
+        PbmError: the `_id` is too long for a token, which an `_id` of this program's never is.
+    """
+    content = [_VERSION, boundary.direction, boundary.inclusive, list(boundary.key)]
+    text = _dumps([*content, _fingerprint(content, query)])
+    token = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    if len(token) > _MAX_LENGTH:
+        raise PbmError(
+            f"The claim at the edge of this page has an _id too long to page on from (a token of {len(token):,} "
+            f"characters, at most {_MAX_LENGTH:,}). Take another page_size, or read them all with iter_claims."
+        )
+    return token
+
+
+def decode_cursor(token: Any, query: list[Any]) -> Boundary:
+    """Return the boundary of a token.
+
+    Args:
+        token: what `encode_cursor` returned.
+        query: the query that the page is wanted of.
+
+    Returns:
+        The boundary.
+
+    Raises:
+        InvalidCursor: the token is not one of ours, is damaged, or belongs to another query.
+    """
+    if not isinstance(token, str):
+        raise InvalidCursor(
+            f"cursor: {type(token).__name__} is not accepted; accepted: a page's next_cursor or prev_cursor."
+        )
+    if not 0 < len(token) <= _MAX_LENGTH:
+        raise InvalidCursor(
+            "cursor: the token is empty or too long. Start again from the first page, without a cursor."
+        )
+    # Whoever can write base64 decides what is parsed here, and the parsers of Extended JSON raise a dozen unrelated
+    # errors. Each means the same: not a token of ours.
+    try:
+        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
+        version, *content = json_util.loads(text, json_options=_JSON)
+    except Exception:
+        raise _damaged() from None
+    if version != _VERSION or type(version) is not int:
+        raise InvalidCursor("cursor: the token is of another version of this program. Start again from the first page.")
+    try:
+        boundary = _boundary(*content)
+        expected = encode_cursor(boundary, query)
+    except Exception:
+        raise _damaged() from None
+    # The whole token, not its fingerprint alone: base64 and JSON both have several spellings of one value.
+    if expected != token:
+        raise InvalidCursor(
+            "cursor: the token belongs to another query, or is damaged. Use it with the TIN and dates of the page "
+            "that it came from, or start again from the first page."
+        )
+    return boundary
+
+
+def _boundary(direction: Any, inclusive: Any, key: Any, _fingerprint: Any) -> Boundary:
+    begin, _id = key
+    if direction not in _DIRECTIONS or type(inclusive) is not bool or not (is_sortable(begin) and is_sortable(_id)):
+        raise ValueError
+    # A fingerprint is no signature: what it vouches for must still be something that the server can be asked.
+    bson.encode({"begin": begin, "_id": _id})
+    return Boundary(direction, (begin, _id), inclusive)
+
+
+def _fingerprint(content: list[Any], query: list[Any]) -> str:
+    return hashlib.sha256(_dumps([content, query]).encode()).hexdigest()[:32]
+
+
+def _dumps(value: Any) -> str:
+    return json_util.dumps(value, json_options=_JSON, separators=(",", ":"))
+
+
+def _damaged() -> InvalidCursor:
+    return InvalidCursor("cursor: the token is damaged or not from this program. Start again from the first page.")

@@ -1,0 +1,239 @@
+"""What the server does for a query: the MQL sent, the index and stages, keys and documents examined."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..claims.document import END
+from ..display import facts_html, facts_text
+from ..mql import to_mql
+from ..store.driver_errors import translated_driver_errors
+from ..store.store import ClaimStore
+from .cursor import decode_cursor
+from .filters import ClaimQuery, checked_page_size, make_query, query_identity
+from .keyset import sort_order
+
+_PARTS = ("begin in the range", "begin before it")
+# The server's names of its stages, in words, in the order in which the work is done.
+_IN_WORDS = {
+    "COLLSCAN": "reads every document of the collection",
+    "COUNT_SCAN": "counts keys in the index",
+    "IXSCAN": "walks the index",
+    "SORT_MERGE": "merges walks of the index in order",
+    "FETCH": "fetches documents",
+    "SORT": "sorts in memory",
+    "LIMIT": "stops after the page",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class QueryPlan:
+    """How the server answered one query.
+
+    Attributes:
+        plan: "bounded" or "plain".
+        mql: the query as one would type it in mongosh.
+        index: name of the index used; None if none was.
+        stages: names of the stages, outermost first.
+        keys_examined: index keys looked at.
+        docs_examined: documents fetched.
+        returned: documents returned, or counted.
+        server_ms: time that the server reports for it, in whole ms.
+        part: for a total that is counted in two parts, which of them; else None.
+    """
+
+    plan: str
+    mql: str
+    index: str | None
+    stages: tuple[str, ...]
+    keys_examined: int
+    docs_examined: int
+    returned: int
+    server_ms: int
+    part: str | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Return label to value, as a customer reads them."""
+        steps = [words for stage, words in _IN_WORDS.items() if stage in self.stages]
+        # Without a first date both plans send the same query: nothing to tell them apart by.
+        plan = {"Plan": self.plan if self.part is None else f"{self.plan}, {self.part}"} if END in self.mql else {}
+        return {
+            **plan,
+            "Query": self.mql,
+            "Index": self.index or "none",
+            "Stages": f"{' < '.join(self.stages)}" + (f" ({', '.join(steps)})" if steps else ""),
+            "Keys examined": self._per_claim(self.keys_examined),
+            "Documents examined": self._per_claim(self.docs_examined),
+            "Returned": f"{self.returned:,}",
+            "Time on the server": f"{self.server_ms:,} ms" if self.server_ms else "under 1 ms",
+        }
+
+    def _per_claim(self, examined: int) -> str:
+        if examined <= self.returned + 2 or not self.returned:  # a merge or a count looks at the next key as well
+            return f"{examined:,}"
+        return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
+
+    def __repr__(self) -> str:
+        return facts_text("QueryPlan", self.facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self.facts(), code=("Query",))
+
+
+def explain_claims(
+    store: ClaimStore,
+    tin: str,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    *,
+    page_size: int | None = None,
+    cursor: str | None = None,
+    plan: str = "bounded",
+) -> QueryPlan:
+    """Run the query of one page on the server and return how it was answered.
+
+    It explains the page alone; `find_claims` reads one claim more, to know whether another page follows.
+
+    Args:
+        store: an open store.
+        tin: the billing provider's TIN, nine digits.
+        start: first service date, inclusive; None: no limit.
+        end: last service date, inclusive; None: no limit.
+        page_size: claims on the page; None takes `query.default_page_size`.
+        cursor: token of the page; None for the first.
+        plan: "bounded" or "plain".
+
+    Returns:
+        The plan with what it examined; `plan` says which of the two was in force.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+        InvalidCursor: the cursor is damaged or belongs to another query.
+        ServerUnavailable: the server went away.
+    """
+    query = make_query(store, tin, start, end, plan=plan)
+    filter_, order, limit = _page_parts(store, query, page_size, cursor)
+    command = {"find": store.collection.name, "filter": filter_, "sort": order, "limit": limit}
+    return _explain(store, command, query.plan, page_mql(store, query, page_size=limit, cursor=cursor))
+
+
+def explain_count(
+    store: ClaimStore,
+    tin: str,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    *,
+    plan: str = "bounded",
+) -> list[QueryPlan]:
+    """Run the counts behind a total on the server and return how each was answered.
+
+    Args:
+        store: an open store.
+        tin: the billing provider's TIN, nine digits.
+        start: first service date, inclusive; None: no limit.
+        end: last service date, inclusive; None: no limit.
+        plan: "bounded" or "plain".
+
+    Returns:
+        One plan a count: with the bounded plan and a start these are the claims that begin in the range, then the
+        carry-ins; else a single one. `returned` is the count itself.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+        ServerUnavailable: the server went away.
+    """
+    query = make_query(store, tin, start, end, plan=plan)
+    # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on every
+    # server version.
+    plans = [
+        _explain(store, {"count": store.collection.name, "query": filter_}, query.plan, mql)
+        for filter_, mql in zip(query.count_filters(), count_mql(store, query), strict=True)
+    ]
+    return plans if len(plans) == 1 else [replace(plan, part=part) for plan, part in zip(plans, _PARTS, strict=True)]
+
+
+def page_mql(store: ClaimStore, query: ClaimQuery, *, page_size: int | None = None, cursor: str | None = None) -> str:
+    """Return the query of one page as one would type it in mongosh, without running it.
+
+    Args:
+        store: names the collection.
+        query: the checked query.
+        page_size: claims on the page; None takes `query.default_page_size`.
+        cursor: token of the page; None for the first.
+
+    Returns:
+        MQL on one line.
+
+    Raises:
+        InvalidCursor: the cursor is damaged or belongs to another query.
+    """
+    filter_, order, limit = _page_parts(store, query, page_size, cursor)
+    return f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
+
+
+def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
+    """Return the counts behind a total as one would type them in mongosh, without running them.
+
+    Args:
+        store: names the collection.
+        query: the checked query.
+
+    Returns:
+        MQL, a line a count.
+    """
+    return [f"db.{store.collection.name}.countDocuments({to_mql(part)})" for part in query.count_filters()]
+
+
+def _page_parts(store: ClaimStore, query: ClaimQuery, page_size: int | None, cursor: str | None):
+    limit = checked_page_size(store, page_size)
+    boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
+    return query.filter(boundary), dict(sort_order(boundary)), limit
+
+
+def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) -> QueryPlan:
+    with translated_driver_errors():
+        # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
+        answer = store.collection.database.command(
+            "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
+        )
+    stats = answer["executionStats"]
+    stages = list(_named(answer["queryPlanner"]["winningPlan"], "stage"))
+    counted = list(_named(stats["executionStages"], "nCounted"))
+    return QueryPlan(
+        plan=plan,
+        mql=mql,
+        index=next(_named(answer["queryPlanner"]["winningPlan"], "indexName"), None),
+        stages=tuple(stages),
+        keys_examined=stats["totalKeysExamined"],
+        docs_examined=stats["totalDocsExamined"],
+        returned=sum(counted) if counted else stats["nReturned"],  # each shard counts its own
+        server_ms=stats["executionTimeMillis"],
+    )
+
+
+_CHILDREN = (
+    "queryPlan",
+    "winningPlan",
+    "executionStages",
+    "shards",
+    "inputStage",
+    "inputStages",
+    "outerStage",
+    "innerStage",
+)
+
+
+def _named(node: Any, name: str) -> Iterator[Any]:
+    """Values of one field in a tree of stages, outermost first; server versions nest them a little differently."""
+    if isinstance(node, list):
+        for child in node:
+            yield from _named(child, name)
+    elif isinstance(node, dict):
+        if name in node:
+            yield node[name]
+        for child in _CHILDREN:
+            if child in node:
+                yield from _named(node[child], name)

@@ -1,0 +1,195 @@
+"""A checked query and the MQL it becomes; nothing unchecked reaches the server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import reprlib
+from dataclasses import dataclass
+from typing import Any
+
+from ..claims.document import BEGIN, END, TIN
+from ..errors import InvalidQuery, check_kind
+from ..store.store import ClaimStore
+from .keyset import Boundary, beyond
+
+PLANS = ("bounded", "plain")
+_MS = dt.timedelta(milliseconds=1)
+_TIN = re.compile(r"[0-9]{9}")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+@dataclass(frozen=True)
+class ClaimQuery:
+    """A checked query: what `find_claims` and its siblings make of their arguments.
+
+    Attributes:
+        tin: the billing provider's TIN.
+        start: claims that end on or after this instant (naive UTC); None for no lower end.
+        end: claims that begin on or before this instant (naive UTC); None for no upper end.
+        max_claim_days: D in days where the bounded plan is used, else None.
+        any_type: whether dates and ids may be of any BSON type, since no validator of ours is there.
+    """
+
+    tin: str
+    start: dt.datetime | None
+    end: dt.datetime | None
+    max_claim_days: int | None
+    any_type: bool = False
+
+    @property
+    def plan(self) -> str:
+        """Name of the plan: "bounded" or "plain"."""
+        return "plain" if self.max_claim_days is None else "bounded"
+
+    def filter(self, boundary: Boundary | None = None) -> dict[str, Any]:
+        """Return the MQL filter of the whole result, or of what lies beyond a boundary.
+
+        Args:
+            boundary: where a page ended; None for the whole result.
+
+        Returns:
+            A filter document for `find`.
+        """
+        overlap: dict[str, Any] = {TIN: self.tin}
+        begins = {}
+        if self._carry_in_start is not None:
+            begins["$gte"] = self._carry_in_start
+        if self.end is not None:
+            begins["$lte"] = self.end
+        if begins:
+            overlap[BEGIN] = begins
+        if self.start is not None:
+            overlap[END] = {"$gte": self.start}
+        if boundary is None:
+            return overlap
+        # The $or stands at the root, so that the server plans each leg by itself and merges them in order. Below an
+        # $and it may instead walk from the provider's first claim, which is fast on page 2 and hopeless on page 9,000.
+        # Each leg joins the range and the boundary with $and, since both may speak of serviceBeginDate.
+        return {"$or": [{"$and": [overlap, leg]} for leg in beyond(boundary, any_type=self.any_type)]}
+
+    def count_filters(self) -> list[dict[str, Any]]:
+        """Return filters that match disjoint sets, together the whole result.
+
+        With the bounded plan these are the claims that begin in the range, counted from the index alone, and the few
+        carry-ins: claims that begin up to D days before it and reach into it.
+
+        Returns:
+            One or two filter documents.
+        """
+        if self._carry_in_start is None:
+            return [self.filter()]
+        begins = {"$gte": self.start} if self.end is None else {"$gte": self.start, "$lte": self.end}
+        # A range that ends before the earliest carry-in cannot be: end >= start is checked when the query is made.
+        carry_ins = {
+            TIN: self.tin,
+            BEGIN: {"$gte": self._carry_in_start, "$lt": self.start},
+            END: {"$gte": self.start},
+        }
+        return [{TIN: self.tin, BEGIN: begins}, carry_ins]
+
+    @property
+    def _carry_in_start(self) -> dt.datetime | None:
+        if self.start is None or self.max_claim_days is None:
+            return None
+        return self.start - dt.timedelta(days=self.max_claim_days)
+
+
+def make_query(
+    store: ClaimStore,
+    tin: str,
+    start: dt.date | None,
+    end: dt.date | None,
+    *,
+    plan: str = "bounded",
+    names: tuple[str, str] = ("start", "end"),
+) -> ClaimQuery:
+    """Check the arguments of a query.
+
+    Args:
+        store: says whether D is known.
+        tin: nine digits, as text.
+        start: first service date, inclusive, or None.
+        end: last service date, inclusive, or None.
+        plan: "bounded" or "plain".
+        names: what the caller calls `start` and `end`, for the messages.
+
+    Returns:
+        The query.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+    """
+    check_kind("store", store, ClaimStore, "what connect(config) returned")
+    if type(tin) is not str or not _TIN.fullmatch(tin):
+        raise InvalidQuery(f"tin: {_shown(tin)} is not accepted; accepted: text of nine digits, such as '411234567'.")
+    if type(plan) is not str or plan not in PLANS:
+        raise InvalidQuery(f"plan: {_shown(plan)} is not accepted; accepted: {', '.join(PLANS)}.")
+    first = _instant(names[0], start, is_end=False)
+    last = _instant(names[1], end, is_end=True)
+    if first is not None and last is not None and last < first:
+        raise InvalidQuery(f"{names[1]}: {_shown(end)} is before {names[0]} {_shown(start)}; accepted: no earlier.")
+    days = store.max_claim_days if plan == "bounded" else None
+    if days is not None and first is not None and first - dt.datetime.min < dt.timedelta(days=days):
+        days = None  # start - D is no date; nothing lies there that the plain plan would have to step over
+    return ClaimQuery(tin, first, last, days, any_type=store.max_claim_days is None)
+
+
+def query_identity(store: ClaimStore, query: ClaimQuery) -> list[Any]:
+    """Return what ties a cursor to its query: collection, TIN and range, but not the plan, as both answer alike.
+
+    Args:
+        store: names the collection.
+        query: the checked query.
+    """
+    return [store.collection.full_name, query.tin, query.start, query.end]
+
+
+def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
+    """Return the page size in claims, the config's default for None.
+
+    Args:
+        store: its config holds the default and the maximum.
+        page_size: what the caller asks for.
+
+    Raises:
+        InvalidQuery: it is no whole number from 1 to `query.max_page_size`.
+    """
+    most = store.config.query.max_page_size
+    if page_size is None:
+        return store.config.query.default_page_size
+    if type(page_size) is not int or not 1 <= page_size <= most:
+        raise InvalidQuery(
+            f"page_size: {_shown(page_size)} is not accepted; accepted: a whole number from 1 to {most:,}."
+        )
+    return page_size
+
+
+def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
+    """A service date as naive UTC in whole milliseconds, which is what the server stores."""
+    if value is None:
+        return None
+    if not isinstance(value, dt.date) or value != value:  # NaT is a datetime that does not equal itself
+        raise InvalidQuery(
+            f"{name}: {_shown(value)} is not accepted; accepted: a date such as datetime.date(2025, 1, 31), "
+            "a datetime (naive means UTC), or None."
+        )
+    if not isinstance(value, dt.datetime):
+        # An end that is a day means all of it.
+        return dt.datetime.combine(value, dt.time(23, 59, 59, 999_000) if is_end else dt.time())
+    try:
+        # A tzinfo without an offset leaves a datetime naive, and astimezone would take it for the machine's own time.
+        moment = (value if value.utcoffset() is None else value.astimezone(dt.UTC)).replace(tzinfo=None)
+        whole = dt.datetime(*moment.timetuple()[:6], moment.microsecond // 1000 * 1000)
+        between = moment.microsecond % 1000 or getattr(moment, "nanosecond", 0)  # a pandas Timestamp has those
+        # A start between two milliseconds must not let in a claim of the earlier one.
+        return whole + _MS if between and not is_end else whole
+    except (OverflowError, ValueError, TypeError, NotImplementedError):
+        raise InvalidQuery(
+            f"{name}: {_shown(value)} is not accepted; accepted: a moment in the years 1 to 9999, in UTC."
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    return _SHORT.repr(value)

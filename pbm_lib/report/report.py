@@ -1,0 +1,218 @@
+"""The customer's report: one HTML file, charts and a summary, made from run files alone."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from ..display import milliseconds
+from ..errors import PbmError, check_kind
+from ..measure.run import PerformanceRun
+from ..measure.samples import FEWEST_FOR_P95, WIDE_SPREAD
+from .charts import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
+from .findings import (
+    FLAT,
+    KeyFigure,
+    concurrency_finding,
+    depths_of,
+    headline,
+    key_figures,
+    keyset_finding,
+    latency_finding,
+    plans_finding,
+    problems,
+    volume_finding,
+)
+from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
+from .style import to_png, to_svg
+from .tables import (
+    concurrency_table,
+    conditions_table,
+    figures_table,
+    plans_table,
+    sizes_table,
+    summary_frame,
+    targets_table,
+    tiers_table,
+)
+
+_CHARTS: dict[str, tuple[Callable[..., Any], Callable[[PerformanceRun], str]]] = {
+    "latency_by_tier": (latency_by_tier_chart, latency_finding),
+    "plans": (plans_chart, plans_finding),
+    "keyset": (keyset_chart, keyset_finding),
+    "concurrency": (concurrency_chart, concurrency_finding),
+}
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """What `write_report` wrote.
+
+    Attributes:
+        html: the report.
+        charts: the charts as PNG.
+        summary: the figures as CSV.
+    """
+
+    html: Path
+    charts: tuple[Path, ...]
+    summary: Path
+
+    def __repr__(self) -> str:
+        places = [self.html, self.summary, *self.charts]
+        return "ReportFiles\n" + "\n".join(f"  {place}" for place in places)
+
+    def _repr_html_(self) -> str:
+        places = "".join(f"<li>{html.escape(str(place))}</li>" for place in (self.html, self.summary, *self.charts))
+        return f"<p><b>Report written</b></p><ul>{places}</ul>"
+
+
+def write_report(run: PerformanceRun, output_dir: str | Path, baseline: PerformanceRun | None = None) -> ReportFiles:
+    """Write the report of a run; files of an earlier report there are replaced. No server is needed.
+
+    Args:
+        run: the run, complete or not.
+        output_dir: folder; made if missing.
+        baseline: a run to compare with, side by side.
+
+    Returns:
+        The files: performance_report.html, charts/*.png and summary.csv.
+
+    Raises:
+        PbmError: the folder cannot be written.
+    """
+    check_kind("run", run, PerformanceRun, "a PerformanceRun, as PerformanceRun.load(path) reads one", PbmError)
+    if baseline is not None:
+        check_kind("baseline", baseline, PerformanceRun, "a PerformanceRun, or None", PbmError)
+    folder = Path(output_dir).expanduser().resolve()
+    try:
+        (folder / "charts").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    figures = {name: draw(run, baseline) for name, (draw, _) in _CHARTS.items()}
+    page = _render(run, baseline, figures)
+    pictures = {folder / "charts" / f"{name}.png": to_png(figure) for name, figure in figures.items()}
+    report, summary = folder / "performance_report.html", folder / "summary.csv"
+    try:
+        for file, picture in pictures.items():
+            file.write_bytes(picture)
+        summary_frame(run, baseline).to_csv(summary, index=False)
+        report.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    return ReportFiles(report, tuple(pictures), summary)
+
+
+def _unwritable(folder: Path, error: OSError) -> PbmError:
+    return PbmError(f"Cannot write the report to {folder}: {error.strerror}. Choose another output folder.")
+
+
+def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[str, Any]) -> str:
+    """One HTML page that asks nothing of the network."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
+    sizing = size_cluster(run) if run.footprint.claims else None
+    return template.render(
+        run=run,
+        baseline=baseline,
+        headline=headline(run),
+        problems=problems(run),
+        differences=_differences(run, baseline) if baseline else [],
+        cards=_cards(run, baseline),
+        charts={name: _picture(name, run, figure) for name, figure in figures.items()},
+        volume=volume_finding(run),
+        targets=targets_table(run, baseline),
+        plans=plans_table(run),
+        concurrency=concurrency_table(run, baseline),
+        sizing=sizing,
+        sizes=sizes_table(run, baseline) if sizing else None,
+        tiers=tiers_table(sizing) if sizing else None,
+        conditions=conditions_table(run, baseline),
+        figures=figures_table(run, baseline),
+        cache_tier=_cache_tier(run),
+        ping=run.statistics(section="floor", operation="ping"),
+        ms=milliseconds,
+        flat=f"{FLAT:g}",
+        fewest_for_p95=FEWEST_FOR_P95,
+        wide_spread=f"{WIDE_SPREAD:.0%}",
+        storage_share=f"{STORAGE_SHARE:.0%}",
+        cache_share=f"{CACHE_SHARE:.0%}",
+    )
+
+
+def _picture(name: str, run: PerformanceRun, figure: Any) -> dict[str, str]:
+    _, title = _CHARTS[name]
+    svg = base64.b64encode(to_svg(figure)).decode()
+    return {"src": f"data:image/svg+xml;base64,{svg}", "alt": f"{title(run)}. {_described(name, run)}"}
+
+
+def _described(name: str, run: PerformanceRun) -> str:
+    """What a chart shows, for a reader who cannot see it."""
+    if name == "latency_by_tier":
+        shown = []
+        for tier in run.tiers:
+            p95 = run.statistics(section="latency", operation="first_page", scenario="range", tier=tier).p95
+            shown.append(f"{tier} {milliseconds(p95)}")
+        return (
+            "Each call is a point on a logarithmic axis, by operation and tier, provider only on the left and with a "
+            f"date range on the right. p95 of the first page with a date range: {', '.join(shown)}."
+        )
+    if name == "plans":
+        shown = []
+        for tier in run.tiers:
+            labels = {"section": "plans", "operation": "first_page", "tier": tier}
+            bounded, plain = (run.statistics(contestant=plan, **labels).p50 for plan in ("bounded", "plain"))
+            shown.append(f"{tier} {milliseconds(bounded)} and {milliseconds(plain)}")
+        return f"Median of the first page, bounded and plain plan: {', '.join(shown)}."
+    if name == "keyset":
+        shown = []
+        for depth in depths_of(run):
+            labels = {"section": "depth", "depth": depth}
+            keyset, skip = (run.statistics(contestant=way, **labels).p50 for way in ("keyset", "skip"))
+            shown.append(f"after {depth:,} claims {milliseconds(keyset)} and {milliseconds(skip)}")
+        return f"Median of a page, by keyset and by skip/limit: {', '.join(shown)}."
+    return "The table below has the figures: pages a second, and p50 and p95 of a page, by clients at once."
+
+
+def _cards(run: PerformanceRun, baseline: PerformanceRun | None) -> list[tuple[KeyFigure, str]]:
+    if baseline is None:
+        return [(figure, "") for figure in key_figures(run)]
+    cards = []
+    for ours, theirs in zip(key_figures(run), key_figures(baseline), strict=True):
+        ratio = f", ratio {ours.number / theirs.number:.2f}" if ours.number and theirs.number else ""
+        cards.append((ours, f"baseline: {theirs.text}{ratio}"))
+    return cards
+
+
+def _differences(run: PerformanceRun, baseline: PerformanceRun) -> list[str]:
+    """What differs between both runs beside the figures, so that a ratio is not taken for more than it is."""
+    ours, theirs = run.settings, baseline.settings
+    pairs = {
+        "claims": (f"{run.footprint.claims:,}", f"{baseline.footprint.claims:,}"),
+        "claims a page": (ours.page_size, theirs.page_size),
+        "days of a window": (ours.performance.window_days, theirs.performance.window_days),
+        "seed of the questions": (ours.performance.seed, theirs.performance.seed),
+        "seed of the claims": (ours.data_generation.seed, theirs.data_generation.seed),
+        "samples an operation": (ours.performance.iterations, theirs.performance.iterations),
+        "indexes": (sorted(run.conditions.indexes.values()), sorted(baseline.conditions.indexes.values())),
+    }
+    return [f"{name}: {a} in this run, {b} in the baseline" for name, (a, b) in pairs.items() if a != b]
+
+
+def _cache_tier(run: PerformanceRun) -> str:
+    """Say which Atlas tier has a cache like that server's."""
+    if run.conditions.cache_bytes is None:
+        return "The server's cache size could not be read."
+    size = run.conditions.cache_bytes / 2**30
+    same = [tier.name for tier in run.settings.atlas.tiers if abs(tier.cache_gb - size) < 0.05 * tier.cache_gb]
+    like = f"as much as an Atlas {same[0]} has" if same else "which is no Atlas tier's of the price table"
+    if run.conditions.host_kind == "Atlas":
+        return f"The server's cache is {size:.2g} GB."
+    return f"The server's cache was {size:.2g} GB, {like}; CPU, disk and network are the test machine's."

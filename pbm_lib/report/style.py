@@ -1,0 +1,136 @@
+"""How the charts look, and the marks that they are made of."""
+
+from __future__ import annotations
+
+import functools
+import io
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from ..measure.samples import Sample
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and by lightness in a grey print. Shapes differ as well.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#6E6E6E"
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "svg.hashsalt": "pbm_lib",
+}
+MOST_MARKS = 3_000
+"""Above so many points they are drawn as a picture within the SVG, which would else grow to megabytes."""
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Let a chart be drawn in the charts' style, whatever the notebook has set."""
+
+    @functools.wraps(draw)
+    def drawn(*arguments: Any, **options: Any) -> Figure:
+        defaults = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
+        with mpl.rc_context({**defaults, **_STYLE}):
+            return draw(*arguments, **options)
+
+    return drawn
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG; its letters are outlines, so that it needs no font."""
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "pbm_lib"}):
+        nothing: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        return _saved(figure, format="svg", metadata=nothing, dpi=200)
+
+
+def to_png(figure: Figure) -> bytes:
+    """Return a figure as PNG, large enough for a slide."""
+    return _saved(figure, format="png", metadata={"Software": None}, dpi=200)
+
+
+def _saved(figure: Figure, *, dpi: int, **options: Any) -> bytes:
+    if figure.get_layout_engine() is not None:
+        figure.set_dpi(dpi)  # letters are a little wider or narrower at another resolution
+        # Laid out once: it takes as long as drawing does, and a report draws each chart twice.
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine("none")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, facecolor="white", dpi=dpi, **options)
+    return buffer.getvalue()
+
+
+def figure_titled(title: str, *, width: float, height: float) -> Figure:
+    """Return an empty figure, in inches, under its title; the title is wrapped to its width."""
+
+    class Chart(Figure):
+        """A figure that shows itself in a notebook, without pyplot and its global state."""
+
+        def _repr_png_(self) -> bytes:
+            return _saved(self, format="png", dpi=110)
+
+    figure = Chart(figsize=(width, height), layout="constrained")
+    figure.suptitle(
+        textwrap.fill(title, int(width * 10.3)), x=0.01, ha="left", fontsize=11.5, fontweight="bold", color="#222222"
+    )
+    return figure
+
+
+def row_place(number: int, group: int) -> float:
+    """Rows of one operation stand together, with a gap before the next one's."""
+    return number + 0.7 * (number // group)
+
+
+def strip(panel, samples: list[Sample], place: float, color: str, marker: str, *, size=9, spread=0.24, marks=0) -> None:
+    """Draw each sample as a point, shifted a little so that equal ones are seen."""
+    shifts = [spread * (((7 * number) % 11) / 5 - 1) for number in range(len(samples))]
+    panel.scatter(
+        [sample.ms for sample in samples], [place + shift for shift in shifts], s=size, color=color, marker=marker,
+        alpha=0.6, linewidth=0, rasterized=marks > MOST_MARKS,
+    )  # fmt: skip
+
+
+def write(panel, x: float, y: float, text: str, *, below: bool = False) -> None:
+    """Write a figure above its point, or below it."""
+    offset, side = ((0, -6), "top") if below else ((0, 6), "bottom")
+    panel.annotate(text, (x, y), xytext=offset, textcoords="offset points", ha="center", va=side, fontsize=8.5)
+
+
+def plain_ticks(axis) -> None:
+    """Label a log axis 0.1, 1, 10, 1,000 and not in powers; where few of these are in sight, 2 and 5 as well."""
+
+    def plain(value: float, _: int) -> str:
+        return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+    def plain_if_few(value: float, place: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        return plain(value, place) if high < 200 * low else ""
+
+    axis.set_major_formatter(FuncFormatter(plain))
+    axis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axis.set_minor_formatter(FuncFormatter(plain_if_few))
+
+
+def legend(figure: Figure, marks: list[tuple[str, str, str]]) -> None:
+    """Explain the marks, (marker, colour, words) each, below the panels."""
+    handles = [
+        Line2D(
+            [], [], marker=marker, color=color, label=text, linestyle="none",
+            markeredgewidth=1.8 if marker in "x|" else 0,
+        )
+        for marker, color, text in marks
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))

@@ -1,0 +1,82 @@
+"""How large the claims are on the server, in bytes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from .driver_errors import translated_driver_errors
+from .store import ClaimStore
+
+_Bytes = Annotated[int, Field(strict=True, ge=0)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Footprint:
+    """Size of the claims on one server, in bytes.
+
+    Attributes:
+        claims: documents in the collection.
+        data_bytes: BSON, uncompressed.
+        storage_bytes: documents on disk, compressed.
+        index_bytes: indexes on disk, name to bytes.
+        cached_data_bytes: documents in the server's cache at that moment; None where the server does not tell.
+        cached_index_bytes: index keys in the cache at that moment; None where the server does not tell.
+    """
+
+    claims: _Bytes
+    data_bytes: _Bytes
+    storage_bytes: _Bytes
+    index_bytes: dict[str, _Bytes]
+    cached_data_bytes: _Bytes | None = None
+    cached_index_bytes: _Bytes | None = None
+
+    @property
+    def total_index_bytes(self) -> int:
+        """All indexes together, on disk."""
+        return sum(self.index_bytes.values())
+
+    @property
+    def disk_bytes(self) -> int:
+        """Documents and indexes on disk."""
+        return self.storage_bytes + self.total_index_bytes
+
+
+def measure_footprint(store: ClaimStore) -> Footprint:
+    """Ask the server how large the claims are. On a sharded cluster it is the sum over the shards.
+
+    Args:
+        store: an open store; the collection must exist.
+
+    Returns:
+        Sizes in bytes.
+
+    Raises:
+        PbmError: the collection is missing, or the user may not read its statistics.
+    """
+    with translated_driver_errors():
+        answers = store.collection.aggregate([{"$collStats": {"storageStats": {}}}]).to_list()
+    shards = [answer["storageStats"] for answer in answers]
+    indexes: dict[str, int] = {}
+    for shard in shards:
+        for name, size in shard.get("indexSizes", {}).items():
+            indexes[name] = indexes.get(name, 0) + int(size)
+    return Footprint(
+        claims=sum(int(shard["count"]) for shard in shards),
+        data_bytes=sum(int(shard["size"]) for shard in shards),
+        storage_bytes=sum(int(shard["storageSize"]) for shard in shards),
+        index_bytes=indexes,
+        cached_data_bytes=_cached(shard.get("wiredTiger") for shard in shards),
+        cached_index_bytes=_cached(
+            part for shard in shards for part in shard.get("indexDetails", {None: None}).values()
+        ),
+    )
+
+
+def _cached(parts) -> int | None:
+    try:
+        return sum(int(part["cache"]["bytes currently in the cache"]) for part in parts)
+    except (KeyError, TypeError):
+        return None

@@ -1,0 +1,219 @@
+"""The collection's validator: installed so that the bound D holds for every claim, and only then to be relied on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from bson import Decimal128, ObjectId
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from ..claims.document import BEGIN, END, ID, sample_claim
+from ..errors import SetupError
+from .driver_errors import lacks_right
+
+_NAMESPACE_EXISTS = 48
+
+
+def create_collection(collection: Collection, days: int) -> None:
+    """Create the collection with its validator; install the validator if the collection is there.
+
+    Args:
+        collection: the claims.
+        days: D, in days.
+
+    Raises:
+        SetupError: as in `install_validator`.
+    """
+    database, name = collection.database, collection.name
+    if name not in database.list_collection_names():
+        try:
+            database.create_collection(name, check_exists=False, validator=claim_validator(days))
+            return
+        except OperationFailure as error:
+            if lacks_right(error):
+                raise SetupError(
+                    f"The database user may not create the collection {collection.full_name}. Give the user the role "
+                    "readWrite on that database."
+                ) from None
+            if error.code != _NAMESPACE_EXISTS:
+                raise
+            # Somebody else created it just now.
+    install_validator(collection, days)
+
+
+def install_validator(collection: Collection, days: int) -> None:
+    """Make the server refuse every claim that breaks begin <= end <= begin + D days, and check those that are there.
+
+    The rule is first installed in a form that `max_claim_days_of` does not recognise, then every claim is checked, and
+    only then does it get its own form. So nobody relies on D before it holds, and no claim slips in between.
+
+    Args:
+        collection: the claims.
+        days: D, in days.
+
+    Raises:
+        SetupError: the validator is somebody else's or has another D, a claim breaks the rule, or the database user
+            lacks the right; the collection is left as it was.
+    """
+    wanted, options = claim_validator(days), collection.options()
+    present = options.get("validator") or {}
+    _refuse_other_validator(collection, present, days)
+    if max_claim_days_of(options)[0] == days:
+        # Already in force. A writer that bypassed it may have left a claim behind.
+        _refuse_longer_claims(collection, days)
+        return
+    _modify(collection, _unproven(wanted))
+    try:
+        _refuse_longer_claims(collection, days)
+    except BaseException:
+        _modify(collection, present, options.get("validationLevel", "strict"), options.get("validationAction", "error"))
+        raise
+    _modify(collection, wanted)
+
+
+def _unproven(validator: dict[str, Any]) -> dict[str, Any]:
+    """The same rule in another form."""
+    return {"$and": [validator]}
+
+
+def _refuse_other_validator(collection: Collection, present: dict[str, Any], days: int) -> None:
+    if set(present) == {"$and"} and len(present["$and"]) == 1:
+        present = present["$and"][0]  # left behind by a set-up that was interrupted
+    known_days, _ = max_claim_days_of({"validator": present})
+    if known_days is not None and known_days != days:
+        raise SetupError(
+            f"{collection.full_name} was set up for claims of at most {known_days} days, the config says "
+            f"data_generation.max_claim_days: {days}. Set it to {known_days}, or load anew with replace=True."
+        )
+    if present and present != claim_validator(days):
+        raise SetupError(
+            f"{collection.full_name} has a validator that is not this program's; it was left alone. Choose another "
+            "mongodb.collection in the config, or remove that validator yourself."
+        )
+
+
+def _refuse_longer_claims(collection: Collection, days: int) -> None:
+    typed = {ID: {"$type": "objectId"}, BEGIN: {"$type": "date"}, END: {"$type": "date"}}
+    offender = collection.find_one({"$nor": [{**typed, "$expr": duration_rule(days)}]}, {BEGIN: 1, END: 1})
+    if offender:
+        raise SetupError(
+            f"Claim {offender[ID]} in {collection.full_name} does not keep begin <= end <= begin + {days} days with an "
+            f"ObjectId ({BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}), so date ranges cannot rely on that "
+            "bound. Correct or delete it, or raise data_generation.max_claim_days."
+        )
+
+
+def _modify(collection: Collection, validator: dict[str, Any], level: str = "strict", action: str = "error") -> None:
+    try:
+        collection.database.command(
+            "collMod", collection.name, validator=validator, validationLevel=level, validationAction=action
+        )
+    except OperationFailure as error:
+        if not lacks_right(error):
+            raise
+        raise SetupError(
+            f"The database user may not change the validator of {collection.full_name}. Give the user the role dbAdmin "
+            "on that database for the set-up, or choose a mongodb.collection that does not exist yet."
+        ) from None
+
+
+_DAY_MS = 86_400_000
+
+
+_BSON_TYPES = {
+    ObjectId: "objectId",
+    Decimal128: "decimal",
+    dt.datetime: "date",
+    str: "string",
+    bool: "bool",
+    int: ["int", "long"],
+    float: "double",
+}
+
+
+def claim_validator(max_claim_days: int) -> dict[str, Any]:
+    """Return the collection validator: the sample's structure, and begin <= end <= begin + D days.
+
+    Args:
+        max_claim_days: D, in days; a claim of exactly D days is accepted.
+
+    Returns:
+        A validator document for `create` or `collMod`.
+    """
+    return {"$jsonSchema": _schema(sample_claim()), "$expr": duration_rule(max_claim_days)}
+
+
+def duration_rule(max_claim_days: int) -> dict[str, Any]:
+    """Return the expression begin <= end <= begin + D days, as the server evaluates it.
+
+    Args:
+        max_claim_days: D, in days, inclusive.
+
+    Returns:
+        An aggregation expression, true of an acceptable claim.
+    """
+    begin, end = f"${BEGIN}", f"${END}"
+    return {
+        "$and": [
+            {"$lte": [begin, end]},
+            {"$lte": [{"$subtract": [end, begin]}, max_claim_days * _DAY_MS]},
+        ]
+    }
+
+
+def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
+    """Read D back from a collection's options, if the server enforces it.
+
+    D also says that `_id` is an ObjectId and both dates are dates. What a validator cannot promise: a writer with the
+    right bypassDocumentValidation (roles such as dbAdmin or restore have it) who uses it stores what he likes.
+
+    Args:
+        options: what `Collection.options()` returned.
+
+    Returns:
+        D in days and how it is known; or None and why it cannot be relied on.
+    """
+    validator = options.get("validator")
+    if not validator:
+        return None, "the collection has no validator, so nothing bounds how long a claim lasts"
+    level, action = options.get("validationLevel", "strict"), options.get("validationAction", "error")
+    if level != "strict":
+        return None, f"the validator's level is {level}, not strict, so longer claims may be stored"
+    if action not in ("error", "errorAndLog"):
+        return None, f"the validator's action is {action}, not error, so longer claims may be stored"
+    schema = validator.get("$jsonSchema", {})
+    # Without both dates the rule would pass: null sorts before every number. And where _id has one type, a page's
+    # order need not allow for others.
+    for field, wanted in ((BEGIN, "date"), (END, "date"), (ID, "objectId")):
+        if field not in schema.get("required", []) or _type_of(schema, field) != wanted:
+            return None, f"the validator does not require {field} to be of type {wanted}"
+    days = _days_in(validator.get("$expr"))
+    if days is None:
+        return None, "the validator does not hold the rule begin <= end <= begin + D days"
+    return days, f"the server refuses a claim longer than {days} days"
+
+
+def _type_of(schema: dict, field: str) -> Any:
+    return schema.get("properties", {}).get(field, {}).get("bsonType")
+
+
+def _days_in(expression: Any) -> int | None:
+    try:
+        limit = expression["$and"][1]["$lte"][1]
+        days, rest = divmod(limit, _DAY_MS)
+    except (TypeError, KeyError, IndexError):
+        return None
+    # Comparing whole expressions, never parts: a rule that merely looks alike promises nothing.
+    return int(days) if rest == 0 and expression == duration_rule(int(days)) else None
+
+
+def _schema(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {
+            "bsonType": "object",
+            "required": list(value),
+            "properties": {key: _schema(inner) for key, inner in value.items()},
+        }
+    return {"bsonType": _BSON_TYPES[type(value)]}

@@ -1,0 +1,85 @@
+"""The command line, as a person types it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import write_config
+
+from pbm_lib import load_config
+from pbm_lib.cli.main import main
+from pbm_lib.store.local_server import running_server
+
+
+def run(*words, cwd, uri=None, timeout=600):
+    environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
+    if uri:
+        environment["MONGODB_URI"] = uri
+    return subprocess.run(
+        [sys.executable, "-m", "pbm_lib", *map(str, words)],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout,
+    )  # fmt: skip
+
+
+def test_the_demo_from_nothing_to_the_report_and_stop(tmp_path):
+    config = write_config(tmp_path)
+    done = run("demo", "--config", config, "--output", tmp_path / "out", cwd=tmp_path)
+    try:
+        assert done.returncode == 0, done.stderr
+        assert [name for name in ("01_setup", "02_load", "03_explore", "04_performance") if name in done.stdout]
+        assert len(list((tmp_path / "out" / "notebooks").glob("*.ipynb"))) == 4
+        assert (tmp_path / "out" / "performance_report.html").is_file()
+        assert "Traceback" not in done.stdout + done.stderr
+        assert running_server(load_config(config)) is not None
+
+        (run_file,) = (tmp_path / "out" / "runs").glob("*.json")
+        report = run("report", run_file, "--baseline", run_file, "--output", tmp_path / "again", cwd=tmp_path)
+        assert report.returncode == 0, report.stderr
+        assert (tmp_path / "again" / "performance_report.html").is_file()
+    finally:
+        stopped = run("stop", "--config", config, cwd=tmp_path)
+    assert stopped.stdout == f"Stopped the local server of {config}.\n"
+    # What the demo said to type, with the config that was used.
+    assert f"-m pbm_lib stop --config {config}" in done.stdout
+    assert running_server(load_config(config)) is None
+    assert run("stop", "--config", config, cwd=tmp_path).stdout.startswith("No local server")
+
+
+def test_a_misspelt_key_ends_the_demo_in_a_sentence(tmp_path):
+    config = write_config(tmp_path, {"query": {"default_pagesize": 5}})
+    done = run("demo", "--config", config, "--output", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "ConfigError: config.yaml: unknown key query.default_pagesize (value 5). Did you mean"
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unreachable_server_ends_the_demo_in_a_sentence_without_a_secret(tmp_path):
+    uri = "mongodb://amy:Tr0ub4dor%263@127.0.0.1:9/?directConnection=true"
+    done = run("demo", "--config", write_config(tmp_path), "--output", tmp_path / "out", cwd=tmp_path, uri=uri)
+    assert done.returncode == 1
+    assert "01_setup stopped" in done.stderr
+    assert "does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+    everything = (
+        done.stdout
+        + done.stderr
+        + "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
+    )
+    assert "Tr0ub4dor" not in everything
+    assert "amy:" not in everything
+
+
+@pytest.mark.parametrize("words", [[], ["dance"], ["report"], ["demo", "--colour"]], ids=str)
+def test_words_that_are_no_command_get_the_usage(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert "usage: python -m pbm_lib" in capsys.readouterr().err
+
+
+def test_a_run_file_that_is_none_is_named(tmp_path, capsys):
+    assert main(["report", str(tmp_path / "nothing.json"), "--output", str(tmp_path)]) == 1
+    assert "nothing.json" in capsys.readouterr().err

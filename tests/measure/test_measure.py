@@ -1,0 +1,490 @@
+"""The performance run on a real server: what it records, what it compares, and what is left when it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_runs import fake_run, good_samples, series
+
+from pbm_lib import (
+    ConfigError,
+    LoadError,
+    PbmError,
+    PerformanceRun,
+    RunFileError,
+    SetupError,
+    connect,
+    count_claims,
+    find_claims,
+    list_providers,
+    run_performance,
+    setup_collection,
+)
+from pbm_lib.measure.samples import Sample, percentile, statistics_of
+from pbm_lib.measure.stopwatch import Stopwatch
+
+
+@pytest.fixture(scope="module")
+def run(loaded_store, tmp_path_factory):
+    return run_performance(loaded_store, output_dir=tmp_path_factory.mktemp("outputs"), progress=False)
+
+
+# What a run records
+
+
+def test_each_operation_has_its_samples_and_its_warmups_apart(run):
+    for tier in ("3K", "300", "60"):
+        for scenario in ("provider", "range"):
+            for operation in ("count", "first_page"):
+                labels = {"section": "latency", "tier": tier, "scenario": scenario, "operation": operation}
+                assert len(run.select(warmup=True, **labels)) == 1
+                assert run.statistics(**labels).n == 3
+    assert run.statistics(section="floor").n == 3
+    deep = run.select(section="latency", operation="deep_page", tier="3K", scenario="provider", counts=True)
+    assert [sample.claims for sample in deep] == [100, 100, 100]
+
+
+def test_an_operation_without_a_second_page_is_left_out_and_said_so(run):
+    assert not run.select(section="latency", operation="next_page", tier="60")
+    assert [note for note in run.notes if note.startswith("Tier 60, provider only")]
+
+
+def test_both_plans_and_both_ways_to_a_deep_page_are_compared_and_agree(run):
+    compared = {(check.section, check.tier, check.operation): check for check in run.checks}
+    expected = {("plans", tier, operation) for tier in ("3K", "300", "60") for operation in ("count", "first_page")}
+    assert set(compared) == expected | {("depth", "3K", "page")}
+    assert all(check.compared == check.equal == 2 for key, check in compared.items() if key[0] == "plans")
+    assert compared["depth", "3K", "page"].equal == compared["depth", "3K", "page"].compared == 2 * 3
+
+
+def test_an_answer_that_differs_is_recorded(open_store, loaded_store, tmp_path):
+    # Against the truth, the bounded plan of this copy believes that no claim lasts longer than a day.
+    store = open_store(loaded_store.config)
+    questions = run_performance(store, output_dir=tmp_path, progress=False, plain_iterations=4, concurrency=())
+    assert all(check.equal == check.compared for check in questions.checks)
+    lasting = store.collection.database["lasting"]
+    lasting.insert_many(store.collection.find())
+    lasting.create_index(list(store.collection.index_information()[store.index_name]["key"]))
+    validator = json.loads(json.dumps(store.collection.options()["validator"]))
+    validator["$expr"]["$and"][1]["$lte"][1] = 86_400_000
+    store.collection.database.command("collMod", "lasting", validator=validator)
+    copied = open_store(replace(store.config, mongodb=replace(store.config.mongodb, collection="lasting")))
+    wrong = run_performance(copied, output_dir=tmp_path, progress=False, plain_iterations=4, concurrency=())
+    store.collection.database.drop_collection("lasting")
+    assert any(check.equal < check.compared for check in wrong.checks if check.section == "plans")
+
+
+def test_the_plans_are_explained_for_one_and_the_same_page(run):
+    bounded, plain = run.plans
+    assert (bounded.plan, plain.plan, bounded.tier) == ("bounded", "plain", "3K")
+    assert bounded.returned == plain.returned
+    assert bounded.docs_examined < plain.docs_examined
+
+
+def test_clients_at_once_are_counted_over_the_time_that_they_worked(run):
+    assert [level.clients for level in run.levels] == [1, 2]
+    for level in run.levels:
+        assert level.seconds >= 0.2
+        pages = run.statistics(section="concurrency", clients=level.clients).n
+        assert 0 < pages * 0.1 / level.clients < level.seconds * 1000  # no page takes less than 0.1 ms
+
+
+def test_a_whole_provider_is_streamed_with_its_size(run, loaded_store):
+    tin = list_providers(loaded_store.config, "3K")[0].tin
+    (size,) = loaded_store.collection.aggregate(
+        [
+            {"$match": {"billingProvider.providerTin": tin}},
+            {"$group": {"_id": None, "n": {"$sum": {"$bsonSize": "$$ROOT"}}}},
+        ]
+    )
+    streams = run.select(section="volume")
+    assert {(sample.claims, sample.bytes) for sample in streams} == {(3_000, size["n"])}
+    summary = run.summary().set_index("section").loc["volume"]
+    seconds = sum(sample.ms for sample in streams) / 1000
+    assert summary["mb_per_s"] == pytest.approx(2 * size["n"] / 1e6 / seconds, rel=0.01)
+
+
+def test_the_run_says_what_it_was_taken_on(run, loaded_store):
+    assert run.complete and run.started.tzinfo and run.started <= run.ended
+    assert run.conditions.server_version == loaded_store.server.version
+    assert run.conditions.provider_claims == {"3K": 3_000, "300": 300, "60": 60}
+    assert run.conditions.indexes["claims_by_provider"] == (
+        "billingProvider.providerTin: 1, serviceBeginDate: 1, _id: 1"
+    )
+    assert run.footprint.claims == 6_000
+    assert set(run.footprint.index_bytes) == {"_id_", "claims_by_provider"}
+    assert run.settings.performance == loaded_store.config.performance
+
+
+def test_the_run_names_no_place_and_no_person(run, test_uri):
+    text = run.path.read_text(encoding="utf-8")
+    for secret in (
+        "mongodb:",
+        "127.0.0.1",
+        "localhost",
+        test_uri,
+        platform.node(),
+        str(Path.home()),
+        "/tmp",
+        "pbm_test_",
+    ):
+        assert secret not in text
+
+
+def test_the_same_seed_asks_the_same_questions(loaded_store, tmp_path, run):
+    again = run_performance(loaded_store, output_dir=tmp_path, progress=False, concurrency=())
+    other = run_performance(loaded_store, output_dir=tmp_path, progress=False, concurrency=(), seed=8)
+
+    def answers(run):
+        return [(s.series, s.iteration, s.warmup, s.claims) for s in run.samples if s.section != "concurrency"]
+
+    assert answers(again) == answers(run) != answers(other)
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_keywords_override_the_config(loaded_store, tmp_path):
+    run = run_performance(
+        loaded_store, output_dir=tmp_path, progress=False, iterations=2, warmup=0, plain_iterations=0, tiers=["60"],
+        concurrency=[3], concurrency_seconds=0.1,
+    )  # fmt: skip
+    assert run.tiers == ("60",) and not run.plans and not run.select(section="plans")
+    assert {sample.tier for sample in run.samples} == {"60", None}
+    assert run.statistics(section="latency", operation="count", scenario="range").n == 2
+    assert not run.select(section="latency", warmup=True)
+    assert [level.clients for level in run.levels] == [3]
+
+
+def test_the_plain_plan_stops_when_its_time_is_up(open_store, loaded_store, tmp_path):
+    settings = replace(loaded_store.config.performance, plain_seconds=1e-9)
+    store = open_store(replace(loaded_store.config, performance=settings))
+    run = run_performance(store, output_dir=tmp_path, progress=False, concurrency=())
+    assert run.statistics(section="plans", tier="3K", operation="count", contestant="plain").n == 1
+    assert [note for note in run.notes if note.startswith("Plain plan: stopped after 1 of 2 rounds")]
+
+
+def test_the_bar_names_what_is_measured(loaded_store, tmp_path, capsys):
+    run_performance(loaded_store, output_dir=tmp_path, iterations=1, tiers=["60"], concurrency=[1])
+    shown = capsys.readouterr().out
+    assert "100%" in shown
+    assert "Measuring plain plan: 60, explain" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"iterations": 0}, "iterations: 0 is not accepted"),
+        ({"iterations": "5"}, "iterations: '5' is not accepted"),
+        ({"warmup": -1}, "warmup: -1"),
+        ({"tiers": ["9M"]}, "tiers: '9M' is not configured; accepted: 3K, 300, 60"),
+        ({"tiers": []}, "tiers: "),
+        ({"concurrency": [0]}, "concurrency"),
+        ({"concurrency": [2, 2]}, "concurrency: each value may stand once"),
+        ({"concurrency_seconds": 0}, "concurrency_seconds: 0"),
+        ({"seed": -1}, "seed: -1"),
+    ],
+    ids=str,
+)
+def test_an_argument_that_is_not_accepted_is_named(loaded_store, tmp_path, arguments, named):
+    with pytest.raises(ConfigError) as caught:
+        run_performance(loaded_store, output_dir=tmp_path, progress=False, **arguments)
+    assert named in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_collection_that_is_not_set_up_or_not_loaded_is_refused(open_store, tmp_path):
+    store = open_store()
+    with pytest.raises(SetupError, match="setup_collection"):
+        run_performance(store, output_dir=tmp_path, progress=False)
+    with pytest.raises(LoadError, match="no claims of tier 3K, 300, 60"):
+        run_performance(setup_collection(store), output_dir=tmp_path, progress=False)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(loaded_store, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(PbmError, match="taken"):
+        run_performance(loaded_store, output_dir=tmp_path / "taken", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (
+            {"frist_page_p95_ms": {"3K": 100}},
+            "'frist_page_p95_ms' is no operation with a target; accepted: first_page_p95",
+        ),
+        ({"count_p95_ms": {"3M": 100}}, "performance.targets.count_p95_ms: '3M' is no tier .* accepted: 3K, 300, 60"),
+        ({"count_p95_ms": {"3K": 0}}, "count_p95_ms.3K: 0 is not accepted"),
+    ],
+)
+def test_a_target_for_nothing_is_refused(make_config, targets, message):
+    with pytest.raises(ConfigError, match=message):
+        make_config({"performance": {"targets": targets}})
+
+
+# Statistics
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 20, 1000])
+def test_percentiles_are_numpys(n):
+    values = sorted(np.random.default_rng(n).exponential(30, n).tolist())
+    for percent in (0, 5, 25, 50, 75, 95, 99, 100):
+        assert percentile(values, percent) == pytest.approx(np.percentile(values, percent), rel=1e-12)
+
+
+def test_figures_of_known_samples():
+    figures = statistics_of(series([float(ms) for ms in range(1, 101)], section="latency", operation="count"))
+    assert (figures.n, figures.min, figures.mean, figures.p50, figures.max) == (100, 1.0, 50.5, 50.5, 100.0)
+    assert figures.p95 == pytest.approx(95.05)
+    assert figures.spread == pytest.approx(49.5 / 50.5)
+    assert figures.notes == ("wide spread: IQR 98% of median",)
+
+
+def test_few_samples_are_marked_and_none_have_no_figures():
+    labels = {"section": "latency", "operation": "count"}
+    assert statistics_of(series([5.0] * 19, **labels)).notes == ("n < 20: p95 is weak",)
+    assert statistics_of(series([5.0] * 20, **labels)).notes == ()
+    assert statistics_of([]).p95 is None
+    assert statistics_of([]).notes == ("no sample",)
+
+
+def test_warmups_failures_and_retries_are_kept_out_and_counted():
+    labels = {"section": "latency", "operation": "count"}
+    samples = [
+        Sample(ms=1, **labels),
+        Sample(ms=3, **labels),
+        Sample(ms=1_000, warmup=True, **labels),
+        Sample(ms=2_000, error="AutoReconnect", **labels),
+        Sample(ms=3_000, retries=1, **labels),
+    ]
+    figures = statistics_of(samples)
+    assert (figures.n, figures.max, figures.failed, figures.retried) == (2, 3, 1, 1)
+    assert figures.notes[1:] == ("wide spread: IQR 50% of median", "1 failed", "1 retried")[1:]
+
+
+# Trouble on the way to the server
+
+
+class Proxy:
+    """A way to a server that can be cut: once, at the next message that holds some bytes, or for good."""
+
+    def __init__(self, port: int):
+        self._target = ("127.0.0.1", port)
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.cut_once_at = b""
+        self.cut_for_good_after = -1  # messages with a find in them
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self._target)
+            self._sockets += [near, far]
+            threading.Thread(target=self._pump, args=(near, far, True), daemon=True).start()
+            threading.Thread(target=self._pump, args=(far, near, False), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
+        try:
+            while data := source.recv(65_536):
+                if from_client and self.cut_once_at and self.cut_once_at in data:
+                    self.cut_once_at = b""
+                    break
+                if from_client and self.cut_for_good_after >= 0 and b"find\0" in data:
+                    self.cut_for_good_after -= 1
+                    if self.cut_for_good_after < 0:
+                        self.close()
+                        return
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            end.close()
+
+    def close(self) -> None:
+        for end in (self._listener, *self._sockets):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+@pytest.fixture
+def proxied(loaded_store, test_uri, monkeypatch):
+    """A store behind a proxy, and the proxy."""
+    if "MONGODB_URI_TEST" in os.environ:
+        pytest.skip("cuts connections of the tests' own local server")
+    proxy = Proxy(int(test_uri.split(":")[2].split("/")[0]))
+    monkeypatch.setenv(
+        "MONGODB_URI", f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true&serverSelectionTimeoutMS=400"
+    )
+    with connect(loaded_store.config) as store:
+        yield store, proxy
+    proxy.close()
+
+
+def test_a_call_that_the_driver_repeated_is_known(proxied):
+    store, proxy = proxied
+    tin = list_providers(store.config)[0].tin
+    watch = Stopwatch()
+    with watch.measured(store, 1) as measured:
+        quiet = watch.time(lambda: find_claims(measured, tin, with_total=False))
+        proxy.cut_once_at = b"find\0"
+        cut = watch.time(lambda: find_claims(measured, tin, with_total=False))
+        after = watch.time(lambda: find_claims(measured, tin, with_total=False))
+    assert (quiet.retries, cut.retries, after.retries) == (0, 1, 0)
+    assert (quiet.error, cut.error) == (None, None)
+    assert cut.answer == quiet.answer
+
+
+def test_a_call_that_failed_is_recorded_by_its_kind_alone(proxied):
+    store, proxy = proxied
+    tin = list_providers(store.config)[0].tin
+    watch = Stopwatch()
+    with watch.measured(store, 1) as measured:
+        watch.time(lambda: count_claims(measured, tin))
+        proxy.close()
+        timing = watch.time(lambda: count_claims(measured, tin))
+    assert timing.answer is None
+    assert timing.error in ("ServerSelectionTimeoutError", "AutoReconnect", "NetworkTimeout", "ConnectionFailure")
+
+
+def test_a_server_that_goes_away_stops_the_run_and_leaves_what_was_measured(proxied, tmp_path):
+    store, proxy = proxied
+    proxy.cut_for_good_after = 40
+    with pytest.raises(PbmError, match="3 calls in a row failed") as caught:
+        run_performance(store, output_dir=tmp_path, progress=False)
+    (file,) = (tmp_path / "runs").glob("*.json")
+    assert str(file) in str(caught.value)
+    left = PerformanceRun.load(file)
+    assert not left.complete
+    assert [bool(sample.error) for sample in left.samples[-3:]] == [True] * 3
+    assert sum(sample.counts for sample in left.samples) > 20
+    assert "127.0.0.1" not in file.read_text(encoding="utf-8")
+
+
+def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri, tmp_path):
+    program = (
+        "import sys, pbm_lib; from pbm_lib import run_performance\n"
+        "store = pbm_lib.connect(pbm_lib.load_config(sys.argv[1]))\n"
+        "run_performance(store, output_dir=sys.argv[2], iterations=100_000, progress=False)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(loaded_store.config.path), str(tmp_path)],
+        env={**os.environ, "MONGODB_URI": test_uri},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        samples: tuple[Sample, ...] = ()
+        while len(samples) < 50:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+            for file in (tmp_path / "runs").glob("*.json"):
+                samples = PerformanceRun.load(file).samples
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    left = PerformanceRun.load(file)
+    assert not left.complete
+    assert left.statistics(section="latency", operation="count", tier="3K", scenario="provider").n > 0
+    assert "INCOMPLETE" in repr(left)
+
+
+# The run file
+
+
+def test_a_run_survives_its_file(run, tmp_path):
+    loaded = PerformanceRun.load(run.path)
+    assert loaded == run
+    assert loaded.summary().equals(run.summary())
+    assert PerformanceRun.load(run.save(tmp_path / "copy")) == run
+
+
+def test_a_run_file_is_never_overwritten(run, tmp_path):
+    file = run.save(tmp_path)
+    before = file.read_bytes()
+    with pytest.raises(RunFileError, match="never overwritten"):
+        run.save(tmp_path)
+    assert file.read_bytes() == before
+
+
+def changed(content: dict, path: str, value) -> dict:
+    *way, last = path.split(".")
+    part = content
+    for key in way:
+        part = part[int(key) if key.isdigit() else key]
+    part[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("schema", 0, "has schema 0; this version of pbm_lib reads schema 1"),
+        ("schema", 2, "has schema 2"),
+        ("schema", "1", "has schema 1; "),
+        ("schema", True, "has schema True"),
+        ("id", "../../etc/passwd", "damaged or was changed by hand: id"),
+        ("samples.3.ms", -1, "samples.3.ms"),
+        ("samples.3.ms", "fast", "samples.3.ms"),
+        ("samples.0.section", "magic", "samples.0.section"),
+        ("samples.0.colour", "red", "samples.0.colour"),
+        ("samples.30.tier", "9M", "no tier is named '9M'"),
+        ("settings.performance.iterations", 0, "settings.performance.iterations"),
+        ("settings.performance.targets", {"first_page_p95_ms": {"9M": 1}}, "no tier is named '9M'"),
+        ("footprint.claims", -5, "footprint.claims"),
+        ("conditions.machine", None, "conditions.machine"),
+        ("started", "yesterday", "started"),
+        ("levels", [{"clients": 1, "seconds": 0}], "levels.0.seconds"),
+    ],
+    ids=str,
+)
+def test_a_run_file_that_was_tampered_with_is_refused(make_config, tmp_path, path, value, message):
+    file = fake_run(make_config(), good_samples()).save(tmp_path)
+    content = changed(json.loads(file.read_text(encoding="utf-8")), path, value)
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(RunFileError) as caught:
+        PerformanceRun.load(file)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not JSON"),
+        (b'{"schema": 1, "samples": [', "cut off"),
+        (b"[1, 2]", "no schema and samples"),
+        (b'{"cells": []}', "no schema and samples"),
+        (b'{"schema": 1, "samples": []}', "id: Field required"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[" * 200_000, "not JSON"),
+        (b'{"schema": 1, "samples": NaN}', "damaged"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_is_no_run_file_is_refused(tmp_path, content, message):
+    file = tmp_path / "run.json"
+    file.write_bytes(content)
+    with pytest.raises(RunFileError) as caught:
+        PerformanceRun.load(file)
+    assert message in str(caught.value)
+
+
+def test_a_missing_run_file_is_said_to_be_missing(tmp_path):
+    with pytest.raises(RunFileError, match="No such file"):
+        PerformanceRun.load(tmp_path / "none.json")

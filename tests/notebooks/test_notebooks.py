@@ -1,0 +1,168 @@
+"""The notebooks: clean as committed, and run headless on a few thousand claims."""
+
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+import yaml
+from conftest import PROJECT, small_settings, write_config
+
+from pbm_lib import ConfigError
+from pbm_lib.cli.notebooks import NOTEBOOKS, run_notebook
+from pbm_lib.errors import NotebookError
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of papermill and Jupyter, not ours
+FILES = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def test_the_four_notebooks_are_there_in_order():
+    assert tuple(path.stem for path in FILES) == NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+class TestAsCommitted:
+    def test_it_is_valid_and_clean(self, path):
+        notebook = read(path)
+        nbformat.validate(notebook)
+        assert notebook.metadata.kernelspec.name == "python3"
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert not any(cell.outputs or cell.execution_count for cell in code)
+
+    def test_cell_ids_are_unique_and_readable(self, path):
+        ids = [cell.id for cell in read(path).cells]
+        assert len(set(ids)) == len(ids)
+        assert all(re.fullmatch(r"[a-z][a-z-]*", cell_id) for cell_id in ids), ids
+
+    def test_one_cell_holds_the_parameters_as_literals(self, path):
+        tagged = [cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", [])]
+        assert len(tagged) == 1
+        lines = tagged[0].source.splitlines()
+        assert lines[0].startswith('config_path: str = ""')
+        assert lines[1].startswith('output_dir: str = ""')
+        assert all(re.fullmatch(r"\w+: (str|int|bool|float) = [^#]+  # .+", line) for line in lines)
+
+    def test_cells_are_short_and_hold_no_machinery(self, path):
+        for cell in read(path).cells:
+            if cell.cell_type == "code":
+                lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith("#")]
+                assert len(lines) <= 5, cell.source
+                assert not re.search(r"^\s*(def|class|if|try|while)\b", cell.source, re.MULTILINE), cell.source
+                assert "sys.path" not in cell.source
+
+    def test_it_is_prose_between_cells(self, path):
+        cells = read(path).cells
+        assert cells[0].cell_type == "markdown"
+        assert cells[0].source.startswith(f"# {int(path.stem[:2])} · ")
+        assert cells[-1].cell_type == "markdown" or path.stem == NOTEBOOKS[-1]
+        words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+        assert words > 150
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory, test_uri):
+    """The four notebooks, executed in order on a small config."""
+    folder = tmp_path_factory.mktemp("demo")
+    config = write_config(folder, {"mongodb": {"database": f"pbm_test_notebooks_{os.getpid()}"}})
+    parameters = {"config_path": str(config), "output_dir": str(folder / "out")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MONGODB_URI", test_uri)
+        paths = [run_notebook(name, folder / "out" / "notebooks", parameters) for name in NOTEBOOKS]
+        # Twice: everything can be repeated.
+        again = [run_notebook(name, folder / "again", parameters) for name in NOTEBOOKS]
+        yield folder, paths, again
+    from pbm_lib.store.connection import open_client
+
+    with open_client(test_uri) as client:
+        client.drop_database(f"pbm_test_notebooks_{os.getpid()}")
+
+
+def outputs(path):
+    return [output for cell in read(path).cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def test_the_executed_notebooks_hold_no_error_and_no_warning(executed):
+    _, paths, again = executed
+    for path in paths + again:
+        kinds = [output.output_type for output in outputs(path)]
+        assert "error" not in kinds
+        streams = [output for output in outputs(path) if output.output_type == "stream"]
+        assert not [output.text for output in streams if output.name == "stderr"]
+        assert not [output.text for output in streams if "Warning" in output.text]
+
+
+def test_no_output_is_a_bare_object(executed):
+    for path in executed[1]:
+        for output in outputs(path):
+            text = output.get("data", {}).get("text/plain", "")
+            assert not re.search(r"<[\w.]+ object at 0x", text), text
+            assert "Figure size" not in text or "image/png" in output.data or "image/svg+xml" in output.data
+
+
+def test_the_last_notebook_leaves_the_report(executed):
+    folder, *_ = executed
+    assert len(list((folder / "out" / "runs").glob("*.json"))) == 2
+    assert (folder / "out" / "summary.csv").is_file()
+    assert list((folder / "out" / "charts").glob("*.png"))
+    report = (folder / "out" / "performance_report.html").read_text(encoding="utf-8")
+    assert report.startswith("<!DOCTYPE html>")
+    assert str(folder) not in report
+
+
+@pytest.mark.parametrize("name", ["03_explore", "04_performance"])
+def test_a_notebook_opened_too_early_names_the_one_to_run(name, tmp_path, test_uri, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", test_uri)
+    config = write_config(tmp_path, {"mongodb": {"database": f"pbm_test_never_made_{os.getpid()}"}})
+    with pytest.raises(NotebookError, match=r"Run notebook 0[12]_"):
+        run_notebook(name, tmp_path, {"config_path": str(config), "output_dir": str(tmp_path)})
+    errors = [output for output in outputs(tmp_path / f"{name}.ipynb") if output.output_type == "error"]
+    assert len(errors) == 1
+    assert "Traceback" not in "".join(errors[0].traceback)
+
+
+def test_a_misspelt_key_is_one_sentence_in_the_notebook(tmp_path):
+    config = write_config(tmp_path, {"mongodb": {"databse": "x"}})
+    with pytest.raises(NotebookError, match="Did you mean database"):
+        run_notebook("01_setup", tmp_path, {"config_path": str(config)})
+    (error,) = [output for output in outputs(tmp_path / "01_setup.ipynb") if output.output_type == "error"]
+    shown = "\n".join(error.traceback)
+    assert shown.startswith("ConfigError: ")
+    assert len(shown.splitlines()) == 1
+
+
+def test_an_unknown_parameter_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"no parameter itterations; accepted: .*output_dir"):
+        run_notebook("04_performance", tmp_path, {"itterations": 5})
+
+
+def test_bare_papermill_runs_the_last_notebook(executed, tmp_path):
+    folder, *_ = executed
+    command = [sys.executable, "-m", "papermill", "notebooks/04_performance.ipynb", str(tmp_path / "04.ipynb")]
+    command += ["-p", "iterations", "5", "-p", "config_path", str(folder / "config.yaml")]
+    command += ["-p", "output_dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "performance_report.html").is_file()
+    (run_file,) = (tmp_path / "runs").glob("*.json")
+    assert '"complete": true' in run_file.read_text()
+
+
+def test_papermill_shows_the_parameters_with_their_help():
+    for path in FILES:
+        known = papermill.inspect_notebook(str(path))
+        assert all(parameter["help"] and parameter["inferred_type_name"] != "None" for parameter in known.values())
+
+
+def test_the_small_settings_are_the_projects_but_for_their_sizes():
+    project = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    small = small_settings()
+    assert {section: set(keys) for section, keys in small.items()} == {
+        section: set(keys) for section, keys in project.items()
+    }

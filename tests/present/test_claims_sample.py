@@ -1,0 +1,44 @@
+"""The distributions that notebook 02 shows: what they say of a sample, also of one with little in it."""
+
+import pytest
+
+from pbm_lib import claims_chart, claims_sample, claims_summary
+
+
+@pytest.fixture(scope="module")
+def sample(make_config):
+    return claims_sample(make_config(), 3_000)
+
+
+def test_a_sample_is_drawn_evenly_from_the_whole_period(sample):
+    assert len(sample) == 3_000
+    assert sample["begin"].dt.to_period("M").nunique() == 36
+    assert sample["tin"].nunique() == 19
+
+
+def test_the_table_says_in_numbers_what_the_sample_is_like(sample):
+    said = dict(claims_summary(sample).to_numpy().tolist())
+    assert said["claims in the sample"] == "3,000"
+    assert said["begin and end on the same day"] == f"{(sample['days'] == 0).mean():.0%}"
+    assert said["days of the others, median and longest"].endswith(" and 30")
+    assert said["claim system RETAIL"] == f"{(sample['system'] == 'RETAIL').mean():.0%}"
+
+
+def test_the_chart_has_a_panel_a_distribution_and_its_finding_as_title(sample):
+    figure = claims_chart(sample)
+    assert len(figure.axes) == 3
+    assert all(panel.get_title() or panel.get_title(loc="left") for panel in figure.axes)
+    assert any(
+        "on the same day; the longest lasts 30 days" in text.get_text() for text in [figure._suptitle, *figure.texts]
+    )
+
+
+def test_a_sample_with_nothing_to_describe_says_so(make_config):
+    one = {"target_volume": 1, "tiers": [{"name": "3K", "claims_per_provider": 1, "providers": 1}], "seed": 1}
+    sample = claims_sample(
+        make_config({"data_generation": one, "performance": {"tiers_to_test": ["3K"], "targets": {}}})
+    )
+    said = dict(claims_summary(sample).to_numpy().tolist())
+    assert said["overpayment, median and mean"] == "none in the sample"
+    assert "nan" not in " ".join(said.values())
+    claims_chart(sample)

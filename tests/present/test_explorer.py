@@ -1,0 +1,353 @@
+"""The explorer: its steps without a browser, what it shows, and its panel of widgets."""
+
+import datetime as dt
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from pymongo.monitoring import CommandListener
+from servers import Mongod, free_port, running, wait_for
+
+from pbm_lib import (
+    ClaimExplorer,
+    ClaimStore,
+    InvalidQuery,
+    ServerUnavailable,
+    connect,
+    count_claims,
+    explain_claims,
+    explain_count,
+    find_claims,
+    iter_claims,
+    list_providers,
+    sample_claim,
+    setup_collection,
+)
+from pbm_lib.present import explorer_panel
+from pbm_lib.store.connection import open_client
+
+WINDOW = (dt.date(2025, 3, 1), dt.date(2025, 3, 31))
+
+
+@pytest.fixture
+def explorer(loaded_store):
+    return ClaimExplorer(loaded_store)
+
+
+@pytest.fixture
+def commands_of(loaded_store):
+    """Call it with an explorer: within the block, names of the commands that its steps send."""
+
+    @contextmanager
+    def listen(explorer):
+        listener = Sent()
+        with open_client(loaded_store._uri, event_listeners=[listener]) as client:
+            there = loaded_store.collection
+            collection = client[there.database.name].get_collection(there.name, codec_options=there.codec_options)
+            explorer.store = ClaimStore(collection, loaded_store.config, loaded_store.server, loaded_store._uri)
+            listener.names.clear()
+            yield listener.names
+            explorer.store = loaded_store
+
+    return listen
+
+
+class Sent(CommandListener):
+    def __init__(self):
+        self.names = []
+
+    def started(self, event):
+        if event.command_name in ("find", "aggregate", "explain"):
+            self.names.append(event.command_name)
+
+    def succeeded(self, event):
+        pass
+
+    def failed(self, event):
+        pass
+
+
+def ids(claims):
+    return [claim["_id"] for claim in claims]
+
+
+def html_of(explorer):
+    return explorer._repr_mimebundle_()["text/html"]
+
+
+class TestSteps:
+    def test_it_begins_with_the_first_page_of_the_first_provider(self, explorer, loaded_store):
+        provider = list_providers(loaded_store.config)[0]
+        assert explorer.page.documents == find_claims(loaded_store, provider.tin, with_total=False).documents
+        assert explorer.total == 3_000
+
+    @pytest.mark.parametrize("dates", [(None, None), WINDOW], ids=["all dates", "a month"])
+    @pytest.mark.parametrize("plan", ["bounded", "plain"])
+    def test_walking_forward_shows_every_claim_once_and_back_again(self, explorer, loaded_store, dates, plan):
+        tin = list_providers(loaded_store.config, "300")[0].tin
+        expected = ids(iter_claims(loaded_store, tin, *dates))
+        explorer.choose(tin=tin, start=dates[0], end=dates[1], page_size=7, plan=plan)
+        seen, places = ids(explorer.page), [explorer.shown.before]
+        while explorer.page.next_cursor:
+            seen += ids(explorer.next().page)
+            places.append(explorer.shown.before)
+        assert seen == expected
+        assert explorer.total == len(expected)
+        assert places == list(range(0, len(expected), 7))
+        for place in reversed(places[:-1]):
+            assert explorer.previous().shown.before == place
+            assert ids(explorer.page) == expected[place : place + 7]
+
+    def test_first_leads_back_from_anywhere(self, explorer):
+        begin = ids(explorer.page)
+        assert ids(explorer.next().next().first().page) == begin
+        assert explorer.shown.before == 0
+
+    def test_another_plan_stays_on_the_page_and_another_page_size_begins_anew(self, explorer):
+        explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10).next()
+        place, claims, total = explorer.shown.before, ids(explorer.page), explorer.total
+        explorer.choose(plan="plain")
+        assert (explorer.shown.before, ids(explorer.page), explorer.total) == (place, claims, total)
+        assert explorer.choose(page_size=20).shown.before == 0
+
+    @pytest.mark.parametrize(
+        ("choice", "named"),
+        [
+            ({"tin": "12"}, "tin"),
+            ({"plan": "fast"}, "plan"),
+            ({"page_size": 0}, "page_size"),
+            ({"start": "x"}, "start"),
+            ({"end": 2025}, "end"),
+        ],
+        ids=["tin", "plan", "page_size", "start", "end"],
+    )
+    def test_a_value_that_is_not_accepted_changes_nothing(self, explorer, choice, named):
+        before = explorer.shown
+        with pytest.raises(InvalidQuery, match=f"^{named}: "):
+            explorer.choose(**choice)
+        assert explorer.shown is before
+
+    def test_there_is_nothing_beyond_the_ends(self, explorer):
+        with pytest.raises(InvalidQuery, match="no page before"):
+            explorer.previous()
+        explorer.choose(tin=list_providers(explorer.store.config, "60")[0].tin)
+        with pytest.raises(InvalidQuery, match="no next page"):
+            explorer.next()
+
+    def test_dates_out_of_order_are_a_sentence_and_the_next_change_mends_it(self, explorer):
+        explorer.choose(start=WINDOW[1])
+        with pytest.raises(InvalidQuery):
+            explorer.choose(end=WINDOW[0])
+        assert explorer.page is None
+        assert "2025-03-01, is before the first, 2025-03-31" in explorer.error
+        assert "Not answered." in html_of(explorer)
+        assert explorer.choose(start=WINDOW[0]).error is None
+        assert explorer.total == count_claims(explorer.store, explorer.shown.choice.tin, WINDOW[0], WINDOW[0])
+
+
+class TestWhatItCosts:
+    def test_keys_and_documents_are_what_explain_says(self, explorer, loaded_store):
+        explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10)
+        plan = explain_claims(loaded_store, explorer.shown.choice.tin, *WINDOW, page_size=10)
+        assert replace(explorer.explain(), server_ms=0) == replace(plan, server_ms=0)
+        assert f">{plan.docs_examined:,}</div>" in html_of(explorer)
+
+    def test_the_mql_is_what_explain_shows(self, explorer, loaded_store):
+        explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10).next()
+        shown = re.sub(r"\s+", " ", repr(explorer))
+        assert explorer.explain().mql in shown
+        for part in explain_count(loaded_store, explorer.shown.choice.tin, *WINDOW):
+            assert part.mql in shown
+
+    def test_a_question_is_counted_once_however_many_pages_are_turned(self, explorer, commands_of):
+        with commands_of(explorer) as sent:
+            explorer.choose(page_size=10)
+            for _ in range(3):
+                repr(explorer.next())
+        assert sent.count("aggregate") == 1
+
+    def test_a_slow_page_is_not_run_again_unasked(self, explorer, commands_of):
+        explorer.choose(page_size=10, plan="plain")
+        explorer._shown = replace(explorer.shown, page_ms=7_500.0)
+        with commands_of(explorer) as sent:
+            shown = repr(explorer)
+        assert "explain" not in sent
+        assert re.search(r"documents examined +not asked", shown)
+        assert explorer.explain().docs_examined == 10
+        assert re.search(r"documents examined +10", repr(explorer))
+
+    def test_many_readers_of_a_total_share_one_count(self, explorer, commands_of):
+        explorer.choose(page_size=10)
+        totals: list[int] = []
+        with commands_of(explorer) as sent:
+            readers = [threading.Thread(target=lambda: totals.append(explorer.total)) for _ in range(8)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+        assert totals == [3_000] * 8
+        assert sent.count("aggregate") == 1
+
+
+class TestWhatItShows:
+    def test_headless_it_is_a_table_and_no_widget(self, explorer):
+        bundle = explorer._repr_mimebundle_()
+        assert set(bundle) == {"text/plain", "text/html"}
+        assert bundle["text/html"].count("<tr>") == 1 + len(explorer.page)
+        assert ">3,000</div>" in bundle["text/html"]
+
+    def test_it_needs_nothing_from_elsewhere(self, explorer):
+        assert not re.search(r"<script|<link|<img|src=|url\(|https?:|@import", html_of(explorer))
+
+    def test_the_columns_are_the_claims(self, explorer):
+        claim = explorer.page[0]
+        shown = html_of(explorer)
+        amount = claim["processedAmounts"]["overpaymentAmount"]["amount"]
+        for value in (
+            claim["identifiers"]["claimSystemClaimId"],
+            claim["serviceEndDate"].date(),
+            claim["renderingProvider"]["providerName"],
+            claim["patientInformation"]["lastName"],
+            "overpayment<br>USD",
+            f">{amount.to_decimal():,}<",
+            claim["recoveryMethod"],
+        ):
+            assert str(value) in shown
+
+    def test_a_claim_that_lacks_fields_or_holds_markup_is_shown_all_the_same(self, open_store):
+        store = open_store()
+        tin = list_providers(store.config)[0].tin
+        store.collection.insert_one(
+            {"_id": 1, "billingProvider": {"providerTin": tin}, "recoveryMethod": "<script>", "identifiers": "none"}
+        )
+        shown = ClaimExplorer(store)
+        assert "&lt;script&gt;" in html_of(shown)
+        assert "nothing on the server bounds how long a claim lasts" in repr(shown)
+
+    def test_an_empty_answer_says_so(self, explorer):
+        explorer.choose(tin="999999999")
+        assert "No claim matches." in html_of(explorer)
+        assert re.search(r"total +0\n", repr(explorer))
+
+
+class TestServerGone:
+    def test_it_is_one_sentence_and_the_next_step_goes_on_when_the_server_is_back(
+        self, tmp_path, monkeypatch, make_config
+    ):
+        with running(Mongod(tmp_path / "db", port=free_port())) as mongod:
+            monkeypatch.setenv("MONGODB_URI", f"{mongod.uri}&serverSelectionTimeoutMS=300")
+            with setup_collection(connect(make_config())) as store:
+                claim = sample_claim()
+                claim["billingProvider"]["providerTin"] = list_providers(store.config)[0].tin
+                second = {**claim, "_id": type(claim["_id"])()}
+                second["identifiers"] = {**claim["identifiers"], "claimSystemClaimId": "RETAIL-000000000002"}
+                store.collection.insert_many([claim, second])
+                explorer = ClaimExplorer(store).choose(page_size=1)
+                mongod.kill()
+                with pytest.raises(ServerUnavailable):
+                    explorer.next()
+                shown = html_of(explorer)
+                assert "Not answered.</b> The MongoDB server does not answer." in shown
+                assert "Traceback" not in shown
+                assert len(explorer.page) == 1
+                mongod.start()
+                assert explorer.next().error is None
+                assert explorer.shown.before == 1
+
+
+class TestPanel:
+    """The widgets themselves, without a front end: what a click starts and what is shown then."""
+
+    @pytest.fixture
+    def panel(self, explorer, monkeypatch):
+        monkeypatch.setattr("pbm_lib.present.explorer._is_watched", lambda: True)
+        bundle = explorer._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in bundle
+        assert "<table" in bundle["text/html"]
+        return explorer._panel
+
+    def settled(self, explorer):
+        def followed() -> bool:
+            shown = explorer.shown
+            return not shown.reading and (shown.error or (shown.examined and shown.total is not None))
+
+        wait_for(followed, 10, "the explorer")
+        return explorer
+
+    def test_the_buttons_turn_the_pages(self, explorer, panel):
+        first = ids(explorer.page)
+        assert panel._previous.disabled
+        panel._next.click()
+        wait_for(lambda: explorer.shown.before == 100, 10, "the second page")
+        assert not panel._previous.disabled
+        panel._previous.click()
+        wait_for(lambda: explorer.shown.before == 0 and not explorer.shown.reading, 10, "the first page")
+        assert ids(explorer.page) == first
+        assert "1 to 100" in panel._figures.value
+
+    def test_a_tier_leads_to_its_first_provider_and_fills_the_list(self, explorer, panel):
+        providers = list_providers(explorer.store.config, "300")
+        panel._tier.value = "300"
+        wait_for(lambda: panel._provider.value == providers[0].tin, 10, "the provider")
+        assert len(panel._provider.options) == 8
+        panel._provider.value = providers[3].tin
+        wait_for(lambda: providers[3].name in panel._head.value, 10, "the headline")
+        assert self.settled(explorer).total == 300
+
+    def test_dates_out_of_order_are_said_in_the_panel(self, explorer, panel):
+        panel._start.value = WINDOW[1]
+        panel._end.value = WINDOW[0]
+        wait_for(lambda: "is before the first" in panel._head.value, 10, "the sentence")
+        assert panel._page.value == ""
+        assert panel._next.disabled
+        panel._all_dates.click()
+        wait_for(lambda: panel._end.value is None and panel._page.value, 10, "all dates")
+        assert "Not answered" not in panel._head.value
+
+    def test_a_year_that_is_being_typed_asks_nothing(self, explorer, panel, commands_of):
+        self.settled(explorer)
+        with commands_of(explorer) as sent:
+            panel._start.value = dt.date(202, 1, 1)
+            panel._start.value = dt.date(2025, 1, 1)
+            wait_for(lambda: explorer.shown.choice.start == dt.date(2025, 1, 1), 10, "the date")
+            self.settled(explorer)
+        assert sent.count("find") == 1
+
+    def test_a_step_in_code_moves_the_controls(self, explorer, panel, commands_of):
+        self.settled(explorer)
+        with commands_of(explorer) as sent:
+            explorer.choose(tin=list_providers(explorer.store.config, "60")[2].tin, page_size=30, plan="plain")
+        assert (panel._tier.value, panel._size.value, panel._plan.value) == ("60", 30, "plain")
+        assert sent == ["find"]
+
+    def test_an_answer_that_comes_too_late_is_not_shown(self, explorer, panel, monkeypatch):
+        self.settled(explorer)
+        slow, asked = threading.Event(), []
+
+        def find_slowly(store, tin, *arguments, **options):
+            asked.append(tin)
+            if options["plan"] == "plain":
+                assert slow.wait(10)
+            return find_claims(store, tin, *arguments, **options)
+
+        monkeypatch.setattr("pbm_lib.present.explorer.find_claims", find_slowly)
+        panel._plan.value = "plain"
+        wait_for(lambda: explorer.shown.reading, 10, "the slow page")
+        late = next(thread for thread in threading.enumerate() if thread.name == "explorer choose")
+        other = list_providers(explorer.store.config, "60")[0].tin
+        explorer.choose(tin=other, plan="bounded")
+        slow.set()
+        late.join(10)
+        assert len(asked) == 2
+        assert explorer.shown.choice.tin == other
+        assert len(explorer.page) == 60
+        assert panel._provider.value == other
+
+
+def test_every_control_has_a_label(explorer):
+    panel = explorer_panel.ExplorerPanel(explorer)
+    controls = [panel._tier, panel._provider, panel._start, panel._end, panel._size, panel._next]
+    assert all(control.description for control in controls)
+    assert panel._plan._options_labels == ("bounded plan", "plain plan")

@@ -1,0 +1,90 @@
+"""What the notebooks show, and what they say when something is missing."""
+
+import pytest
+
+from pbm_lib import (
+    InvalidQuery,
+    LoadError,
+    ServerInfo,
+    find_claims,
+    indexes_frame,
+    refusal,
+    require_claims,
+    rule_note,
+    sample_claim,
+    setup_collection,
+    show_claim,
+    tiers_frame,
+    topology_note,
+)
+from pbm_lib.load.state import mark
+
+
+def test_a_claim_shows_as_indented_json():
+    shown = repr(show_claim(sample_claim()))
+    assert shown.splitlines()[0] == "{"
+    assert 'overpaymentAmount: {amount: NumberDecimal("124.60"), currency: "USD"}' in shown
+    assert "&lt;b&gt;" in show_claim({"name": "<b>"})._repr_html_()
+
+
+def test_the_roster_by_tier_adds_up(loaded_store):
+    frame = tiers_frame(loaded_store.config)
+    assert list(frame["tier"]) == ["3K", "300", "60"]
+    assert frame["claims in all"].sum() == 6_000
+
+
+def test_the_indexes_are_the_servers(store):
+    frame = indexes_frame(store)
+    assert list(frame["index"]) == ["_id_", "claims_by_provider"]
+    assert frame["key"][1] == '{"billingProvider.providerTin": 1, serviceBeginDate: 1, _id: 1}'
+
+
+@pytest.mark.parametrize(
+    ("topology", "told"),
+    [("standalone", "One server"), ("replica set", "A replica set"), ("sharded cluster", "sh.shardCollection(")],
+)
+def test_the_topology_is_explained(store, monkeypatch, topology, told):
+    monkeypatch.setattr(store, "server", ServerInfo("8.0.0", topology, "remote", None, 1.0))
+    assert told in repr(topology_note(store))
+    assert told in topology_note(store)._repr_html_()
+
+
+def test_a_refusal_reads_as_a_sentence(store):
+    assert repr(refusal(find_claims, store, "12")).startswith("InvalidQuery: tin: '12' is not accepted")
+    with pytest.raises(AssertionError, match="was not refused"):
+        refusal(find_claims, store, "123456789")
+    assert issubclass(InvalidQuery, ValueError)
+
+
+class TestWhatANotebookNeeds:
+    def test_a_loaded_collection_is_enough(self, loaded_store):
+        assert require_claims(loaded_store) is loaded_store
+
+    def test_without_an_index_the_first_notebook_is_named(self, open_store):
+        with pytest.raises(LoadError, match="01_setup"):
+            require_claims(open_store())
+
+    def test_without_claims_the_second_is_named(self, store):
+        with pytest.raises(LoadError, match=r"no claims of this demo\. Run notebook 02_load"):
+            require_claims(store)
+
+    def test_an_unfinished_load_is_said(self, store):
+        store.collection.insert_one(sample_claim())
+        mark(store, "loading")
+        with pytest.raises(LoadError, match="not loaded completely"):
+            require_claims(store)
+
+    def test_other_settings_are_said(self, store, open_store, make_config):
+        store.collection.insert_one(sample_claim())
+        mark(store, "complete")
+        changes = {"mongodb": {"database": store.collection.database.name}, "data_generation": {"seed": 5}}
+        other = setup_collection(open_store(make_config(changes)))
+        with pytest.raises(LoadError, match="other settings"):
+            require_claims(other)
+
+
+def test_the_rule_is_the_servers(store, open_store):
+    days = store.config.data_generation.max_claim_days
+    assert f'NumberLong("{days * 86_400_000}")' in repr(rule_note(store))
+    assert "a day has 86,400,000 ms" in rule_note(store)._repr_html_()
+    assert "Run setup_collection" in repr(rule_note(open_store()))

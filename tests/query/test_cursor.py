@@ -1,0 +1,181 @@
+"""A token is its page's own or it is InvalidCursor; never a wrong page, never another error."""
+
+import base64
+import json
+import string
+
+import pytest
+from bson import Binary, Decimal128, Int64, MaxKey, ObjectId, Regex, Timestamp, json_util
+from bson.datetime_ms import DatetimeMS
+from oracle import TIN_A, TIN_B, Wire, day, fill, listened_to, make_claim
+
+from pbm_lib import InvalidCursor, PbmError, find_claims, setup_collection
+from pbm_lib.query.cursor import decode_cursor, encode_cursor
+from pbm_lib.query.filters import make_query, query_identity
+from pbm_lib.query.keyset import Boundary
+
+QUERY = ["db.claims", TIN_A, day(0), None]
+KEY = (day(1), ObjectId("65a1e3d05eed5e0000000001"))
+CHARACTERS = string.ascii_letters + string.digits + "-_+/= \n\x00\u00e9"
+
+
+def refused(token, query=QUERY):
+    with pytest.raises(InvalidCursor, match=r"^cursor: ") as caught:
+        decode_cursor(token, query)
+    assert len(str(caught.value)) < 250
+
+
+def spelled(content) -> str:
+    """base64url of JSON, as a token is."""
+    text = content if isinstance(content, str) else json.dumps(content, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("direction", ["next", "prev"])
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_every_corruption_of_one_character_is_refused(direction, inclusive):
+    token = encode_cursor(Boundary(direction, KEY, inclusive), QUERY)
+    assert decode_cursor(token, QUERY) == Boundary(direction, KEY, inclusive)
+    corrupted = set()
+    for at in range(len(token) + 1):
+        head, tail = token[:at], token[at + 1 :]
+        corrupted |= {head + tail, head, token[at:], head + token[at : at + 1].swapcase() + tail}
+        corrupted |= {head + character + tail for character in CHARACTERS}
+        corrupted |= {head + character + token[at:] for character in CHARACTERS}
+        corrupted.add(head + token[at : at + 2][::-1] + token[at + 2 :])
+    corrupted |= {token.upper(), token.lower(), token + token, token[::-1]}
+    corrupted.discard(token)
+    assert len(corrupted) > 100 * len(token)
+    for wrong in corrupted:
+        refused(wrong)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 5, 2.5, True, b"bytes", [], {}, ("a",), "", "=", "====", "\u00e9", "\ud800", "a" * 4_001, "bnVsbA", "A"],
+    ids=repr,
+)
+def test_what_is_no_token_is_refused(value):
+    refused(value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(1, None, [], {}, "text", [1], [1, "next"], [1, "next", False], [1, "next", False, []], "[1,", "[" * 900),
+        [1, "next", False, [{"$oid": "zz"}, 1], "f"],
+        [1, "next", False, [{"$date": "no"}, 1], "f"],
+        [1, "next", False, [{"$numberDecimal": "no"}, 1], "f"],
+        [1, "next", False, [{"$numberLong": "9" * 30}, 1], "f"],
+        [1, "next", False, [{"$binary": 5}, 1], "f"],
+        [1, "next", False, [{"$regularExpression": {"pattern": "(", "options": "x"}}, 1], "f"],
+        [1, "next", False, [{"$date": {"$numberLong": "99999999999999999"}}, 1], "f"],
+        [2, "next", False, [{"$date": {"$numberLong": "0"}}, 1], "f"],
+        [True, "next", False, [{"$date": {"$numberLong": "0"}}, 1], "f"],
+    ],
+    ids=str,
+)
+def test_well_spelled_nonsense_is_refused(content):
+    refused(spelled(content))
+
+
+def test_a_token_of_another_version_says_so():
+    token = encode_cursor(Boundary("next", KEY), QUERY)
+    content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    content[0] = 2
+    with pytest.raises(InvalidCursor, match="another version"):
+        decode_cursor(spelled(content), QUERY)
+
+
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        Boundary("next", (day(1), Regex("x"))),
+        Boundary("next", (day(1), MaxKey())),
+        Boundary("next", (day(1), ["a", "b"])),
+        Boundary("next", (["a"], 1)),
+        Boundary("next", (day(1), "\ud800")),
+        Boundary("next", (day(1), {"a\x00b": 1})),
+        Boundary("next", (day(1), Int64(2**70))),
+        Boundary("sideways", KEY),
+        Boundary("next", KEY, 1),
+    ],
+    ids=repr,
+)
+def test_a_forged_token_with_a_right_fingerprint_is_refused_too(boundary):
+    refused(encode_cursor(boundary, QUERY))
+
+
+@pytest.mark.parametrize(
+    "_id",
+    [
+        *(None, True, 0, -1, Int64(7), 2**40, 0.0, 1.5, Decimal128("1.50"), "", "text \u00e9 \U0001f600"),
+        *(day(3), DatetimeMS(10**15), Timestamp(1, 2), {}, {"a": {"$x": 1}}, b"raw", Binary(bytes(16), 4)),
+    ],
+    ids=repr,
+)
+def test_every_id_that_can_be_sorted_makes_the_round_trip_with_its_type(_id):
+    token = encode_cursor(Boundary("prev", (DatetimeMS(-(10**16)), _id)), QUERY)
+    assert token.isascii()
+    assert set(token) <= set(string.ascii_letters + string.digits + "-_")
+    back = decode_cursor(token, QUERY).key[1]
+    assert back == _id
+    assert type(back) is type(_id) or (type(_id), type(back)) == (int, Int64)
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_a_token_belongs_to_its_collection_tin_and_range(position):
+    token = encode_cursor(Boundary("next", KEY), QUERY)
+    other = list(QUERY)
+    other[position] = {0: "db.other", 1: TIN_B, 2: None, 3: day(9)}[position]
+    with pytest.raises(InvalidCursor, match="another query"):
+        decode_cursor(token, other)
+
+
+def test_an_id_too_long_for_a_token_is_no_bad_token_but_an_error():
+    with pytest.raises(PbmError, match="too long") as caught:
+        encode_cursor(Boundary("next", (day(1), "x" * 5_000)), QUERY)
+    assert not isinstance(caught.value, InvalidCursor)
+
+
+def test_through_find_claims_no_wrong_token_reaches_the_server(store):
+    fill(store, [make_claim(number, day(number), day(number)) for number in range(5)])
+    token = find_claims(store, TIN_A, day(0), page_size=2).next_cursor
+    wire = Wire()
+    with listened_to(store, wire) as heard:
+        wire.clear()
+        wrong = [token[:at] + "A" + token[at + 1 :] for at in range(len(token)) if token[at] != "A"]
+        for cursor in [*wrong, token[:-1], token + "A"]:
+            with pytest.raises(InvalidCursor):
+                find_claims(heard, TIN_A, day(0), cursor=cursor)
+        for tin, start, end in [
+            (TIN_B, day(0), None),
+            (TIN_A, None, None),
+            (TIN_A, day(1), None),
+            (TIN_A, day(0), day(9)),
+        ]:
+            with pytest.raises(InvalidCursor, match="another query"):
+                find_claims(heard, tin, start, end, cursor=token)
+        assert wire.names == []
+        # Page size and plan are no part of the query: both may change on the way.
+        page = find_claims(heard, TIN_A, day(0), cursor=token, page_size=3, plan="plain", with_total=False)
+        assert [claim["serviceBeginDate"] for claim in page] == [day(2), day(3), day(4)]
+        assert wire.names == ["find"]
+
+
+def test_a_token_of_another_collection_is_refused(open_store):
+    one, other = (setup_collection(open_store()) for _ in range(2))
+    for store in (one, other):
+        fill(store, [make_claim(number, day(number), day(number)) for number in range(5)])
+    token = find_claims(one, TIN_A, page_size=2).next_cursor
+    with pytest.raises(InvalidCursor, match="another query"):
+        find_claims(other, TIN_A, page_size=2, cursor=token)
+
+
+def test_a_token_shows_nothing_but_a_date_an_id_and_a_fingerprint(store):
+    identity = query_identity(store, make_query(store, TIN_A, None, None))
+    token = encode_cursor(Boundary("next", KEY), identity)
+    content = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    assert TIN_A not in content
+    version, direction, inclusive, key, fingerprint = json_util.loads(content)
+    assert (version, direction, inclusive, key[1], len(fingerprint)) == (1, "next", False, KEY[1], 32)

@@ -1,0 +1,148 @@
+"""What explain says: read by a customer, and what keeps a page flat."""
+
+import datetime as dt
+
+import pytest
+from bson import Binary, Decimal128, Int64, ObjectId
+from oracle import TIN_A, day, fill, make_claim
+
+from pbm_lib import QueryPlan, explain_claims, explain_count, find_claims, setup_collection
+from pbm_lib.mql import to_mql
+
+CLAIMS = [make_claim(number, day(number // 4), day(number // 4)) for number in range(2_000)]
+RANGE = (day(300), day(400))
+EVERYTHING = (day(0), day(600))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["three-field", "covering"])
+def walked(request, open_store):
+    store = setup_collection(open_store({"mongodb": {"covering_index": request.param}}))
+    fill(store, CLAIMS)
+    return store
+
+
+@pytest.fixture(scope="module")
+def unguarded(open_store):
+    """The same claims with the index, but without the validator."""
+    store = setup_collection(open_store())
+    fill(store, CLAIMS)
+    store.collection.database.command("collMod", store.collection.name, validator={})
+    store.refresh()
+    return store
+
+
+def test_it_prints_as_a_small_table(walked):
+    plan = explain_claims(walked, TIN_A, *RANGE, page_size=50)
+    lines = repr(plan).splitlines()
+    assert len(lines) < 15
+    assert max(map(len, lines)) <= 120
+    labels = [
+        "Plan",
+        "Query",
+        "Index",
+        "Stages",
+        "Keys examined",
+        "Documents examined",
+        "Returned",
+        "Time on the server",
+    ]
+    assert [line[2:22].strip() for line in lines[1:] if line[2:22].strip()] == labels
+    assert plan._repr_html_().count("<tr>") == len(labels)
+    assert plan.index == walked.index_name
+    assert plan.returned == 50
+    assert "walks the index" in plan.facts()["Stages"]
+
+
+def test_the_table_says_what_a_claim_of_the_answer_costs():
+    plan = QueryPlan("plain", "db.claims.find({})", None, ("LIMIT", "COLLSCAN"), 0, 5_100, 100, 7)
+    assert plan.facts()["Documents examined"] == "5,100 (51.0 for each claim of the answer)"
+    assert plan.facts()["Keys examined"] == "0"
+    assert plan.facts()["Index"] == "none"
+    assert "reads every document" in repr(plan)
+    assert "<script>" not in QueryPlan("plain", "<script>", None, (), 0, 0, 0, 0)._repr_html_()
+
+
+def test_a_page_costs_the_same_at_any_depth_in_both_directions(walked):
+    check_flat(walked)
+
+
+def test_a_page_of_an_unguarded_collection_is_as_flat(unguarded):
+    assert unguarded.plan == "plain"
+    check_flat(unguarded)
+
+
+def check_flat(store):
+    page = find_claims(store, TIN_A, page_size=1_000)
+    first = explain_claims(store, TIN_A, page_size=50)
+    deep = explain_claims(store, TIN_A, page_size=50, cursor=page.next_cursor)
+    later = find_claims(store, TIN_A, page_size=1_000, cursor=page.next_cursor)
+    back = explain_claims(store, TIN_A, page_size=50, cursor=later.prev_cursor)
+    for plan in (first, deep, back):
+        assert (plan.returned, plan.docs_examined) == (50, 50)
+        assert plan.keys_examined <= 55
+        assert "SORT" not in plan.stages
+        assert "COLLSCAN" not in plan.stages
+
+
+def test_the_bound_turns_a_scan_from_the_first_claim_into_a_window(walked):
+    plain = explain_claims(walked, TIN_A, *RANGE, page_size=50, plan="plain")
+    bounded = explain_claims(walked, TIN_A, *RANGE, page_size=50)
+    assert (plain.plan, bounded.plan) == ("plain", "bounded")
+    # 300 days of four claims lie before the range, 30 of them within the bound.
+    assert plain.keys_examined >= 1_200
+    assert bounded.keys_examined <= 30 * 4 + 55
+    fetched = 50 if walked.config.mongodb.covering_index else 30 * 4 + 50
+    assert bounded.docs_examined == fetched
+
+
+def test_a_total_is_counted_in_the_index_but_for_the_carry_ins(walked):
+    window, carry_ins = explain_count(walked, TIN_A, *RANGE)
+    assert (window.returned, window.docs_examined, carry_ins.returned) == (404, 0, 0)
+    assert "COUNT_SCAN" in window.stages
+    assert carry_ins.docs_examined == (0 if walked.config.mongodb.covering_index else 30 * 4)
+    (all_claims,) = explain_count(walked, TIN_A)
+    assert (all_claims.returned, all_claims.docs_examined) == (2_000, 0)
+    (plain,) = explain_count(walked, TIN_A, *RANGE, plan="plain")
+    assert plain.returned == 404
+
+
+def test_the_query_reads_as_one_would_type_it(store):
+    plan = explain_claims(store, TIN_A, dt.date(2024, 1, 31), dt.date(2024, 2, 29), page_size=10)
+    assert plan.mql == (
+        'db.claims.find({"billingProvider.providerTin": "411234567", serviceBeginDate: {$gte: ISODate("2024-01-01"), '
+        '$lte: ISODate("2024-02-29T23:59:59.999Z")}, serviceEndDate: {$gte: ISODate("2024-01-31")}})'
+        ".sort({serviceBeginDate: 1, _id: 1}).limit(10)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (ObjectId("65a1e3d05eed5e0000000001"), 'ObjectId("65a1e3d05eed5e0000000001")'),
+        (dt.datetime(1, 1, 1), 'ISODate("0001-01-01")'),
+        (Decimal128("1.50"), 'NumberDecimal("1.50")'),
+        ([1, 2.5, None, True, 'a"b'], '[1, 2.5, null, true, "a\\"b"]'),
+        ({"a.b": {"$gt": 1}}, '{"a.b": {$gt: 1}}'),
+        (Int64(5), 'NumberLong("5")'),
+        (Binary(b"x", 0), 'EJSON.parse("{\\"$binary\\": {\\"base64\\": \\"eA==\\", \\"subType\\": \\"00\\"}}")'),
+    ],
+    ids=str,
+)
+def test_values_read_as_one_would_type_them(value, text):
+    assert to_mql(value) == text
+
+
+def test_a_deep_page_is_as_cheap_when_the_server_has_learnt_its_plan_on_page_two(walked):
+    """Explain plans afresh; a find may take a plan from the cache, so the server's profiler has the say here."""
+    database = walked.collection.database
+    second = find_claims(walked, TIN_A, *EVERYTHING, page_size=50).next_cursor
+    deep = find_claims(walked, TIN_A, *EVERYTHING, page_size=1_000).next_cursor
+    database.command("profile", 2)
+    try:
+        for cursor in [second] * 4 + [deep] * 2:
+            find_claims(walked, TIN_A, *EVERYTHING, page_size=50, cursor=cursor, with_total=False)
+    finally:
+        database.command("profile", 0)
+    examined = [entry["keysExamined"] for entry in database["system.profile"].find({"op": "query"}, sort=[("ts", 1)])]
+    assert len(examined) == 6
+    assert max(examined) <= 55

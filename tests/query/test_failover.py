@@ -1,0 +1,92 @@
+"""Reads survive what a cluster does: a page arrives in one batch, and a walk outlasts a change of primary."""
+
+import bson
+import pymongo
+import pytest
+from oracle import TIN_A, Wire, day, fill, listened_to, make_claim, overlapping
+from servers import replica_set
+
+from pbm_lib import ServerUnavailable, connect, count_claims, find_claims, iter_claims, setup_collection
+from pbm_lib.claims.document import ID
+
+CLAIMS = [make_claim(number, day(number // 3), day(number // 3 + number % 2)) for number in range(1_200)]
+
+
+@pytest.mark.parametrize("page_size", [1, 100, 101, 102, 1_000])
+def test_a_page_arrives_in_its_first_batch(store, page_size):
+    fill(store, CLAIMS)
+    wire = Wire()
+    with listened_to(store, wire) as heard:
+        wire.clear()
+        page = find_claims(heard, TIN_A, page_size=page_size, with_total=False)
+        find_claims(heard, TIN_A, page_size=page_size, cursor=page.next_cursor, with_total=False)
+    assert wire.names == ["find", "find"]
+    for _, answer in wire.answers:
+        if "cursor" in answer:
+            assert answer["cursor"]["id"] == 0
+    assert len(page) == page_size
+
+
+def test_a_page_too_large_for_one_batch_is_complete_all_the_same(open_store):
+    store = open_store()
+    claims = [{**make_claim(number, day(number), day(number)), "scan": bytes(700_000)} for number in range(30)]
+    fill(store, claims)
+    assert len(bson.encode(claims[0])) * len(claims) > 16 * 2**20
+    page = find_claims(store, TIN_A, page_size=30)
+    assert [claim[ID] for claim in page] == [claim[ID] for claim in claims]
+    assert page.next_cursor is None
+
+
+def test_a_cursor_that_the_server_lost_is_opened_again_behind_the_last_claim(store):
+    fill(store, CLAIMS)
+    wire = Wire()
+    with listened_to(store, wire) as heard:
+        claims = iter_claims(heard, TIN_A, page_size=100)
+        seen = [next(claims) for _ in range(150)]
+        lost = wire.answers[-1][1]["cursor"]["id"]
+        store.collection.database.command("killCursors", store.collection.name, cursors=[lost])
+        seen += list(claims)
+    assert seen == overlapping(CLAIMS, TIN_A)
+    assert wire.names.count("find") == 2
+
+
+@pytest.mark.replica_set
+def test_a_walk_outlasts_a_change_of_primary_and_its_crash(tmp_path, make_config, monkeypatch):
+    with replica_set(tmp_path / "rs") as cluster:
+        monkeypatch.setenv("MONGODB_URI", cluster.uri)
+        with connect(make_config()) as store:
+            setup_collection(store)
+            fill(store, CLAIMS)
+            expected = overlapping(CLAIMS, TIN_A, day(20), day(350))
+            claims = iter_claims(store, TIN_A, day(20), day(350), page_size=50)
+            streamed = [next(claims) for _ in range(120)]
+            old = cluster.primary().address
+            seen, cursor, turned = [], None, 0
+            while True:
+                page = find_claims(store, TIN_A, day(20), day(350), page_size=40, cursor=cursor)
+                seen += page
+                assert page.total == len(expected)
+                turned += 1
+                if turned == 5:
+                    cluster.step_down()
+                if turned == 10:
+                    cluster.primary().kill()
+                if (cursor := page.next_cursor) is None:
+                    break
+            assert seen == expected
+            assert turned > 15
+            assert cluster.primary().address != old
+            assert streamed + list(claims) == expected
+            # And back again, with only two nodes left.
+            back = []
+            cursor = page.prev_cursor
+            while cursor:
+                page = find_claims(store, TIN_A, day(20), day(350), page_size=40, cursor=cursor, with_total=False)
+                back = [*page, *back]
+                cursor = page.prev_cursor
+            assert back == expected[: len(back)]
+            assert len(back) > len(expected) - 40
+            for node in cluster.nodes:
+                node.kill()
+            with pymongo.timeout(2), pytest.raises(ServerUnavailable):
+                count_claims(store, TIN_A)

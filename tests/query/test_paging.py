@@ -1,0 +1,232 @@
+"""Pages are exact: held against brute force at every page size, both ways, with both plans and both indexes."""
+
+import datetime as dt
+
+import pytest
+from bson import Binary, Decimal128, Int64, ObjectId, Timestamp
+from bson.datetime_ms import DatetimeMS
+from hypothesis import example, given, settings, strategies as st
+from oracle import (
+    PLANS,
+    TIN_A,
+    TIN_B,
+    TIN_EMPTY,
+    check_all,
+    check_walk,
+    day,
+    fill,
+    make_claim,
+    overlapping,
+)
+
+from pbm_lib import count_claims, find_claims, iter_claims, setup_collection
+from pbm_lib.claims.document import BEGIN, END, ID, TIN
+from pbm_lib.store.index import PROVIDER_INDEX
+
+D = 30
+# Days of a claim: one day, a few, just below D, exactly D; and a part of a day.
+DURATIONS = st.sampled_from([0, 0, 0, 1, 5, D - 1, D - 0.25, D])
+CLAIM = st.tuples(st.one_of(st.integers(0, 45), st.just(30)), DURATIONS, st.sampled_from([TIN_A, TIN_A, TIN_A, TIN_B]))
+ON_ONE_DAY = st.tuples(st.just(30), DURATIONS, st.just(TIN_A))
+COLLECTION = st.one_of(st.lists(CLAIM, max_size=24), st.lists(ON_ONE_DAY, max_size=24))
+# On the edges of days, just beside them, within the claims and far outside.
+INSTANT = st.builds(
+    lambda days, ms: day(days) + dt.timedelta(milliseconds=ms),
+    st.one_of(st.integers(-40, 90), st.sampled_from([0, 30, 60])),
+    st.sampled_from([0, 0, 0, -1, 1]),
+)
+LIMIT = st.one_of(st.none(), INSTANT, INSTANT.map(lambda moment: moment.date()))
+ORACLE = settings(max_examples=80, deadline=None, derandomize=True)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["three-field", "covering"])
+def indexed(request, open_store):
+    """An empty collection with one of the two indexes."""
+    return setup_collection(open_store({"mongodb": {"covering_index": request.param}}))
+
+
+@ORACLE
+@given(drawn=COLLECTION, limits=st.tuples(LIMIT, LIMIT), tin=st.sampled_from([TIN_A, TIN_A, TIN_A, TIN_EMPTY]))
+@example(drawn=[(number % 3, D, TIN_A) for number in range(12)], limits=(day(30), day(30)), tin=TIN_A)
+@example(drawn=[(0, 0, TIN_A), (0, D, TIN_A), (D, 0, TIN_A)], limits=(day(D), day(D)), tin=TIN_A)
+@example(drawn=[(0, D, TIN_A)], limits=(day(D) + dt.timedelta(milliseconds=1), None), tin=TIN_A)
+def test_every_walk_meets_exactly_the_claims_of_brute_force(indexed, drawn, limits, tin):
+    # A reversed range is refused, which test_query_input holds.
+    start, end = limits
+    if start is not None and end is not None:
+        start, end = sorted(limits, key=lambda limit: (limit.isoformat()[:10], limit.isoformat()))
+    # Numbers run against the dates for some claims and with them for others, so that _id decides only ties.
+    claims = [
+        make_claim(number * 7 % 25, day(begin), day(begin + days), owner)
+        for number, (begin, days, owner) in enumerate(drawn)
+    ]
+    fill(indexed, claims)
+    check_all(indexed, overlapping(claims, tin, start, end), tin, start, end)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_generated_provider_walked_at_both_ends_of_the_page_sizes(loaded_store, plan):
+    tin = loaded_store.collection.find_one({}, {TIN: 1}, sort=[(ID, 1)])["billingProvider"]["providerTin"]
+    claims = loaded_store.collection.find({TIN: tin}).to_list()
+    start, end = dt.date(2024, 2, 1), dt.date(2024, 12, 31)
+    expected = overlapping(claims, tin, start, end)
+    assert len(expected) > 50
+    for page_size in (11, 100, 1_000):
+        check_walk(loaded_store, expected, tin, start, end, page_size=page_size, plan=plan)
+        check_walk(loaded_store, overlapping(claims, tin), tin, page_size=page_size, plan=plan)
+
+
+@pytest.mark.parametrize("start", [dt.date(1, 1, 1), dt.date(1, 1, 20), None])
+@pytest.mark.parametrize("end", [dt.date(1, 1, 20), dt.date(9999, 12, 31), None])
+def test_the_ends_of_the_calendar(store, start, end):
+    days = [dt.datetime(1, 1, 1), dt.datetime(1, 1, 20), dt.datetime(2024, 1, 1), dt.datetime(9999, 12, 1)]
+    claims = [make_claim(number, begin, begin + dt.timedelta(days=D)) for number, begin in enumerate(days)]
+    fill(store, claims)
+    check_all(store, overlapping(claims, TIN_A, start, end), TIN_A, start, end)
+
+
+# --- while others write -------------------------------------------------------------------------------------------
+
+CHANGE = st.one_of(
+    st.tuples(st.just("insert"), st.integers(0, 20), st.integers(100, 140)),
+    st.tuples(st.just("delete"), st.integers(0, 19), st.just(0)),
+    st.tuples(st.just("delete boundary"), st.just(0), st.just(0)),
+    st.tuples(st.just("move"), st.integers(0, 19), st.integers(0, 20)),
+    st.tuples(st.just("insert at boundary"), st.integers(-1, 1), st.integers(100, 140)),
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    begins=st.lists(st.integers(0, 20), min_size=8, max_size=20),
+    changes=st.lists(CHANGE, min_size=1, max_size=12),
+    page_size=st.integers(1, 5),
+    with_range=st.booleans(),
+)
+def test_no_claim_that_stands_still_is_skipped_or_repeated(store_for_changes, begins, changes, page_size, with_range):
+    store = store_for_changes
+    claims = [make_claim(number, day(begin), day(begin + 2)) for number, begin in enumerate(begins)]
+    fill(store, claims)
+    start, end = (day(4), day(16)) if with_range else (None, None)
+    touched, queue = set(), list(changes)
+
+    def walk(cursor, direction):
+        seen = []
+        while True:
+            page = find_claims(store, TIN_A, start, end, page_size=page_size, cursor=cursor, with_total=False)
+            assert len(seen) <= 100, "the walk does not end"
+            seen += page.documents if direction == "next" else reversed(page.documents)
+            cursor = page.next_cursor if direction == "next" else page.prev_cursor
+            if cursor is None:
+                return seen, page
+            if queue and page:
+                touched.update(change_claims(store, *queue.pop(0), page[-1] if direction == "next" else page[0]))
+
+    forwards, last = walk(None, "next")
+    standing = [claim for claim in overlapping(claims, TIN_A, start, end) if claim[ID] not in touched]
+    assert [claim for claim in forwards if claim[ID] not in touched] == standing
+    if last.prev_cursor is None:
+        return
+    on_last = {claim[ID] for claim in last}
+    queue = list(reversed(changes))
+    backwards, _ = walk(last.prev_cursor, "prev")
+    standing = [claim for claim in standing if claim[ID] not in touched | on_last]
+    assert [claim for claim in reversed(backwards) if claim[ID] not in touched] == standing
+
+
+def change_claims(store, kind, first, second, boundary):
+    """Make one change to the claims; returns the ids that did not stand still."""
+    if kind == "insert":
+        new = make_claim(second, day(first), day(first))
+        store.collection.replace_one({ID: new[ID]}, new, upsert=True)
+        return [new[ID]]
+    if kind == "insert at boundary":
+        new = make_claim(second, boundary[BEGIN] + dt.timedelta(milliseconds=first), boundary[BEGIN] + dt.timedelta(2))
+        store.collection.replace_one({ID: new[ID]}, new, upsert=True)
+        return [new[ID]]
+    if kind == "move":
+        _id = ObjectId(f"{first:024x}")
+        store.collection.update_one({ID: _id}, {"$set": {BEGIN: day(second), END: day(second)}})
+        return [_id]
+    _id = boundary[ID] if kind == "delete boundary" else ObjectId(f"{first:024x}")
+    store.collection.delete_one({ID: _id})
+    return [_id]
+
+
+@pytest.fixture(scope="module")
+def store_for_changes(open_store):
+    return setup_collection(open_store())
+
+
+def test_the_way_back_from_a_page_that_was_emptied_begins_with_the_boundary(store):
+    claims = [make_claim(number, day(number), day(number)) for number in range(6)]
+    fill(store, claims)
+    first = find_claims(store, TIN_A, page_size=3)
+    store.collection.delete_many({BEGIN: {"$gt": first[-1][BEGIN]}})
+    emptied = find_claims(store, TIN_A, page_size=3, cursor=first.next_cursor)
+    assert (len(emptied), emptied.next_cursor, emptied.total) == (0, None, 3)
+    back = find_claims(store, TIN_A, page_size=2, cursor=emptied.prev_cursor)
+    assert list(back) == claims[1:3]
+    store.collection.delete_many({})
+    nothing = find_claims(store, TIN_A, page_size=2, cursor=back.prev_cursor)
+    assert (len(nothing), nothing.prev_cursor) == (0, None)
+    store.collection.insert_many(claims)
+    assert list(find_claims(store, TIN_A, page_size=3, cursor=nothing.next_cursor)) == claims[1:4]
+
+
+# --- a customer's own collection, where nothing enforces a type ---------------------------------------------------
+
+IDS = st.one_of(
+    st.integers(-5, 5),
+    st.sampled_from([0.5, -1.5, float("inf")]),
+    st.sampled_from([Decimal128("2.25"), Int64(2**40)]),
+    st.text("aB\u00e9\n", max_size=2),
+    st.sampled_from([ObjectId(f"{n:024x}") for n in range(4)]),
+    st.sampled_from([Binary(bytes(16), 4), Binary(b"x" * 16, 4), Binary(b"raw", 0)]),
+    st.sampled_from([True, False, None, Timestamp(5, 1), day(1), day(2)]),
+    st.sampled_from([{}, {"a": 1}, {"a": {"b": "x"}}, {"b": 0}]),
+)
+DATES = st.one_of(
+    st.sampled_from([day(1), day(1), day(2), day(9)]),
+    st.sampled_from([DatetimeMS(10**15), DatetimeMS(-(10**15))]),
+    st.sampled_from([None, "missing", "2024-03-02", 17, True, {"y": 2024}, Timestamp(9, 9)]),
+)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["without index", "with index"])
+def unguarded(request, open_store):
+    """A collection that this program did not set up."""
+    store = open_store()
+    if request.param:
+        store.collection.create_index(list(PROVIDER_INDEX.items()), name="theirs")
+        store.refresh()
+    assert store.plan == "plain"
+    return store
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    drawn=st.lists(st.tuples(IDS, DATES, DATES), max_size=16, unique_by=lambda row: repr(row[0])),
+    start=st.sampled_from([None, None, day(0), day(2)]),
+    end=st.sampled_from([None, None, day(2), day(20)]),
+    page_size=st.integers(1, 6),
+)
+def test_ids_and_dates_of_every_type_are_walked_in_the_servers_order(unguarded, drawn, start, end, page_size):
+    claims = []
+    for _id, begin, finish in drawn:
+        claim = {ID: _id, "billingProvider": {"providerTin": TIN_A}}
+        claims.append(claim | {name: v for name, v in ((BEGIN, begin), (END, finish)) if v != "missing"})
+    unguarded.collection.delete_many({})
+    for claim in claims:  # one by one: 1 and 1.0 are one _id to the server
+        if unguarded.collection.count_documents({ID: {"$eq": claim[ID]}}) == 0:
+            unguarded.collection.insert_one(claim)
+    overlap = {TIN: TIN_A}
+    if end is not None:
+        overlap[BEGIN] = {"$lte": end}
+    if start is not None:
+        overlap[END] = {"$gte": start}
+    # The server's own order, sorted in memory and without any boundary.
+    expected = unguarded.collection.find(overlap, sort=[(BEGIN, 1), (ID, 1)], hint=[("$natural", 1)]).to_list()
+    check_walk(unguarded, expected, TIN_A, start, end, page_size=page_size, plan="bounded")
+    assert list(iter_claims(unguarded, TIN_A, start, end, page_size=page_size)) == expected
+    assert count_claims(unguarded, TIN_A, start, end) == len(expected)

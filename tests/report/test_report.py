@@ -1,0 +1,393 @@
+"""The report: words and titles of known samples, and a page that stands alone."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from fake_runs import fake_run, good_samples, series
+
+from pbm_lib import (
+    PbmError,
+    concurrency_chart,
+    keyset_chart,
+    latency_by_tier_chart,
+    plans_chart,
+    run_performance,
+    write_report,
+)
+from pbm_lib.measure.run_file import Check
+from pbm_lib.measure.targets import target_results
+from pbm_lib.report.findings import (
+    concurrency_finding,
+    headline,
+    key_figures,
+    keyset_finding,
+    latency_finding,
+    plans_finding,
+    problems,
+    volume_finding,
+)
+from pbm_lib.report.style import plain_ticks, to_svg
+
+
+@pytest.fixture(scope="module")
+def config(make_config):
+    targets = {"first_page_p95_ms": {"3K": 50, "60": 50}, "count_p95_ms": {"3K": 20}}
+    return make_config({"performance": {"targets": targets}})
+
+
+@pytest.fixture(scope="module")
+def good(config):
+    return fake_run(config, good_samples())
+
+
+def with_times(run, times, **labels):
+    """The run, with other times for the samples with these labels."""
+    kept = [s for s in run.samples if not all(getattr(s, name) == value for name, value in labels.items())]
+    return replace(run, samples=(*kept, *series(times, **labels)))
+
+
+FIRST_PAGE = {"section": "latency", "tier": "3K", "scenario": "range", "operation": "first_page"}
+
+
+# Words
+
+
+def test_a_good_run_has_a_good_headline(good):
+    assert headline(good) == (
+        "All 3 targets are met: the p95 of a page lies between 10 ms and 10 ms, 60 to 3K claims a provider."
+    )
+    assert problems(good) == []
+
+
+def test_a_missed_target_is_in_the_headline(good):
+    bad = with_times(good, [10.0] * 10 + [400.0] * 10, **FIRST_PAGE)
+    assert headline(bad) == (
+        "1 of 3 targets are missed, by the most for first page at 3K: 400 ms against 50 ms; the p95 of a page lies "
+        "between 10 ms and 400 ms, 60 to 3K claims a provider."
+    )
+
+
+def test_a_headline_on_few_samples_says_so(good):
+    few = with_times(good, [10.0] * 19, **FIRST_PAGE)
+    assert headline(few).endswith("60 to 3K claims a provider, with too few samples for a firm p95.")
+
+
+def test_answers_that_differ_come_before_every_time(good):
+    bad = replace(good, checks=(Check("plans", "3K", "first_page", 3, 1), Check("depth", "3K", "page", 5, 5)))
+    assert headline(bad).startswith("2 of 8 compared answers differ, so no time here counts; ")
+    assert problems(bad) == ["Answers differ: first page on 3K (plans), 2 of 3 pairs."]
+    title = plans_finding(replace(good, checks=(Check("plans", "3K", "count", 3, 2),)))
+    assert title.endswith("BUT 1 of 3 answers differ")
+
+
+def test_failures_and_retries_are_said(good):
+    failed = series([900.0] * 2, error="AutoReconnect", **FIRST_PAGE) + series([80.0], retries=1, **FIRST_PAGE)
+    bad = replace(good, samples=(*good.samples, *failed))
+    assert headline(bad).startswith(f"2 of {len(bad.samples):,} calls failed. All 3 targets are met")
+    assert problems(bad) == [
+        "2 calls failed with AutoReconnect; they are in no percentile.",
+        "1 calls were repeated by the driver; they are in no percentile.",
+    ]
+    assert bad.statistics(**FIRST_PAGE).p95 == 10.0
+
+
+def test_an_incomplete_run_says_so_first(good):
+    assert headline(replace(good, complete=False)).startswith("Incomplete run: All 3 targets are met")
+    nothing = replace(good, complete=False, samples=(), levels=(), checks=())
+    assert headline(nothing) == "Incomplete run: it was stopped before a page had been measured."
+    assert problems(nothing)[0].startswith("The run was stopped before its end")
+
+
+def test_three_numbers(good):
+    page, plans, cost = key_figures(good)
+    assert (page.text, page.number) == ("10 ms", 10.0)
+    assert page.label == "first page of a 90-day range at 3K claims (p95 of 20)"
+    assert (plans.text, plans.number) == ("50 times", 50.0)
+    assert cost.text == "M10" and "$0.16 for a demo of 2 hours" in cost.label
+    few = with_times(good, [10.0] * 5, **FIRST_PAGE)
+    assert key_figures(few)[0].label.endswith("(p95 of 5, few samples)")
+    assert [figure.text for figure in key_figures(replace(good, samples=()))] == ["not measured", "not measured", "M10"]
+
+
+def test_targets_take_the_slower_scenario_and_say_what_is_missing(good):
+    slow = with_times(good, [30.0] * 20, section="latency", tier="3K", scenario="provider", operation="count")
+    first, small, count = target_results(slow)
+    assert (first.tier, first.verdict, first.value_ms, first.n) == ("3K", "met", 10.0, 20)
+    assert (count.verdict, count.value_ms, count.scenario) == ("missed", 30.0, "provider only")
+    assert small.met
+    unmeasured = [result.verdict for result in target_results(replace(good, samples=()))]
+    assert unmeasured == ["not measured"] * 3
+    few = with_times(good, [10.0] * 4, **FIRST_PAGE)
+    few = with_times(few, [1.0] * 4, **{**FIRST_PAGE, "scenario": "provider"})
+    assert target_results(few)[0].note == "n < 20: p95 is weak"
+
+
+@pytest.mark.parametrize(
+    ("times", "title"),
+    [
+        ([10.0] * 20, "median 10 ms at 60, 10 ms at 3K, flat"),
+        ([35.0] * 20, "median 10 ms at 60, 35 ms at 3K, 3.5 times that for 50 times the claims"),
+        ([2.0] * 20, "median 10 ms at 60, 2.0 ms at 3K, faster for the larger provider"),
+    ],
+)
+def test_the_title_of_the_latency_chart(good, times, title):
+    all_claims = "First page of all claims: median 10 ms at 60, 10 ms at 3K, flat"
+    assert latency_finding(with_times(good, times, **FIRST_PAGE)) == f"{all_claims}; of a date range: {title}"
+
+
+def test_the_title_of_the_latency_chart_says_nothing_of_what_is_missing(good):
+    half = replace(good, samples=tuple(s for s in good.samples if s.scenario == "range" and s.tier == "3K"))
+    assert latency_finding(half) == "First page of a date range: median 10 ms at 3K"
+    assert latency_finding(replace(good, samples=())) == "Latency by tier: no page was measured"
+
+
+@pytest.mark.parametrize(
+    ("plain", "verdict"),
+    [(500.0, "50 times faster at 3K"), (10.0, "no faster at 3K"), (2.0, "5.0 times slower at 3K")],
+)
+def test_the_title_of_the_plans_chart(good, plain, verdict):
+    labels = {"section": "plans", "tier": "3K", "scenario": "range", "operation": "first_page", "contestant": "plain"}
+    assert plans_finding(with_times(good, [plain] * 3, **labels)).startswith(f"Bounded plan {verdict}: ")
+
+
+@pytest.mark.parametrize(
+    ("keyset", "title"),
+    [
+        (8.0, "stay flat: 8.0 ms at the start, 8.0 ms 2,700 claims deep; skip/limit takes 400 ms there, 50 times that"),
+        (500.0, "get slower: 8.0 ms at the start, 500 ms 2,700 claims deep; skip/limit takes 400 ms there, no slower"),
+    ],
+)
+def test_the_title_of_the_keyset_chart(good, keyset, title):
+    labels = {"section": "depth", "tier": "3K", "scenario": "provider", "operation": "page", "contestant": "keyset"}
+    assert keyset_finding(with_times(good, [keyset] * 6, depth=2_700, **labels)) == f"Keyset pages {title}"
+
+
+def test_keyset_pages_that_are_slow_in_the_middle_are_not_called_flat(good):
+    labels = {"section": "depth", "tier": "3K", "scenario": "provider", "operation": "page", "contestant": "keyset"}
+    title = keyset_finding(with_times(good, [30.0] * 6, depth=1_000, **labels))
+    assert title.startswith(
+        "Keyset pages vary: 8.0 ms at the start, 8.0 ms 2,700 claims deep, 8.0 ms to 30 ms between;"
+    )
+
+
+def test_a_rate_that_hardly_grows_is_no_gain(good):
+    hardly = with_times(good, [20.0] * 105, section="concurrency", operation="page", clients=2)
+    assert "more clients get no more" in concurrency_finding(hardly)
+
+
+@pytest.mark.parametrize("wrong", ["run.json", None, {}], ids=str)
+def test_what_is_no_run_is_refused(wrong, good, tmp_path):
+    with pytest.raises(PbmError, match=r"run: .* is not accepted; accepted: a PerformanceRun"):
+        write_report(wrong, tmp_path)
+    with pytest.raises(PbmError, match="baseline: str is not accepted"):
+        write_report(good, tmp_path, baseline="run.json")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "written"), [(2.0, 9.0, {"2", "5"}), (1.0, 150.0, {"2", "5", "20", "50"}), (1.0, 5_000.0, set())]
+)
+def test_a_log_axis_of_few_decades_has_enough_numbers(low, high, written):
+    from matplotlib.figure import Figure
+
+    axis = Figure().subplots().yaxis
+    axis.axes.set_yscale("log")
+    axis.axes.set_ylim(low, high)
+    plain_ticks(axis)
+    ticks = zip(axis.get_minorticklocs(), axis.get_minorticklabels(), strict=True)
+    assert {label.get_text() for place, label in ticks if low <= place <= high} - {""} == written
+
+
+def test_the_title_of_the_concurrency_chart(good):
+    assert concurrency_finding(good) == ("2 clients: 90 pages/s, 9,000 claims/s, 1.8 times the rate of 1; p95 20 ms")
+    worse = with_times(good, [60.0] * 50, section="concurrency", operation="page", clients=2)
+    assert concurrency_finding(worse) == "1 client: 50 pages/s, 5,000 claims/s, more clients get no more; p95 20 ms"
+
+
+def test_the_sentence_on_volume(good):
+    assert volume_finding(good) == (
+        "All claims of a 3K provider streamed: 6,000 claims/s (4.0 MB/s of BSON), over 2 streams."
+    )
+
+
+# The page
+
+
+class Page(HTMLParser):
+    """What a page refers to, its text, and its pictures."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.pictures: list[dict[str, str]] = []
+        self.text = ""
+        self._silent = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        found = {name: value or "" for name, value in attributes}
+        self.links += [found[name] for name in ("src", "href", "srcset", "data", "action", "poster") if name in found]
+        if tag == "img":
+            self.pictures.append(found)
+        self._silent = tag == "style"
+
+    def handle_data(self, data):
+        if not self._silent:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def written(good, tmp_path_factory):
+    return write_report(good, tmp_path_factory.mktemp("report"))
+
+
+def test_the_page_asks_nothing_of_the_network(written):
+    text = written.html.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.links and all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
+    assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+    assert not re.search(r"@import|@font-face|url\(|https?://|javascript:", text)
+    for picture in page.pictures:
+        svg = base64.b64decode(picture["src"].partition(",")[2]).decode()
+        # Names of XML vocabularies are addresses that nobody opens; what is drawn refers to parts of itself alone.
+        references = re.findall(r'(?:href|src)="([^"]*)"|url\(([^)]*)\)', svg)
+        assert references and all((a or b).startswith("#") for a, b in references)
+        assert "<script" not in svg and "@import" not in svg
+
+
+def test_every_chart_has_its_finding_and_its_figures_as_text(written, good):
+    pictures = Page(written.html.read_text(encoding="utf-8")).pictures
+    findings = (latency_finding, plans_finding, keyset_finding, concurrency_finding)
+    assert len(pictures) == len(findings)
+    for picture, finding in zip(pictures, findings, strict=True):
+        assert picture["alt"].startswith(finding(good))
+    assert "after 2,700 claims 8.0 ms and 400 ms" in pictures[2]["alt"]
+
+
+def test_the_page_tells_the_whole_story(written, good):
+    text = " ".join(Page(written.html.read_text(encoding="utf-8")).text.split())
+    for words in (
+        headline(good),
+        "Before you rely on it",
+        "MongoDB 6.0.5, standalone, local",
+        "The server's cache was 0.5 GB, as much as an Atlas M10 has; CPU, disk and network are the test machine's.",
+        "M10 is the cheapest tier that holds 3,000,000 claims",
+        "List prices of 2026-09-15",
+        "A ping took 1.0 ms (median of 20)",
+        "Server and client shared one machine with 2 CPUs",
+        volume_finding(good),
+    ):
+        assert (words in text) == (words != "Before you rely on it"), words
+    assert text.count("met") >= 3
+
+
+def test_the_charts_and_the_summary_are_files_for_slides(written, good):
+    assert [file.name for file in written.charts] == [
+        "latency_by_tier.png",
+        "plans.png",
+        "keyset.png",
+        "concurrency.png",
+    ]
+    for file in written.charts:
+        assert file.read_bytes().startswith(b"\x89PNG\r\n")
+    with written.summary.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == len(good.series())
+    wanted = {"section": "plans", "measured": "count, date range", "tier": "3K", "contestant": "plain"}
+    (row,) = [row for row in rows if wanted.items() <= row.items()]
+    assert (row["n"], row["p50"], row["note"]) == ("3", "500.0", "n < 20: p95 is weak")
+
+
+def test_the_same_run_makes_the_same_page(written, good, tmp_path):
+    again = write_report(good, tmp_path)
+    assert again.html.read_bytes() == written.html.read_bytes()
+    assert again.charts[0].read_bytes() == written.charts[0].read_bytes()
+
+
+@pytest.mark.parametrize("samples", [30, 0])
+def test_an_incomplete_run_still_renders(good, tmp_path, samples):
+    kept = tuple(good.select(section="latency"))[:samples]
+    stopped = replace(good, complete=False, samples=kept, levels=(), plans=(), checks=())
+    text = Page(write_report(stopped, tmp_path).html.read_text(encoding="utf-8")).text
+    assert "Incomplete run: " in text
+    assert "The run was stopped before its end" in text
+
+
+def test_a_baseline_stands_beside_every_figure_with_the_ratio(good, tmp_path):
+    slower = replace(good, samples=tuple(replace(s, ms=s.ms * 4) for s in good.samples), id="20261121T081500Z-00000000")
+    written = write_report(good, tmp_path, baseline=slower)
+    text = " ".join(Page(written.html.read_text(encoding="utf-8")).text.split())
+    assert "baseline: 40 ms, ratio 0.25" in text
+    assert "differ in more than the server" not in text
+    with written.summary.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {row["p50_ratio"] for row in rows} == {row["p95_ratio"] for row in rows} == {"0.25"}
+    assert {row["claims_per_s_ratio"] for row in rows if row["section"] == "volume"} == {"4.0"}
+
+
+def test_a_baseline_of_something_else_leaves_gaps_and_is_said_to_differ(good, tmp_path):
+    part = tuple(good.select(section="latency", tier="3K"))
+    other = replace(good, settings=replace(good.settings, page_size=50), samples=part, levels=())
+    text = Page(write_report(good, tmp_path, baseline=other).html.read_text(encoding="utf-8")).text
+    assert "claims a page: 100 in this run, 50 in the baseline" in text
+    assert "baseline: not measured" in text and "nan" not in text.lower()
+
+
+def test_words_of_a_run_file_are_text_and_never_markup(good, tmp_path):
+    hostile = "<script>alert(1)</script>"
+    conditions = replace(good.conditions, server_version=f"6{hostile}")
+    run = replace(good, notes=(hostile,), conditions=conditions, samples=())
+    written = write_report(run, tmp_path).html.read_text(encoding="utf-8")
+    assert "script" not in Page(written).tags
+    assert Page(written).text.count(hostile) == 2
+    assert hostile not in run._repr_html_()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(good, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(PbmError, match="Choose another output folder"):
+        write_report(good, tmp_path / "taken")
+
+
+def test_a_report_needs_no_server(loaded_store, tmp_path):
+    run = run_performance(
+        loaded_store, output_dir=tmp_path, progress=False, iterations=2, tiers=["300"], concurrency=[1]
+    )
+    program = (
+        "import socket, sys\n"
+        "def refuse(*arguments): raise AssertionError('the network was used')\n"
+        "socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse\n"
+        "from pbm_lib import PerformanceRun, write_report\n"
+        "print(write_report(PerformanceRun.load(sys.argv[1]), sys.argv[2]))"
+    )
+    arguments = [sys.executable, "-W", "error", "-c", program, str(run.path), str(tmp_path / "elsewhere")]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    page = Page((tmp_path / "elsewhere" / "performance_report.html").read_text(encoding="utf-8"))
+    assert headline(run) in page.text
+
+
+def test_many_points_do_not_make_a_large_picture(good):
+    many = with_times(good, [10.0 + n / 1000 for n in range(20_000)], **FIRST_PAGE)
+    assert len(to_svg(latency_by_tier_chart(many))) < 1_000_000
+
+
+@pytest.mark.parametrize("draw", [latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart])
+def test_a_chart_shows_itself_in_a_notebook_and_leaves_its_style_alone(good, draw):
+    import matplotlib as mpl
+
+    before = mpl.rcParams["font.size"]
+    figure = draw(good)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert mpl.rcParams["font.size"] == before
+    title = " ".join(figure.get_suptitle().split())
+    assert title in {f(good) for f in (latency_finding, plans_finding, keyset_finding, concurrency_finding)}

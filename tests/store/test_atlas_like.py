@@ -1,0 +1,185 @@
+"""Servers as Atlas runs them: TLS, a login, users with few rights, three nodes; and the whole demo on each."""
+
+import datetime as dt
+
+import nbformat
+import pytest
+from conftest import write_config
+from secure_servers import DATABASE, PASSWORD, files_with_traces, secure_replica_set, secure_server
+
+from pbm_lib import (
+    PbmError,
+    SetupError,
+    compare_indexes,
+    connect,
+    count_claims,
+    covering_index,
+    explain_claims,
+    explain_count,
+    find_claims,
+    footprint_frame,
+    indexes_frame,
+    list_providers,
+    load_claims,
+    load_config,
+    require_claims,
+    run_performance,
+    setup_collection,
+    write_report,
+)
+from pbm_lib.cli.notebooks import NOTEBOOKS, run_notebook
+
+RANGE = dt.date(2024, 3, 1), dt.date(2024, 5, 1)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    with secure_server(tmp_path_factory.mktemp("secure")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def as_user(secure, tmp_path_factory):
+    """Call it with a user and a collection to get a store that he opened."""
+    opened = []
+
+    def make(user, collection="claims"):
+        config = load_config(write_config(tmp_path_factory.mktemp(user), {"mongodb": {"collection": collection}}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MONGODB_URI", secure.uri(user))
+            opened.append(connect(config))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def loaded(as_user):
+    """Claims that the owner, with the rights that README asks for, has set up and loaded."""
+    store = setup_collection(as_user("owner"))
+    load_claims(store, progress=False)
+    return store
+
+
+def no_error_no_warning(paths):
+    """Outputs of executed notebooks hold neither; the text of all of them is returned."""
+    text = ""
+    for path in paths:
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                assert output.output_type != "error"
+                assert output.get("name") != "stderr", output.text
+        text += path.read_text(encoding="utf-8")
+    return text
+
+
+@pytest.mark.parametrize("user", ["owner", "writer", "reader"])
+class TestOnALoadedCollection:
+    """Whatever his rights: who may read the database can present notebooks 03 and 04."""
+
+    def test_each_way_to_read_works(self, as_user, loaded, user):
+        store = require_claims(as_user(user))
+        assert (store.plan, store.index_name, store.server.cache_bytes) == ("bounded", "claims_by_provider", None)
+        tin = list_providers(store.config)[0].tin
+        page = find_claims(store, tin, *RANGE)
+        assert list(page) == list(find_claims(loaded, tin, *RANGE))
+        assert page.total == count_claims(store, tin, *RANGE, plan="plain")
+        assert explain_claims(store, tin, *RANGE).index == store.index_name
+        assert sum(plan.returned for plan in explain_count(store, tin, *RANGE)) == page.total
+        assert len(indexes_frame(store)) == 2
+        assert footprint_frame(store)["size"][0] == "6,000"
+
+    def test_set_up_again_finds_all_in_place(self, as_user, loaded, user):
+        assert setup_collection(as_user(user)).index_name == loaded.index_name
+
+    def test_a_performance_run_ends_in_a_report(self, as_user, loaded, user, tmp_path):
+        run = run_performance(as_user(user), iterations=2, concurrency=[2], output_dir=tmp_path, progress=False)
+        assert run.complete
+        assert not [sample.error for sample in run.samples if sample.error]
+        assert write_report(run, tmp_path).html.is_file()
+        assert files_with_traces(tmp_path) == []
+
+
+@pytest.mark.parametrize("user", ["owner", "writer"])
+def test_who_may_write_can_switch_the_index_and_back(as_user, loaded, user):
+    store = as_user(user)
+    compared = compare_indexes(store, list_providers(store.config)[0].tin, *RANGE, build=True)
+    assert compared.loc["same claims on the page", "three fields"] == "True"
+    store.refresh()
+    assert store.index_name == "claims_by_provider"
+
+
+@pytest.mark.parametrize("user", ["owner", "writer"])
+def test_who_may_write_can_set_up_a_new_collection_and_load_it(as_user, user):
+    store = setup_collection(as_user(user, f"new_{user}"))
+    assert store.plan == "bounded"
+    assert load_claims(store, progress=False).inserted == 6_000
+    assert load_claims(store, progress=False).inserted == 0
+
+
+class TestWhatAUserMayNotDo:
+    def test_a_reader_cannot_set_up(self, as_user):
+        with pytest.raises(SetupError, match=r"may not create the collection pbm_demo\.unmade\. Give the user"):
+            setup_collection(as_user("reader", "unmade"))
+
+    def test_a_reader_cannot_build_an_index(self, as_user, loaded):
+        store = as_user("reader")
+        with (
+            pytest.raises(SetupError, match=r"may not create an index .* readWrite .*\.createIndex\("),
+            covering_index(store),
+        ):
+            pytest.fail("the index was built")
+        assert store.index_name == "claims_by_provider"
+
+    def test_a_reader_cannot_replace_the_claims(self, as_user, loaded):
+        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run drop\. Give it the role readWrite"):
+            load_claims(as_user("reader"), replace=True, progress=False)
+        assert loaded.collection.count_documents({}) == 6_000
+
+    def test_a_reader_may_check_what_is_loaded(self, as_user, loaded):
+        assert load_claims(as_user("reader"), progress=False).inserted == 0
+
+    def test_a_reader_cannot_load(self, as_user):
+        setup_collection(as_user("owner", "empty"))
+        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run update\. Give it the role readWrite"):
+            load_claims(as_user("reader", "empty"), progress=False)
+
+    def test_a_writer_cannot_put_a_validator_on_a_collection_that_has_none(self, as_user):
+        as_user("owner", "bare").collection.insert_one({})
+        with pytest.raises(SetupError, match=r"may not change the validator of pbm_demo\.bare\. .* role dbAdmin"):
+            setup_collection(as_user("writer", "bare"))
+
+    def test_who_has_no_right_on_the_database_is_told_at_once(self, as_user):
+        with pytest.raises(PbmError, match="not authorized on pbm_demo to run listCollections"):
+            as_user("stranger")
+
+    def test_a_right_that_is_taken_away_while_one_works_is_said(self, as_user, secure):
+        with secure.root() as client:
+            roles = [{"role": "readWrite", "db": DATABASE}]
+            client.admin.command("createUser", "quagga7-guest", pwd=PASSWORD, roles=roles)
+            store = setup_collection(as_user("guest", "guests"))
+            client.admin.command("revokeRolesFromUser", "quagga7-guest", roles=roles)
+            tin = list_providers(store.config)[0].tin
+            for call in (find_claims, count_claims, explain_claims, explain_count):
+                with pytest.raises(PbmError, match="The database user may not do this: not authorized on pbm_demo to"):
+                    call(store, tin)
+            for call in (footprint_frame, indexes_frame, require_claims, load_claims, setup_collection):
+                with pytest.raises(PbmError, match="The database user may not"):
+                    call(store)
+
+
+@pytest.mark.replica_set
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of papermill and Jupyter, not ours
+def test_the_four_notebooks_pass_on_a_replica_set_with_tls_the_last_two_by_a_user_who_only_reads(tmp_path, monkeypatch):
+    parameters = {"config_path": str(write_config(tmp_path)), "output_dir": str(tmp_path / "out")}
+    users = ["owner", "writer", "reader", "reader"]
+    with secure_replica_set(tmp_path / "rs") as cluster:
+        paths = []
+        for name, user in zip(NOTEBOOKS, users, strict=True):
+            monkeypatch.setenv("MONGODB_URI", cluster.uri(user))
+            paths.append(run_notebook(name, tmp_path / "notebooks", parameters))
+    assert no_error_no_warning(paths).count("replica set") >= 4
+    assert "replica set" in (tmp_path / "out" / "performance_report.html").read_text(encoding="utf-8")
+    assert files_with_traces(tmp_path / "out", tmp_path / "notebooks") == []

@@ -1,0 +1,352 @@
+"""Connecting: where the address comes from, and what a user reads when it leads nowhere."""
+
+import json
+import os
+import socket
+import traceback
+
+import pytest
+from changed_hello import changed_hello
+from conftest import write_config
+from secure_servers import PASSWORD, TRACES, secure_server
+from servers import Mongod, free_port, running, wait_for
+
+from pbm_lib import (
+    ConfigError,
+    PbmError,
+    ServerUnavailable,
+    connect,
+    explain_count,
+    find_claims,
+    list_providers,
+    load_claims,
+    load_config,
+    setup_collection,
+    topology_note,
+)
+from pbm_lib.cli.notebooks import run_notebook
+from pbm_lib.errors import NotebookError
+from pbm_lib.store.index import PROVIDER_INDEX
+
+QUICK = "serverSelectionTimeoutMS=400&connectTimeoutMS=300"
+LOGIN = "amy:Tr0ub4dor%263@"
+INVALID = "MONGODB_URI is not a valid connection string"
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    with secure_server(tmp_path_factory.mktemp("secure")) as server:
+        yield server
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch):
+    """Call it with a connection string to get the message that a user reads, in a shell that shows all of the error."""
+
+    def attempt(uri, kind=ServerUnavailable):
+        monkeypatch.setenv("MONGODB_URI", uri)
+        with pytest.raises(kind) as refusal:
+            connect(load_config(write_config(tmp_path)))
+        message, shown = str(refusal.value), "".join(traceback.format_exception(refusal.value))
+        assert len(message) < 420, message
+        assert shown.count("Traceback (most recent call last)") == 1, shown
+        for secret in ("Tr0ub4dor", "amy", "S3cr", *TRACES):
+            assert secret not in message
+        return message
+
+    return attempt
+
+
+class TestAnAddressThatLeadsNowhere:
+    def test_a_refused_port(self, refused):
+        message = refused(f"mongodb://{LOGIN}127.0.0.1:{free_port()}/?{QUICK}")
+        assert message.startswith("The MongoDB server does not answer. Check that it runs, host and port")
+        assert "refused" in message
+
+    def test_a_host_that_never_answers_is_given_up_without_being_told_to(self, refused):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            message = refused(f"mongodb://{LOGIN}127.0.0.1:{silent.getsockname()[1]}/")
+        assert "does not answer" in message
+        assert "timed out" in message
+
+    @pytest.mark.parametrize("hosts", ["nosuchhost.invalid", "a.invalid,b.invalid,c.invalid"])
+    def test_a_name_that_does_not_resolve(self, refused, hosts):
+        assert "does not resolve (DNS)" in refused(f"mongodb://{LOGIN}{hosts}/?{QUICK}")
+
+    @pytest.mark.parametrize("host", ["cluster0.nosuch.invalid", "localhost"])
+    def test_a_cluster_that_does_not_resolve(self, refused, host):
+        message = refused(f"mongodb+srv://{LOGIN}{host}/?{QUICK}")
+        assert "does not resolve (DNS). Copy the connection string again" in message
+
+    def test_a_socket_file_that_is_not_there(self, refused):
+        assert "does not answer" in refused(f"mongodb://{LOGIN}%2Fnowhere%2Fmongodb.sock/?{QUICK}")
+
+    def test_a_replica_set_of_another_name(self, refused, test_uri):
+        address = test_uri.partition("://")[2].partition("/")[0]
+        assert "no member of the replica set" in refused(f"mongodb://{address}/?replicaSet=other&{QUICK}")
+
+    def test_a_server_that_is_too_old(self, refused, test_uri):
+        port = int(test_uri.partition("/?")[0].rpartition(":")[2])
+        with changed_hello(port, {"minWireVersion": 0, "maxWireVersion": 6}) as old:
+            message = refused(f"mongodb://127.0.0.1:{old}/?{QUICK}")
+        assert message.startswith("This MongoDB server is too old for the driver. (Server at 127.0.0.1")
+
+
+class TestAServerThatAsksForLoginAndTls:
+    def test_the_right_login_is_let_in(self, secure, tmp_path, monkeypatch):
+        monkeypatch.setenv("MONGODB_URI", secure.uri())
+        with connect(load_config(write_config(tmp_path))) as store:
+            assert store.server.topology == "standalone"
+            assert store.server.cache_bytes is None
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"password": "wrong"}, {"user": "nobody"}, {"authSource": "pbm_demo"}],
+        ids=str,
+    )
+    def test_a_wrong_login(self, refused, secure, wrong):
+        message = refused(secure.uri(**wrong))
+        assert message.startswith(
+            "The server refused the login. Check user and password in MONGODB_URI, and authSource"
+        )
+
+    def test_a_password_that_was_encoded_twice(self, refused, secure):
+        assert "percent-encoded" in refused(secure.uri(password=PASSWORD.replace("%41", "A")))
+
+    def test_a_way_to_log_in_that_it_does_not_know(self, refused, secure):
+        assert "way to log in; see authMechanism" in refused(secure.uri(authMechanism="PLAIN"))
+
+    def test_no_login_at_all(self, refused, secure):
+        uri = f"mongodb://{secure.hosts}/?tls=true&tlsCAFile={secure.authority.as_posix()}"
+        assert "may not do this" in refused(uri, PbmError)
+
+    def test_a_user_of_another_database(self, refused, secure):
+        message = refused(secure.uri("stranger"), PbmError)
+        assert message.startswith(
+            "The database user may not do this: not authorized on pbm_demo to run listCollections. Give it the role"
+        )
+
+    def test_without_tls(self, refused, secure):
+        message = refused(secure.uri(tls="", tlsCAFile="", serverSelectionTimeoutMS="400"))
+        assert message.endswith("If the server asks for TLS, add tls=true to MONGODB_URI.")
+
+    def test_with_tls_where_there_is_none(self, refused, test_uri):
+        address = test_uri.partition("://")[2].partition("/")[0]
+        assert "TLS handshake" in refused(f"mongodb://{LOGIN}{address}/?tls=true&{QUICK}")
+
+    def test_a_certificate_that_nobody_vouches_for(self, refused, secure):
+        message = refused(secure.uri(tlsCAFile="", serverSelectionTimeoutMS="400"))
+        assert message.startswith("The TLS handshake with the server failed.")
+        assert "certificate verify failed" in message
+
+    @pytest.mark.parametrize("path", ["/nowhere/ca.pem", __file__], ids=["missing", "no certificate"])
+    def test_a_certificate_file_that_is_none(self, refused, secure, path):
+        assert "certificate file named in MONGODB_URI cannot be used" in refused(secure.uri(tlsCAFile=path))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://",
+        "mongodb:///",
+        "localhost:27017",
+        f"http://{LOGIN}h/",
+        f"mongo://{LOGIN}h/",
+        f"'mongodb://{LOGIN}127.0.0.1:9/'",
+        "mongodb://amy:S3cr@t@h/",
+        "mongodb://amy:S3cr/t@h/",
+        "mongodb://amy:12345/S3cr@h/",
+        "mongodb://amy:12345?S3cr@h/",
+        "mongodb://amy:1?a=S3cr@h/",
+        "mongodb://amy:S3cr%t@h/",
+        "mongodb://amy:S3cr",
+        "mongodb://amy:99999999",
+        "mongodb://amy:@127.0.0.1:9/",
+        f"mongodb://{LOGIN}h:99999999/",
+        f"mongodb://{LOGIN}h:S3cr/",
+        f"mongodb://{LOGIN}[::1/",
+        f"mongodb://{LOGIN}h,/",
+        f"mongodb://{LOGIN}h/a b/?tls=true",
+        f"mongodb://{LOGIN}h/?replicaSet",
+        f"mongodb://{LOGIN}h/?authMechanism=GSSAPI&authSource=admin",
+        f"mongodb://{LOGIN}h/?datetime_conversion=S3cr",
+        f"mongodb+srv://{LOGIN}h.example.net:27017/",
+        "mongodb+srv://<db_username>:<db_password>@cluster0.abcde.mongodb.net/?appName=Cluster0",
+    ],
+)
+def test_what_is_no_connection_string_is_refused_before_anybody_is_asked(refused, uri):
+    message = refused(uri)
+    assert message.startswith(INVALID)
+    assert "12345" not in message
+    assert "9999" not in message
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("retryWirtes=true", "Unknown option: retryWirtes. Did you mean one of (retryWrites"),
+        ("tls=maybe", "tls must be 'true' or 'false'"),
+        ("readPreference=fast", "fast is not a valid read preference"),
+        ("connectTimeoutMS=-5", "must be greater than 0"),
+        ("authMechanism=MAGIC", "authmechanism must be in"),
+    ],
+)
+def test_an_option_that_is_not_accepted_is_named(refused, option, told):
+    message = refused(f"mongodb://{LOGIN}127.0.0.1:9/?{option}")
+    assert message.startswith(INVALID)
+    assert told.lower() in message.lower()
+
+
+@pytest.mark.parametrize("options", ["loadBalanced=true", "authMechanism=MONGODB-X509"])
+def test_options_that_contradict_the_rest_are_refused(refused, options):
+    assert refused(f"mongodb://{LOGIN}a,b/?{options}").startswith(INVALID)
+
+
+def test_a_compressor_that_is_not_installed_is_left_out_without_a_word(test_uri, tmp_path, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", f"{test_uri}&compressors=snappy,zlib")
+    connect(load_config(write_config(tmp_path))).close()
+
+
+def test_blanks_around_the_address_do_no_harm(test_uri, tmp_path, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", f"  {test_uri}\n")
+    connect(load_config(write_config(tmp_path))).close()
+
+
+def test_an_unreachable_server_is_one_line_in_the_notebook_and_nowhere_a_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", f"mongodb://{LOGIN}127.0.0.1:{free_port()}/?{QUICK}")
+    with pytest.raises(NotebookError, match=r"01_setup stopped at cell \d+: ServerUnavailable: The MongoDB server"):
+        run_notebook("01_setup", tmp_path, {"config_path": str(write_config(tmp_path)), "output_dir": str(tmp_path)})
+    text = (tmp_path / "01_setup.ipynb").read_text(encoding="utf-8")
+    errors = [
+        output
+        for cell in json.loads(text)["cells"]
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "error"
+    ]
+    assert [len(error["traceback"]) for error in errors] == [1]
+    assert errors[0]["traceback"][0].startswith("ServerUnavailable: The MongoDB server does not answer.")
+    assert "Tr0ub4dor" not in text
+    assert "amy" not in text
+
+
+class TestTheFileBesideTheConfig:
+    """.env: read when the environment has no MONGODB_URI."""
+
+    @pytest.fixture
+    def config(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("MONGODB_URI", raising=False)
+        return load_config(write_config(tmp_path))
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "MONGODB_URI={uri}",
+            "export MONGODB_URI={uri}",
+            "MONGODB_URI='{uri}'",
+            'MONGODB_URI="{uri}"',
+            "  MONGODB_URI = {uri}   # the session's server",
+            "# MONGODB_URI=mongodb://amy:S3cr3t@nowhere.invalid/\n\nOTHER=1\nMONGODB_URI={uri}\n",
+            "\ufeffMONGODB_URI={uri}\r\n",
+        ],
+        ids=["plain", "export", "single quotes", "double quotes", "blanks and comment", "among others", "Windows"],
+    )
+    def test_it_is_read_however_it_is_written(self, config, test_uri, line):
+        marked = f"{test_uri}&appName=from_file"
+        (config.path.parent / ".env").write_text(line.format(uri=marked), encoding="utf-8")
+        with connect(config) as store:
+            assert str(store._uri) == marked
+
+    def test_a_password_with_a_dollar_sign_is_taken_as_it_stands(self, config, secure, monkeypatch):
+        monkeypatch.setenv("HOME_OF_AMY", "expanded")
+        uri = secure.uri() + "&appName=${HOME_OF_AMY}"
+        (config.path.parent / ".env").write_text(f"MONGODB_URI='{uri}'", encoding="utf-8")
+        with connect(config) as store:
+            assert str(store._uri) == uri
+
+    def test_the_environment_wins(self, config, test_uri, monkeypatch):
+        (config.path.parent / ".env").write_text("MONGODB_URI=mongodb://nowhere.invalid/", encoding="utf-8")
+        monkeypatch.setenv("MONGODB_URI", test_uri)
+        with connect(config) as store:
+            assert str(store._uri) == test_uri
+
+    @pytest.mark.parametrize(
+        ("environment", "text"),
+        [("", "MONGODB_URI=mongodb://nowhere.invalid/"), (None, "MONGODB_URI="), (None, "MONGODB_URI\n")],
+        ids=["empty in the environment", "empty in the file", "no value"],
+    )
+    def test_an_empty_address_asks_for_the_local_server(self, config, environment, text, monkeypatch):
+        from pbm_lib import stop_local_server
+        from pbm_lib.store.local_server import running_server
+
+        (config.path.parent / ".env").write_text(text, encoding="utf-8")
+        if environment is not None:
+            monkeypatch.setenv("MONGODB_URI", environment)
+        try:
+            with connect(config) as store:
+                assert store.server.host_kind == "local"
+                assert running_server(config) is not None
+        finally:
+            stop_local_server(config)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "MONGO_URI=mongodb+srv://amy:S3cr3t@cluster0.example.net/",
+            "mongodb+srv://amy:S3cr3t@cluster0.example.net/?retryWrites=true",
+            "MONGODB_URI='mongodb+srv://amy:S3cr3t@cluster0.example.net/",
+        ],
+        ids=["misspelt", "without a name", "quote left open"],
+    )
+    @pytest.mark.filterwarnings("ignore")
+    def test_an_address_that_would_be_overlooked_is_said(self, config, text):
+        (config.path.parent / ".env").write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match="holds a connection string, but not as MONGODB_URI") as refusal:
+            connect(config)
+        assert "S3cr3t" not in str(refusal.value)
+
+    def test_a_file_that_is_not_text_is_refused(self, config):
+        (config.path.parent / ".env").write_text("MONGODB_URI=mongodb://amy:S3cr3t@h/", encoding="utf-16")
+        with pytest.raises(ConfigError, match=r"\.env: it is not UTF-8 text"):
+            connect(config)
+
+    @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="only a common user lacks the right to read")
+    def test_a_file_that_may_not_be_read_is_refused(self, config):
+        (config.path.parent / ".env").write_text("MONGODB_URI=mongodb://h/", encoding="utf-8")
+        (config.path.parent / ".env").chmod(0)
+        with pytest.raises(ConfigError, match=r"\.env: Permission denied"):
+            connect(config)
+
+    def test_a_folder_of_that_name_is_refused(self, config):
+        (config.path.parent / ".env").mkdir()
+        with pytest.raises(ConfigError, match=r"Cannot read .*\.env: "):
+            connect(config)
+
+
+class TestWhatTheServerIs:
+    def test_a_router_of_a_sharded_cluster_is_told_by_its_hello(self, tmp_path, monkeypatch):
+        # No mongos can be had here: a real mongod that says of itself what a mongos says. Commands that only a mongos
+        # has are therefore not tried.
+        node = Mongod(tmp_path / "shard", ["--replSet", "rs"])
+        with running(node):
+            with node.client() as client:
+                member = {"_id": 0, "host": node.address}
+                client.admin.command("replSetInitiate", {"_id": "rs", "members": [member]})
+                wait_for(lambda: client.admin.command("hello")["isWritablePrimary"], 30, "a primary")
+            gone = dict.fromkeys(["setName", "setVersion", "hosts", "primary", "me", "electionId", "secondary"])
+            with changed_hello(node.port, {**gone, "isWritablePrimary": True, "msg": "isdbgrid"}) as router:
+                monkeypatch.setenv("MONGODB_URI", f"mongodb://127.0.0.1:{router}/")
+                with connect(load_config(write_config(tmp_path))) as store:
+                    assert store.server.topology == "sharded cluster"
+                    # The command that the note shows makes this index by itself, where there is none.
+                    made = store.collection.create_index(list(PROVIDER_INDEX.items()))
+                    setup_collection(store)
+                    assert (store.plan, store.index_name) == ("bounded", made)
+                    assert list(store.collection.index_information()) == ["_id_", made]
+                    assert load_claims(store, progress=False).inserted == 6_000
+                    provider = list_providers(store.config)[0]
+                    assert find_claims(store, provider.tin).total == 3_000
+                    assert explain_count(store, provider.tin)[0].returned == 3_000
+                    shown = (
+                        'sh.shardCollection("pbm_demo.claims", {"billingProvider.providerTin": 1, serviceBeginDate: 1,'
+                    )
+                    assert shown in repr(topology_note(store))

@@ -1,0 +1,370 @@
+"""One switch between the two forms of the index: the new one first, the old one after, nobody else's touched."""
+
+import threading
+import time
+
+import pytest
+from oracle import TIN_A, Wire, check_all, day, fill, listened_to, make_claim, overlapping
+from pymongo.errors import OperationFailure
+from servers import Mongod, running, wait_for
+
+from pbm_lib import (
+    SetupError,
+    connect,
+    covering_index,
+    explain_claims,
+    find_claims,
+    iter_claims,
+    load_config,
+    setup_collection,
+)
+from pbm_lib.store.connection import open_client
+from pbm_lib.store.index import COVERING_INDEX, PROVIDER_INDEX
+
+COVERING = {"mongodb": {"covering_index": True}}
+NAMES = {False: "claims_by_provider", True: "claims_by_provider_covering"}
+KEYS = {False: list(PROVIDER_INDEX.items()), True: list(COVERING_INDEX.items())}
+CLAIMS = [make_claim(number, day(number % 40), day(number % 40 + number % 3)) for number in range(300)]
+
+
+def switched(store, open_store, covering):
+    """A store on the same claims whose config asks for the other index."""
+    changes = {"mongodb": {"database": store.collection.database.name, "covering_index": covering}}
+    return open_store(changes)
+
+
+def indexes(store):
+    return {name: index["key"] for name, index in store.collection.index_information().items() if name != "_id_"}
+
+
+@pytest.mark.parametrize("covering", [False, True])
+def test_there_is_one_index_with_the_fields_in_order(open_store, covering):
+    store = setup_collection(open_store({"mongodb": {"covering_index": covering}}))
+    assert indexes(store) == {NAMES[covering]: KEYS[covering]}
+    assert store.index_name == NAMES[covering]
+    assert setup_collection(store).index_name == NAMES[covering]
+    assert indexes(store) == {NAMES[covering]: KEYS[covering]}
+
+
+def test_switching_a_loaded_collection_there_and_back(open_store, store):
+    fill(store, CLAIMS)
+    expected = overlapping(CLAIMS, TIN_A, day(20), day(25))
+    for covering in (True, False):
+        other = setup_collection(switched(store, open_store, covering))
+        assert indexes(other) == {NAMES[covering]: KEYS[covering]}
+        check_all(other, expected, TIN_A, day(20), day(25))
+        # A store that was opened before the switch goes on with the index that is there.
+        check_all(store, expected, TIN_A, day(20), day(25))
+
+
+def test_carry_ins_are_rejected_without_a_fetch(open_store, store):
+    fill(store, CLAIMS)
+    three_field = explain_claims(store, TIN_A, day(30), day(39), page_size=10)
+    with covering_index(store):
+        covered = explain_claims(store, TIN_A, day(30), day(39), page_size=10)
+    assert three_field.returned == covered.returned == covered.docs_examined == 10
+    assert three_field.docs_examined > 200
+
+
+def test_the_old_index_goes_only_when_the_new_one_is_ready(open_store, store):
+    wire = Wire()
+    with listened_to(switched(store, open_store, True), wire) as heard:
+        setup_collection(heard)
+    steps = [name for name in wire.names if name in ("createIndexes", "dropIndexes")]
+    assert steps == ["createIndexes", "dropIndexes"]
+    assert dict(wire.answers)["createIndexes"]["ok"] == 1
+
+
+def test_a_new_index_that_cannot_be_built_leaves_the_old_one(open_store, store):
+    store.collection.create_index("x", name=NAMES[True])
+    before = indexes(store)
+    with pytest.raises(SetupError, match=f"another index named {NAMES[True]}; it was left alone"):
+        setup_collection(switched(store, open_store, True))
+    assert indexes(store) == before
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"keys": KEYS[False], "name": "theirs"},
+        {"keys": KEYS[False][:2], "name": "theirs"},
+        {"keys": [("x", 1)], "name": NAMES[False]},
+        {"keys": KEYS[False], "name": NAMES[False], "sparse": True},
+        {"keys": KEYS[False], "name": NAMES[False], "hidden": True},
+        {"keys": KEYS[False], "name": NAMES[False], "partialFilterExpression": {"x": 1}},
+    ],
+    ids=["our keys", "some of our keys", "our name", "sparse", "hidden", "partial"],
+)
+def test_an_index_that_is_not_ours_is_never_touched(open_store, foreign):
+    store = open_store(COVERING)
+    options = dict(foreign)
+    store.collection.create_index(options.pop("keys"), **options)
+    before = store.collection.index_information()
+    setup_collection(store)
+    after = store.collection.index_information()
+    assert after.pop(NAMES[True])["key"] == KEYS[True]
+    assert after == before
+    fill(store, CLAIMS)
+    check_all(store, overlapping(CLAIMS, TIN_A, day(20), day(25)), TIN_A, day(20), day(25))
+
+
+@pytest.mark.parametrize("covering", [False, True])
+def test_an_index_of_theirs_with_our_keys_serves_and_stays(open_store, covering):
+    store = open_store({"mongodb": {"covering_index": covering}})
+    store.collection.create_index(KEYS[covering], name="theirs")
+    assert setup_collection(store).index_name == "theirs"
+    assert indexes(store) == {"theirs": KEYS[covering]}
+    # Asked for the other form, that one is built, and theirs still stays.
+    other = setup_collection(switched(store, open_store, not covering))
+    assert indexes(other) == {"theirs": KEYS[covering], NAMES[not covering]: KEYS[not covering]}
+
+
+@pytest.mark.parametrize("option", [{"sparse": True}, {"unique": True}, {"hidden": True}])
+def test_the_same_fields_with_other_options_are_left_alone_and_named(open_store, option):
+    store = open_store()
+    store.collection.create_index(KEYS[False], name="theirs", **option)
+    before = store.collection.index_information()
+    try:
+        setup_collection(store)
+    except SetupError as error:
+        assert "same fields with other options; it was left alone" in str(error)
+        assert store.collection.index_information() == before
+    else:  # to the server a sparse or unique index beside ours is another index
+        after = store.collection.index_information()
+        assert after.pop(NAMES[False])["key"] == KEYS[False]
+        assert after == before
+
+
+@pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt])
+def test_the_block_goes_back_whatever_happens_in_it(store, end):
+    fill(store, CLAIMS)
+    try:
+        with covering_index(store) as inside:
+            assert inside is store
+            assert store.index_name == NAMES[True]
+            assert indexes(store) == {NAMES[True]: KEYS[True]}
+            if end:
+                raise end
+    except (RuntimeError, KeyboardInterrupt) as error:
+        assert type(error) is end
+    assert store.index_name == NAMES[False]
+    assert indexes(store) == {NAMES[False]: KEYS[False]}
+
+
+def test_where_the_covering_index_is_the_configs_the_block_changes_nothing(open_store):
+    store = setup_collection(open_store(COVERING))
+    with covering_index(store):
+        assert indexes(store) == {NAMES[True]: KEYS[True]}
+    assert indexes(store) == {NAMES[True]: KEYS[True]}
+
+
+def test_an_iterator_goes_on_across_a_switch_and_nothing_is_lost(store):
+    fill(store, CLAIMS)
+    expected = overlapping(CLAIMS, TIN_A)
+    claims = iter_claims(store, TIN_A, page_size=10)
+    seen = [next(claims) for _ in range(15)]
+    with covering_index(store):
+        seen += [next(claims) for _ in range(115)]
+    assert seen + list(claims) == expected
+
+
+def test_pages_are_right_while_the_index_is_switched_again_and_again(open_store, store):
+    fill(store, CLAIMS)
+    reader = open_store(store.config)
+    expected = overlapping(CLAIMS, TIN_A, day(10), day(30))
+    stop, wrong, pages = threading.Event(), [], []
+
+    def read():
+        while not stop.is_set():
+            try:
+                page = find_claims(reader, TIN_A, day(10), day(30), page_size=100)
+                pages.append(page)
+                if (list(page), page.total) != (expected[:100], len(expected)):
+                    wrong.append(page)
+            except Exception as error:
+                wrong.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for _ in range(15):
+            with covering_index(store):
+                pass
+    finally:
+        stop.set()
+        thread.join()
+    assert wrong == []
+    assert len(pages) > 15
+
+
+# --- a build that takes its time, and users with few rights: on a server of their own ------------------------------
+
+
+@pytest.fixture(scope="module")
+def slow_server(tmp_path_factory):
+    """A mongod whose index builds can be held by its own test switch."""
+    with running(Mongod(tmp_path_factory.mktemp("slow"), ["--setParameter", "enableTestCommands=1"])) as server:
+        yield server
+
+
+@pytest.fixture
+def held(slow_server):
+    """While this is in force index builds begin and do not end; call it to let them go on."""
+    with slow_server.client() as client:
+
+        def hold(mode):
+            client.admin.command("configureFailPoint", "hangAfterStartingIndexBuildUnlocked", mode=mode)
+
+        hold("alwaysOn")
+        yield lambda: hold("off")
+        hold("off")
+
+
+@pytest.fixture
+def slow_store(slow_server, make_config, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", slow_server.uri)
+    config = make_config()
+    with connect(config) as store:
+        setup_collection(store)
+        fill(store, CLAIMS)
+        yield store
+        store.collection.database.client.drop_database(store.collection.database)
+
+
+def test_an_index_that_is_listed_but_still_being_built_does_not_count_as_ready(slow_store, held):
+    def build():
+        with open_client(slow_store._uri) as client:
+            theirs = client[slow_store.collection.database.name][slow_store.collection.name]
+            theirs.create_index(KEYS[True], name=NAMES[True])
+
+    def use():
+        with covering_index(slow_store, progress=False):
+            entered.set()
+            leave.wait(30)
+
+    entered, leave = threading.Event(), threading.Event()
+    threads = [threading.Thread(target=build), threading.Thread(target=use)]
+    try:
+        threads[0].start()
+        wait_for(lambda: NAMES[True] in indexes(slow_store), 20, "the build to begin")
+        threads[1].start()
+        assert not entered.wait(1.5)
+        assert set(indexes(slow_store)) == {NAMES[False], NAMES[True]}
+        held()
+        assert entered.wait(20)
+        assert set(indexes(slow_store)) == {NAMES[True]}
+    finally:
+        held()
+        leave.set()
+        for thread in threads:
+            thread.join(30)
+    assert set(indexes(slow_store)) == {NAMES[False]}
+
+
+def test_a_build_that_is_broken_off_leaves_the_old_index_alone(slow_store, held):
+    failures = []
+
+    def use():
+        try:
+            with covering_index(slow_store, progress=False):
+                failures.append("entered")
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    wait_for(lambda: NAMES[True] in indexes(slow_store), 20, "the build to begin")
+    # As somebody else, or the block's own way back, would break it off.
+    dropper = threading.Thread(target=lambda: slow_store.collection.drop_index(NAMES[True]))
+    dropper.start()
+    time.sleep(0.5)
+    held()
+    dropper.join(30)
+    thread.join(30)
+    assert len(failures) == 1
+    assert failures[0] != "entered"
+    assert indexes(slow_store) == {NAMES[False]: KEYS[False]}
+
+
+def test_a_build_shows_how_far_it_is(slow_store, held, capsys):
+    timer = threading.Timer(2.5, held)
+    timer.start()
+    with covering_index(slow_store):
+        pass
+    timer.join()
+    shown = capsys.readouterr().out
+    assert f"Building {NAMES[True]}" in shown
+    assert "claims" in shown
+
+
+def test_a_quick_build_shows_nothing(store, capsys):
+    with covering_index(store):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture(scope="module")
+def guarded_server(tmp_path_factory):
+    """A mongod with users: one that may do all, one that reads and writes, one that reads."""
+    with running(Mongod(tmp_path_factory.mktemp("auth"))) as server:
+        with server.client() as client:
+            for name, role in (("root", "root"), ("writer", "readWriteAnyDatabase"), ("reader", "readAnyDatabase")):
+                client.admin.command("createUser", name, pwd="pw-" + name, roles=[role])
+        server.stop()
+        server.options.append("--auth")
+        yield server.start()
+
+
+@pytest.fixture
+def store_of(guarded_server, tmp_path, monkeypatch):
+    """Call it with a user's name to get that user's store on one collection."""
+    from conftest import write_config
+
+    opened = []
+
+    def make(user, **mongodb):
+        uri = f"mongodb://{user}:pw-{user}@{guarded_server.address}/?directConnection=true"
+        monkeypatch.setenv("MONGODB_URI", uri)
+        config = load_config(write_config(tmp_path, {"mongodb": {"database": "guarded", **mongodb}}))
+        opened.append(connect(config))
+        return opened[-1]
+
+    yield make
+    root = make("root")
+    root.collection.database.client.drop_database("guarded")
+    for store in opened:
+        store.close()
+
+
+def test_a_missing_right_is_said_in_words_with_what_an_administrator_types(store_of):
+    with pytest.raises(SetupError, match=r"may not create the collection guarded\.claims.*readWrite"):
+        setup_collection(store_of("reader"))
+    root = setup_collection(store_of("root"))
+    # All is there: a user that only reads may set up again.
+    assert setup_collection(store_of("reader")).index_name == NAMES[False]
+    with pytest.raises(SetupError, match=r"may not create an index on guarded\.claims") as caught:
+        setup_collection(store_of("reader", covering_index=True))
+    assert "pw-" not in str(caught.value)
+    typed = str(caught.value).split("mongosh: ")[1]
+    assert typed == (
+        'db.getSiblingDB("guarded").getCollection("claims").createIndex({"billingProvider.providerTin": 1, '
+        'serviceBeginDate: 1, _id: 1, serviceEndDate: 1}, {name: "claims_by_provider_covering"})'
+    )
+    root.collection.create_index(KEYS[True], name=NAMES[True])
+    with pytest.raises(SetupError, match=r'may not drop claims_by_provider .*dropIndex\("claims_by_provider"\)'):
+        setup_collection(store_of("reader", covering_index=True))
+    assert set(indexes(root)) == set(NAMES.values())
+    # Reading and writing is enough for both indexes ...
+    assert setup_collection(store_of("writer", covering_index=True)).index_name == NAMES[True]
+    # ... but not for the validator of a collection that is there already.
+    root.collection.database.command("collMod", "claims", validator={})
+    with pytest.raises(SetupError, match=r"may not change the validator of guarded\.claims.*dbAdmin"):
+        setup_collection(store_of("writer"))
+
+
+def test_progress_can_be_asked_for_without_special_rights(store_of):
+    writer = setup_collection(store_of("writer"))
+    assert writer.plan == "bounded"
+    with pytest.raises(OperationFailure):
+        writer.collection.database.client.admin.command("currentOp")
+    assert writer.collection.database.client.admin.command({"currentOp": True, "$ownOps": True})["ok"] == 1

@@ -1,0 +1,233 @@
+"""The local server starts once, is found again, outlives its starter, and says what is in its way."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+from bson import ObjectId
+from pymongo import WriteConcern
+from servers import Mongod, free_port, running, tmpfs, wait_for
+
+from pbm_lib import ServerUnavailable, connect, stop_local_server
+from pbm_lib.store import local_server
+from pbm_lib.store.local_server import find_mongod, is_local_uri, running_server, start_local_server
+
+START = """
+import sys, time
+from pbm_lib import load_config
+from pbm_lib.store.local_server import start_local_server
+print(start_local_server(load_config(sys.argv[1])).pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def new_config(make_config):
+    """Call it to get a config whose local server has an empty folder; stopped after the test."""
+    configs = []
+
+    def make(**local):
+        configs.append(make_config({"local_server": local}))
+        return configs[-1]
+
+    yield make
+    for config in configs:
+        stop_local_server(config)
+
+
+def starter(config):
+    """Another process that starts the local server, says its pid, and stays until told."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONGODB_URI")}
+    return subprocess.Popen(
+        [sys.executable, "-c", START, str(config.path)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_port_0_takes_a_free_port_and_later_calls_find_the_same_server(new_config):
+    config = new_config()
+    server = start_local_server(config)
+    assert start_local_server(config) == running_server(config) == server
+    assert is_local_uri(config, server.uri)
+    assert not is_local_uri(config, "mongodb://127.0.0.1:1/?directConnection=true")
+    other = start_local_server(new_config())
+    assert (other.pid, other.port) != (server.pid, server.port)
+
+
+def test_the_configured_port_and_cache_are_used_on_loopback_only(new_config):
+    port = free_port()
+    with connect(new_config(port=port, cache_gb=0.3)) as store:
+        client = store.collection.database.client
+        assert client.address == ("127.0.0.1", port)
+        assert store.server.cache_bytes == 307 * 2**20
+        options = client.admin.command("getCmdLineOpts")["parsed"]["net"]
+        assert options["bindIp"] == "127.0.0.1"
+        assert (store.server.host_kind, store.server.topology) == ("local", "standalone")
+
+
+def test_processes_that_start_it_together_get_one_server(new_config):
+    config = new_config()
+    crowd = [starter(config) for _ in range(3)]
+    pids = {int(process.stdout.readline()) for process in crowd}
+    for process in crowd:
+        process.communicate()
+    assert pids == {running_server(config).pid}
+
+
+def test_it_outlives_its_starter_and_an_interrupt_to_the_starters_group(new_config):
+    config = new_config()
+    process = starter(config)
+    pid = int(process.stdout.readline())
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+    assert process.returncode != 0
+    assert running_server(config).pid == pid
+    with connect(config) as store:
+        assert store.collection.count_documents({}) == 0
+
+
+def test_a_killed_server_is_started_again_by_the_next_connect_with_what_it_held(new_config):
+    config = new_config()
+    with connect(config) as store:
+        store.collection.with_options(write_concern=WriteConcern(j=True)).insert_one({"_id": ObjectId()})
+    first = running_server(config)
+    psutil.Process(first.pid).kill()
+    wait_for(lambda: running_server(config) is None, 10, "the end of the server")
+    with connect(config) as store:
+        assert store.collection.count_documents({}) == 1
+    assert running_server(config).pid != first.pid
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        lambda: json.dumps({"pid": os.getpid(), "created": 1.0, "port": 27117}),
+        lambda: json.dumps({"pid": 2**22 + 1, "created": 1.0, "port": 27117}),
+        lambda: "{",
+        lambda: "[]",
+        lambda: json.dumps({"pid": 1}),
+    ],
+    ids=["a reused pid", "no such pid", "half a file", "another type", "fields missing"],
+)
+def test_a_stale_state_file_is_seen_through(new_config, left):
+    config = new_config()
+    config.data_dir.mkdir()
+    (config.data_dir / "server.json").write_text(left())
+    assert running_server(config) is None
+    assert stop_local_server(config) is False
+    server = start_local_server(config)
+    assert "mongod" in psutil.Process(server.pid).name()
+    assert running_server(config) == server
+
+
+def test_stopping_is_clean_and_may_be_repeated(new_config):
+    config = new_config()
+    server = start_local_server(config)
+    assert stop_local_server(config) is True
+    assert not psutil.pid_exists(server.pid)
+    assert running_server(config) is None
+    assert '"exitCode":0' in (config.data_dir / "mongod.log").read_text()
+    assert stop_local_server(config) is False
+    assert start_local_server(config).pid != server.pid
+
+
+def test_a_port_in_use_is_reported_with_the_setting_to_change(new_config):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = new_config(port=port)
+        with pytest.raises(ServerUnavailable, match=f"Port {port} on 127.0.0.1 is in use.*local_server.port"):
+            connect(config)
+    assert running_server(config) is None
+    assert start_local_server(config).port == port
+
+
+def test_a_folder_that_another_mongod_uses_is_reported(new_config):
+    config = new_config()
+    with running(Mongod(config.data_dir)):
+        with pytest.raises(ServerUnavailable, match=r"Another mongod uses the data folder .*local_server.data_dir"):
+            start_local_server(config)
+        assert running_server(config) is None
+
+
+def test_a_file_in_the_place_of_the_folder_is_reported(new_config, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ServerUnavailable, match=r"Cannot use the local server's data folder .*local_server.data_dir"):
+        start_local_server(new_config(data_dir=str(tmp_path / "file" / "data")))
+
+
+def test_a_read_only_file_system_is_reported(new_config, tmp_path):
+    with tmpfs(tmp_path / "small", 10):
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "small")], check=True)
+        for folder in (tmp_path / "small", tmp_path / "small" / "data"):
+            with pytest.raises(ServerUnavailable, match=r"Cannot use .* Make it writable.*local_server.data_dir"):
+                start_local_server(new_config(data_dir=str(folder)))
+
+
+def test_a_disk_without_room_to_start_is_reported(new_config, tmp_path):
+    with tmpfs(tmp_path / "small", 1):
+        with pytest.raises(OSError, match="No space"):
+            (tmp_path / "small" / "filler").write_bytes(bytes(2**21))
+        with pytest.raises(ServerUnavailable, match=r"The disk that holds .* is full. Free some space"):
+            start_local_server(new_config(data_dir=str(tmp_path / "small" / "data")))
+
+
+def use_program(monkeypatch, folder, text):
+    """Make this script the only mongod there is; None leaves none."""
+    monkeypatch.setattr(local_server, "find_spec", lambda _: None)
+    folder.mkdir()
+    if text is not None:
+        (folder / "mongod").write_text(f"#!/bin/sh\n{text}\n")
+        (folder / "mongod").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+LOADER = "error while loading shared libraries: {}: cannot open shared object file: No such file or directory"
+
+
+@pytest.mark.parametrize("library", ["libcurl.so.4", "libssl.so.3", "libcrypto.so.3"])
+def test_a_missing_system_library_is_reported_with_the_packages_to_install(monkeypatch, tmp_path, new_config, library):
+    use_program(monkeypatch, tmp_path / "bin", f"echo 'mongod: {LOADER.format(library)}' >&2; exit 127")
+    with pytest.raises(ServerUnavailable, match=f"{library}.*apt-get install -y libcurl4 libssl3"):
+        connect(new_config())
+
+
+def test_a_program_that_does_not_run_here_is_reported(monkeypatch, tmp_path, new_config):
+    use_program(monkeypatch, tmp_path / "bin", "kill -ILL $$")
+    with pytest.raises(ServerUnavailable, match=r"mongod cannot run here .*MONGODB_URI"):
+        connect(new_config())
+
+
+def test_no_program_at_all_is_reported_with_the_command_that_installs_one(monkeypatch, tmp_path, new_config):
+    use_program(monkeypatch, tmp_path / "bin", None)
+    with pytest.raises(ServerUnavailable, match=r"pip install -r requirements\.txt"):
+        connect(new_config())
+
+
+def test_a_mongod_on_the_path_serves_where_the_wheel_is_missing(monkeypatch, tmp_path):
+    real = find_mongod()
+    use_program(monkeypatch, tmp_path / "bin", f'exec "{real}" "$@"')
+    assert find_mongod() == tmp_path / "bin" / "mongod"
+
+
+def test_a_start_that_is_interrupted_leaves_no_server_behind(new_config, monkeypatch):
+    config, before = new_config(), [child.pid for child in psutil.Process().children()]
+
+    def interrupted(server, process, folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local_server, "_wait_until_ready", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            start_local_server(config)
+    assert "mongod" not in [child.name() for child in psutil.Process().children() if child.pid not in before]
+    assert running_server(config) is None
+    assert start_local_server(config).port

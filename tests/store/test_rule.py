@@ -1,0 +1,246 @@
+"""The bound D is the server's promise or it is not used: read back, weakened, smuggled past, installed late."""
+
+import datetime as dt
+
+import pytest
+from bson import ObjectId
+from oracle import DAY_0, TIN_A, Wire, check_all, day, fill, listened_to, make_claim, overlapping
+from pymongo import monitoring
+from pymongo.errors import BulkWriteError, OperationFailure, WriteError
+
+from pbm_lib import SetupError, count_claims, find_claims, setup_collection
+from pbm_lib.claims.document import BEGIN, END, ID
+from pbm_lib.query.filters import make_query
+from pbm_lib.store.connection import open_client
+from pbm_lib.store.rule import claim_validator, duration_rule
+
+D = 30
+WINDOW = (day(D), day(D + 60))
+# Begins more than D days before the window and reaches into it: the bounded plan does not look there.
+LONGER = make_claim(1, day(-5), day(D + 5))
+WANTED = claim_validator(D)
+
+
+def put_validator(store, validator, level="strict", action="error"):
+    store.collection.database.command(
+        "collMod", store.collection.name, validator=validator, validationLevel=level, validationAction=action
+    )
+
+
+def test_d_is_what_the_server_says_and_not_the_config(open_store, store):
+    assert (store.max_claim_days, store.plan) == (D, "bounded")
+    put_validator(store, claim_validator(45))
+    again = open_store(store.config)
+    assert again.max_claim_days == 45
+    assert make_query(again, TIN_A, *WINDOW).filter()[BEGIN]["$gte"] == day(D - 45)
+    assert "45 days" in repr(again)
+
+
+def without(field):
+    schema = WANTED["$jsonSchema"]
+    return {**WANTED, "$jsonSchema": {**schema, "required": [name for name in schema["required"] if name != field]}}
+
+
+def loosely_typed(field):
+    schema = WANTED["$jsonSchema"]
+    return {**WANTED, "$jsonSchema": {**schema, "properties": {**schema["properties"], field: {}}}}
+
+
+@pytest.mark.parametrize(
+    ("validator", "level", "action", "reason"),
+    [
+        ({}, "strict", "error", "no validator"),
+        (WANTED, "moderate", "error", "level is moderate"),
+        (WANTED, "off", "error", "level is off"),
+        (WANTED, "strict", "warn", "action is warn"),
+        ({"$jsonSchema": WANTED["$jsonSchema"]}, "strict", "error", "does not hold the rule"),
+        ({"$expr": WANTED["$expr"]}, "strict", "error", f"require {BEGIN}"),
+        ({"$and": [WANTED]}, "strict", "error", f"require {BEGIN}"),
+        ({"$or": [WANTED, {"x": 1}]}, "strict", "error", f"require {BEGIN}"),
+        (without(BEGIN), "strict", "error", f"require {BEGIN}"),
+        (without(END), "strict", "error", f"require {END}"),
+        (loosely_typed(END), "strict", "error", f"require {END}"),
+        (loosely_typed(ID), "strict", "error", f"require {ID}"),
+        ({**WANTED, "$expr": {"$or": duration_rule(D)["$and"]}}, "strict", "error", "does not hold the rule"),
+        ({**WANTED, "$expr": {"$and": duration_rule(D)["$and"][1:]}}, "strict", "error", "does not hold the rule"),
+        ({**WANTED, "$expr": {"$and": duration_rule(D)["$and"][::-1]}}, "strict", "error", "does not hold the rule"),
+        ({**WANTED, "$expr": {"$not": [duration_rule(D)]}}, "strict", "error", "does not hold the rule"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_weakened_validator_means_the_plain_plan_and_the_store_says_why(
+    open_store, store, validator, level, action, reason
+):
+    put_validator(store, validator, level, action)
+    weak = open_store(store.config)
+    assert (weak.max_claim_days, weak.plan) == (None, "plain")
+    assert reason in weak.bound_reason
+    assert weak.bound_reason in repr(weak)
+    # And rightly so: with the first of these a longer claim is there, and it is found.
+    if not validator:
+        claims = [LONGER, make_claim(2, day(40), day(41))]
+        fill(weak, claims)
+        check_all(weak, overlapping(claims, TIN_A, *WINDOW), TIN_A, *WINDOW)
+
+
+def test_further_conditions_beside_ours_leave_the_bound_in_force(open_store, store):
+    put_validator(store, {**WANTED, "recoveryMethod": {"$ne": "BARTER"}})
+    assert open_store(store.config).max_claim_days == D
+
+
+@pytest.mark.parametrize(
+    "longer",
+    [
+        make_claim(1, DAY_0, day(D) + dt.timedelta(milliseconds=1)),
+        make_claim(1, day(1), day(0)),
+        make_claim(1, DAY_0, None),
+        make_claim(1, None, DAY_0),
+        make_claim(1, "2024-03-01", "2024-03-02"),
+        {**make_claim(1, DAY_0, DAY_0), ID: "text"},
+    ],
+    ids=["longer than D", "ends before it begins", "no end", "no begin", "dates as text", "another type of id"],
+)
+def test_set_up_refuses_a_collection_with_such_a_claim_and_names_it(open_store, longer):
+    store = open_store()
+    fill(store, [make_claim(2, DAY_0, day(D)), longer])
+    before = store.collection.options()
+    with pytest.raises(SetupError, match=rf"^Claim {longer[ID]} in .*date ranges cannot rely"):
+        setup_collection(store)
+    # It is left as it was, but for an empty validator where there was none: nobody takes the bound for granted.
+    after = store.collection.options()
+    assert (before.get("validator", {}), after.get("validator", {})) == ({}, {})
+    assert open_store(store.config).max_claim_days is None
+    store.collection.delete_one({ID: longer[ID]})
+    assert setup_collection(store).max_claim_days == D
+
+
+def test_a_collection_set_up_late_gets_the_bound(open_store):
+    store = open_store()
+    claims = [make_claim(number, day(number), day(number + D)) for number in range(8)]
+    fill(store, claims)
+    assert setup_collection(store).plan == "bounded"
+    check_all(store, overlapping(claims, TIN_A, day(33), day(34)), TIN_A, day(33), day(34))
+
+
+def test_a_weakened_validator_is_put_right_or_left_as_weak(open_store, store):
+    put_validator(store, WANTED, "moderate", "warn")
+    store.collection.insert_one(LONGER)
+    with pytest.raises(SetupError, match=str(LONGER[ID])):
+        setup_collection(store)
+    options = store.collection.options()
+    assert (options["validator"], options["validationLevel"], options["validationAction"]) == (
+        WANTED,
+        "moderate",
+        "warn",
+    )
+    store.collection.delete_one({ID: LONGER[ID]})
+    assert setup_collection(store).max_claim_days == D
+
+
+class Intruder(monitoring.CommandListener):
+    """Writes a longer claim at the moment when the set-up sends a certain command."""
+
+    def __init__(self, collection, moment):
+        self.collection, self.moment, self.outcome = collection, moment, "not tried"
+
+    def started(self, event):
+        if event.command_name == self.moment and self.outcome == "not tried":
+            try:
+                self.collection.insert_one(LONGER)
+                self.outcome = "stored"
+            except WriteError as error:
+                self.outcome = error.code
+
+    def succeeded(self, event):
+        pass
+
+    def failed(self, event):
+        pass
+
+
+def test_no_longer_claim_slips_in_between_the_check_and_the_rule(open_store, test_uri):
+    store = open_store()
+    fill(store, [make_claim(2, DAY_0, day(1))])
+    with open_client(test_uri) as client:
+        intruder = Intruder(client[store.collection.database.name][store.collection.name], "find")
+        with listened_to(store, intruder) as heard:
+            assert setup_collection(heard).max_claim_days == D
+    assert intruder.outcome == 121
+    assert store.collection.count_documents({}) == 1
+
+
+def test_nobody_relies_on_the_bound_while_it_is_being_checked(open_store, test_uri):
+    store = open_store()
+    fill(store, [make_claim(2, DAY_0, day(1))])
+    seen = []
+
+    class Reader(Wire):
+        def started(self, event):
+            if event.command_name == "find":
+                seen.append(open_store(store.config).max_claim_days)
+
+    with listened_to(store, Reader()) as heard:
+        setup_collection(heard)
+    assert seen == [None]
+
+
+def test_a_set_up_that_was_interrupted_is_completed_by_the_next(open_store, store):
+    put_validator(store, {"$and": [WANTED]})
+    assert open_store(store.config).plan == "plain"
+    assert setup_collection(store).max_claim_days == D
+    assert store.collection.options()["validator"] == WANTED
+
+
+def test_a_foreign_validator_and_another_d_are_left_alone(open_store, store):
+    put_validator(store, {"x": {"$exists": False}})
+    with pytest.raises(SetupError, match="not this program's"):
+        setup_collection(store)
+    assert store.collection.options()["validator"] == {"x": {"$exists": False}}
+    put_validator(store, claim_validator(45))
+    with pytest.raises(SetupError, match=r"at most 45 days, the config says .*max_claim_days: 30"):
+        setup_collection(store)
+    assert store.collection.options()["validator"] == claim_validator(45)
+
+
+SMUGGLING = {
+    "insert_one": lambda claims, claim: claims.insert_one(claim),
+    "insert_many": lambda claims, claim: claims.insert_many([claim], ordered=False),
+    "replace": lambda claims, claim: claims.replace_one(
+        {ID: ObjectId(f"{2:024x}")}, {**claim, ID: ObjectId(f"{2:024x}")}
+    ),
+    "upsert": lambda claims, claim: claims.replace_one({ID: claim[ID]}, claim, upsert=True),
+    "update the end": lambda claims, claim: claims.update_one({}, {"$set": {END: claim[END]}}),
+    "update the begin": lambda claims, claim: claims.update_many({}, {"$set": {BEGIN: day(-60)}}),
+    "remove the end": lambda claims, claim: claims.update_one({}, {"$unset": {END: ""}}),
+    "update by pipeline": lambda claims, claim: claims.update_one({}, [{"$set": {END: {"$add": [f"${END}", 2**42]}}}]),
+    "find and modify": lambda claims, claim: claims.find_one_and_update({}, {"$set": {END: claim[END]}}),
+    "merge": lambda claims, claim: claims.aggregate([{"$set": {END: claim[END]}}, {"$merge": claims.name}]),
+}
+
+
+@pytest.mark.parametrize("way", SMUGGLING)
+def test_a_longer_claim_is_refused_by_the_server_whichever_way_it_comes(store, way):
+    fill(store, [make_claim(2, day(-5), day(-4))])
+    before = store.collection.find().to_list()
+    with pytest.raises((OperationFailure, BulkWriteError)) as caught:
+        SMUGGLING[way](store.collection, LONGER)
+    assert "failed validation" in str(caught.value)
+    assert store.collection.find().to_list() == before
+
+
+@pytest.mark.parametrize("way", ["insert", "update"])
+def test_what_a_bypass_means(store, way):
+    fill(store, [make_claim(2, day(40), day(41))])
+    if way == "insert":
+        store.collection.insert_one(LONGER, bypass_document_validation=True)
+    else:
+        store.collection.insert_one({**LONGER, END: day(0)})
+        store.collection.update_one({ID: LONGER[ID]}, {"$set": {END: LONGER[END]}}, bypass_document_validation=True)
+    # Whoever may bypass the validator can hide a claim from the bounded plan, as the docstring says. The plain plan
+    # finds it, and so does the next set-up.
+    plain = [claim[ID] for claim in find_claims(store, TIN_A, *WINDOW, plan="plain")]
+    bounded = [claim[ID] for claim in find_claims(store, TIN_A, *WINDOW)]
+    assert set(plain) - set(bounded) == {LONGER[ID]}
+    assert count_claims(store, TIN_A, *WINDOW, plan="plain") == count_claims(store, TIN_A, *WINDOW) + 1
+    with pytest.raises(SetupError, match=str(LONGER[ID])):
+        setup_collection(store)

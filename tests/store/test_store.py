@@ -1,0 +1,128 @@
+"""The store: what it says of itself, and that a URI's options change nothing about the claims."""
+
+import uuid
+
+import pytest
+from bson import Binary
+from bson.datetime_ms import DatetimeMS
+from oracle import TIN_A, check_all, day, fill, make_claim, overlapping
+
+from pbm_lib import ServerUnavailable, connect, find_claims, iter_claims, setup_collection
+from pbm_lib.claims.document import BEGIN, END, ID
+
+CLAIMS = [make_claim(number, day(number), day(number + 1)) for number in range(12)]
+
+
+@pytest.fixture
+def through(test_uri, make_config, monkeypatch):
+    """Call it with options to get a set-up store that was opened with them in its URI."""
+    opened = []
+
+    def make(options):
+        joint = "" if not options else "&" if "?" in test_uri else "/?"
+        monkeypatch.setenv("MONGODB_URI", f"{test_uri}{joint}{options}")
+        opened.append(connect(make_config()))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "tz_aware=true",
+        "readPreference=secondary",
+        "readPreference=nearest&maxStalenessSeconds=120",
+        "retryReads=false",
+        "uuidRepresentation=standard",
+        "datetime_conversion=DATETIME_MS",
+        "readConcernLevel=majority",
+        "timeoutMS=20000",
+    ],
+)
+def test_a_uris_options_change_nothing_about_the_claims(through, options):
+    store = setup_collection(through(options))
+    fill(store, CLAIMS)
+    check_all(store, overlapping(CLAIMS, TIN_A, day(3), day(8)), TIN_A, day(3), day(8))
+    assert store.collection.read_preference.mongos_mode == "primary"
+
+
+def test_an_option_with_a_wrong_value_is_no_valid_uri(through):
+    with pytest.raises(ServerUnavailable, match="not a valid connection string"):
+        through("datetime_conversion=never")
+
+
+@pytest.mark.parametrize("representation", ["standard", "pythonLegacy", "unspecified"])
+def test_a_uuid_as_id_is_paged_over_whatever_the_uri_says_of_uuids(through, representation):
+    store = through(f"uuidRepresentation={representation}")
+    ids = [Binary.from_uuid(uuid.UUID(int=number)) for number in range(5)]
+    claims = [{**make_claim(0, day(0), day(1)), ID: _id} for _id in ids]
+    fill(store, claims)
+    check_all(store, claims, TIN_A)
+
+
+def test_a_date_beyond_the_years_of_python_is_paged_over_and_shown(through):
+    store = through("")
+    never = DatetimeMS(253_402_300_800_000)  # the year 10000
+    claims = [make_claim(number, begin, never) for number, begin in enumerate([day(0), never, never])]
+    fill(store, claims)
+    pages = [find_claims(store, TIN_A, page_size=1)]
+    while pages[-1].next_cursor:
+        pages.append(find_claims(store, TIN_A, page_size=1, cursor=pages[-1].next_cursor))
+    assert [claim[ID] for page in pages for claim in page] == [claim[ID] for claim in claims]
+    assert "253402300800000" in repr(pages[1])
+
+
+def test_a_page_of_claims_that_lack_everything_can_be_shown(through):
+    store = through("")
+    bare = [{ID: number, "billingProvider": {"providerTin": TIN_A}} for number in range(3)]
+    odd = [
+        {**claim, ID: claim[ID] + 3, "patientInformation": "text", "processedAmounts": [1], BEGIN: "x"}
+        for claim in bare
+    ]
+    fill(store, bare + odd)
+    page = find_claims(store, TIN_A, page_size=100)
+    assert len(page.to_frame()) == 6
+    assert len(page._repr_html_()) > 100
+    assert repr(page).startswith("ClaimPage: 6 claims of 6; no further page")
+    assert list(find_claims(store, "900000001").to_frame().columns) == list(page.to_frame().columns)
+
+
+def test_it_says_where_it_is_and_which_plan_and_index_it_uses(store):
+    text = repr(store)
+    for fact in (store.collection.full_name, "MongoDB ", "claims_by_provider", "bounded plan", "30 days"):
+        assert fact in text
+        assert fact in store._repr_html_()
+
+
+def test_refresh_sees_what_somebody_else_changed(store):
+    store.collection.database.command("collMod", store.collection.name, validator={})
+    store.collection.drop_index(store.index_name)
+    assert store.plan == "bounded"
+    store.refresh()
+    assert (store.plan, store.index_name) == ("plain", None)
+    assert "run setup_collection(store)" in repr(store)
+
+
+def test_an_iterator_that_is_left_early_leaves_no_cursor_open(store):
+    fill(store, [make_claim(number, day(0), day(1)) for number in range(50)])
+    admin = store.collection.database.client.admin
+
+    def idle_cursors():
+        stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"type": "idleCursor"}}]
+        return [cursor for cursor in admin.aggregate(stages) if cursor["ns"] == store.collection.full_name]
+
+    claims = iter_claims(store, TIN_A, page_size=5)
+    assert [next(claims)[END] for _ in range(3)] == [day(1)] * 3
+    assert len(idle_cursors()) == 1
+    claims.close()
+    assert idle_cursors() == []
+    find_claims(store, TIN_A, page_size=7)
+    assert idle_cursors() == []
+
+
+def test_an_iterators_arguments_are_refused_by_the_call(store):
+    with pytest.raises(ValueError, match=r"^tin: "):
+        iter_claims(store, "no")

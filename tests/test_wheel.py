@@ -1,0 +1,81 @@
+"""The package as a wheel: everything it needs is in it, and what it depends on is said."""
+
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+import venv
+import zipfile
+from email.parser import Parser
+
+import pytest
+from conftest import PROJECT, write_config
+
+import pbm_lib as pbm
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel of the working tree, built from a copy, so that no build folder is left beside it."""
+    copy = tmp_path_factory.mktemp("source")
+    shutil.copytree(PROJECT / "pbm_lib", copy / "pbm_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "pyproject.toml", copy)
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(copy / "dist"), str(copy)]
+    done = subprocess.run(build, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (file,) = (copy / "dist").glob("*.whl")
+    return file
+
+
+def test_every_file_of_the_package_is_in_it(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("pbm_lib/")}
+    source = [file for file in (PROJECT / "pbm_lib").rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    assert packed == {file.relative_to(PROJECT).as_posix() for file in source}
+
+
+def test_what_it_imports_is_what_it_says_it_needs(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        needed = set(Parser().parsestr(archive.read(name).decode()).get_all("Requires-Dist"))
+    imported = set()
+    for file in (PROJECT / "pbm_lib").rglob("*.py"):
+        imported |= set(re.findall(r"^(?:import|from) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE))
+    imported -= {*sys.stdlib_module_names, "pbm_lib"}
+    # A distribution and what it is imported as; some come with another one that is named.
+    modules = {"yaml": "pyyaml", "dotenv": "python-dotenv", "bson": "pymongo", "IPython": "ipykernel"}
+    modules |= {"traitlets": "jupyterlab"}
+    programs = {"jupyterlab", "ipykernel"}  # started, not imported
+    assert needed == {modules.get(name, name) for name in imported} | programs
+    pinned = re.findall(r"^([\w-]+)==", (PROJECT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert needed <= set(pinned)
+
+
+def test_installed_in_an_empty_environment_it_answers_a_page(wheel, tmp_path, loaded_store, test_uri):
+    folder = tmp_path / "environment"
+    venv.create(folder, with_pip=False)
+    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    there = subprocess.run(
+        [python, "-c", "import site; print(site.getsitepackages()[-1])"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    with zipfile.ZipFile(wheel) as archive:  # what installing a wheel of pure Python is
+        archive.extractall(there)
+    # Its libraries are borrowed from this environment; this project itself, installed there by its folder, is not.
+    borrowed = {"PYTHONPATH": os.pathsep.join(site.getsitepackages()), "MONGODB_URI": test_uri}
+    config = write_config(tmp_path, {"mongodb": {"database": loaded_store.config.mongodb.database}})
+    code = (
+        "import pbm_lib as pbm\n"
+        f"store = pbm.connect(pbm.load_config({str(config)!r}))\n"
+        "print(len(pbm.find_claims(store, pbm.list_providers(store.config)[0].tin)), pbm.__file__)\n"
+        "print(pbm.sample_claim()['recoveryMethod'], len(pbm.__all__))"
+    )
+    done = subprocess.run(
+        [python, "-c", code], cwd=tmp_path, env={**os.environ, **borrowed}, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    (claims, file), (_, names) = (line.split(" ", 1) for line in done.stdout.splitlines())
+    assert claims == "100"
+    assert file.startswith(str(folder))
+    assert int(names) == len(pbm.__all__)
