@@ -12,13 +12,13 @@ from pymongo import monitoring
 from pbm_lib import ClaimPage, ClaimStore, count_claims, find_claims, iter_claims, sample_claim
 from pbm_lib.claims.document import BEGIN, END, ID
 from pbm_lib.query.cursor import decode_cursor, encode_cursor
-from pbm_lib.query.filters import make_query, query_identity
+from pbm_lib.query.filters import make_query
 from pbm_lib.store.connection import open_client
+from pbm_lib.vocabulary import PLANS
 
 TIN_A, TIN_B, TIN_EMPTY = "411234567", "411234568", "900000001"
 DAY_0 = dt.datetime(2024, 3, 1)
 PAGE_SIZES = (*range(1, 12), 100, 1_000)
-PLANS = ("bounded", "plain")
 
 
 def day(number: float) -> dt.datetime:
@@ -71,7 +71,7 @@ def check_walk(
     def turn_to(cursor: str | None) -> ClaimPage:
         return find_claims(store, tin, start, end, page_size=page_size, cursor=cursor, with_total=False, plan=plan)
 
-    identity = query_identity(store, make_query(store, tin, start, end))
+    identity = make_query(store, tin, start, end).identity
     first = find_claims(store, tin, start, end, page_size=page_size, plan=plan)
     assert first.total == len(expected)
     assert first.prev_cursor is None
@@ -119,7 +119,7 @@ class Wire(monitoring.CommandListener):
 
 def listened_to(store: ClaimStore, listener: monitoring.CommandListener) -> ClaimStore:
     """Another store on the same claims whose commands a listener hears; the caller closes it."""
-    uri = store._uri
+    uri = store.uri
     collection = open_client(uri, event_listeners=[listener])[store.collection.database.name].get_collection(
         store.collection.name,
         codec_options=store.collection.codec_options,

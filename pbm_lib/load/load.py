@@ -204,7 +204,7 @@ def _load(
         min(workers, len(missing)),
         mp_context=multiprocessing.get_context("spawn"),  # a MongoClient does not survive a fork
         initializer=start_worker,
-        initargs=(store._uri, store.config),
+        initargs=(store.uri, store.config),
     )
     done, added, (before, base) = volume - todo, 0, points[-1]
     started = time.perf_counter()
@@ -239,7 +239,7 @@ def _load(
 
 def _check_local_server(store: ClaimStore) -> None:
     """Say at once why the local server ended, where workers would wait for its return."""
-    if is_local_uri(store.config, store._uri) and not running_server(store.config):
+    if is_local_uri(store.config, store.uri) and not running_server(store.config):
         raise LoadError(f"The local server ended. {diagnose(store.config.data_dir)}")
 
 

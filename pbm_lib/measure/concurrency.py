@@ -6,8 +6,9 @@ import threading
 import time
 from dataclasses import replace
 
+from ..query.filters import Question
 from ..query.find import find_claims
-from .questions import Question, Questions
+from .questions import Questions
 from .recorder import Recorder
 from .stopwatch import Stopwatch, Timing
 

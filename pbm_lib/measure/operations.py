@@ -10,10 +10,12 @@ from ..claims.document import BEGIN, ID, TIN
 from ..claims.roster import list_providers
 from ..config import PerformanceConfig
 from ..query.explain import explain_claims
+from ..query.filters import Question
 from ..query.find import count_claims, find_claims, iter_claims
+from ..query.jump import cursor_after, cursor_at
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
-from .questions import Question, Questions, cursor_after, cursor_at
+from .questions import Questions
 from .recorder import Recorder
 from .run_file import PlanCost
 

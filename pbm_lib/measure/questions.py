@@ -4,28 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from typing import NamedTuple
 
-from bson import ObjectId
-
-from ..claims.document import BEGIN, ID, TIN
 from ..claims.roster import list_providers
 from ..config import Config, PerformanceConfig
-from ..query.cursor import encode_cursor
-from ..query.filters import make_query, query_identity
-from ..query.keyset import Boundary, sort_order
-from ..store.driver_errors import translated_driver_errors
-from ..store.store import ClaimStore
-
-_FIRST_ID = ObjectId("0" * 24)
-
-
-class Question(NamedTuple):
-    """Provider and dates in the order in which `find_claims` and its siblings take them."""
-
-    tin: str
-    start: dt.date | None = None
-    end: dt.date | None = None
+from ..query.filters import Question
 
 
 class Questions:
@@ -74,30 +56,3 @@ class Questions:
         first = dt.datetime.combine(question.start or self._first, dt.time())
         last = dt.datetime.combine((question.end or self._last) + dt.timedelta(days=1), dt.time())
         return first + dt.timedelta(seconds=round((last - first).total_seconds() * part))
-
-
-def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, _id: ObjectId = _FIRST_ID) -> str:
-    """Return the token of the page behind a place, as if somebody had walked there.
-
-    Args:
-        store: the claims.
-        question: the query that the token is for.
-        begin: service begin date of the place.
-        _id: `_id` of the place; the lowest by default.
-    """
-    return encode_cursor(Boundary("next", (begin, _id)), query_identity(store, make_query(store, *question)))
-
-
-def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
-    """Return the token of the page behind so many claims of a provider, as if somebody had walked there.
-
-    Args:
-        store: the claims.
-        tin: the billing provider's TIN, with more claims than `depth`.
-        depth: claims before the page; 0 is the first page, which needs no token.
-    """
-    if not depth:
-        return None
-    with translated_driver_errors():
-        before = store.collection.find_one({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=depth - 1)
-    return cursor_at(store, Question(tin), before[BEGIN], before[ID])

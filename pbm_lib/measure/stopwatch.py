@@ -62,11 +62,11 @@ class Stopwatch:
             A store like the one given; closed at the end of the block.
         """
         options = {"event_listeners": [self._listener], "maxPoolSize": max(clients, 1) + 1}
-        with open_client(store._uri, **options) as client:
+        with open_client(store.uri, **options) as client:
             collection = client.get_database(store.collection.database.name).get_collection(
                 store.collection.name, codec_options=store.collection.codec_options
             )
-            yield ClaimStore(collection, store.config, store.server, store._uri)
+            yield ClaimStore(collection, store.config, store.server, store.uri)
 
     def time(self, call: Callable[[], Any]) -> Timing:
         """Make a call and time it, nothing else.

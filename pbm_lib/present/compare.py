@@ -11,13 +11,14 @@ import pandas as pd
 
 from ..claims.document import TIN
 from ..errors import InvalidQuery
-from ..measure.questions import cursor_after
 from ..measure.stopwatch import timed
 from ..query.explain import QueryPlan, explain_claims
 from ..query.find import count_claims, find_claims
+from ..query.jump import cursor_after
 from ..query.keyset import sort_order
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore, covering_index
+from ..vocabulary import BOUNDED, PLAIN
 from .notes import Note
 
 _REPEATS = 3
@@ -84,11 +85,11 @@ def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end
         InvalidQuery: an argument is not accepted; the message names it.
     """
     answers = {}
-    for plan in ("plain", "bounded"):
+    for plan in (PLAIN, BOUNDED):
         page, page_ms = timed(lambda plan=plan: find_claims(store, tin, start, end, with_total=False, plan=plan))
         total, total_ms = timed(lambda plan=plan: count_claims(store, tin, start, end, plan=plan))
         answers[plan] = (page.documents, total, page_ms, total_ms)
-    same = answers["plain"][:2] == answers["bounded"][:2]
+    same = answers[PLAIN][:2] == answers[BOUNDED][:2]
     columns = {
         f"{plan} plan": (f"{page_ms:,.0f}", f"{total_ms:,.0f}", f"{len(documents):,}", f"{total:,}", str(same))
         for plan, (documents, total, page_ms, total_ms) in answers.items()

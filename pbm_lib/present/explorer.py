@@ -18,6 +18,7 @@ from ..query.filters import checked_page_size, make_query
 from ..query.find import count_claims, find_claims
 from ..query.page import ClaimPage
 from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED
 from .explorer_panel import ExplorerPanel
 from .explorer_view import Choice, Shown, is_quick, static_html, static_text
 
@@ -40,7 +41,7 @@ class ClaimExplorer:
     def __init__(self, store: ClaimStore):
         self.store = store
         provider = list_providers(store.config)[0]
-        self._shown = Shown(Choice(provider.tin, None, None, store.config.query.default_page_size, "bounded"))
+        self._shown = Shown(Choice(provider.tin, None, None, store.config.query.default_page_size, BOUNDED))
         self._lock = threading.RLock()
         self._turn = 0
         self._counts: dict[tuple, Future] = {}

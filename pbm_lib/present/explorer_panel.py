@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from ..claims.roster import list_providers
 from ..errors import PbmError
-from ..query.filters import PLANS
+from ..vocabulary import PLANS
 from .explorer_view import Choice, Shown, figures_html, headline_html, is_quick, page_html, queries_html
 
 _PAGE_SIZES = (10, 25, 50, 100, 250, 500, 1_000)

@@ -15,6 +15,7 @@ from ..query.explain import QueryPlan, count_mql, page_mql
 from ..query.filters import make_query
 from ..query.page import ClaimPage
 from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED, PLAIN
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
     if start or end:
         between = f"service dates {start or 'from the first'} to {end or 'the last'}"
     plan = f"{choice.plan} plan"
-    if choice.plan == "bounded" and store.plan == "plain":
+    if choice.plan == BOUNDED and store.plan == PLAIN:
         plan = "plain plan, as nothing on the server bounds how long a claim lasts"
     elif not (start or end):
         plan += " (without dates the same query as the other)"

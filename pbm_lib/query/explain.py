@@ -12,8 +12,9 @@ from ..display import facts_html, facts_text
 from ..mql import to_mql
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED
 from .cursor import decode_cursor
-from .filters import ClaimQuery, checked_page_size, make_query, query_identity
+from .filters import ClaimQuery, checked_page_size, make_query
 from .keyset import sort_order
 
 _PARTS = ("begin in the range", "begin before it")
@@ -91,7 +92,7 @@ def explain_claims(
     *,
     page_size: int | None = None,
     cursor: str | None = None,
-    plan: str = "bounded",
+    plan: str = BOUNDED,
 ) -> QueryPlan:
     """Run the query of one page on the server and return how it was answered.
 
@@ -126,7 +127,7 @@ def explain_count(
     start: dt.date | None = None,
     end: dt.date | None = None,
     *,
-    plan: str = "bounded",
+    plan: str = BOUNDED,
 ) -> list[QueryPlan]:
     """Run the counts behind a total on the server and return how each was answered.
 
@@ -189,7 +190,7 @@ def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
 
 def _page_parts(store: ClaimStore, query: ClaimQuery, page_size: int | None, cursor: str | None):
     limit = checked_page_size(store, page_size)
-    boundary = None if cursor is None else decode_cursor(cursor, query_identity(store, query))
+    boundary = None if cursor is None else decode_cursor(cursor, query.identity)
     return query.filter(boundary), dict(sort_order(boundary)), limit
 
 

@@ -6,25 +6,34 @@ import datetime as dt
 import re
 import reprlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..claims.document import BEGIN, END, TIN
 from ..errors import InvalidQuery, check_kind
 from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED, PLAIN, PLANS
 from .keyset import Boundary, beyond
 
-PLANS = ("bounded", "plain")
 _MS = dt.timedelta(milliseconds=1)
 _TIN = re.compile(r"[0-9]{9}")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
 
+class Question(NamedTuple):
+    """What is asked, not yet checked: provider and dates, in the order in which `find_claims` takes them."""
+
+    tin: str
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+
 @dataclass(frozen=True)
 class ClaimQuery:
-    """A checked query: what `find_claims` and its siblings make of their arguments.
+    """A question that was checked, for one collection.
 
     Attributes:
+        collection: full name of the collection.
         tin: the billing provider's TIN.
         start: claims that end on or after this instant (naive UTC); None for no lower end.
         end: claims that begin on or before this instant (naive UTC); None for no upper end.
@@ -32,6 +41,7 @@ class ClaimQuery:
         any_type: whether dates and ids may be of any BSON type, since no validator of ours is there.
     """
 
+    collection: str
     tin: str
     start: dt.datetime | None
     end: dt.datetime | None
@@ -40,17 +50,19 @@ class ClaimQuery:
 
     @property
     def plan(self) -> str:
-        """Name of the plan: "bounded" or "plain"."""
-        return "plain" if self.max_claim_days is None else "bounded"
+        """Name of the plan, one of `PLANS`."""
+        return PLAIN if self.max_claim_days is None else BOUNDED
+
+    @property
+    def identity(self) -> list[Any]:
+        """What ties a cursor to its query: collection, TIN and range, but not the plan, as both answer alike."""
+        return [self.collection, self.tin, self.start, self.end]
 
     def filter(self, boundary: Boundary | None = None) -> dict[str, Any]:
         """Return the MQL filter of the whole result, or of what lies beyond a boundary.
 
         Args:
             boundary: where a page ended; None for the whole result.
-
-        Returns:
-            A filter document for `find`.
         """
         overlap: dict[str, Any] = {TIN: self.tin}
         begins = {}
@@ -74,9 +86,6 @@ class ClaimQuery:
 
         With the bounded plan these are the claims that begin in the range, counted from the index alone, and the few
         carry-ins: claims that begin up to D days before it and reach into it.
-
-        Returns:
-            One or two filter documents.
         """
         if self._carry_in_start is None:
             return [self.filter()]
@@ -102,21 +111,10 @@ def make_query(
     start: dt.date | None,
     end: dt.date | None,
     *,
-    plan: str = "bounded",
+    plan: str = BOUNDED,
     names: tuple[str, str] = ("start", "end"),
 ) -> ClaimQuery:
-    """Check the arguments of a query.
-
-    Args:
-        store: says whether D is known.
-        tin: nine digits, as text.
-        start: first service date, inclusive, or None.
-        end: last service date, inclusive, or None.
-        plan: "bounded" or "plain".
-        names: what the caller calls `start` and `end`, for the messages.
-
-    Returns:
-        The query.
+    """Check the arguments of a query; `names` is what the caller calls start and end.
 
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
@@ -130,28 +128,14 @@ def make_query(
     last = _instant(names[1], end, is_end=True)
     if first is not None and last is not None and last < first:
         raise InvalidQuery(f"{names[1]}: {_shown(end)} is before {names[0]} {_shown(start)}; accepted: no earlier.")
-    days = store.max_claim_days if plan == "bounded" else None
+    days = store.max_claim_days if plan == BOUNDED else None
     if days is not None and first is not None and first - dt.datetime.min < dt.timedelta(days=days):
         days = None  # start - D is no date; nothing lies there that the plain plan would have to step over
-    return ClaimQuery(tin, first, last, days, any_type=store.max_claim_days is None)
-
-
-def query_identity(store: ClaimStore, query: ClaimQuery) -> list[Any]:
-    """Return what ties a cursor to its query: collection, TIN and range, but not the plan, as both answer alike.
-
-    Args:
-        store: names the collection.
-        query: the checked query.
-    """
-    return [store.collection.full_name, query.tin, query.start, query.end]
+    return ClaimQuery(store.collection.full_name, tin, first, last, days, any_type=store.max_claim_days is None)
 
 
 def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
     """Return the page size in claims, the config's default for None.
-
-    Args:
-        store: its config holds the default and the maximum.
-        page_size: what the caller asks for.
 
     Raises:
         InvalidQuery: it is no whole number from 1 to `query.max_page_size`.

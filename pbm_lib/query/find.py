@@ -16,8 +16,9 @@ from ..claims.document import BEGIN, ID
 from ..errors import PbmError
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED
 from .cursor import decode_cursor, encode_cursor
-from .filters import ClaimQuery, checked_page_size, make_query, query_identity
+from .filters import ClaimQuery, checked_page_size, make_query
 from .keyset import Boundary, is_sortable, sort_order
 from .page import ClaimPage
 
@@ -35,7 +36,7 @@ def find_claims(
     page_size: int | None = None,
     cursor: str | None = None,
     with_total: bool = True,
-    plan: str = "bounded",
+    plan: str = BOUNDED,
 ) -> ClaimPage:
     """Return one page of a billing provider's claims.
 
@@ -78,12 +79,11 @@ def find_claims(
         names=("service_date_start", "service_date_end"),
     )
     limit = checked_page_size(store, page_size)
-    identity = query_identity(store, query)
-    boundary = None if cursor is None else decode_cursor(cursor, identity)
+    boundary = None if cursor is None else decode_cursor(cursor, query.identity)
     with translated_driver_errors():
         found = _read(store, query, boundary, limit + 1)
         total = _count(store, query) if with_total else None
-    return _page(found, limit, boundary, identity, total)
+    return _page(found, limit, boundary, query.identity, total)
 
 
 def count_claims(
@@ -92,7 +92,7 @@ def count_claims(
     start: dt.date | None = None,
     end: dt.date | None = None,
     *,
-    plan: str = "bounded",
+    plan: str = BOUNDED,
 ) -> int:
     """Return the exact number of a billing provider's claims, optionally in a range of service dates.
 
@@ -122,7 +122,7 @@ def iter_claims(
     end: dt.date | None = None,
     *,
     page_size: int | None = None,
-    plan: str = "bounded",
+    plan: str = BOUNDED,
 ) -> Iterator[dict[str, Any]]:
     """Yield all claims of a billing provider, optionally in a range of service dates, in order.
 

@@ -17,6 +17,7 @@ from ..config import Config
 from ..config_file import load_config
 from ..display import facts_html, facts_text
 from ..errors import ConfigError, SetupError, check_kind
+from ..vocabulary import BOUNDED, PLAIN
 from .connection import ConnectionString, open_client, ping_ms, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index
@@ -70,7 +71,7 @@ class ClaimStore:
         self.collection = collection
         self.config = config
         self.server = server
-        self._uri = uri
+        self.uri = uri
         self.refresh()
 
     def refresh(self) -> None:
@@ -84,7 +85,7 @@ class ClaimStore:
     @property
     def plan(self) -> str:
         """The plan that date ranges use: "bounded" where the server enforces D, else "plain"."""
-        return "plain" if self.max_claim_days is None else "bounded"
+        return PLAIN if self.max_claim_days is None else BOUNDED
 
     def close(self) -> None:
         """Close the connections. The server goes on."""

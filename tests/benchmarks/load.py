@@ -110,7 +110,7 @@ def ceiling(config: Config, writers: int) -> float:
     with empty_store(config) as store:
         ready, go = context.Barrier(writers + 1), context.Event()
         crowd = [
-            context.Process(target=write_encoded, args=(store._uri, config, number, writers, ready, go))
+            context.Process(target=write_encoded, args=(store.uri, config, number, writers, ready, go))
             for number in range(writers)
         ]
         for process in crowd:

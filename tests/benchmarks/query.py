@@ -24,7 +24,7 @@ import pbm_lib as pbm
 from pbm_lib import ClaimStore, covering_index
 from pbm_lib.claims.document import BEGIN, ID, TIN
 from pbm_lib.query.cursor import encode_cursor
-from pbm_lib.query.filters import make_query, query_identity
+from pbm_lib.query.filters import make_query
 from pbm_lib.query.keyset import Boundary, sort_order
 
 WINDOW_DAYS = 90
@@ -125,7 +125,7 @@ def depth(bench: Bench, label: str) -> None:
     store, tin, deep = bench.store, bench.large.tin, int(DEPTH * bench.large.claim_count)
     claims, size = store.collection, store.config.query.default_page_size
     before = claims.find({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=deep - 1, limit=1).next()
-    identity = query_identity(store, make_query(store, tin, None, None))
+    identity = make_query(store, tin, None, None).identity
     token = encode_cursor(Boundary("next", (before[BEGIN], before[ID])), identity)
 
     def skipped() -> list:

@@ -262,6 +262,6 @@ def test_auto_takes_few_workers_where_connections_or_cores_are_few(
 ):
     config = make_config({"data_generation": {"workers": "auto"}})
     server = replace(loaded_store.server, host_kind=host_kind)
-    store = ClaimStore(loaded_store.collection, config, server, loaded_store._uri)
+    store = ClaimStore(loaded_store.collection, config, server, loaded_store.uri)
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     assert _worker_count(store) == workers

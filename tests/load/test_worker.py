@@ -8,7 +8,7 @@ from pbm_lib.load.worker import insert_batch, start_worker
 
 def test_a_worker_inserts_claims_without_what_only_people_need(store):
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawn, initializer=start_worker, initargs=(store._uri, store.config)) as pool:
+    with ProcessPoolExecutor(1, spawn, initializer=start_worker, initargs=(store.uri, store.config)) as pool:
         assert pool.submit(insert_batch, 0, 20).result() == 20
         modules = pool.submit(eval, "sorted(__import__('sys').modules)").result()
     assert store.collection.count_documents({}) == 20

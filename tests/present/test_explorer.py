@@ -43,10 +43,10 @@ def commands_of(loaded_store):
     @contextmanager
     def listen(explorer):
         listener = Sent()
-        with open_client(loaded_store._uri, event_listeners=[listener]) as client:
+        with open_client(loaded_store.uri, event_listeners=[listener]) as client:
             there = loaded_store.collection
             collection = client[there.database.name].get_collection(there.name, codec_options=there.codec_options)
-            explorer.store = ClaimStore(collection, loaded_store.config, loaded_store.server, loaded_store._uri)
+            explorer.store = ClaimStore(collection, loaded_store.config, loaded_store.server, loaded_store.uri)
             listener.names.clear()
             yield listener.names
             explorer.store = loaded_store

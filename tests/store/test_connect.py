@@ -254,20 +254,20 @@ class TestTheFileBesideTheConfig:
         marked = f"{test_uri}&appName=from_file"
         (config.path.parent / ".env").write_text(line.format(uri=marked), encoding="utf-8")
         with connect(config) as store:
-            assert str(store._uri) == marked
+            assert str(store.uri) == marked
 
     def test_a_password_with_a_dollar_sign_is_taken_as_it_stands(self, config, secure, monkeypatch):
         monkeypatch.setenv("HOME_OF_AMY", "expanded")
         uri = secure.uri() + "&appName=${HOME_OF_AMY}"
         (config.path.parent / ".env").write_text(f"MONGODB_URI='{uri}'", encoding="utf-8")
         with connect(config) as store:
-            assert str(store._uri) == uri
+            assert str(store.uri) == uri
 
     def test_the_environment_wins(self, config, test_uri, monkeypatch):
         (config.path.parent / ".env").write_text("MONGODB_URI=mongodb://nowhere.invalid/", encoding="utf-8")
         monkeypatch.setenv("MONGODB_URI", test_uri)
         with connect(config) as store:
-            assert str(store._uri) == test_uri
+            assert str(store.uri) == test_uri
 
     @pytest.mark.parametrize(
         ("environment", "text"),

@@ -233,7 +233,7 @@ def slow_store(slow_server, make_config, monkeypatch):
 
 def test_an_index_that_is_listed_but_still_being_built_does_not_count_as_ready(slow_store, held):
     def build():
-        with open_client(slow_store._uri) as client:
+        with open_client(slow_store.uri) as client:
             theirs = client[slow_store.collection.database.name][slow_store.collection.name]
             theirs.create_index(KEYS[True], name=NAMES[True])
 

@@ -1,0 +1,57 @@
+"""The words of a performance run, each in one place: in run files, settings, charts and prose they are these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BOUNDED, PLAIN = PLANS = ("bounded", "plain")
+"""The two plans for a date range: with the bound on how long a claim lasts, and without it."""
+KEYSET, SKIP = PAGINGS = ("keyset", "skip")
+"""The two ways to a deep page."""
+CONTESTANTS = (*PLANS, *PAGINGS)
+
+SECTIONS = ("floor", "latency", "plans", "depth", "concurrency", "volume")
+"""Parts of a run, in the order of the report."""
+
+PROVIDER, RANGE = "provider", "range"
+SCENARIOS = {PROVIDER: "provider only", RANGE: "date range"}
+"""All claims of a provider, or those in a range of service dates."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something that a run calls and times.
+
+    Attributes:
+        name: in run files and settings.
+        words: in charts and prose.
+        by_tier: whether the section latency calls it for each tier, so that it may have a target.
+        counts: whether its answer is a number, not claims.
+    """
+
+    name: str
+    words: str
+    by_tier: bool = False
+    counts: bool = False
+
+
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
+        Operation("ping", "ping", counts=True),
+        Operation("count", "count", by_tier=True, counts=True),
+        Operation("first_page", "first page", by_tier=True),
+        Operation("next_page", "next page", by_tier=True),
+        Operation("deep_page", "deep page", by_tier=True),
+        Operation("page", "page"),
+        Operation("stream", "whole provider streamed"),
+    )
+}
+"""Every operation, in the order of the report. How one is called stands in `measure.operations`."""
+
+BY_TIER = {name: operation for name, operation in OPERATIONS.items() if operation.by_tier}
+PAGES_BY_TIER = tuple(name for name, operation in BY_TIER.items() if not operation.counts)
+TARGETS = {
+    f"{name}_p95_ms": OPERATIONS[name] for name in (*PAGES_BY_TIER, *(n for n in BY_TIER if n not in PAGES_BY_TIER))
+}
+"""Key of a target in the settings, to the operation whose p95 it is for."""
