@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 BOUNDED, PLAIN = PLANS = ("bounded", "plain")
 """The two plans for a date range: with the bound on how long a claim lasts, and without it."""
 KEYSET, SKIP = PAGINGS = ("keyset", "skip")
 """The two ways to a deep page."""
-CONTESTANTS = (*PLANS, *PAGINGS)
+CONTESTANTS = {BOUNDED: "bounded plan", PLAIN: "plain plan", KEYSET: "keyset", SKIP: "skip/limit"}
+"""Two of these are compared at a time: name to words."""
 
 SECTIONS = ("floor", "latency", "plans", "depth", "concurrency", "volume")
 """Parts of a run, in the order of the report."""
 
+
+class Scenario(NamedTuple):
+    """What is asked of a provider, in the words of a table, the title of a chart's panel, and after "first page of"."""
+
+    words: str
+    panel: str
+    of: str
+
+
 PROVIDER, RANGE = "provider", "range"
-SCENARIOS = {PROVIDER: "provider only", RANGE: "date range"}
+SCENARIOS = {
+    PROVIDER: Scenario("provider only", "Provider only", "all claims"),
+    RANGE: Scenario("date range", "Provider and date range", "a date range"),
+}
 """All claims of a provider, or those in a range of service dates."""
 
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..claims.document import BEGIN, ID, TIN
+from ..claims.document import TIN
 from ..claims.roster import list_providers
 from ..config import PerformanceConfig
 from ..query.explain import explain_claims
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims, iter_claims
-from ..query.jump import cursor_after, cursor_at
+from ..query.jump import cursor_after, cursor_at, skip_page
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
+from ..vocabulary import BY_TIER, KEYSET, OPERATIONS, PLANS, PROVIDER, RANGE, SCENARIOS, SKIP
 from .questions import Questions
 from .recorder import Recorder
 from .run_file import PlanCost
 
-_ORDER = [(BEGIN, 1), (ID, 1)]
 _DEEP = 0.9
 _VOLUME_CLAIMS = 100_000
-_SCENARIO_NAMES = {"provider": "provider only", "range": "date range"}
 
 
 def planned_rounds(settings: PerformanceConfig) -> int:
@@ -38,6 +39,47 @@ def planned_rounds(settings: PerformanceConfig) -> int:
     )
 
 
+@dataclass(frozen=True)
+class _Call:
+    """How an operation is called: what has to be done before the call that is timed, which `prepare` returns.
+
+    `prepare` returns None where the answer turned out to have no such page; `goes_on` says that it needs a second page.
+    """
+
+    prepare: Callable[[ClaimStore, Questions, Question], Callable[[], Any] | None]
+    goes_on: bool = False
+
+
+def _count(store: ClaimStore, _: Questions, question: Question) -> Callable[[], int]:
+    return partial(count_claims, store, *question)
+
+
+def _page(store: ClaimStore, question: Question, cursor: str | None = None) -> Callable[[], Any]:
+    return partial(find_claims, store, *question, cursor=cursor, with_total=False)
+
+
+def _first_page(store: ClaimStore, _: Questions, question: Question) -> Callable[[], Any]:
+    return _page(store, question)
+
+
+def _next_page(store: ClaimStore, _: Questions, question: Question) -> Callable[[], Any] | None:
+    cursor = _page(store, question)().next_cursor
+    return None if cursor is None else _page(store, question, cursor)
+
+
+def _deep_page(store: ClaimStore, questions: Questions, question: Question) -> Callable[[], Any]:
+    return _page(store, question, cursor_at(store, question, questions.moment(question, _DEEP)))
+
+
+_CALLS = {
+    "count": _Call(_count),
+    "first_page": _Call(_first_page),
+    "next_page": _Call(_next_page, goes_on=True),
+    "deep_page": _Call(_deep_page, goes_on=True),
+}
+"""Every operation of `vocabulary.BY_TIER`."""
+
+
 def measure_latency(recorder: Recorder) -> None:
     """Count, first, next and deep page, for each tier, with and without a window; all in one shuffled order.
 
@@ -47,8 +89,8 @@ def measure_latency(recorder: Recorder) -> None:
     tasks = [
         (tier, scenario, operation)
         for tier in recorder.settings.tiers_to_test
-        for scenario in ("provider", "range")
-        for operation in ("count", "first_page", "next_page", "deep_page")
+        for scenario in SCENARIOS
+        for operation in BY_TIER
         if _has_pages(recorder, questions, tier, scenario, operation)
     ]
     warmups = recorder.settings.warmup
@@ -58,7 +100,7 @@ def measure_latency(recorder: Recorder) -> None:
         recorder.show("latency: ping")
         recorder.time(lambda: _ping(recorder.store), section="floor", operation="ping", **labels)
         for tier, scenario, operation in questions.random.sample(tasks, len(tasks)):
-            recorder.show(f"latency: {tier}, {_SCENARIO_NAMES[scenario]}, {operation.replace('_', ' ')}")
+            recorder.show(f"latency: {tier}, {SCENARIOS[scenario].words}, {OPERATIONS[operation].words}")
             question = questions.draw(tier, scenario)
             labels |= {"section": "latency", "tier": tier, "scenario": scenario, "operation": operation}
             _time_operation(recorder, questions, question, labels)
@@ -85,7 +127,7 @@ def measure_plans(recorder: Recorder) -> None:
             for operation in questions.random.sample(("count", "first_page"), 2):
                 # The plain plan's cost grows with the window's distance from the provider's first claim: early, middle
                 # and late ones are all asked, so that few samples do not hang on the draw.
-                question = questions.draw(tier, "range", part=(iteration, rounds))
+                question = questions.draw(tier, RANGE, part=(iteration, rounds))
                 spent += _time_both_plans(recorder, question, tier, operation, iteration)
         recorder.round_done()
     if rounds:
@@ -95,7 +137,7 @@ def measure_plans(recorder: Recorder) -> None:
 def measure_depth(recorder: Recorder) -> None:
     """Keyset against skip/limit on the largest provider, page by page at growing depth, the pages compared.
 
-    The skip contestant is bare pymongo. It takes long when deep, so there are a fifth as many samples.
+    Skip/limit takes long when deep, so there are a fifth as many samples.
     """
     questions = Questions(recorder.store.config, recorder.settings, "depth")
     store, size = recorder.store, recorder.run.settings.page_size
@@ -104,13 +146,10 @@ def measure_depth(recorder: Recorder) -> None:
     depths = _depths(recorder.run.conditions.provider_claims[tier])
     cursors = {depth: cursor_after(store, tin, depth) for depth in depths}
 
-    def keyset(depth: int) -> list:
-        return list(find_claims(store, tin, cursor=cursors[depth], with_total=False))
-
-    def skip(depth: int) -> list:
-        return store.collection.find({TIN: tin}).sort(_ORDER).skip(depth).limit(size).to_list()
-
-    contestants = {"keyset": keyset, "skip": skip}
+    contestants = {
+        KEYSET: lambda depth: list(find_claims(store, tin, cursor=cursors[depth], with_total=False)),
+        SKIP: lambda depth: skip_page(store, tin, depth, size),
+    }
     tasks = [(depth, name) for depth in depths for name in contestants]
     warmups, rounds = _depth_warmups(recorder.settings), _depth_rounds(recorder.settings)
     for round_number in range(warmups + rounds):
@@ -119,10 +158,10 @@ def measure_depth(recorder: Recorder) -> None:
         for depth, name in questions.random.sample(tasks, len(tasks)):
             recorder.show(f"depth {depth:,}: {name}")
             answer = recorder.time(
-                lambda depth=depth, name=name: contestants[name](depth),
+                partial(contestants[name], depth),
                 section="depth",
                 operation="page",
-                scenario="provider",
+                scenario=PROVIDER,
                 tier=tier,
                 contestant=name,
                 depth=depth,
@@ -140,7 +179,7 @@ def measure_volume(recorder: Recorder) -> None:
     sizes = {tier: recorder.run.claims_per_provider(tier) for tier in recorder.settings.tiers_to_test}
     tier = min(sizes, key=lambda tier: max(sizes[tier], _VOLUME_CLAIMS) / min(sizes[tier], _VOLUME_CLAIMS))
     tin = list_providers(store.config, tier)[0].tin
-    labels = {"section": "volume", "operation": "stream", "scenario": "provider", "tier": tier}
+    labels = {"section": "volume", "operation": "stream", "scenario": PROVIDER, "tier": tier}
     for iteration in range(_volume_rounds(recorder.settings)):
         recorder.show(f"volume: all claims of a {tier} provider")
         recorder.time(lambda: sum(1 for _ in iter_claims(store, tin)), iteration=iteration, **labels)
@@ -151,31 +190,22 @@ def measure_volume(recorder: Recorder) -> None:
 
 
 def _time_operation(recorder: Recorder, questions: Questions, question: Question, labels: dict[str, Any]) -> None:
-    store, operation = recorder.store, labels["operation"]
-    if operation == "count":
-        recorder.time(lambda: count_claims(store, *question), **labels)
-        return
-    cursor = None
-    if operation == "deep_page":
-        cursor = cursor_at(store, question, questions.moment(question, _DEEP))
-    elif operation == "next_page":
-        before = recorder.watch.time(lambda: find_claims(store, *question, with_total=False))
-        if before.error:  # a page that cannot be asked for is a failed call, not a missing one
-            recorder.add(before, **labels)
-            return
-        cursor = before.answer.next_cursor
-        if cursor is None:
-            recorder.note(_one_page(labels["tier"], labels["scenario"]))
-            return
-    recorder.time(lambda: find_claims(store, *question, cursor=cursor, with_total=False), **labels)
+    prepare = _CALLS[labels["operation"]].prepare
+    prepared = recorder.watch.time(lambda: prepare(recorder.store, questions, question))
+    if prepared.error:  # a page that cannot be asked for is a failed call, not a missing one
+        recorder.add(prepared, **labels)
+    elif prepared.answer is None:
+        recorder.note(_one_page(labels["tier"], labels["scenario"]))
+    else:
+        recorder.time(prepared.answer, **labels)
 
 
 def _time_both_plans(recorder: Recorder, question: Question, tier: str, operation: str, iteration: int) -> float:
     """Returns the seconds that it took."""
     store, answers, started = recorder.store, [], time.monotonic()
-    for plan in ("bounded", "plain"):
-        recorder.show(f"{plan} plan: {tier}, {operation.replace('_', ' ')}")
-        labels = {"section": "plans", "tier": tier, "scenario": "range", "operation": operation, "contestant": plan}
+    for plan in PLANS:
+        recorder.show(f"{plan} plan: {tier}, {OPERATIONS[operation].words}")
+        labels = {"section": "plans", "tier": tier, "scenario": RANGE, "operation": operation, "contestant": plan}
         if operation == "count":
             call = partial(count_claims, store, *question, plan=plan)
         else:
@@ -187,7 +217,7 @@ def _time_both_plans(recorder: Recorder, question: Question, tier: str, operatio
 
 
 def _has_pages(recorder: Recorder, questions: Questions, tier: str, scenario: str, operation: str) -> bool:
-    if operation in ("count", "first_page"):
+    if not _CALLS[operation].goes_on:
         return True
     several = questions.expected_claims(tier, scenario) > recorder.run.settings.page_size
     if not several:
@@ -197,15 +227,15 @@ def _has_pages(recorder: Recorder, questions: Questions, tier: str, scenario: st
 
 def _one_page(tier: str, scenario: str) -> str:
     return (
-        f"Tier {tier}, {_SCENARIO_NAMES[scenario]}: an answer mostly fits on one page, so next and deep page are not "
+        f"Tier {tier}, {SCENARIOS[scenario].words}: an answer mostly fits on one page, so next and deep page are not "
         "(or not always) measured there."
     )
 
 
 def _explain_plans(recorder: Recorder, questions: Questions) -> None:
     tier = recorder.run.tiers[0]
-    question = questions.draw(tier, "range", part=(1, 3))  # neither the cheapest nor the dearest for the plain plan
-    for plan in ("bounded", "plain"):
+    question = questions.draw(tier, RANGE, part=(1, 3))  # neither the cheapest nor the dearest for the plain plan
+    for plan in PLANS:
         recorder.show(f"{plan} plan: {tier}, explain")
         cost = explain_claims(recorder.store, *question, plan=plan)
         recorder.plan(

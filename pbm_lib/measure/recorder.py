@@ -15,7 +15,7 @@ from ..errors import PbmError
 from ..store.footprint import Footprint
 from ..store.store import ClaimStore
 from .run import PerformanceRun
-from .run_file import Check, Level, PlanCost
+from .run_file import Check, Level, PlanCost, write_over
 from .samples import Sample
 from .stopwatch import Stopwatch, Timing
 
@@ -142,5 +142,5 @@ class Recorder:
             notes=tuple(self._notes),
             samples=tuple(self._samples),
         )
-        self.run.save_progress()
+        write_over(self.run, self.run.path)
         self._saved = time.monotonic()

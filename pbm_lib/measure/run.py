@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
+from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from ..display import facts_html, facts_text
-from ..errors import RunFileError
 from ..store.footprint import Footprint
+from ..vocabulary import OPERATIONS, SECTIONS
+from . import run_file
 from .conditions import Conditions
-from .run_file import SCHEMA, Check, Level, PlanCost, RunContent, RunSettings, from_json, to_json
+from .run_file import Check, Level, PlanCost, RunSettings
 from .samples import Sample, Series, Statistics, statistics_of
 
-_SECTIONS = ("floor", "latency", "plans", "depth", "concurrency", "volume")  # the order of the report
-_OPERATIONS = {
-    "ping": "ping",
-    "count": "count",
-    "first_page": "first page",
-    "next_page": "next page",
-    "deep_page": "deep page",
-    "page": "page",
-    "stream": "whole provider streamed",
-}
-_SCENARIOS = {"provider": "provider only", "range": "date range", None: ""}
+
+class Throughput(NamedTuple):
+    """Pages, claims and megabytes (10^6 bytes) a second of a series; None where that is not its question."""
+
+    pages_per_s: float | None = None
+    claims_per_s: float | None = None
+    mb_per_s: float | None = None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, config=ConfigDict(extra="forbid"))
 class PerformanceRun:
     """One performance run: every sample, and what it was taken on.
 
@@ -50,10 +48,10 @@ class PerformanceRun:
         path: its file; None where it has none.
     """
 
-    id: str
+    id: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")]
     complete: bool
-    started: dt.datetime
-    ended: dt.datetime
+    started: AwareDatetime
+    ended: AwareDatetime
     settings: RunSettings
     conditions: Conditions
     footprint: Footprint
@@ -117,11 +115,11 @@ class PerformanceRun:
 
     def series(self) -> dict[Series, list[Sample]]:
         """Return all samples by what they measured, in a reader's order."""
-        tiers, operations = [None, *self.tiers], list(_OPERATIONS)
+        tiers, operations = [None, *self.tiers], list(OPERATIONS)
 
         def order(series: Series) -> tuple:
             return (
-                _SECTIONS.index(series.section),
+                SECTIONS.index(series.section),
                 tiers.index(series.tier) if series.tier in tiers else len(tiers),
                 series.scenario or "",
                 operations.index(series.operation),
@@ -132,51 +130,41 @@ class PerformanceRun:
 
         return {series: self._by_series[series] for series in sorted(self._by_series, key=order)}
 
-    def summary(self):
-        """Return the figures as a pandas DataFrame, a row a series; times in ms."""
-        rows = []
-        for series, samples in self.series().items():
-            figures = statistics_of(samples)
-            claims_per_s, mb_per_s = self.throughput(series, samples)
-            rows.append(
-                {
-                    "section": series.section,
-                    "measured": label_of(series),
-                    "tier": series.tier or "",
-                    "contestant": series.contestant or "",
-                    "n": figures.n,
-                    "min": figures.min,
-                    "mean": figures.mean,
-                    "p50": figures.p50,
-                    "p95": figures.p95,
-                    "max": figures.max,
-                    "claims_per_s": claims_per_s,
-                    "mb_per_s": mb_per_s,
-                    "note": "; ".join(figures.notes),
-                }
-            )
-        columns = ["section", "measured", "tier", "contestant", "n", "min", "mean", "p50", "p95", "max"]
-        frame = pd.DataFrame(rows, columns=[*columns, "claims_per_s", "mb_per_s", "note"])
-        numbers = ["min", "mean", "p50", "p95", "max", "claims_per_s", "mb_per_s"]
-        return frame.astype(dict.fromkeys(numbers, float)).round({**dict.fromkeys(numbers, 2), "claims_per_s": 0})
+    def figures(self) -> list[tuple[Series, Statistics, Throughput]]:
+        """Return the figures of every series, in a reader's order."""
+        return [(series, statistics_of(samples), self.throughput(series)) for series, samples in self.series().items()]
 
-    def throughput(self, series: Series, samples: list[Sample]) -> tuple[float | None, float | None]:
-        """Return claims and megabytes (10^6 bytes) a second of a series; None where that is not its question.
+    def summary(self) -> pd.DataFrame:
+        """Return the figures as a pandas DataFrame, a row a series; times in ms."""
+        rows = [
+            (
+                series.section, series.label, series.tier or "", series.contestant or "",
+                figures.n, figures.min, figures.mean, figures.p50, figures.p95, figures.max,
+                rates.claims_per_s, rates.mb_per_s, "; ".join(figures.notes),
+            )
+            for series, figures, rates in self.figures()
+        ]  # fmt: skip
+        numbers = ["min", "mean", "p50", "p95", "max", "claims_per_s", "mb_per_s"]
+        columns = ["section", "measured", "tier", "contestant", "n", *numbers, "note"]
+        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))
+        return frame.round({**dict.fromkeys(numbers, 2), "claims_per_s": 0})
+
+    def throughput(self, series: Series) -> Throughput:
+        """Return the rates of a series.
 
         Args:
-            series: what was measured.
-            samples: its samples.
+            series: several clients at once, or a whole provider streamed; of others there is no rate.
         """
-        good = [sample for sample in samples if sample.counts]
+        good = [sample for sample in self._by_series.get(series, []) if sample.counts]
         claims = sum(sample.claims or 0 for sample in good)
         if series.section == "concurrency":
             seconds = sum(level.seconds for level in self.levels if level.clients == series.clients)
-            return (claims / seconds, None) if seconds else (None, None)
+            return Throughput(len(good) / seconds, claims / seconds) if seconds else Throughput()
         if series.section == "volume" and good:
             seconds = sum(sample.ms for sample in good) / 1000
             size = sum(sample.bytes or 0 for sample in good)
-            return claims / seconds, size / seconds / 1e6 if size else None
-        return None, None
+            return Throughput(None, claims / seconds, size / seconds / 1e6 if size else None)
+        return Throughput()
 
     def save(self, folder: str | Path) -> Path:
         """Write the run to a folder, under its id.
@@ -191,22 +179,8 @@ class PerformanceRun:
             RunFileError: a file of that name is there, or the folder cannot be written.
         """
         file = Path(folder).expanduser() / f"{self.id}.json"
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("x", encoding="utf-8") as target:
-                target.write(to_json(self._content()))
-        except FileExistsError:
-            raise RunFileError(f"{file} is there already; a run file is never overwritten.") from None
-        except OSError as error:
-            raise RunFileError(f"Cannot write {file}: {error.strerror}. Choose another output folder.") from None
+        run_file.write_new(self, file)
         return file
-
-    def save_progress(self) -> None:
-        """Write the run over its own file, as it stands now; for the one who takes the samples."""
-        written = self.path.with_suffix(".json.new")
-        written.write_text(to_json(self._content()), encoding="utf-8")
-        # In one step: whoever kills the run finds the file of before or of after, never a half.
-        written.replace(self.path)
 
     @classmethod
     def load(cls, path: str | Path) -> PerformanceRun:
@@ -222,17 +196,7 @@ class PerformanceRun:
             RunFileError: no such file, not a run file, damaged, or of another schema.
         """
         file = Path(path).expanduser()
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise RunFileError(f"Cannot read the run file {file}: {reason}.") from None
-        parts = vars(from_json(text, file.name))
-        return cls(**{key: value for key, value in parts.items() if key in cls.__dataclass_fields__}, path=file)
-
-    def _content(self) -> RunContent:
-        parts = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "path"}
-        return RunContent(schema=SCHEMA, **parts)
+        return replace(run_file.read(cls, file), path=file)
 
     def facts(self) -> dict[str, str]:
         """Return label to value, what a reader wants to know of this run first."""
@@ -254,15 +218,3 @@ class PerformanceRun:
 
     def _repr_html_(self) -> str:
         return facts_html(self.facts())
-
-
-def label_of(series: Series) -> str:
-    """Return what a series measured, in words, without tier and contestant."""
-    text = _OPERATIONS[series.operation]
-    if series.depth is not None:
-        text += f" after {series.depth:,} claims"
-    if series.scenario:
-        text += f", {_SCENARIOS[series.scenario]}"
-    if series.clients is not None:
-        text += f", {series.clients} client{'s' if series.clients != 1 else ''} at once"
-    return text

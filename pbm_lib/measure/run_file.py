@@ -20,19 +20,21 @@ Schema 1, an object with these keys (the dataclasses named say what is in each):
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..config import AtlasConfig, DataGenerationConfig, PerformanceConfig
 from ..errors import RunFileError
-from ..store.footprint import Footprint
-from .conditions import Conditions
-from .samples import Sample
+from ..vocabulary import PLANS
 
 SCHEMA = 1
 _CLOSED = ConfigDict(extra="forbid")
+_Run = TypeVar("_Run")
 _Count = Annotated[int, Field(strict=True, ge=0)]
 
 
@@ -59,7 +61,7 @@ class Check:
 class PlanCost:
     """What the server examined for one page; `tier`, `operation` and window are the same for both plans."""
 
-    plan: Literal["bounded", "plain"]
+    plan: Literal[*PLANS]
     tier: str
     operation: str
     index: str | None
@@ -95,31 +97,55 @@ class RunSettings:
     page_size: _Count
 
 
-@dataclass(frozen=True, config=_CLOSED)
-class RunContent:
-    """All that a run file holds; the module's docstring says what is what."""
+def write_new(run: Any, file: Path) -> None:
+    """Write a run to a file that is not there yet.
 
-    schema: Literal[1]
-    id: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")]
-    complete: bool
-    started: AwareDatetime
-    ended: AwareDatetime
-    settings: RunSettings
-    conditions: Conditions
-    footprint: Footprint
-    checks: tuple[Check, ...]
-    plans: tuple[PlanCost, ...]
-    levels: tuple[Level, ...]
-    notes: tuple[str, ...]
-    samples: tuple[Sample, ...]
+    Raises:
+        RunFileError: a file of that name is there, or the folder cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as target:
+            target.write(_to_json(run))
+    except FileExistsError:
+        raise RunFileError(f"{file} is there already; a run file is never overwritten.") from None
+    except OSError as error:
+        raise RunFileError(f"Cannot write {file}: {error.strerror}. Choose another output folder.") from None
 
 
-_CONTENT = TypeAdapter(RunContent)
+def write_over(run: Any, file: Path) -> None:
+    """Write a run over its own file, in one step."""
+    # Whoever kills the run finds the file of before or of after, never a half.
+    written = file.with_suffix(".json.new")
+    written.write_text(_to_json(run), encoding="utf-8")
+    written.replace(file)
 
 
-def to_json(content: RunContent) -> str:
-    """Return the text of a run file."""
-    parts = _CONTENT.dump_python(content, mode="json")
+def read(kind: type[_Run], file: Path) -> _Run:
+    """Read a run file, and check every value.
+
+    Args:
+        kind: the class of a run, a pydantic dataclass.
+        file: what `write_new` wrote.
+
+    Raises:
+        RunFileError: no such file, not a run file, damaged, or of another schema.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise RunFileError(f"Cannot read the run file {file}: {reason}.") from None
+    return _from_json(kind, text, file.name)
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter:
+    return TypeAdapter(kind)
+
+
+def _to_json(run: Any) -> str:
+    parts = {"schema": SCHEMA, **_adapter(type(run)).dump_python(run, mode="json", exclude={"path"})}
     samples = ",\n  ".join(
         json.dumps({label: value for label, value in sample.items() if value is not None})
         for sample in parts.pop("samples")
@@ -127,43 +153,34 @@ def to_json(content: RunContent) -> str:
     return f'{json.dumps(parts, indent=1)[:-2]},\n "samples": [\n  {samples}\n ]\n}}\n'
 
 
-def from_json(text: str, name: str) -> RunContent:
-    """Return what the text of a run file holds, every value checked.
-
-    Args:
-        text: the file's text.
-        name: the file's name, for messages.
-
-    Returns:
-        The content.
-
-    Raises:
-        RunFileError: it is no run file, is damaged, or is of another schema.
-    """
+def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     try:
         parts = json.loads(text)
     except (ValueError, RecursionError):
         raise RunFileError(f"{name} is no run file: it is not JSON, or it was cut off.") from None
     if not isinstance(parts, dict) or "schema" not in parts or "samples" not in parts:
         raise RunFileError(f"{name} is no run file: it has no schema and samples.")
-    if type(parts["schema"]) is not int or parts["schema"] != SCHEMA:
+    schema = parts.pop("schema")
+    if type(schema) is not int or schema != SCHEMA:
         raise RunFileError(
-            f"{name} has schema {str(parts['schema'])[:40]}; this version of pbm_lib reads schema {SCHEMA}. Render it "
+            f"{name} has schema {str(schema)[:40]}; this version of pbm_lib reads schema {SCHEMA}. Render it "
             "with the version that wrote it, or measure again."
         )
     try:
-        content = _CONTENT.validate_json(text)
+        run = _adapter(kind).validate_json(json.dumps(parts))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "the file"
         raise _damaged(name, f"{where}: {problem['msg']}") from None
-    known = {tier.name for tier in content.settings.data_generation.tiers}
-    performance = content.settings.performance
+    if odd := sorted(({field.name for field in fields(kind)} - {"path"}) ^ parts.keys()):
+        raise _damaged(name, f"{odd[0]} is missing, or is no key of a run")
+    known = {tier.name for tier in run.settings.data_generation.tiers}
+    performance = run.settings.performance
     named = {*performance.tiers_to_test, *(tier for by_tier in performance.targets.values() for tier in by_tier)}
-    named |= {sample.tier for sample in content.samples if sample.tier}
+    named |= {sample.tier for sample in run.samples if sample.tier}
     if strange := sorted(named - known):
         raise _damaged(name, f"no tier is named {strange[0][:40]!r}")
-    return content
+    return run
 
 
 def _damaged(name: str, reason: str) -> RunFileError:

@@ -1,21 +1,22 @@
-"""One measured call, and the statistics of many: interpolated percentiles, and a mark where a figure is weak."""
+"""One measured call, the series it belongs to, and a series' statistics, with a mark where a figure is weak."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Literal, NamedTuple
 
+import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+
+from ..vocabulary import CONTESTANTS, OPERATIONS, SCENARIOS, SECTIONS
 
 FEWEST_FOR_P95 = 20
 """Below so many samples a p95 is little more than the maximum, and is marked."""
 WIDE_SPREAD = 0.5
 """Where half of the samples spread over more than this part of the median, the figures are marked."""
 
-Section = Literal["floor", "latency", "plans", "depth", "concurrency", "volume"]
-Operation = Literal["ping", "count", "first_page", "next_page", "deep_page", "page", "stream"]
 _Count = Annotated[int, Field(strict=True, ge=0)]
 
 
@@ -30,20 +31,32 @@ class Series(NamedTuple):
     depth: int | None = None
     clients: int | None = None
 
+    @property
+    def label(self) -> str:
+        """What was measured, in words, without tier and contestant."""
+        text = OPERATIONS[self.operation].words
+        if self.depth is not None:
+            text += f" after {self.depth:,} claims"
+        if self.scenario:
+            text += f", {SCENARIOS[self.scenario].words}"
+        if self.clients is not None:
+            text += f", {self.clients} client{'s' if self.clients != 1 else ''} at once"
+        return text
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Sample:
     """One call that was timed.
 
     Attributes:
-        section: part of the run: floor, latency, plans, depth, concurrency or volume.
+        section: part of the run, one of `vocabulary.SECTIONS`.
         operation: what was called.
         ms: how long it took in ms, on a monotonic clock.
         iteration: its number in its series, from 0; warm-ups have numbers of their own.
         warmup: taken before the others to open connections and fill caches; in no statistics.
-        scenario: "provider" (all claims of a provider) or "range" (those in a range of service dates).
+        scenario: one of `vocabulary.SCENARIOS`.
         tier: the provider's tier.
-        contestant: bounded or plain plan; keyset or skip.
+        contestant: one of `vocabulary.CONTESTANTS`.
         depth: claims before the page.
         clients: clients at work at once.
         claims: claims returned, or counted; None if the call failed.
@@ -52,14 +65,14 @@ class Sample:
         error: kind of error the call ended with, if it did; in no statistics.
     """
 
-    section: Section
-    operation: Operation
+    section: Literal[*SECTIONS]
+    operation: Literal[*OPERATIONS]
     ms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     iteration: _Count = 0
     warmup: bool = False
-    scenario: Literal["provider", "range"] | None = None
+    scenario: Literal[*SCENARIOS] | None = None
     tier: str | None = None
-    contestant: Literal["bounded", "plain", "keyset", "skip"] | None = None
+    contestant: Literal[*CONTESTANTS] | None = None
     depth: _Count | None = None
     clients: _Count | None = None
     claims: _Count | None = None
@@ -132,30 +145,10 @@ class Statistics:
         return f"Statistics(n={self.n}; {figures} ms{''.join('; ' + note for note in self.notes)})"
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Return a percentile by linear interpolation between the two nearest ranks (numpy's default).
-
-    Args:
-        values: at least one figure, ascending.
-        percent: 0 to 100.
-
-    Returns:
-        The figure below which so many percent of the values lie.
-    """
-    rank = (len(values) - 1) * percent / 100
-    below = min(int(rank), len(values) - 1)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (values[above] - values[below]) * (rank - below)
-
-
 def statistics_of(samples: Iterable[Sample]) -> Statistics:
-    """Return the figures of a series.
+    """Return the figures of a series, of all its samples, warm-ups and failures among them.
 
-    Args:
-        samples: all of its samples, warm-ups and failures among them.
-
-    Returns:
-        The figures, with what was left out of them counted.
+    Percentiles are interpolated between the two nearest ranks (numpy's default).
     """
     timed = [sample for sample in samples if not sample.warmup]
     failed = sum(sample.error is not None for sample in timed)
@@ -163,16 +156,15 @@ def statistics_of(samples: Iterable[Sample]) -> Statistics:
     times = sorted(sample.ms for sample in timed if sample.counts)
     if not times:
         return Statistics(0, None, None, None, None, None, None, failed, retried)
-    median = percentile(times, 50)
-    middle_half = percentile(times, 75) - percentile(times, 25)
+    p25, p50, p75, p95 = np.percentile(times, (25, 50, 75, 95)).tolist()
     return Statistics(
         n=len(times),
         min=times[0],
         mean=sum(times) / len(times),
-        p50=median,
-        p95=percentile(times, 95),
+        p50=p50,
+        p95=p95,
         max=times[-1],
-        spread=middle_half / median if median else None,
+        spread=(p75 - p25) / p50 if p50 else None,
         failed=failed,
         retried=retried,
     )

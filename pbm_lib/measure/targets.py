@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..config import TARGETS
 from ..display import NOT_MEASURED
+from ..vocabulary import SCENARIOS, TARGETS
 from .run import PerformanceRun
 
 
@@ -45,20 +45,20 @@ class TargetResult:
 def target_results(run: PerformanceRun) -> list[TargetResult]:
     """Return every target of the run's settings, met or not, in the order of operations and tiers."""
     results = []
-    for name in TARGETS:
+    for name, operation in TARGETS.items():
         by_tier = run.settings.performance.targets.get(name, {})
-        operation = name.removesuffix("_p95_ms")
         for tier in sorted(by_tier, key=lambda tier: -run.claims_per_provider(tier)):
+            labels = {"section": "latency", "operation": operation.name, "tier": tier}
             found = {
-                words: figures
-                for scenario, words in (("provider", "provider only"), ("range", "date range"))
-                if (figures := run.statistics(section="latency", tier=tier, operation=operation, scenario=scenario)).n
+                asked.words: figures
+                for scenario, asked in SCENARIOS.items()
+                if (figures := run.statistics(scenario=scenario, **labels)).n
             }
             slower = max(found, key=lambda words: found[words].p95, default="")
             figures = found.get(slower)
             results.append(
                 TargetResult(
-                    operation=operation.replace("_", " "),
+                    operation=operation.words,
                     tier=tier,
                     target_ms=by_tier[tier],
                     value_ms=figures.p95 if figures else None,

@@ -5,18 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from ..claims.document import TIN
 from ..errors import InvalidQuery
 from ..measure.stopwatch import timed
 from ..query.explain import QueryPlan, explain_claims
 from ..query.find import count_claims, find_claims
-from ..query.jump import cursor_after
-from ..query.keyset import sort_order
-from ..store.driver_errors import translated_driver_errors
+from ..query.jump import cursor_after, skip_page
 from ..store.store import ClaimStore, covering_index
 from ..vocabulary import BOUNDED, PLAIN
 from .notes import Note
@@ -53,17 +51,10 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
     for depth in depths:
         token = cursor_after(store, tin, depth)
 
-        def by_skip(depth: int = depth) -> list[dict[str, Any]]:
-            with translated_driver_errors():
-                found = store.collection.find(
-                    {TIN: tin}, sort=sort_order(None), skip=depth, limit=size, batch_size=size
-                )
-                return found.to_list()
-
         def by_keyset(token: str | None = token) -> list[dict[str, Any]]:
             return list(find_claims(store, tin, cursor=token, with_total=False))
 
-        (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(by_skip, by_keyset)
+        (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(partial(skip_page, store, tin, depth, size), by_keyset)
         rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / keyset_ms))
     return pd.DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 

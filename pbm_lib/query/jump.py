@@ -1,8 +1,9 @@
-"""Cursors to a page that nobody walked to: by its place in the order, or by the number of claims before it."""
+"""To a page that nobody walked to: cursors by place or by depth, and skip/limit, to compare with."""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from bson import ObjectId
 
@@ -22,15 +23,16 @@ def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, _id: Ob
 
 
 def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
-    """Return the token of the page behind so many claims of a provider, as if somebody had walked there.
-
-    Args:
-        store: the claims.
-        tin: the billing provider's TIN, with more claims than `depth`.
-        depth: claims before the page; 0 is the first page, which needs no token.
-    """
+    """Return the token of the page behind so many claims of a provider, who has more; None for depth 0."""
     if not depth:
         return None
     with translated_driver_errors():
         before = store.collection.find_one({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=depth - 1)
     return cursor_at(store, Question(tin), before[BEGIN], before[ID])
+
+
+def skip_page(store: ClaimStore, tin: str, depth: int, size: int) -> list[dict[str, Any]]:
+    """Return the page behind so many claims of a provider by skip/limit, which walks past all of them."""
+    with translated_driver_errors():
+        found = store.collection.find({TIN: tin}, sort=sort_order(None), skip=depth, limit=size, batch_size=size)
+        return found.to_list()

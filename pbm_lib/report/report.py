@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from matplotlib.figure import Figure
 
 from ..display import milliseconds
 from ..errors import PbmError, check_kind
 from ..measure.run import PerformanceRun
 from ..measure.samples import FEWEST_FOR_P95, WIDE_SPREAD
-from .charts import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
-from .findings import (
-    FLAT,
-    KeyFigure,
-    concurrency_finding,
-    depths_of,
-    headline,
-    key_figures,
-    keyset_finding,
-    latency_finding,
-    plans_finding,
-    problems,
-    volume_finding,
-)
+from .chart_texts import FLAT
+from .charts import CHARTS, RunChart
+from .findings import KeyFigure, headline, key_figures, problems, volume_finding
 from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
 from .style import to_png, to_svg
 from .tables import (
@@ -42,13 +30,6 @@ from .tables import (
     targets_table,
     tiers_table,
 )
-
-_CHARTS: dict[str, tuple[Callable[..., Any], Callable[[PerformanceRun], str]]] = {
-    "latency_by_tier": (latency_by_tier_chart, latency_finding),
-    "plans": (plans_chart, plans_finding),
-    "keyset": (keyset_chart, keyset_finding),
-    "concurrency": (concurrency_chart, concurrency_finding),
-}
 
 
 @dataclass(frozen=True)
@@ -96,7 +77,7 @@ def write_report(run: PerformanceRun, output_dir: str | Path, baseline: Performa
         (folder / "charts").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
-    figures = {name: draw(run, baseline) for name, (draw, _) in _CHARTS.items()}
+    figures = {chart.name: chart.draw(run, baseline) for chart in CHARTS}
     page = _render(run, baseline, figures)
     pictures = {folder / "charts" / f"{name}.png": to_png(figure) for name, figure in figures.items()}
     report, summary = folder / "performance_report.html", folder / "summary.csv"
@@ -114,7 +95,7 @@ def _unwritable(folder: Path, error: OSError) -> PbmError:
     return PbmError(f"Cannot write the report to {folder}: {error.strerror}. Choose another output folder.")
 
 
-def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[str, Any]) -> str:
+def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[str, Figure]) -> str:
     """One HTML page that asks nothing of the network."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
@@ -126,7 +107,7 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
         problems=problems(run),
         differences=_differences(run, baseline) if baseline else [],
         cards=_cards(run, baseline),
-        charts={name: _picture(name, run, figure) for name, figure in figures.items()},
+        charts={chart.name: _picture(chart, run, figures[chart.name]) for chart in CHARTS},
         volume=volume_finding(run),
         targets=targets_table(run, baseline),
         plans=plans_table(run),
@@ -147,38 +128,9 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
     )
 
 
-def _picture(name: str, run: PerformanceRun, figure: Any) -> dict[str, str]:
-    _, title = _CHARTS[name]
+def _picture(chart: RunChart, run: PerformanceRun, figure: Figure) -> dict[str, str]:
     svg = base64.b64encode(to_svg(figure)).decode()
-    return {"src": f"data:image/svg+xml;base64,{svg}", "alt": f"{title(run)}. {_described(name, run)}"}
-
-
-def _described(name: str, run: PerformanceRun) -> str:
-    """What a chart shows, for a reader who cannot see it."""
-    if name == "latency_by_tier":
-        shown = []
-        for tier in run.tiers:
-            p95 = run.statistics(section="latency", operation="first_page", scenario="range", tier=tier).p95
-            shown.append(f"{tier} {milliseconds(p95)}")
-        return (
-            "Each call is a point on a logarithmic axis, by operation and tier, provider only on the left and with a "
-            f"date range on the right. p95 of the first page with a date range: {', '.join(shown)}."
-        )
-    if name == "plans":
-        shown = []
-        for tier in run.tiers:
-            labels = {"section": "plans", "operation": "first_page", "tier": tier}
-            bounded, plain = (run.statistics(contestant=plan, **labels).p50 for plan in ("bounded", "plain"))
-            shown.append(f"{tier} {milliseconds(bounded)} and {milliseconds(plain)}")
-        return f"Median of the first page, bounded and plain plan: {', '.join(shown)}."
-    if name == "keyset":
-        shown = []
-        for depth in depths_of(run):
-            labels = {"section": "depth", "depth": depth}
-            keyset, skip = (run.statistics(contestant=way, **labels).p50 for way in ("keyset", "skip"))
-            shown.append(f"after {depth:,} claims {milliseconds(keyset)} and {milliseconds(skip)}")
-        return f"Median of a page, by keyset and by skip/limit: {', '.join(shown)}."
-    return "The table below has the figures: pages a second, and p50 and p95 of a page, by clients at once."
+    return {"src": f"data:image/svg+xml;base64,{svg}", "alt": f"{chart.finding(run)}. {chart.described(run)}"}
 
 
 def _cards(run: PerformanceRun, baseline: PerformanceRun | None) -> list[tuple[KeyFigure, str]]:

@@ -53,6 +53,11 @@ class TierFit:
         """Whether both do."""
         return self.storage_fits and self.cache_fits
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Storage taken, cache taken by indexes, price an hour, price of the hours asked for."""
+        return f"{self.storage_used:.1%}", f"{self.cache_used:.1%}", f"{self.usd_per_hour:.2f}", f"{self.usd:.2f}"
+
 
 @dataclass(frozen=True, repr=False)
 class ClusterSizing:
@@ -102,7 +107,7 @@ class ClusterSizing:
             f"{tier.usd:.2f} USD for {self.hours:g} hours."  # two dollar signs would make a formula of it in JupyterLab
         )
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """Return the tiers as a pandas DataFrame: tier, whether it holds the claims, how full it is, what it costs."""
         return pd.DataFrame(
             [
@@ -123,11 +128,11 @@ class ClusterSizing:
             f"{self.data_bytes / 1e9:.2f} GB of BSON, {self.storage_bytes / 1e9:.2f} GB on disk, "
             f"{self.index_bytes / 1e9:.3f} GB of indexes"
         )
-        rows = "".join(
-            f"\n  {tier.name:<4} ${tier.usd_per_hour:>5.2f}/h  storage {tier.storage_used:>6.1%}  indexes in cache "
-            f"{tier.cache_used:>6.1%}  {'holds them' if tier.fits else 'too small'}"
-            for tier in self.tiers
-        )
+        rows = ""
+        for tier in self.tiers:
+            storage, cache, price, _ = tier.texts
+            rows += f"\n  {tier.name:<4} ${price:>5}/h  storage {storage:>6}  indexes in cache {cache:>6}  "
+            rows += "holds them" if tier.fits else "too small"
         return f"ClusterSizing: {self.sentence}\n  {sizes}; prices of {self.prices_as_of}{rows}"
 
     def _repr_html_(self) -> str:

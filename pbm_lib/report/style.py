@@ -6,7 +6,8 @@ import functools
 import io
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from importlib.resources import files
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -17,32 +18,19 @@ from ..measure.samples import Sample
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and by lightness in a grey print. Shapes differ as well.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#6E6E6E"
-_STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
-    "font.size": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E3E3E3",
-    "grid.linewidth": 0.7,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "svg.hashsalt": "pbm_lib",
-}
+MARKS = ((BLUE, "o"), (ORANGE, "D"), (GREEN, "s"), (PURPLE, "^"))
+"""Colour and shape of the first, second, third and fourth thing that a chart compares."""
+_STYLE = mpl.rc_params_from_file(files(__package__) / "pbm.mplstyle", use_default_template=False)
 MOST_MARKS = 3_000
 """Above so many points they are drawn as a picture within the SVG, which would else grow to megabytes."""
+_Drawn = TypeVar("_Drawn")
 
 
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Let a chart be drawn in the charts' style, whatever the notebook has set."""
+def styled(draw: Callable[..., _Drawn]) -> Callable[..., _Drawn]:
+    """Let a chart be drawn, or saved, in the charts' style, whatever the notebook has set."""
 
     @functools.wraps(draw)
-    def drawn(*arguments: Any, **options: Any) -> Figure:
+    def drawn(*arguments: Any, **options: Any) -> _Drawn:
         defaults = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
         with mpl.rc_context({**defaults, **_STYLE}):
             return draw(*arguments, **options)
@@ -50,11 +38,10 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
+@styled
 def to_svg(figure: Figure) -> bytes:
     """Return a figure as SVG; its letters are outlines, so that it needs no font."""
-    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "pbm_lib"}):
-        nothing: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        return _saved(figure, format="svg", metadata=nothing, dpi=200)
+    return _saved(figure, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")), dpi=200)
 
 
 def to_png(figure: Figure) -> bytes:
@@ -73,15 +60,15 @@ def _saved(figure: Figure, *, dpi: int, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+class Chart(Figure):
+    """A figure that shows itself in a notebook, without pyplot and its global state."""
+
+    def _repr_png_(self) -> bytes:
+        return _saved(self, format="png", dpi=110)
+
+
 def figure_titled(title: str, *, width: float, height: float) -> Figure:
     """Return an empty figure, in inches, under its title; the title is wrapped to its width."""
-
-    class Chart(Figure):
-        """A figure that shows itself in a notebook, without pyplot and its global state."""
-
-        def _repr_png_(self) -> bytes:
-            return _saved(self, format="png", dpi=110)
-
     figure = Chart(figsize=(width, height), layout="constrained")
     figure.suptitle(
         textwrap.fill(title, int(width * 10.3)), x=0.01, ha="left", fontsize=11.5, fontweight="bold", color="#222222"

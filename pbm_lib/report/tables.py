@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..display import milliseconds
-from ..measure.run import PerformanceRun, label_of
-from ..measure.samples import Series, Statistics, statistics_of
+from ..measure.run import PerformanceRun, Throughput
+from ..measure.samples import statistics_of
 from ..measure.targets import target_results
-from .findings import rates
+from .figures import at_once
 from .sizing import ClusterSizing, size_cluster
 
 _NONE = "–"  # noqa: RUF001 - a dash, as a typesetter would put for "no value"
@@ -54,34 +54,24 @@ def targets_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
 
 def plans_table(run: PerformanceRun) -> Table:
     """Return what the server examined for one and the same page under each plan."""
-    return Table(
-        ("plan", "index", "index keys examined", "claims examined", "claims returned"),
-        tuple(
-            (
-                cost.plan,
-                cost.index or "none",
-                f"{cost.keys_examined:,}",
-                f"{cost.docs_examined:,}",
-                f"{cost.returned:,}",
-            )
-            for cost in run.plans
-        ),
-        texts=2,
+    columns = ("plan", "index", "index keys examined", "claims examined", "claims returned")
+    rows = tuple(
+        (cost.plan, cost.index or "none", *(f"{n:,}" for n in (cost.keys_examined, cost.docs_examined, cost.returned)))
+        for cost in run.plans
     )
+    return Table(columns, rows, texts=2)
 
 
 def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
     """Return rates and latency by the number of clients."""
     rows = []
     for level in run.levels:
-        figures = run.statistics(section="concurrency", clients=level.clients)
-        pages, claims = rates(run, level.clients)
+        figures, (pages, claims, _) = at_once(run, level.clients)
         row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
         row += [_ms(figures.p50), _ms(figures.p95), str(figures.n)]
         if baseline is not None:
-            theirs = rates(baseline, level.clients)[0] or None
-            row += _beside(pages, theirs, lambda value: _NONE if value is None else f"{value:,.0f}")
-            row += _beside(figures.p95, baseline.statistics(section="concurrency", clients=level.clients).p95)
+            theirs, rates = at_once(baseline, level.clients)
+            row += _beside(pages, rates.pages_per_s, _rate) + _beside(figures.p95, theirs.p95)
         rows.append(tuple(row))
     columns = ("clients", "at work", "pages/s", "claims/s", "p50", "p95", "n")
     more = (*_beside_columns("pages/s", baseline), *_beside_columns("p95", baseline))
@@ -104,42 +94,31 @@ def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
 
 def tiers_table(sizing: ClusterSizing) -> Table:
     """Return the Atlas tiers and how full the claims make them."""
-    return Table(
+    columns = ("tier", "holds the claims", "storage taken", "cache taken by indexes", "$ an hour")
+    rows = tuple(
         (
-            "tier",
-            "holds the claims",
-            "storage taken",
-            "cache taken by indexes",
-            "$ an hour",
-            f"$ for {sizing.hours:g} hours",
-        ),
-        tuple(
-            (
-                tier.name + (" (cheapest that does)" if tier is sizing.cheapest else ""),
-                "yes" if tier.fits else "no",
-                f"{tier.storage_used:.1%}",
-                f"{tier.cache_used:.1%}",
-                f"{tier.usd_per_hour:.2f}",
-                f"{tier.usd:.2f}",
-            )
-            for tier in sizing.tiers
-        ),
-        texts=2,
+            tier.name + (" (cheapest that does)" if tier is sizing.cheapest else ""),
+            "yes" if tier.fits else "no",
+            *tier.texts,
+        )
+        for tier in sizing.tiers
     )
+    return Table((*columns, f"$ for {sizing.hours:g} hours"), rows, texts=2)
 
 
 def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
     """Return every figure of the run, a row a series; with a baseline p50, p95 and rate side by side."""
-    theirs = {} if baseline is None else baseline.series()
+    nothing = statistics_of([]), Throughput()
+    theirs = {} if baseline is None else {series: (figures, rates) for series, figures, rates in baseline.figures()}
     rows = []
-    for series, samples in run.series().items():
-        figures = statistics_of(samples)
-        claims, megabytes = run.throughput(series, samples)
-        row = [label_of(series), series.tier or "", series.contestant or "", "; ".join(figures.notes), str(figures.n)]
+    for series, figures, rates in run.figures():
+        row = [series.label, series.tier or "", series.contestant or "", "; ".join(figures.notes), str(figures.n)]
         row += [_ms(getattr(figures, name)) for name in ("min", "mean", "p50", "p95", "max")]
-        row += [_rate(claims), _NONE if megabytes is None else f"{megabytes:,.1f}"]
+        row += [_rate(rates.claims_per_s), _NONE if rates.mb_per_s is None else f"{rates.mb_per_s:,.1f}"]
         if baseline is not None:
-            row += _compared(series, figures, claims, baseline, theirs)
+            other, others = theirs.get(series, nothing)
+            row += [*_beside(figures.p50, other.p50), *_beside(figures.p95, other.p95)]
+            row += _beside(rates.claims_per_s, others.claims_per_s, _rate)
         rows.append(tuple(row))
     columns = ["measured", "tier", "contestant", "note", "n", "min", "mean", "p50", "p95", "max", "claims/s", "MB/s"]
     for name in ("p50", "p95", "claims/s"):
@@ -167,15 +146,6 @@ def summary_frame(run: PerformanceRun, baseline: PerformanceRun | None = None):
     for name in _FIGURES:
         both[f"{name}_ratio"] = (both[name] / both[f"{name}_baseline"]).round(3)
     return both
-
-
-def _compared(
-    series: Series, figures: Statistics, claims: float | None, baseline: PerformanceRun, theirs: dict[Series, list]
-) -> list[str]:
-    samples = theirs.get(series, [])
-    other = statistics_of(samples)
-    row = [*_beside(figures.p50, other.p50), *_beside(figures.p95, other.p95)]
-    return row + _beside(claims, baseline.throughput(series, samples)[0], _rate)
 
 
 def _conditions(run: PerformanceRun) -> dict[str, str]:

@@ -15,7 +15,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fake_runs import fake_run, good_samples, series
 
@@ -33,7 +32,7 @@ from pbm_lib import (
     run_performance,
     setup_collection,
 )
-from pbm_lib.measure.samples import Sample, percentile, statistics_of
+from pbm_lib.measure.samples import Sample, statistics_of
 from pbm_lib.measure.stopwatch import Stopwatch
 
 
@@ -237,11 +236,20 @@ def test_a_target_for_nothing_is_refused(make_config, targets, message):
 # Statistics
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 20, 1000])
-def test_percentiles_are_numpys(n):
-    values = sorted(np.random.default_rng(n).exponential(30, n).tolist())
-    for percent in (0, 5, 25, 50, 75, 95, 99, 100):
-        assert percentile(values, percent) == pytest.approx(np.percentile(values, percent), rel=1e-12)
+@pytest.mark.parametrize(
+    ("times", "p50", "p95"),
+    [
+        ([7.0], 7.0, 7.0),
+        ([10.0, 20.0], 15.0, 19.5),
+        ([1.0, 2.0, 4.0, 8.0, 16.0], 4.0, 14.4),
+        ([float(ms) for ms in range(20)], 9.5, 18.05),
+        ([float(ms) for ms in range(1_001)], 500.0, 950.0),
+    ],
+    ids=lambda value: f"n={len(value)}" if isinstance(value, list) else "",
+)
+def test_percentiles_are_interpolated_between_the_nearest_ranks(times, p50, p95):
+    figures = statistics_of(series(times[::-1], section="latency", operation="count"))
+    assert (figures.p50, figures.p95) == (pytest.approx(p50), pytest.approx(p95))
 
 
 def test_figures_of_known_samples():
@@ -451,6 +459,8 @@ def changed(content: dict, path: str, value) -> dict:
         ("conditions.machine", None, "conditions.machine"),
         ("started", "yesterday", "started"),
         ("levels", [{"clients": 1, "seconds": 0}], "levels.0.seconds"),
+        ("path", "/etc/passwd", "path is missing, or is no key of a run"),
+        ("colour", "red", "colour: Unexpected keyword argument"),
     ],
     ids=str,
 )

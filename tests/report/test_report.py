@@ -24,16 +24,8 @@ from pbm_lib import (
 )
 from pbm_lib.measure.run_file import Check
 from pbm_lib.measure.targets import target_results
-from pbm_lib.report.findings import (
-    concurrency_finding,
-    headline,
-    key_figures,
-    keyset_finding,
-    latency_finding,
-    plans_finding,
-    problems,
-    volume_finding,
-)
+from pbm_lib.report.chart_texts import concurrency_finding, keyset_finding, latency_finding, plans_finding
+from pbm_lib.report.findings import headline, key_figures, problems, volume_finding
 from pbm_lib.report.style import plain_ticks, to_svg
 
 

@@ -1,0 +1,129 @@
+"""The title of each chart and what it shows in words, for a reader who cannot see it; computed from the samples."""
+
+from __future__ import annotations
+
+from ..display import milliseconds, times
+from ..measure.run import PerformanceRun
+from ..vocabulary import KEYSET, RANGE, SCENARIOS, SKIP
+from .figures import at_once, depth_of, depths_of, latency_of, plans_of
+
+FLAT = 2.0
+"""Medians within this ratio of each other are called flat."""
+
+
+def latency_finding(run: PerformanceRun) -> str:
+    """Return the title of the chart of latency by tier."""
+    trends = [f"{asked.of}: {trend}" for name, asked in SCENARIOS.items() if (trend := _trend(run, name))]
+    return f"First page of {'; of '.join(trends)}" if trends else "Latency by tier: no page was measured"
+
+
+def plans_finding(run: PerformanceRun) -> str:
+    """Return the title of the chart of both plans."""
+    for tier in run.tiers:
+        bounded, plain = plans_of(run, tier, "first_page")
+        if bounded.n and plain.n:
+            ratio = plain.p50 / bounded.p50
+            verdict = (
+                f"{times(ratio)} times faster"
+                if ratio > 1.1
+                else "no faster"
+                if ratio > 0.9
+                else f"{times(1 / ratio)} times slower"
+            )
+            compared = sum(check.compared for check in run.checks if check.section == "plans")
+            equal = sum(check.equal for check in run.checks if check.section == "plans")
+            answers = (
+                f"the same answers in all {equal} comparisons"
+                if equal == compared
+                else (f"BUT {compared - equal} of {compared} answers differ")
+            )
+            return (
+                f"Bounded plan {verdict} at {tier}: first page {milliseconds(bounded.p50)} against "
+                f"{milliseconds(plain.p50)}, {answers}"
+            )
+    return "Bounded against plain plan: not measured"
+
+
+def keyset_finding(run: PerformanceRun) -> str:
+    """Return the title of the chart of depth."""
+    depths = [depth for depth in depths_of(run) if depth_of(run, depth, KEYSET).n and depth_of(run, depth, SKIP).n]
+    if not depths:
+        return "Keyset against skip/limit: not measured"
+    first, last = depth_of(run, depths[0], KEYSET).p50, depth_of(run, depths[-1], KEYSET).p50
+    skip = depth_of(run, depths[-1], SKIP).p50
+    deep = f"{depths[-1]:,} claims deep"
+    medians = [depth_of(run, depth, KEYSET).p50 for depth in depths]
+    verdict = "stay flat" if max(medians) <= FLAT * min(medians) else "get slower" if last > FLAT * first else "vary"
+    flat = f"Keyset pages {verdict}: {milliseconds(first)} at the start, {milliseconds(last)} {deep}"
+    if verdict == "vary":
+        flat = f"{flat}, {milliseconds(min(medians))} to {milliseconds(max(medians))} between"
+    against = f"{times(skip / last)} times that" if skip > 1.1 * last else "no slower"
+    return f"{flat}; skip/limit takes {milliseconds(skip)} there, {against}"
+
+
+def concurrency_finding(run: PerformanceRun) -> str:
+    """Return the title of the chart of clients at once."""
+    measured = [level.clients for level in run.levels if at_once(run, level.clients)[0].n]
+    if not measured:
+        return "Several clients at once: not measured"
+    best = max(measured, key=lambda clients: at_once(run, clients)[1].pages_per_s)
+    slow, (pages, claims, _) = at_once(run, best)
+    one = at_once(run, measured[0])[1].pages_per_s
+    more = (
+        f", {times(pages / one)} times the rate of {measured[0]}" if pages > 1.1 * one else ", more clients get no more"
+    )
+    more = more if len(measured) > 1 else ""
+    name = "1 client" if best == 1 else f"{best} clients"
+    return f"{name}: {pages:,.0f} pages/s, {claims:,.0f} claims/s{more}; p95 {milliseconds(slow.p95)}"
+
+
+def latency_described(run: PerformanceRun) -> str:
+    """Return what the chart of latency by tier shows."""
+    shown = [f"{tier} {milliseconds(latency_of(run, tier, 'first_page', RANGE).p95)}" for tier in run.tiers]
+    return (
+        "Each call is a point on a logarithmic axis, by operation and tier, provider only on the left and with a "
+        f"date range on the right. p95 of the first page with a date range: {', '.join(shown)}."
+    )
+
+
+def plans_described(run: PerformanceRun) -> str:
+    """Return what the chart of both plans shows."""
+    shown = []
+    for tier in run.tiers:
+        bounded, plain = (figures.p50 for figures in plans_of(run, tier, "first_page"))
+        shown.append(f"{tier} {milliseconds(bounded)} and {milliseconds(plain)}")
+    return f"Median of the first page, bounded and plain plan: {', '.join(shown)}."
+
+
+def keyset_described(run: PerformanceRun) -> str:
+    """Return what the chart of depth shows."""
+    shown = []
+    for depth in depths_of(run):
+        keyset, skip = (depth_of(run, depth, way).p50 for way in (KEYSET, SKIP))
+        shown.append(f"after {depth:,} claims {milliseconds(keyset)} and {milliseconds(skip)}")
+    return f"Median of a page, by keyset and by skip/limit: {', '.join(shown)}."
+
+
+def concurrency_described(run: PerformanceRun) -> str:
+    """Return where the figures of the chart of clients at once are."""
+    return "The table below has the figures: pages a second, and p50 and p95 of a page, by clients at once."
+
+
+def _trend(run: PerformanceRun, scenario: str) -> str:
+    """Say how the first page of the smallest tier compares with that of the largest; empty if not measured."""
+    measured = [tier for tier in run.tiers if latency_of(run, tier, "first_page", scenario).n]
+    if not measured:
+        return ""
+    large, small = (latency_of(run, tier, "first_page", scenario) for tier in (measured[0], measured[-1]))
+    if len(measured) == 1:
+        return f"median {milliseconds(large.p50)} at {measured[0]}"
+    factor = run.claims_per_provider(measured[0]) / run.claims_per_provider(measured[-1])
+    ratio = large.p50 / small.p50
+    trend = (
+        "flat"
+        if 1 / FLAT <= ratio <= FLAT
+        else f"{times(ratio)} times that for {factor:,.0f} times the claims"
+        if ratio > 1
+        else "faster for the larger provider"
+    )
+    return f"median {milliseconds(small.p50)} at {measured[-1]}, {milliseconds(large.p50)} at {measured[0]}, {trend}"

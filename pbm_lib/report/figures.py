@@ -1,0 +1,34 @@
+"""The figures that charts, sentences and tables of the report share."""
+
+from __future__ import annotations
+
+from ..measure.run import PerformanceRun, Throughput
+from ..measure.samples import Series, Statistics
+from ..vocabulary import PLANS
+
+
+def latency_of(run: PerformanceRun, tier: str, operation: str, scenario: str) -> Statistics:
+    """Return an operation's figures at a tier."""
+    return run.statistics(section="latency", tier=tier, operation=operation, scenario=scenario)
+
+
+def plans_of(run: PerformanceRun, tier: str, operation: str) -> tuple[Statistics, ...]:
+    """Return an operation's figures under each of `PLANS`, for the same windows."""
+    labels = {"section": "plans", "tier": tier, "operation": operation}
+    return tuple(run.statistics(contestant=plan, **labels) for plan in PLANS)
+
+
+def depths_of(run: PerformanceRun) -> list[int]:
+    """Return the depths measured, ascending."""
+    return sorted({sample.depth for sample in run.samples if sample.section == "depth" and sample.depth is not None})
+
+
+def depth_of(run: PerformanceRun, depth: int, paging: str) -> Statistics:
+    """Return the figures of a page behind so many claims, by one of `PAGINGS`."""
+    return run.statistics(section="depth", depth=depth, contestant=paging)
+
+
+def at_once(run: PerformanceRun, clients: int) -> tuple[Statistics, Throughput]:
+    """Return the figures of a page, and the rates, of so many clients at once."""
+    series = Series("concurrency", "page", clients=clients)
+    return run.statistics(section="concurrency", clients=clients), run.throughput(series)
