@@ -1,8 +1,9 @@
-"""README is true: every key, name, notebook and command that exists is in it, and no other."""
+"""README is true: every key, folder, notebook and command that exists is in it, and no other."""
 
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields, is_dataclass
 
 import pytest
@@ -26,10 +27,17 @@ def test_every_key_of_the_settings_is_in_the_table_and_no_other():
     assert set(re.findall(r"^\| `(\w+\.\w+)`", section("Settings"), re.MULTILINE)) == keys
 
 
-def test_every_public_name_is_listed_and_no_other():
-    listed = re.findall(r"^\| `(\w+)`", section("Public names"), re.MULTILINE)
-    assert set(listed) == set(pbm_lib.__all__)
-    assert listed == sorted(listed, key=str.lower)
+def test_every_folder_of_the_package_is_listed_from_the_bottom_up():
+    listed = re.findall(r"^    (\w+)/ ", section("What is where"), re.MULTILINE)
+    assert set(listed) == {file.parent.name for file in (PROJECT / "pbm_lib").glob("*/__init__.py")}
+    layers = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    assert listed == [layer for layer in layers["contracts"][0]["layers"][::-1] if layer in listed]
+
+
+def test_every_file_that_a_change_leads_to_exists():
+    named = re.findall(r"`((?:\w+/)*\w+\.(?:py|json|mplstyle))`", section("Working on it"))
+    assert len(named) >= 10
+    assert [name for name in named if not (PROJECT / "pbm_lib" / name).is_file()] == []
 
 
 def test_every_notebook_is_listed_and_no_other():

@@ -72,15 +72,7 @@ class Conditions:
 
 
 def measure_conditions(store: ClaimStore, provider_claims: dict[str, int]) -> Conditions:
-    """Gather what the figures depend on.
-
-    Args:
-        store: an open store.
-        provider_claims: claims counted for the first provider of each tier.
-
-    Returns:
-        The conditions; they hold no address, path or user.
-    """
+    """Gather what the figures depend on; `provider_claims` were counted for the first provider of each tier."""
     with translated_driver_errors():
         indexes = store.collection.index_information()
     server = store.server

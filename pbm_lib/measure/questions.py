@@ -8,6 +8,10 @@ import random
 from ..claims.roster import list_providers
 from ..config import Config, PerformanceConfig
 from ..query.filters import Question
+from ..vocabulary import PROVIDER
+
+DEEP = 0.9
+"""A deep page lies this far into the claims of an answer."""
 
 
 class Questions:
@@ -31,15 +35,9 @@ class Questions:
         return (self._last - self._first).days + 1
 
     def draw(self, tier: str, scenario: str, *, part: tuple[int, int] = (0, 1)) -> Question:
-        """Return a question.
-
-        Args:
-            tier: any provider of this tier.
-            scenario: "provider" for all of its claims, "range" for those in a window.
-            part: (i, n) lets the window begin in the i-th of n equal parts of the period, i from 0.
-        """
+        """Return a question to a provider of a tier; its window begins in `part` (i, n): the i-th, from 0, of n."""
         tin = self.random.choice(self._tins[tier])
-        if scenario == "provider":
+        if scenario == PROVIDER:
             return Question(tin)
         (number, parts), latest = part, self.period_days - self._window
         day = int((number + self.random.random()) / parts * (latest + 1))
@@ -48,7 +46,7 @@ class Questions:
 
     def expected_claims(self, tier: str, scenario: str) -> float:
         """Return about how many claims the answer has: they are spread evenly over the period."""
-        share = 1.0 if scenario == "provider" else self._window / self.period_days
+        share = 1.0 if scenario == PROVIDER else self._window / self.period_days
         return self._sizes[tier] * share
 
     def moment(self, question: Question, part: float) -> dt.datetime:

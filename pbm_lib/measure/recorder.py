@@ -64,14 +64,7 @@ class Recorder:
             self.save()
 
     def time(self, call: Callable[[], Any], **labels: Any) -> Any:
-        """Time a call and record the sample.
-
-        Args:
-            call: takes nothing; returns a page, documents or a count.
-            labels: fields of `Sample`.
-
-        Returns:
-            The call's answer; None if it failed.
+        """Time a call, record it as a sample with these labels, and return its answer; None if it failed.
 
         Raises:
             PbmError: it was the third failure in a row.

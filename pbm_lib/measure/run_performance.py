@@ -18,9 +18,10 @@ from ..errors import ConfigError, LoadError, PbmError, SetupError, check_kind
 from ..query.find import count_claims
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
+from .comparisons import depth_rounds, depth_warmups, measure_depth, measure_plans
 from .concurrency import measure_concurrency
 from .conditions import measure_conditions
-from .operations import measure_depth, measure_latency, measure_plans, measure_volume, planned_rounds
+from .operations import measure_latency, measure_volume, volume_rounds
 from .recorder import Recorder
 from .run import PerformanceRun
 from .run_file import RunSettings
@@ -99,7 +100,7 @@ def run_performance(
             footprint=measure_footprint(store),
         )
         run = replace(run, path=run.save(folder))
-        with Recorder(run, watch, measured, planned_rounds(settings.performance) if progress else None) as recorder:
+        with Recorder(run, watch, measured, _planned_rounds(settings.performance) if progress else None) as recorder:
             measure_latency(recorder)
             measure_concurrency(recorder)
             # Now the cache holds what people's queries need. What follows fills it with everything else, so that it
@@ -146,3 +147,16 @@ def _claims_of_tiers(store: ClaimStore, tiers: Sequence[str]) -> dict[str, int]:
             "(notebook 02)."
         )
     return counted
+
+
+def _planned_rounds(settings: PerformanceConfig) -> int:
+    """All parts together: what the progress bar counts."""
+    return (
+        settings.warmup
+        + settings.iterations
+        + settings.plain_iterations
+        + depth_warmups(settings)
+        + depth_rounds(settings)
+        + volume_rounds(settings)
+        + len(settings.concurrency)
+    )

@@ -18,14 +18,7 @@ from ..store.store import ClaimStore
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Make a call and time it; an error is the caller's.
-
-    Args:
-        call: takes nothing.
-
-    Returns:
-        Its answer, and how long it took in ms, on a monotonic clock.
-    """
+    """Make a call and return its answer and its time in ms, on a monotonic clock; an error is the caller's."""
     started = time.perf_counter()
     answer = call()
     return answer, (time.perf_counter() - started) * 1000
@@ -69,14 +62,7 @@ class Stopwatch:
             yield ClaimStore(collection, store.config, store.server, store.uri)
 
     def time(self, call: Callable[[], Any]) -> Timing:
-        """Make a call and time it, nothing else.
-
-        Args:
-            call: takes nothing; its answer is kept beside the time.
-
-        Returns:
-            The timing. An error of the server or the way to it is part of it and is not raised.
-        """
+        """Make a call and time it, nothing else. An error of the server or the way to it is kept, not raised."""
         failed_before = self._listener.count
         started = time.perf_counter()
         try:
