@@ -1,5 +1,6 @@
 """The package in a plain Python shell: what help, dir and repr show, and what an error looks like."""
 
+import ast
 import dataclasses
 import inspect
 import os
@@ -76,6 +77,18 @@ def test_the_groups_name_nothing_that_is_not_there():
     named = re.findall(r"\w+", re.sub(r"^ {4}\w+ ", "", groups, flags=re.MULTILINE))
     assert sorted(set(named) - {"of", "which"}) == NAMES
     assert len(named) - 2 == len(NAMES)
+
+
+def test_the_stub_names_each_thing_once_with_the_module_that_defines_it():
+    stub = ast.parse((PROJECT / "pbm_lib" / "__init__.pyi").read_text(encoding="utf-8"))
+    listed = [
+        (alias.asname, f"pbm_lib.{line.module}")
+        for line in stub.body
+        if isinstance(line, ast.ImportFrom)
+        for alias in line.names
+    ]
+    assert sorted(name for name, _ in listed) == NAMES
+    assert [(name, module) for name, module in listed if getattr(pbm, name).__module__ != module] == []
 
 
 def test_tab_completion_offers_public_names_alone():

@@ -22,10 +22,10 @@ from saving import save
 
 import pbm_lib as pbm
 from pbm_lib import ClaimStore, covering_index
-from pbm_lib.claims.document import BEGIN, ID, TIN
-from pbm_lib.query.cursor import encode_cursor
+from pbm_lib.claims.document import ID, TIN
 from pbm_lib.query.filters import make_query
-from pbm_lib.query.keyset import Boundary, sort_order
+from pbm_lib.query.jump import cursor_after, skip_page
+from pbm_lib.query.keyset import sort_order
 
 WINDOW_DAYS = 90
 DEPTH = 0.9  # of the largest provider's claims
@@ -123,13 +123,10 @@ def tiers(bench: Bench, label: str) -> None:
 def depth(bench: Bench, label: str) -> None:
     """The page 90 % deep by keyset, by skip/limit, and the first page, in turn."""
     store, tin, deep = bench.store, bench.large.tin, int(DEPTH * bench.large.claim_count)
-    claims, size = store.collection, store.config.query.default_page_size
-    before = claims.find({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=deep - 1, limit=1).next()
-    identity = make_query(store, tin, None, None).identity
-    token = encode_cursor(Boundary("next", (before[BEGIN], before[ID])), identity)
+    token, size = cursor_after(store, tin, deep), store.config.query.default_page_size
 
     def skipped() -> list:
-        return [claim[ID] for claim in claims.find({TIN: tin}, sort=sort_order(None), skip=deep, limit=size)]
+        return [claim[ID] for claim in skip_page(store, tin, deep, size)]
 
     for number in range(QUICK_ROUNDS):
         keyset = bench.time(f"deep page, {label}", bench.page, cursor=token)
