@@ -18,8 +18,8 @@ from ..measure.samples import Sample
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and by lightness in a grey print. Shapes differ as well.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#6E6E6E"
-MARKS = ((BLUE, "o"), (ORANGE, "D"), (GREEN, "s"), (PURPLE, "^"))
-"""Colour and shape of the first, second, third and fourth thing that a chart compares."""
+MARKS = ((BLUE, "o"), (ORANGE, "D"), (GREEN, "s"), (PURPLE, "^"), ("#56B4E9", "v"), ("#E69F00", "P"))
+"""Colour and shape of the first, second, third ... thing that a chart compares."""
 _STYLE = mpl.rc_params_from_file(files(__package__) / "pbm.mplstyle", use_default_template=False)
 MOST_MARKS = 3_000
 """Above so many points they are drawn as a picture within the SVG, which would else grow to megabytes."""
