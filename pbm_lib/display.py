@@ -9,12 +9,7 @@ _WIDTH = 110
 
 
 def facts_text(title: str, facts: dict[str, str]) -> str:
-    """Return facts as text for a shell, a long value wrapped below itself.
-
-    Args:
-        title: the first line.
-        facts: label to value.
-    """
+    """Return facts, label to value, as text for a shell, a long value wrapped below itself."""
     margin = max(map(len, facts)) + 4
     lines = [title]
     for label, value in facts.items():
@@ -26,12 +21,7 @@ def facts_text(title: str, facts: dict[str, str]) -> str:
 
 
 def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
-    """Return facts as an HTML table for a notebook.
-
-    Args:
-        facts: label to value.
-        code: labels whose values are code.
-    """
+    """Return facts as an HTML table for a notebook; `code` names the labels whose values are code."""
     style = "style='text-align:left;vertical-align:top'"
     cells = {
         label: f"<code>{html.escape(value)}</code>" if label in code else html.escape(value)

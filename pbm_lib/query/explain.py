@@ -157,34 +157,13 @@ def explain_count(
 
 
 def page_mql(store: ClaimStore, query: ClaimQuery, *, page_size: int | None = None, cursor: str | None = None) -> str:
-    """Return the query of one page as one would type it in mongosh, without running it.
-
-    Args:
-        store: names the collection.
-        query: the checked query.
-        page_size: claims on the page; None takes `query.default_page_size`.
-        cursor: token of the page; None for the first.
-
-    Returns:
-        MQL on one line.
-
-    Raises:
-        InvalidCursor: the cursor is damaged or belongs to another query.
-    """
+    """Return the query of one page as one would type it in mongosh, without running it."""
     filter_, order, limit = _page_parts(store, query, page_size, cursor)
     return f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
 
 
 def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
-    """Return the counts behind a total as one would type them in mongosh, without running them.
-
-    Args:
-        store: names the collection.
-        query: the checked query.
-
-    Returns:
-        MQL, a line a count.
-    """
+    """Return the counts behind a total as one would type them in mongosh, without running them."""
     return [f"db.{store.collection.name}.countDocuments({to_mql(part)})" for part in query.count_filters()]
 
 

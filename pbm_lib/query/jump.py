@@ -22,13 +22,7 @@ def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, _id: Ob
 
 
 def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
-    """Return the token of the page behind so many claims of a provider, as if somebody had walked there.
-
-    Args:
-        store: the claims.
-        tin: the billing provider's TIN, with more claims than `depth`.
-        depth: claims before the page; 0 is the first page, which needs no token.
-    """
+    """Return the token of the page behind so many claims of a provider, who has more; None for the first page."""
     if not depth:
         return None
     with translated_driver_errors():

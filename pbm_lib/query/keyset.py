@@ -34,25 +34,15 @@ _ORDER: tuple[tuple[str, tuple[type, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Boundary:
-    """A place in the order and the side of it to read.
+    """A place in the order and the side of it to read."""
 
-    Attributes:
-        direction: "next" for the claims after it, "prev" for those before it.
-        key: (serviceBeginDate, _id) of the claim at the boundary.
-        inclusive: whether that claim itself belongs to the page, if it is still there.
-    """
-
-    direction: str
-    key: tuple[Any, Any]
-    inclusive: bool = False
+    direction: str  # "next" for the claims after it, "prev" for those before it
+    key: tuple[Any, Any]  # (serviceBeginDate, _id) of the claim at the boundary
+    inclusive: bool = False  # whether that claim itself belongs to the page, if it is still there
 
 
 def sort_order(boundary: Boundary | None) -> list[tuple[str, int]]:
-    """Return the sort of a page: ascending, or descending from a boundary backwards.
-
-    Args:
-        boundary: where the page begins; None for the first page.
-    """
+    """Return the sort of a page: ascending, or descending from a boundary backwards."""
     step = -1 if boundary and boundary.direction == "prev" else 1
     return [(BEGIN, step), (ID, step)]
 
