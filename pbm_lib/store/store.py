@@ -158,7 +158,7 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
 
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
-        progress: show a bar on standard output while an index is built, if that takes longer than a second.
+        progress: show the time on standard output while an index is built, if that takes longer than a second.
 
     Returns:
         The same store, refreshed from the server.
@@ -184,7 +184,7 @@ def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[Clai
 
     Args:
         store: a store that `setup_collection` has set up.
-        progress: show a bar on standard output while an index is built, if that takes longer than a second.
+        progress: show the time on standard output while an index is built, if that takes longer than a second.
 
     Yields:
         The same store.
