@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import html
 import textwrap
+from typing import ClassVar
 
 _WIDTH = 110
+
+
+class ShownAsFacts:
+    """Base of an object that shows itself in a shell and in a notebook as what its `facts` returns."""
+
+    code_facts: ClassVar[tuple[str, ...]] = ()  # labels whose values are code
+
+    def facts(self) -> dict[str, str]:
+        """Return label to value."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return facts_text(type(self).__name__, self.facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self.facts(), code=self.code_facts)
 
 
 def facts_text(title: str, facts: dict[str, str]) -> str:

@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..claims.roster import provider_roster
-from ..display import facts_html, facts_text
+from ..display import ShownAsFacts
 from ..errors import LoadError, ServerUnavailable, check_kind
 from ..store.driver_errors import translated_driver_errors
 from ..store.local_server import diagnose, is_local_uri, running_server
@@ -34,8 +34,8 @@ _GO_ON = "Run load_claims(store) again: it goes on from there."
 _RECONNECT = "Then run load_claims again on a new connection (connect): it goes on from there."
 
 
-@dataclass(frozen=True)
-class LoadReport:
+@dataclass(frozen=True, repr=False)
+class LoadReport(ShownAsFacts):
     """What a load did.
 
     Attributes:
@@ -89,12 +89,6 @@ class LoadReport:
         }
         total = f"{self.volume:,} claims on the server, every provider's count checked"
         return {"Loaded": total, "Added now": added, **tiers}
-
-    def __repr__(self) -> str:
-        return facts_text("LoadReport", self.facts())
-
-    def _repr_html_(self) -> str:
-        return facts_html(self.facts())
 
 
 def load_claims(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..claims.document import END
-from ..display import facts_html, facts_text
+from ..display import ShownAsFacts
 from ..mql import to_mql
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
@@ -31,7 +31,7 @@ _IN_WORDS = {
 
 
 @dataclass(frozen=True, repr=False)
-class QueryPlan:
+class QueryPlan(ShownAsFacts):
     """How the server answered one query.
 
     Attributes:
@@ -55,6 +55,7 @@ class QueryPlan:
     returned: int
     server_ms: int
     part: str | None = None
+    code_facts = ("Query",)
 
     def facts(self) -> dict[str, str]:
         """Return label to value, as a customer reads them."""
@@ -76,12 +77,6 @@ class QueryPlan:
         if examined <= self.returned + 2 or not self.returned:  # a merge or a count looks at the next key as well
             return f"{examined:,}"
         return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
-
-    def __repr__(self) -> str:
-        return facts_text("QueryPlan", self.facts())
-
-    def _repr_html_(self) -> str:
-        return facts_html(self.facts(), code=("Query",))
 
 
 def explain_claims(

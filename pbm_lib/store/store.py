@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure
 
 from ..config import Config
 from ..config_file import load_config
-from ..display import facts_html, facts_text
+from ..display import ShownAsFacts
 from ..errors import ConfigError, SetupError, check_kind
 from ..vocabulary import BOUNDED, PLAIN
 from .connection import ConnectionString, open_client, ping_ms, server_uri
@@ -54,7 +54,7 @@ class ServerInfo:
         return f"MongoDB {self.version}, {self.topology}, {self.host_kind}{cache}, ping {self.ping_ms:.2f} ms"
 
 
-class ClaimStore:
+class ClaimStore(ShownAsFacts):
     """The claims collection of one server, as `connect` returns it.
 
     Attributes:
@@ -106,12 +106,6 @@ class ClaimStore:
             "Index": self.index_name or "none yet: run setup_collection(store)",
             "Date ranges": f"{self.plan} plan: {self.bound_reason}",
         }
-
-    def __repr__(self) -> str:
-        return facts_text("ClaimStore", self.facts())
-
-    def _repr_html_(self) -> str:
-        return facts_html(self.facts())
 
 
 def connect(config: Config | None = None) -> ClaimStore:
