@@ -10,7 +10,8 @@ import bson
 from bson import json_util
 
 from ..errors import InvalidCursor, PbmError
-from .keyset import Boundary, is_sortable
+from .any_type import is_sortable
+from .keyset import Boundary
 
 _VERSION = 1
 _MAX_LENGTH = 4_000
