@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pymongo
 from bson.binary import UuidRepresentation
@@ -86,6 +87,28 @@ class ClaimStore(ShownAsFacts):
     def plan(self) -> str:
         """The plan that date ranges use: "bounded" where the server enforces D, else "plain"."""
         return PLAIN if self.max_claim_days is None else BOUNDED
+
+    def reopened(self, **client_options: Any) -> ClaimStore:
+        """Open the same claims, read and decoded the same way, on a client of its own.
+
+        Args:
+            client_options: options of `pymongo.MongoClient` that differ, for example `event_listeners`.
+
+        Returns:
+            Another store. Close it, or use it as a context manager.
+
+        Raises:
+            ServerUnavailable: the server went away.
+        """
+        client, claims = open_client(self.uri, **client_options), self.collection
+        try:
+            collection = client[claims.database.name].get_collection(
+                claims.name, codec_options=claims.codec_options, read_preference=claims.read_preference
+            )
+            return ClaimStore(collection, self.config, self.server, self.uri)
+        except BaseException:
+            client.close()
+            raise
 
     def close(self) -> None:
         """Close the connections. The server goes on."""
