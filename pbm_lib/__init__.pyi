@@ -15,8 +15,9 @@ from .errors import (
     ServerUnavailable as ServerUnavailable,
     SetupError as SetupError,
 )
-from .load.load import LoadReport as LoadReport, load_claims as load_claims
+from .load.load import load_claims as load_claims
 from .load.ready import require_claims as require_claims
+from .load.report import LoadReport as LoadReport
 from .measure.run import PerformanceRun as PerformanceRun
 from .measure.run_performance import run_performance as run_performance
 from .present.charts import load_rate_chart as load_rate_chart, paging_chart as paging_chart

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import html
 import textwrap
+from typing import ClassVar
 
 _WIDTH = 110
 
 
-def facts_text(title: str, facts: dict[str, str]) -> str:
-    """Return facts as text for a shell, a long value wrapped below itself.
+class ShownAsFacts:
+    """Base of an object that shows itself in a shell and in a notebook as what its `facts` returns."""
 
-    Args:
-        title: the first line.
-        facts: label to value.
-    """
+    code_facts: ClassVar[tuple[str, ...]] = ()  # labels whose values are code
+
+    def facts(self) -> dict[str, str]:
+        """Return label to value."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return facts_text(type(self).__name__, self.facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(self.facts(), code=self.code_facts)
+
+
+def facts_text(title: str, facts: dict[str, str]) -> str:
+    """Return facts, label to value, as text for a shell, a long value wrapped below itself."""
     margin = max(map(len, facts)) + 4
     lines = [title]
     for label, value in facts.items():
@@ -26,12 +38,7 @@ def facts_text(title: str, facts: dict[str, str]) -> str:
 
 
 def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
-    """Return facts as an HTML table for a notebook.
-
-    Args:
-        facts: label to value.
-        code: labels whose values are code.
-    """
+    """Return facts as an HTML table for a notebook; `code` names the labels whose values are code."""
     style = "style='text-align:left;vertical-align:top'"
     cells = {
         label: f"<code>{html.escape(value)}</code>" if label in code else html.escape(value)

@@ -56,11 +56,7 @@ _users: set[str] = set()
 
 
 def remember_secret(uri: str) -> None:
-    """Make `redact` hide this URI, its user, its password and secret options, as written and percent-decoded.
-
-    Args:
-        uri: a MongoDB connection string; it need not be well formed.
-    """
+    """Make `redact` hide a URI, well formed or not, its user, password and secret options, as written and decoded."""
     _, _, rest = uri.partition("://")
     login, at, _ = rest.rpartition("@")
     user, _, password = login.partition(":")
@@ -74,14 +70,7 @@ def remember_secret(uri: str) -> None:
 
 
 def redact(text: object) -> str:
-    """Return `text` without connection strings, users and passwords.
-
-    Args:
-        text: anything with a `str`; usually a driver's error.
-
-    Returns:
-        The text with every known secret, and every `mongodb://` address, replaced by `***`.
-    """
+    """Return `text` with every known secret and user, and every `mongodb://` address, replaced by `***`."""
     for name in ("MONGODB_URI", "MONGODB_URI_TEST"):
         remember_secret(os.environ.get(name, ""))
     shown = _URI.sub(_MASK, str(text))
@@ -102,17 +91,6 @@ def _forms(secret: str) -> set[str]:
 
 
 def check_kind(name: str, value: object, kind: type, accepted: str, error: type[PbmError] = InvalidQuery) -> None:
-    """Refuse an argument of another class than the one meant, which would else end in an AttributeError.
-
-    Args:
-        name: the argument's name.
-        value: what was passed.
-        kind: the class meant.
-        accepted: what to pass, in words.
-        error: class of the error.
-
-    Raises:
-        PbmError: `value` is no `kind`; of the class `error`.
-    """
+    """Refuse an argument of another class, which would else end in an AttributeError; `accepted` is in words."""
     if not isinstance(value, kind):
         raise error(f"{name}: {type(value).__name__} is not accepted; accepted: {accepted}.")

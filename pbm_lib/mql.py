@@ -10,14 +10,7 @@ from bson import Decimal128, Int64, ObjectId, json_util
 
 
 def to_mql(value: Any) -> str:
-    """Return a filter, or a part of one, as one would type it in mongosh, with ISODate and ObjectId.
-
-    Args:
-        value: a document, list or value that the server could be sent.
-
-    Returns:
-        Text that mongosh reads back as the same value.
-    """
+    """Return a value for the server as one would type it in mongosh, which reads it back as the same value."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(key)}: {to_mql(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list | tuple):

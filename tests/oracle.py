@@ -13,7 +13,6 @@ from pbm_lib import ClaimPage, ClaimStore, count_claims, find_claims, iter_claim
 from pbm_lib.claims.document import BEGIN, END, ID
 from pbm_lib.query.cursor import decode_cursor, encode_cursor
 from pbm_lib.query.filters import make_query
-from pbm_lib.store.connection import open_client
 from pbm_lib.vocabulary import PLANS
 
 TIN_A, TIN_B, TIN_EMPTY = "411234567", "411234568", "900000001"
@@ -119,10 +118,4 @@ class Wire(monitoring.CommandListener):
 
 def listened_to(store: ClaimStore, listener: monitoring.CommandListener) -> ClaimStore:
     """Another store on the same claims whose commands a listener hears; the caller closes it."""
-    uri = store.uri
-    collection = open_client(uri, event_listeners=[listener])[store.collection.database.name].get_collection(
-        store.collection.name,
-        codec_options=store.collection.codec_options,
-        read_preference=store.collection.read_preference,
-    )
-    return ClaimStore(collection, store.config, store.server, uri)
+    return store.reopened(event_listeners=[listener])

@@ -75,11 +75,7 @@ def claim_generator(data: DataGenerationConfig) -> ClaimGenerator:
 
 
 class ClaimGenerator:
-    """Makes claims by number. Its memory does not grow with the volume.
-
-    Args:
-        data: seed, tiers, date window, D.
-    """
+    """Makes claims by number. Its memory does not grow with the volume."""
 
     def __init__(self, data: DataGenerationConfig):
         self._data = data
@@ -105,16 +101,8 @@ class ClaimGenerator:
         self._midnights = [midnight + dt.timedelta(days=day) for day in range(days + data.max_claim_days)]
 
     def ids(self, numbers: np.ndarray) -> list[ObjectId]:
-        """Return the `_id` of each claim number: arrival time, three bytes of the seed, five bytes of the number.
-
-        They ascend with the number, so that a range of numbers is a range of `_id`.
-
-        Args:
-            numbers: integers, each 0 <= number < target_volume.
-
-        Returns:
-            One ObjectId a number.
-        """
+        """Return the `_id` of each claim number; they ascend, so that a range of numbers is a range of `_id`."""
+        # Arrival time, three bytes of the seed, five bytes of the number.
         parts = np.empty((len(numbers), 12), dtype=np.uint8)
         parts[:, :4] = (self._arrival_ms(numbers) // 1000).astype(">u4").view(np.uint8).reshape(-1, 4)
         parts[:, 4:7] = np.frombuffer((self._seed % 2**24).to_bytes(3, "big"), dtype=np.uint8)
@@ -123,15 +111,7 @@ class ClaimGenerator:
         return [ObjectId(joined[at : at + 12]) for at in range(0, len(joined), 12)]
 
     def documents(self, start: int, stop: int) -> list[dict[str, Any]]:
-        """Return the claims start to stop, ready to insert; what recurs in them is pre-encoded BSON.
-
-        Args:
-            start: first claim number, inclusive.
-            stop: last claim number, exclusive, at most target_volume.
-
-        Returns:
-            stop - start documents.
-        """
+        """Return the claims start to stop, stop exclusive; what recurs in them is pre-encoded BSON."""
         numbers = np.arange(start, stop)
         draw = np.random.Generator(np.random.Philox(key=self._seed, counter=_DRAWS // 4 * start))
         draws = draw.random((len(numbers), _DRAWS)).T

@@ -9,21 +9,13 @@ CURRENCY = "USD"
 
 @dataclass(frozen=True)
 class ClaimSystem:
-    """A claim system with its share of all claims and its overpayments.
-
-    Attributes:
-        code: value of `identifiers.claimSystemCode`.
-        share: fraction of the claims, 0 to 1.
-        median_usd: median overpayment in US dollars, of claims that have one.
-        sigma: spread of the logarithm of the overpayment.
-        same_day: fraction of its claims that end on the day they begin.
-    """
+    """A claim system with its share of all claims and its overpayments."""
 
     code: str
-    share: float
-    median_usd: float
-    sigma: float
-    same_day: float
+    share: float  # of all claims, 0 to 1
+    median_usd: float  # of the overpayments, where there is one
+    sigma: float  # spread of the logarithm of the overpayment
+    same_day: float  # share of its claims that end on the day they begin
 
 
 CLAIM_SYSTEMS = (

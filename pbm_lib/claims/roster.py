@@ -76,14 +76,7 @@ def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
 
 @lru_cache(maxsize=4)
 def provider_roster(data: DataGenerationConfig) -> tuple[Provider, ...]:
-    """Return all billing providers in the config's order of tiers.
-
-    Args:
-        data: seed and tiers.
-
-    Returns:
-        The roster. TINs, NPIs and provider ids are unique in it.
-    """
+    """Return all billing providers in the config's order of tiers; TINs, NPIs and provider ids are unique."""
     sizes = [(tier.name, tier.claims_per_provider) for tier in data.tiers for _ in range(tier.providers)]
     position = np.arange(len(sizes))
     lasts = name_pools(data.seed).last
@@ -106,14 +99,7 @@ def provider_roster(data: DataGenerationConfig) -> tuple[Provider, ...]:
 
 @lru_cache(maxsize=4)
 def name_pools(seed: int) -> NamePools:
-    """Return the name pools of a seed; the only place where Faker is asked.
-
-    Args:
-        seed: non-negative.
-
-    Returns:
-        300 female and 300 male first names and 600 last names, with repetitions as Faker weighs them.
-    """
+    """Return the name pools of a seed, repeated as Faker weighs them; the only place where Faker is asked."""
     fake = Faker("en_US")
     fake.seed_instance(seed)
     return NamePools(
@@ -124,14 +110,7 @@ def name_pools(seed: int) -> NamePools:
 
 
 def npi_check_digit(nine_digits: str) -> int:
-    """Return the check digit of an NPI: the Luhn formula over 80840 and its nine digits (CMS, NPI standard).
-
-    Args:
-        nine_digits: the identifier without its check digit.
-
-    Returns:
-        A digit, 0 to 9.
-    """
+    """Return the check digit of an NPI: the Luhn formula over 80840 and its nine digits (CMS, NPI standard)."""
     digits = [int(digit) for digit in reversed("80840" + nine_digits)]
     doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[::2])
     return -(doubled + sum(digits[1::2])) % 10

@@ -10,15 +10,7 @@ _ROUNDS = 4
 
 
 def mixed(values: np.ndarray, salt: int) -> np.ndarray:
-    """Return 64 well-mixed bits for each value (the finaliser of SplitMix64).
-
-    Args:
-        values: uint64 array of any shape.
-        salt: picks one of 2**64 independent mixings.
-
-    Returns:
-        uint64 array of the same shape.
-    """
+    """Return 64 well-mixed bits for each uint64 (the finalizer of SplitMix64); each salt is another mixing."""
     bits = values + np.uint64(salt % 2**64)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -28,12 +20,8 @@ def mixed(values: np.ndarray, salt: int) -> np.ndarray:
 class Shuffle:
     """A bijection of 0..size-1: a Feistel network over a rectangle, walked until it lands inside.
 
-    The construction is Black and Rogaway's generalised Feistel cipher with cycle walking ("Ciphers with Arbitrary
+    The construction is Black and Rogaway's generalized Feistel cipher with cycle walking ("Ciphers with Arbitrary
     Finite Domains", 2002); it shuffles, it keeps no secret.
-
-    Args:
-        size: number of values, at least 1.
-        seed: chooses the shuffle.
     """
 
     def __init__(self, size: int, seed: int):
@@ -43,14 +31,7 @@ class Shuffle:
         self._salts = [int(salt) for salt in np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64)]
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
-        """Return where each position lands.
-
-        Args:
-            positions: integers, each 0 <= position < size.
-
-        Returns:
-            int64 array of the same shape, each 0 <= value < size.
-        """
+        """Return where each position of 0..size-1 lands, as an int64 array of the same shape."""
         values = self._once(positions.astype(np.uint64))
         while (outside := values >= self.size).any():
             values[outside] = self._once(values[outside])

@@ -24,19 +24,12 @@ COLUMNS = {
 }
 """Column to the path of its field, in the order of a table."""
 _AMOUNTS = ("overpayment", "recouped", "balance")
-# The page's own colour below a head that stays in sight; JupyterLab's and VS Code's have dark ones.
+# The page's own color below a head that stays in sight; JupyterLab's and VS Code's have dark ones.
 _GROUND = "background:var(--jp-layout-color1,var(--vscode-editor-background,Canvas))"
 
 
 def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return a row a claim, column to text.
-
-    Args:
-        claims: documents; one of a customer's own collection may lack any of its fields.
-
-    Returns:
-        The rows. Where all amounts are in one currency it stands in the columns' names, else beside each amount.
-    """
+    """Return a row a claim, column to text; a currency that all amounts share stands in the columns' names."""
     rows = [{name: _text(_at(claim, path)) for name, path in COLUMNS.items()} for claim in claims]
     for row, claim in zip(rows, claims, strict=True):
         row["claim"] = row["claim"] or str(claim[ID])
@@ -52,15 +45,7 @@ def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(COLUMNS)) -> list[str]:
-    """Return rows under their heads as lines of text, for a shell.
-
-    Args:
-        rows: what `claim_rows` returned.
-        columns: which of `COLUMNS` to show.
-
-    Returns:
-        The lines; none for no rows.
-    """
+    """Return rows of `claim_rows` under their heads as lines of text, for a shell."""
     names = [name for name in (rows[0] if rows else ()) if name.startswith(columns)]
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
     lines = [dict(zip(names, names, strict=True)), *rows] if rows else []
@@ -73,11 +58,7 @@ def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(
 
 
 def claims_table(claims: Sequence[dict[str, Any]]) -> str:
-    """Return the claims as an HTML table, words to the left and amounts to the right.
-
-    Args:
-        claims: the documents, at least one.
-    """
+    """Return at least one claim as an HTML table, words to the left and amounts to the right."""
     rows = claim_rows(claims)
 
     def style(name: str, more: str) -> str:
@@ -107,6 +88,7 @@ def _is_amount(column: str) -> bool:
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:
+    # A claim of a customer's own collection may lack any of its fields.
     for name in path:
         document = document.get(name) if isinstance(document, dict) else None
     return document

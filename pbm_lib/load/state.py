@@ -33,14 +33,7 @@ def state_collection(store: ClaimStore) -> Collection:
 
 
 def load_state(store: ClaimStore) -> dict[str, Any] | None:
-    """Return the state document of the claims: settings, state ("loading" or "complete"), at.
-
-    Args:
-        store: an open store.
-
-    Returns:
-        The document; None if this program did not load the collection that now has this name.
-    """
+    """Return the state document; None if this program did not load the collection that now has this name."""
     state = state_collection(store).find_one({ID: store.collection.name})
     return state if state and state.get("collection") == _identity(store.collection) else None
 
@@ -54,11 +47,7 @@ def _identity(claims: Collection) -> str | None:
 
 
 def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
-    """Return all that decides the content of the claims; workers and batch size do not.
-
-    Args:
-        data: the section `data_generation`.
-    """
+    """Return all that decides the content of the claims; workers and batch size do not."""
     return {
         "generator": GENERATOR_VERSION,
         "seed": data.seed,
@@ -71,18 +60,7 @@ def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
 
 
 def claim_collection(store: ClaimStore, *, replace: bool) -> bool:
-    """Make sure that the collection is this config's to load into.
-
-    Args:
-        store: an open store.
-        replace: drop the claims that this program loaded before, and set the collection up anew.
-
-    Returns:
-        Whether these claims were complete when they were last loaded.
-
-    Raises:
-        LoadError: it holds claims of another origin or of other settings, or is not set up; nothing was changed.
-    """
+    """Make sure that the collection is ours to load into; return whether its last load was completed."""
     loaded, wanted = load_state(store), load_settings(store.config.data_generation)
     empty = store.collection.find_one({}, {ID: 1}) is None
     if not empty and loaded is None:
@@ -112,12 +90,7 @@ def claim_collection(store: ClaimStore, *, replace: bool) -> bool:
 
 
 def mark(store: ClaimStore, state: str) -> None:
-    """Write the state document.
-
-    Args:
-        store: an open store.
-        state: "loading" or "complete".
-    """
+    """Write the state document; `state` is "loading" or "complete"."""
     document = {
         "collection": _identity(store.collection),
         "settings": load_settings(store.config.data_generation),
@@ -128,29 +101,16 @@ def mark(store: ClaimStore, state: str) -> None:
 
 
 def flush(store: ClaimStore) -> None:
-    """Ask the server to write what it holds to disk now, so that the sizes that it tells are those of all claims.
-
-    It does so by itself within a minute. Atlas lets nobody ask.
-
-    Args:
-        store: an open store.
-    """
-    with suppress(OperationFailure):
+    """Ask the server to write all to disk now, so that the sizes that it tells are those of all claims."""
+    # It does so by itself within a minute.
+    with suppress(OperationFailure):  # Atlas lets nobody ask
         store.collection.database.client.admin.command("fsync")
 
 
 def count_by_provider(store: ClaimStore) -> dict[str | None, int]:
-    """Return how many documents each provider of the roster has on the server, counted in the compound index.
-
-    Several counts are under way at once: each is short, and over a network mostly waiting. One `$group` over the index
-    would need a single round trip, but takes four times as long on the server.
-
-    Args:
-        store: a store that is set up.
-
-    Returns:
-        TIN to number of documents; documents of anybody else, or without a TIN, count under None.
-    """
+    """Return TIN to documents on the server; None is for documents of nobody in the roster."""
+    # Counted in the compound index, several at once: each is short, and over a network mostly waiting. One $group over
+    # the index would need a single round trip, but takes four times as long on the server.
     filters = [{TIN: provider.tin} for provider in provider_roster(store.config.data_generation)]
 
     def count(filter_: dict[str, str]) -> int:
@@ -165,15 +125,7 @@ def count_by_provider(store: ClaimStore) -> dict[str | None, int]:
 
 
 def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
-    """Compare counts with the config: exactly its claims for each provider, and nothing of anybody else.
-
-    Args:
-        store: an open store.
-        counted: what `count_by_provider` returned.
-
-    Returns:
-        None if they agree, else a message that names the first provider that differs.
-    """
+    """Return None if each provider has exactly its claims and nobody else any, else a message."""
     roster = provider_roster(store.config.data_generation)
     for provider in roster:
         if (count := counted.get(provider.tin, 0)) != provider.claim_count:
@@ -190,19 +142,11 @@ def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
 
 
 def missing_ranges(store: ClaimStore, batch_size: int, *, by_id: bool = False) -> list[tuple[int, int]]:
-    """Return the batches that are not complete on the server.
-
-    Args:
-        store: an open store.
-        batch_size: claims a batch.
-        by_id: look for the `_id` of each claim. Otherwise ranges of `_id` are counted, which takes a tenth of the time
-            but is deceived by a document of somebody else whose `_id` lies in the range of a missing claim.
-
-    Returns:
-        (start, stop) claim numbers of each incomplete batch, stop exclusive, ascending.
-    """
+    """Return (start, stop) of each batch that is not complete on the server, stop exclusive, ascending."""
     data = store.config.data_generation
     generator, volume = claim_generator(data), data.target_volume
+    # Counting ranges of _id takes a tenth of the time of looking for each, but is deceived by a document of somebody
+    # else whose _id lies in the range of a missing claim.
     present = _found if by_id else _counted
     missing: list[tuple[int, int]] = []
     for first in range(0, volume, batch_size * _GROUP):

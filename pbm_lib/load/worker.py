@@ -32,12 +32,7 @@ _config: Config
 
 
 def start_worker(uri: str, config: Config) -> None:
-    """Prepare this process: where to write, what to generate, and an end when the parent dies.
-
-    Args:
-        uri: connection string.
-        config: the settings.
-    """
+    """Prepare this process: where to write, what to generate, and an end when the parent dies."""
     global _uri, _config
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -55,18 +50,7 @@ def _collection() -> Collection:
 
 
 def insert_batch(start: int, stop: int) -> int:
-    """Generate and insert the claims start to stop; those already there stay as they are.
-
-    Args:
-        start: first claim number, inclusive.
-        stop: last claim number, exclusive.
-
-    Returns:
-        Claims of this batch that were not there before.
-
-    Raises:
-        LoadError: the server refused them, or stayed away for 45 seconds.
-    """
+    """Insert the claims start to stop, stop exclusive; return how many were not there before."""
     claims = claim_generator(_config.data_generation).documents(start, stop)
     deadline = time.monotonic() + _RETRY_SECONDS
     pause = 0.2

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,6 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.monitoring import CommandListener
 
 from ..errors import PbmError
-from ..store.connection import open_client
 from ..store.store import ClaimStore
 
 
@@ -43,23 +41,17 @@ class Stopwatch:
     def __init__(self) -> None:
         self._listener = _FailedCommands()
 
-    @contextmanager
-    def measured(self, store: ClaimStore, clients: int) -> Iterator[ClaimStore]:
+    def measured(self, store: ClaimStore, clients: int) -> ClaimStore:
         """Open the same claims on a new client that this watch listens to.
 
         Args:
             store: an open store.
             clients: calls that will be made at once at most.
 
-        Yields:
-            A store like the one given; closed at the end of the block.
+        Returns:
+            A store like the one given; the caller closes it.
         """
-        options = {"event_listeners": [self._listener], "maxPoolSize": max(clients, 1) + 1}
-        with open_client(store.uri, **options) as client:
-            collection = client.get_database(store.collection.database.name).get_collection(
-                store.collection.name, codec_options=store.collection.codec_options
-            )
-            yield ClaimStore(collection, store.config, store.server, store.uri)
+        return store.reopened(event_listeners=[self._listener], maxPoolSize=max(clients, 1) + 1)
 
     def time(self, call: Callable[[], Any]) -> Timing:
         """Make a call and time it, nothing else. An error of the server or the way to it is kept, not raised."""

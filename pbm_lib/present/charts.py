@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from ..load.load import LoadReport
+from ..load.report import LoadReport
 from ..report.style import BLUE, GREY, ORANGE, figure_titled, plain_ticks, styled
 
 

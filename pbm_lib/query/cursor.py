@@ -10,7 +10,8 @@ import bson
 from bson import json_util
 
 from ..errors import InvalidCursor, PbmError
-from .keyset import Boundary, is_sortable
+from .any_type import is_sortable
+from .keyset import Boundary
 
 _VERSION = 1
 _MAX_LENGTH = 4_000
@@ -24,18 +25,7 @@ _JSON = json_util.JSONOptions(
 
 
 def encode_cursor(boundary: Boundary, query: list[Any]) -> str:
-    """Return the token of a boundary.
-
-    Args:
-        boundary: the place.
-        query: what identifies the query; the token is valid for an equal one alone.
-
-    Returns:
-        URL-safe ASCII text without padding. It is opaque, not secret: it holds a date and an `_id`.
-
-    Raises:
-        PbmError: the `_id` is too long for a token, which an `_id` of this program's never is.
-    """
+    """Return the token of a boundary: URL-safe, not secret (a date and an _id), valid for an equal query alone."""
     content = [_VERSION, boundary.direction, boundary.inclusive, list(boundary.key)]
     text = _dumps([*content, _fingerprint(content, query)])
     token = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
@@ -48,18 +38,7 @@ def encode_cursor(boundary: Boundary, query: list[Any]) -> str:
 
 
 def decode_cursor(token: Any, query: list[Any]) -> Boundary:
-    """Return the boundary of a token.
-
-    Args:
-        token: what `encode_cursor` returned.
-        query: the query that the page is wanted of.
-
-    Returns:
-        The boundary.
-
-    Raises:
-        InvalidCursor: the token is not one of ours, is damaged, or belongs to another query.
-    """
+    """Return the boundary of a token, or raise InvalidCursor: not ours, damaged, or of another query."""
     if not isinstance(token, str):
         raise InvalidCursor(
             f"cursor: {type(token).__name__} is not accepted; accepted: a page's next_cursor or prev_cursor."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..claims.document import END
-from ..display import facts_html, facts_text
+from ..display import ShownAsFacts
 from ..mql import to_mql
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
@@ -31,7 +31,7 @@ _IN_WORDS = {
 
 
 @dataclass(frozen=True, repr=False)
-class QueryPlan:
+class QueryPlan(ShownAsFacts):
     """How the server answered one query.
 
     Attributes:
@@ -55,6 +55,7 @@ class QueryPlan:
     returned: int
     server_ms: int
     part: str | None = None
+    code_facts = ("Query",)
 
     def facts(self) -> dict[str, str]:
         """Return label to value, as a customer reads them."""
@@ -76,12 +77,6 @@ class QueryPlan:
         if examined <= self.returned + 2 or not self.returned:  # a merge or a count looks at the next key as well
             return f"{examined:,}"
         return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
-
-    def __repr__(self) -> str:
-        return facts_text("QueryPlan", self.facts())
-
-    def _repr_html_(self) -> str:
-        return facts_html(self.facts(), code=("Query",))
 
 
 def explain_claims(
@@ -157,34 +152,13 @@ def explain_count(
 
 
 def page_mql(store: ClaimStore, query: ClaimQuery, *, page_size: int | None = None, cursor: str | None = None) -> str:
-    """Return the query of one page as one would type it in mongosh, without running it.
-
-    Args:
-        store: names the collection.
-        query: the checked query.
-        page_size: claims on the page; None takes `query.default_page_size`.
-        cursor: token of the page; None for the first.
-
-    Returns:
-        MQL on one line.
-
-    Raises:
-        InvalidCursor: the cursor is damaged or belongs to another query.
-    """
+    """Return the query of one page as one would type it in mongosh, without running it."""
     filter_, order, limit = _page_parts(store, query, page_size, cursor)
     return f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
 
 
 def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
-    """Return the counts behind a total as one would type them in mongosh, without running them.
-
-    Args:
-        store: names the collection.
-        query: the checked query.
-
-    Returns:
-        MQL, a line a count.
-    """
+    """Return the counts behind a total as one would type them in mongosh, without running them."""
     return [f"db.{store.collection.name}.countDocuments({to_mql(part)})" for part in query.count_filters()]
 
 

@@ -30,23 +30,14 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class ClaimQuery:
-    """A question that was checked, for one collection.
+    """A question that was checked, for one collection."""
 
-    Attributes:
-        collection: full name of the collection.
-        tin: the billing provider's TIN.
-        start: claims that end on or after this instant (naive UTC); None for no lower end.
-        end: claims that begin on or before this instant (naive UTC); None for no upper end.
-        max_claim_days: D in days where the bounded plan is used, else None.
-        any_type: whether dates and ids may be of any BSON type, since no validator of ours is there.
-    """
-
-    collection: str
+    collection: str  # its full name
     tin: str
-    start: dt.datetime | None
-    end: dt.datetime | None
-    max_claim_days: int | None
-    any_type: bool = False
+    start: dt.datetime | None  # claims that end on or after this instant, naive UTC; None for no lower end
+    end: dt.datetime | None  # claims that begin on or before this instant, naive UTC; None for no upper end
+    max_claim_days: int | None  # D in days where the bounded plan is used, else None
+    any_type: bool = False  # dates and ids may be of any BSON type, since no validator of ours is there
 
     @property
     def plan(self) -> str:
@@ -59,11 +50,7 @@ class ClaimQuery:
         return [self.collection, self.tin, self.start, self.end]
 
     def filter(self, boundary: Boundary | None = None) -> dict[str, Any]:
-        """Return the MQL filter of the whole result, or of what lies beyond a boundary.
-
-        Args:
-            boundary: where a page ended; None for the whole result.
-        """
+        """Return the MQL filter of what lies beyond a boundary; None: of the whole result."""
         overlap: dict[str, Any] = {TIN: self.tin}
         begins = {}
         if self._carry_in_start is not None:
@@ -82,13 +69,11 @@ class ClaimQuery:
         return {"$or": [{"$and": [overlap, leg]} for leg in beyond(boundary, any_type=self.any_type)]}
 
     def count_filters(self) -> list[dict[str, Any]]:
-        """Return filters that match disjoint sets, together the whole result.
-
-        With the bounded plan these are the claims that begin in the range, counted from the index alone, and the few
-        carry-ins: claims that begin up to D days before it and reach into it.
-        """
+        """Return filters that match disjoint sets, together the whole result."""
         if self._carry_in_start is None:
             return [self.filter()]
+        # The claims that begin in the range, counted from the index alone, and the few carry-ins: claims that begin up
+        # to D days before it and reach into it.
         begins = {"$gte": self.start} if self.end is None else {"$gte": self.start, "$lte": self.end}
         # A range that ends before the earliest carry-in cannot be: end >= start is checked when the query is made.
         carry_ins = {
@@ -114,11 +99,7 @@ def make_query(
     plan: str = BOUNDED,
     names: tuple[str, str] = ("start", "end"),
 ) -> ClaimQuery:
-    """Check the arguments of a query; `names` is what the caller calls start and end.
-
-    Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-    """
+    """Check the arguments of a query; `names` is what the caller calls start and end."""
     check_kind("store", store, ClaimStore, "what connect(config) returned")
     if type(tin) is not str or not _TIN.fullmatch(tin):
         raise InvalidQuery(f"tin: {_shown(tin)} is not accepted; accepted: text of nine digits, such as '411234567'.")
@@ -135,11 +116,7 @@ def make_query(
 
 
 def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
-    """Return the page size in claims, the config's default for None.
-
-    Raises:
-        InvalidQuery: it is no whole number from 1 to `query.max_page_size`.
-    """
+    """Return the page size in claims, the config's default for None."""
     most = store.config.query.max_page_size
     if page_size is None:
         return store.config.query.default_page_size

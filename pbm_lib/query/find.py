@@ -17,9 +17,10 @@ from ..errors import PbmError
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
+from .any_type import is_sortable
 from .cursor import decode_cursor, encode_cursor
 from .filters import ClaimQuery, checked_page_size, make_query
-from .keyset import Boundary, is_sortable, sort_order
+from .keyset import Boundary, sort_order
 from .page import ClaimPage
 
 _STREAM_BATCH = 1_000

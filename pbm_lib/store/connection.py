@@ -37,22 +37,9 @@ class ConnectionString(str):
 
 
 def server_uri(config: Config) -> ConnectionString:
-    """Return the connection string to use, starting the local server when none is set.
-
-    MONGODB_URI in the environment wins over the one in `.env`, also when it is empty: that asks for the local server.
-
-    Args:
-        config: names the folder of `.env` and the local server's settings.
-
-    Returns:
-        A connection string; it may hold credentials, so it is never shown.
-
-    Raises:
-        ConfigError: `.env` cannot be read, or holds a connection string under another name.
-        ServerUnavailable: the local server cannot be started.
-    """
+    """Return MONGODB_URI from the environment or else from `.env`; where it is empty, start the local server."""
     uri = os.environ.get(_VARIABLE)
-    if uri is None:
+    if uri is None:  # an empty one wins as well: it asks for the local server
         uri = _from_file(config.path.parent / ".env")
     uri = uri.strip()
     if not uri:
@@ -62,18 +49,7 @@ def server_uri(config: Config) -> ConnectionString:
 
 
 def open_client(uri: str, **options: Any) -> MongoClient:
-    """Open a client with the demo's timeouts, unless the URI sets its own. It connects when it is first used.
-
-    Args:
-        uri: connection string.
-        options: further options of `MongoClient`.
-
-    Returns:
-        The client; the caller closes it.
-
-    Raises:
-        ServerUnavailable: the string is none, has an option that is not accepted, or its name does not resolve.
-    """
+    """Open a client with the demo's timeouts, unless the URI sets its own. It connects when it is first used."""
     defaults = {name: ms for name, ms in _DEFAULT_TIMEOUTS.items() if f"{name.lower()}=" not in uri.lower()}
     try:
         with warnings.catch_warnings():
@@ -93,12 +69,7 @@ def open_client(uri: str, **options: Any) -> MongoClient:
 
 
 def ping_ms(client: MongoClient, samples: int = 9) -> float:
-    """Return the median round trip of a ping in ms.
-
-    Args:
-        client: an open client.
-        samples: pings to take, at least 1.
-    """
+    """Return the median round trip of a ping in ms."""
     times = []
     for _ in range(samples):
         started = time.perf_counter()

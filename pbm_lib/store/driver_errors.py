@@ -22,11 +22,7 @@ from ..errors import PbmError, ServerUnavailable, redact
 
 
 def lacks_right(error: OperationFailure) -> bool:
-    """Whether the server refused a command because the user may not run it.
-
-    Args:
-        error: what pymongo raised.
-    """
+    """Whether the server refused a command because the user may not run it."""
     # Shared Atlas tiers have one code for everything, 8000, and say it in words.
     return error.code == 13 or (error.code == 8000 and "not allowed" in str(error))
 
@@ -79,14 +75,7 @@ _MEANINGS = (
 
 
 def explain_driver_error(error: PyMongoError) -> PbmError:
-    """Turn a driver error into ours: what happened and what to do, without a secret.
-
-    Args:
-        error: what pymongo raised.
-
-    Returns:
-        A `ServerUnavailable` when the server cannot be reached or used, else a plain `PbmError`.
-    """
+    """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`."""
     if isinstance(error, NotPrimaryError):
         return ServerUnavailable(
             "This member of the replica set is not, or no longer, its primary. Try again on a connection to the whole "

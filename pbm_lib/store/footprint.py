@@ -15,21 +15,13 @@ _Bytes = Annotated[int, Field(strict=True, ge=0)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Footprint:
-    """Size of the claims on one server, in bytes.
+    """Size of the claims on one server, in bytes."""
 
-    Attributes:
-        claims: documents in the collection.
-        data_bytes: BSON, uncompressed.
-        storage_bytes: documents on disk, compressed.
-        index_bytes: indexes on disk, name to bytes.
-        cached_data_bytes: documents in the server's cache at that moment; None where the server does not tell.
-        cached_index_bytes: index keys in the cache at that moment; None where the server does not tell.
-    """
-
-    claims: _Bytes
-    data_bytes: _Bytes
-    storage_bytes: _Bytes
-    index_bytes: dict[str, _Bytes]
+    claims: _Bytes  # a number of documents
+    data_bytes: _Bytes  # BSON, uncompressed
+    storage_bytes: _Bytes  # documents on disk, compressed
+    index_bytes: dict[str, _Bytes]  # on disk, by name
+    # In the server's cache at that moment; None where the server does not tell.
     cached_data_bytes: _Bytes | None = None
     cached_index_bytes: _Bytes | None = None
 
@@ -45,17 +37,7 @@ class Footprint:
 
 
 def measure_footprint(store: ClaimStore) -> Footprint:
-    """Ask the server how large the claims are. On a sharded cluster it is the sum over the shards.
-
-    Args:
-        store: an open store; the collection must exist.
-
-    Returns:
-        Sizes in bytes.
-
-    Raises:
-        PbmError: the collection is missing, or the user may not read its statistics.
-    """
+    """Ask the server how large the claims are. On a sharded cluster it is the sum over the shards."""
     with translated_driver_errors():
         answers = store.collection.aggregate([{"$collStats": {"storageStats": {}}}]).to_list()
     shards = [answer["storageStats"] for answer in answers]

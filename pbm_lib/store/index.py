@@ -1,16 +1,15 @@
-"""The one compound index: which of its two forms is there, and switching from one to the other."""
+"""The one compound index: which of its forms is there, and switching from one to another."""
 
 from __future__ import annotations
 
-import contextlib
-import re
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure
 from tqdm import tqdm
 
 from ..claims.document import BEGIN, END, ID, TIN
@@ -23,78 +22,62 @@ PROVIDER_INDEX = {TIN: 1, BEGIN: 1, ID: 1}
 COVERING_INDEX = {**PROVIDER_INDEX, END: 1}
 """The same order and keyset; serviceEndDate rides along so that a date range is decided without a fetch."""
 
-_NAMES = {False: "claims_by_provider", True: "claims_by_provider_covering"}
-_KEYS = {False: PROVIDER_INDEX, True: COVERING_INDEX}
-_POLL_SECONDS = 0.5
-_SHOW_AFTER_SECONDS = 1
-_PHASE = re.compile(r"Index Build: (\w+ \w+)")  # such as "Index Build: scanning collection ...: 314951/3000000 10%"
+
+class _Form(NamedTuple):
+    """A form of the index; it is ours if it has both this name and these keys."""
+
+    name: str
+    keys: dict[str, int]
+
+
+# By `covering`.
+_FORMS = {
+    False: _Form("claims_by_provider", PROVIDER_INDEX),
+    True: _Form("claims_by_provider_covering", COVERING_INDEX),
+}
 # Of an index's properties these change nothing about which claims are in it, nor their order.
 _HARMLESS = {"v", "key", "ns", "background"}
+_SAME_FIELDS_OTHER_OPTIONS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
+_SHOW_AFTER_SECONDS = 1
+_TICK_SECONDS = 0.5
 
 
 def find_index(indexes: dict[str, Any], *, covering: bool) -> str | None:
-    """Return the name of the index with one of our two key patterns, whoever made it.
+    """Return the name of a form of the index in `index_information()`, whoever made it; None if it is not there."""
+    return next((name for name, index in indexes.items() if _serves(index, _FORMS[covering])), None)
 
-    Args:
-        indexes: what `Collection.index_information()` returned.
-        covering: look for the one with serviceEndDate.
 
-    Returns:
-        Its name; None if there is none, or if it is hidden, partial or otherwise not for every query.
-    """
-    keys = list(_KEYS[covering].items())
-    for name, index in indexes.items():
-        if list(index["key"]) == keys and set(index) <= _HARMLESS:
-            return name
-    return None
+def _serves(index: dict[str, Any], form: _Form) -> bool:
+    """Whether an index has a form's keys, and is not hidden, partial or otherwise not for every query."""
+    return list(index["key"]) == list(form.keys.items()) and set(index) <= _HARMLESS
 
 
 def install_index(collection: Collection, *, covering: bool, progress: bool) -> None:
-    """Build the wanted form of the index, wait until it is ready, then drop the other one, if it is ours.
-
-    Ours is an index with our name and our key pattern. Every other index is left alone; one with our key pattern and
-    another name serves as well, and nothing is built beside it.
-
-    Args:
-        collection: the claims.
-        covering: whether serviceEndDate is appended.
-        progress: show a bar on standard output once building takes longer than a second.
-
-    Raises:
-        SetupError: another index is in the way, or the database user lacks the right; the message says what to do.
-    """
-    indexes = collection.index_information()
-    name = find_index(indexes, covering=covering) or _NAMES[covering]
-    if name in indexes and find_index({name: indexes[name]}, covering=covering) is None:
+    """Build the wanted form of the index, wait until it is ready, then drop the other forms, where they are ours."""
+    wanted, indexes = _FORMS[covering], collection.index_information()
+    # One of another name serves as well, and nothing is built beside it.
+    name = find_index(indexes, covering=covering) or wanted.name
+    if name in indexes and not _serves(indexes[name], wanted):
         raise SetupError(
             f"{collection.full_name} has another index named {name}; it was left alone. Drop or rename it yourself, "
             "then set up again."
         )
     # Also when it is listed: a list holds indexes that are still being built, and the server waits for those here.
-    _build(collection, name, covering=covering, progress=progress, listed=name in indexes)
-    indexes, other = collection.index_information(), _NAMES[not covering]
-    if find_index(indexes, covering=covering) and other in indexes:
-        if find_index({other: indexes[other]}, covering=not covering) is None:
-            return  # our name, but not our index
-        try:
-            collection.drop_index(other)
-        except OperationFailure as error:
-            if not lacks_right(error):
-                raise
-            raise SetupError(
-                f"{name} is ready, but the database user may not drop {other} of {collection.full_name}. Give the user "
-                "the role readWrite on that database, or let somebody who may run in mongosh: "
-                f'{_mongosh(collection)}.dropIndex("{other}")'
-            ) from None
+    with _elapsed_time_shown(f"Building {name}") if progress else nullcontext():
+        _build(collection, wanted._replace(name=name), listed=name in indexes)
+    indexes = collection.index_information()
+    if find_index(indexes, covering=covering) is None:
+        return  # somebody dropped it just now: the old one is needed
+    for other in _FORMS.values():
+        if other is not wanted and other.name in indexes and _serves(indexes[other.name], other):
+            _drop(collection, other, ready=name)
 
 
-def _build(collection: Collection, name: str, *, covering: bool, progress: bool, listed: bool) -> None:
-    keys = _KEYS[covering]
+def _build(collection: Collection, index: _Form, *, listed: bool) -> None:
     try:
-        with _progress_bar(collection, name) if progress else contextlib.nullcontext():
-            collection.create_index(list(keys.items()), name=name)
+        collection.create_index(list(index.keys.items()), name=index.name)
     except OperationFailure as error:
-        if error.code in (85, 86):
+        if error.code in _SAME_FIELDS_OTHER_OPTIONS:
             raise SetupError(
                 f"{collection.full_name} has an index on the same fields with other options; it was left alone. Drop "
                 "it yourself, then set up again."
@@ -105,47 +88,41 @@ def _build(collection: Collection, name: str, *, covering: bool, progress: bool,
             raise SetupError(
                 f"The database user may not create an index on {collection.full_name}. Give the user the role "
                 f"readWrite on that database, or let somebody who may run in mongosh: {_mongosh(collection)}"
-                f'.createIndex({to_mql(keys)}, {{name: "{name}"}})'
+                f'.createIndex({to_mql(index.keys)}, {{name: "{index.name}"}})'
             ) from None
+
+
+def _drop(collection: Collection, index: _Form, *, ready: str) -> None:
+    try:
+        collection.drop_index(index.name)
+    except OperationFailure as error:
+        if not lacks_right(error):
+            raise
+        raise SetupError(
+            f"{ready} is ready, but the database user may not drop {index.name} of {collection.full_name}. Give the "
+            "user the role readWrite on that database, or let somebody who may run in mongosh: "
+            f'{_mongosh(collection)}.dropIndex("{index.name}")'
+        ) from None
 
 
 def _mongosh(collection: Collection) -> str:
     return f'db.getSiblingDB("{collection.database.name}").getCollection("{collection.name}")'
 
 
-@contextlib.contextmanager
-def _progress_bar(collection: Collection, name: str) -> Iterator[None]:
-    """Show for the length of a block how far the server is with building an index."""
+@contextmanager
+def _elapsed_time_shown(title: str) -> Iterator[None]:
+    """Show on standard output for how long a block has been running, once that is more than a second."""
     done = threading.Event()
-    bar = tqdm(desc=f"Building {name}", unit=" claims", unit_scale=True, file=sys.stdout, delay=_SHOW_AFTER_SECONDS)
-    watcher = threading.Thread(target=_watch, args=(collection, name, bar, done), daemon=True)
-    watcher.start()
 
-    def stop_watching() -> None:
-        done.set()
-        watcher.join()
+    def tick() -> None:
+        while not done.wait(_TICK_SECONDS):
+            clock.update(0)
 
-    try:
-        yield
-        stop_watching()
-        bar.update((bar.total or 0) - bar.n)
-    finally:
-        stop_watching()
-        bar.close()
-
-
-def _watch(collection: Collection, name: str, bar: tqdm, done: threading.Event) -> None:
-    question = {"currentOp": True, "$ownOps": True, "ns": collection.full_name, "command.indexes.name": name}
-    admin = collection.database.client.admin
-    while not done.wait(_POLL_SECONDS):
+    with tqdm(desc=title, bar_format="{desc}: {elapsed}", file=sys.stdout, delay=_SHOW_AFTER_SECONDS) as clock:
+        ticking = threading.Thread(target=tick, daemon=True)
+        ticking.start()
         try:
-            operations = admin.command(question)["inprog"]
-        except PyMongoError:
-            operations = []  # no right to ask, or a server that cannot say: the bar still shows the time
-        for operation in operations:
-            if progress := operation.get("progress"):
-                phase = _PHASE.match(operation.get("msg", ""))
-                bar.set_description(f"Building {name}" + (f", {phase[1]}" if phase else ""), refresh=False)
-                bar.total = progress["total"]
-                bar.update(progress["done"] - bar.n)
-        bar.update(0)
+            yield
+        finally:
+            done.set()
+            ticking.join()

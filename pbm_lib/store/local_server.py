@@ -41,17 +41,7 @@ class LocalServer:
 
 
 def start_local_server(config: Config) -> LocalServer:
-    """Return the running local server, starting it when there is none.
-
-    Args:
-        config: `local_server` says port, cache and data folder.
-
-    Returns:
-        The server, ready to answer.
-
-    Raises:
-        ServerUnavailable: no usable mongod program, port in use, data folder locked or not writable, disk full.
-    """
+    """Return the running local server, ready to answer; start it when there is none."""
     folder = config.data_dir
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,14 +60,7 @@ def start_local_server(config: Config) -> LocalServer:
 
 
 def running_server(config: Config) -> LocalServer | None:
-    """Return our server of this config's data folder if it runs.
-
-    Args:
-        config: names the data folder.
-
-    Returns:
-        The server, or None.
-    """
+    """Return the server of this config's data folder; None if it does not run."""
     try:
         server = _read_state(config)
     except (OSError, ValueError, TypeError):
@@ -123,14 +106,7 @@ def stop_local_server(config: Config) -> bool:
 
 
 def find_mongod() -> Path:
-    """Return a mongod program that runs here: the one from the wheel, else one on PATH.
-
-    Returns:
-        Absolute path of the program.
-
-    Raises:
-        ServerUnavailable: none is installed, or none can run; the message holds the fix.
-    """
+    """Return a mongod program that runs here: the one from the wheel, else one on PATH."""
     candidates = []
     if (spec := find_spec("fiftyone")) and spec.submodule_search_locations:
         name = "mongod.exe" if sys.platform == "win32" else "mongod"
@@ -167,14 +143,7 @@ def find_mongod() -> Path:
 
 
 def diagnose(folder: Path) -> str:
-    """Say in one sentence why the mongod of a data folder ended, from the end of its log.
-
-    Args:
-        folder: the data folder, which holds mongod.log.
-
-    Returns:
-        A cause with its fix, or where to look if none is recognised.
-    """
+    """Say in one sentence why the mongod of a data folder ended, from the end of its log, and what to do."""
     try:
         with (folder / _LOG).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 100_000))

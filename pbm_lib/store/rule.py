@@ -17,15 +17,7 @@ _NAMESPACE_EXISTS = 48
 
 
 def create_collection(collection: Collection, days: int) -> None:
-    """Create the collection with its validator; install the validator if the collection is there.
-
-    Args:
-        collection: the claims.
-        days: D, in days.
-
-    Raises:
-        SetupError: as in `install_validator`.
-    """
+    """Create the collection with its validator; install the validator if the collection is there."""
     database, name = collection.database, collection.name
     if name not in database.list_collection_names():
         try:
@@ -44,19 +36,10 @@ def create_collection(collection: Collection, days: int) -> None:
 
 
 def install_validator(collection: Collection, days: int) -> None:
-    """Make the server refuse every claim that breaks begin <= end <= begin + D days, and check those that are there.
-
-    The rule is first installed in a form that `max_claim_days_of` does not recognise, then every claim is checked, and
-    only then does it get its own form. So nobody relies on D before it holds, and no claim slips in between.
-
-    Args:
-        collection: the claims.
-        days: D, in days.
-
-    Raises:
-        SetupError: the validator is somebody else's or has another D, a claim breaks the rule, or the database user
-            lacks the right; the collection is left as it was.
-    """
+    """Let the server refuse claims that break begin <= end <= begin + D days; raise SetupError if one is there."""
+    # The rule is first installed in a form that `max_claim_days_of` does not recognize, then every claim is checked,
+    # and only then does it get its own form. So nobody relies on D before it holds, no claim slips in between, and a
+    # set-up that is refused leaves the collection as it was.
     wanted, options = claim_validator(days), collection.options()
     present = options.get("validator") or {}
     _refuse_other_validator(collection, present, days)
@@ -134,26 +117,12 @@ _BSON_TYPES = {
 
 
 def claim_validator(max_claim_days: int) -> dict[str, Any]:
-    """Return the collection validator: the sample's structure, and begin <= end <= begin + D days.
-
-    Args:
-        max_claim_days: D, in days; a claim of exactly D days is accepted.
-
-    Returns:
-        A validator document for `create` or `collMod`.
-    """
+    """Return the collection's validator: the sample's structure, and begin <= end <= begin + D days."""
     return {"$jsonSchema": _schema(sample_claim()), "$expr": duration_rule(max_claim_days)}
 
 
 def duration_rule(max_claim_days: int) -> dict[str, Any]:
-    """Return the expression begin <= end <= begin + D days, as the server evaluates it.
-
-    Args:
-        max_claim_days: D, in days, inclusive.
-
-    Returns:
-        An aggregation expression, true of an acceptable claim.
-    """
+    """Return begin <= end <= begin + D days (a claim of exactly D days passes) as an aggregation expression."""
     begin, end = f"${BEGIN}", f"${END}"
     return {
         "$and": [
@@ -164,17 +133,9 @@ def duration_rule(max_claim_days: int) -> dict[str, Any]:
 
 
 def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
-    """Read D back from a collection's options, if the server enforces it.
-
-    D also says that `_id` is an ObjectId and both dates are dates. What a validator cannot promise: a writer with the
-    right bypassDocumentValidation (roles such as dbAdmin or restore have it) who uses it stores what he likes.
-
-    Args:
-        options: what `Collection.options()` returned.
-
-    Returns:
-        D in days and how it is known; or None and why it cannot be relied on.
-    """
+    """Read D, and how it is known, from `Collection.options()`; or None, and why D cannot be relied on."""
+    # D also says that _id is an ObjectId and both dates are dates. What a validator cannot promise: a writer with the
+    # right bypassDocumentValidation (roles such as dbAdmin or restore have it) who uses it stores what he likes.
     validator = options.get("validator")
     if not validator:
         return None, "the collection has no validator, so nothing bounds how long a claim lasts"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pymongo
 from bson.binary import UuidRepresentation
@@ -15,7 +16,7 @@ from pymongo.errors import OperationFailure
 
 from ..config import Config
 from ..config_file import load_config
-from ..display import facts_html, facts_text
+from ..display import ShownAsFacts
 from ..errors import ConfigError, SetupError, check_kind
 from ..vocabulary import BOUNDED, PLAIN
 from .connection import ConnectionString, open_client, ping_ms, server_uri
@@ -54,7 +55,7 @@ class ServerInfo:
         return f"MongoDB {self.version}, {self.topology}, {self.host_kind}{cache}, ping {self.ping_ms:.2f} ms"
 
 
-class ClaimStore:
+class ClaimStore(ShownAsFacts):
     """The claims collection of one server, as `connect` returns it.
 
     Attributes:
@@ -87,6 +88,28 @@ class ClaimStore:
         """The plan that date ranges use: "bounded" where the server enforces D, else "plain"."""
         return PLAIN if self.max_claim_days is None else BOUNDED
 
+    def reopened(self, **client_options: Any) -> ClaimStore:
+        """Open the same claims, read and decoded the same way, on a client of its own.
+
+        Args:
+            client_options: options of `pymongo.MongoClient` that differ, for example `event_listeners`.
+
+        Returns:
+            Another store. Close it, or use it as a context manager.
+
+        Raises:
+            ServerUnavailable: the server went away.
+        """
+        client, claims = open_client(self.uri, **client_options), self.collection
+        try:
+            collection = client[claims.database.name].get_collection(
+                claims.name, codec_options=claims.codec_options, read_preference=claims.read_preference
+            )
+            return ClaimStore(collection, self.config, self.server, self.uri)
+        except BaseException:
+            client.close()
+            raise
+
     def close(self) -> None:
         """Close the connections. The server goes on."""
         with pymongo.timeout(_GOODBYE_SECONDS):  # closing takes leave of the server, which may be gone
@@ -106,12 +129,6 @@ class ClaimStore:
             "Index": self.index_name or "none yet: run setup_collection(store)",
             "Date ranges": f"{self.plan} plan: {self.bound_reason}",
         }
-
-    def __repr__(self) -> str:
-        return facts_text("ClaimStore", self.facts())
-
-    def _repr_html_(self) -> str:
-        return facts_html(self.facts())
 
 
 def connect(config: Config | None = None) -> ClaimStore:
@@ -158,7 +175,7 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
 
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
-        progress: show a bar on standard output while an index is built, if that takes longer than a second.
+        progress: show the time on standard output while an index is built, if that takes longer than a second.
 
     Returns:
         The same store, refreshed from the server.
@@ -184,7 +201,7 @@ def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[Clai
 
     Args:
         store: a store that `setup_collection` has set up.
-        progress: show a bar on standard output while an index is built, if that takes longer than a second.
+        progress: show the time on standard output while an index is built, if that takes longer than a second.
 
     Yields:
         The same store.

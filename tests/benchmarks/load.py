@@ -37,7 +37,7 @@ import pbm_lib as pbm
 from pbm_lib import ClaimStore, Config, connect, stop_local_server
 from pbm_lib.claims.generate import claim_generator
 from pbm_lib.claims.reference import CLAIM_SYSTEMS, RECOVERY_METHODS
-from pbm_lib.load.load import _load
+from pbm_lib.load.insert import Added, insert_missing
 from pbm_lib.load.state import missing_ranges
 from pbm_lib.store.index import install_index
 from pbm_lib.store.local_server import start_local_server
@@ -318,7 +318,7 @@ def timed(
             store.collection.drop_index(store.index_name)
         missing = missing_ranges(store, batch_size or config.data_generation.batch_size)
         started = time.perf_counter()
-        _load(store, missing, workers, False, [(0.0, 0)])
+        insert_missing(store, missing, workers, Added(), progress=False)
         if index_after:
             install_index(store.collection, covering=False, progress=False)
         return config.data_generation.target_volume / (time.perf_counter() - started)

@@ -14,7 +14,6 @@ from pbm_lib import ClaimStore, LoadError, connect, load_claims, require_claims,
 from pbm_lib.claims.document import ID, TIN
 from pbm_lib.claims.generate import claim_generator
 from pbm_lib.claims.roster import provider_roster
-from pbm_lib.load.load import _worker_count
 from pbm_lib.load.state import mark
 
 
@@ -264,4 +263,4 @@ def test_auto_takes_few_workers_where_connections_or_cores_are_few(
     server = replace(loaded_store.server, host_kind=host_kind)
     store = ClaimStore(loaded_store.collection, config, server, loaded_store.uri)
     monkeypatch.setattr("os.cpu_count", lambda: cores)
-    assert _worker_count(store) == workers
+    assert load(store).workers == workers

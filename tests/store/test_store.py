@@ -6,6 +6,7 @@ import pytest
 from bson import Binary
 from bson.datetime_ms import DatetimeMS
 from oracle import TIN_A, check_all, day, fill, make_claim, overlapping
+from pymongo.errors import InvalidOperation
 
 from pbm_lib import ServerUnavailable, connect, find_claims, iter_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID
@@ -47,6 +48,21 @@ def test_a_uris_options_change_nothing_about_the_claims(through, options):
     fill(store, CLAIMS)
     check_all(store, overlapping(CLAIMS, TIN_A, day(3), day(8)), TIN_A, day(3), day(8))
     assert store.collection.read_preference.mongos_mode == "primary"
+
+
+def test_a_store_that_is_reopened_reads_the_same_and_is_closed_by_itself(through):
+    store = setup_collection(through("readPreference=secondary&tz_aware=true"))
+    fill(store, CLAIMS)
+    with store.reopened(maxPoolSize=3) as another:
+        client = another.collection.database.client
+        assert client is not store.collection.database.client
+        assert client.options.pool_options.max_pool_size == 3
+        assert another.collection.read_preference.mongos_mode == "primary"
+        assert repr(another) == repr(store)
+        assert list(find_claims(another, TIN_A)) == list(find_claims(store, TIN_A)) == CLAIMS
+    with pytest.raises(InvalidOperation):
+        client.admin.command("ping")
+    assert find_claims(store, TIN_A).total == len(CLAIMS)
 
 
 def test_an_option_with_a_wrong_value_is_no_valid_uri(through):

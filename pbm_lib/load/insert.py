@@ -1,0 +1,134 @@
+"""Insert missing claims in loading processes, and say how to go on when that is broken off."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tqdm import tqdm
+
+from ..errors import LoadError, ServerUnavailable
+from ..store.local_server import diagnose, is_local_uri, running_server
+from ..store.store import ClaimStore
+from .worker import insert_batch, start_worker
+
+_WATCH_SECONDS = 1.0
+_GO_ON = "Run load_claims(store) again: it goes on from there."
+_RECONNECT = "Then run load_claims again on a new connection (connect): it goes on from there."
+
+
+@dataclass
+class Added:
+    """What a load has added so far."""
+
+    seconds: float = 0.0
+    # (seconds of adding, claims added until then), a pair a batch.
+    points: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
+
+    @property
+    def claims(self) -> int:
+        """Claims that the server acknowledged."""
+        return self.points[-1][1]
+
+
+@contextmanager
+def told_how_to_go_on():
+    """Within this block an interrupt, or a server that goes away, becomes a LoadError that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise LoadError(f"The load was interrupted. {_GO_ON}") from None
+    except ServerUnavailable as error:
+        raise LoadError(f"The load stopped: {error} {_RECONNECT}") from None
+
+
+def insert_missing(
+    store: ClaimStore, missing: list[tuple[int, int]], workers: int, added: Added, *, progress: bool
+) -> None:
+    """Insert these batches, (start, stop) of claim numbers with stop exclusive, and note in `added` what they add."""
+    volume = store.config.data_generation.target_volume
+    done = volume - sum(stop - start for start, stop in missing)
+    before = added.points[-1][0]
+    others = multiprocessing.active_children()
+    started = time.perf_counter()
+    pool = ProcessPoolExecutor(
+        min(workers, len(missing)),
+        mp_context=multiprocessing.get_context("spawn"),  # a MongoClient does not survive a fork
+        initializer=start_worker,
+        initargs=(store.uri, store.config),
+    )
+    bar = tqdm(
+        total=volume, initial=done, unit=" claims", unit_scale=True, desc="Loading", file=sys.stdout,
+        disable=not progress, mininterval=0.5,
+    )  # fmt: skip
+    try:
+        for claims, inserted in _run(pool, missing, 2 * workers, lambda: _check_local_server(store)):
+            done += claims
+            bar.update(claims)
+            added.points.append((before + time.perf_counter() - started, added.claims + inserted))
+        pool.shutdown()
+    except BaseException as error:
+        # At once, in the middle of a batch: whatever is lost is made again. A plain shutdown would wait for the rest.
+        for process in set(multiprocessing.active_children()).difference(others):
+            process.kill()
+        pool.shutdown(cancel_futures=True)
+        so_far = f"About {done:,} of {volume:,} claims are on the server ({100 * done / volume:.0f} %)."
+        if isinstance(error, KeyboardInterrupt):
+            raise LoadError(f"The load was interrupted. {so_far} {_GO_ON}") from None
+        if isinstance(error, BrokenProcessPool):
+            raise LoadError(f"A loading process ended (killed, or out of memory). {so_far} {_GO_ON}") from None
+        if isinstance(error, LoadError):
+            raise LoadError(f"The load stopped: {str(error).rstrip('.')}. {so_far} {_RECONNECT}") from None
+        raise
+    finally:
+        bar.close()
+    added.seconds += time.perf_counter() - started
+
+
+def _check_local_server(store: ClaimStore) -> None:
+    """Say at once why the local server ended, where workers would wait for its return."""
+    if is_local_uri(store.config, store.uri) and not running_server(store.config):
+        raise LoadError(f"The local server ended. {diagnose(store.config.data_dir)}")
+
+
+def _run(
+    pool: ProcessPoolExecutor, batches: Iterable[tuple[int, int]], most: int, check: Callable[[], None]
+) -> Iterator[tuple[int, int]]:
+    """Yield (claims, claims added) as batches get done, with at most so many under way; check while none gets done."""
+    waiting: dict[Future, int] = {}
+    left = iter(batches)
+    while True:
+        for start, stop in itertools.islice(left, most - len(waiting)):
+            with _script_left_out():
+                waiting[pool.submit(insert_batch, start, stop)] = stop - start
+        if not waiting:
+            return
+        done = wait(waiting, timeout=_WATCH_SECONDS, return_when=FIRST_COMPLETED).done
+        if not done:
+            check()
+        for future in done:
+            if future.exception():
+                check()  # what ended the server says more than what a worker saw of it
+            yield waiting.pop(future), future.result()
+
+
+@contextmanager
+def _script_left_out() -> Iterator[None]:
+    """Within this block a process that starts does not run the caller's script again, as Python has it do by default.
+
+    Ours need nothing of it. So a script may load without `if __name__ == "__main__":`, and from a pipe, too.
+    """
+    main = vars(sys.modules["__main__"])
+    hidden = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(hidden)
