@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ..display import facts_html, facts_text
+from ..display import ShownAsFacts
 from ..store.footprint import Footprint
 from ..vocabulary import OPERATIONS, SECTIONS
 from . import run_file
@@ -29,7 +29,7 @@ class Throughput(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False, config=ConfigDict(extra="forbid"))
-class PerformanceRun:
+class PerformanceRun(ShownAsFacts):
     """One performance run: every sample, and what it was taken on.
 
     Attributes:
@@ -212,9 +212,3 @@ class PerformanceRun:
             "Claims": f"{self.footprint.claims:,}",
             "Samples": f"{good:,} of {all_:,} calls ({failed:,} failed, {retried:,} retried, rest warm-ups)",
         }
-
-    def __repr__(self) -> str:
-        return facts_text("PerformanceRun", self.facts())
-
-    def _repr_html_(self) -> str:
-        return facts_html(self.facts())
