@@ -64,17 +64,17 @@ def footprint_frame(store: ClaimStore):
         store: a loaded store.
     """
     sizes = measure_footprint(store)
-    rows = [
-        ("claims", f"{sizes.claims:,}"),
-        ("documents, as BSON", _megabytes(sizes.data_bytes)),
-        ("documents, on disk", _megabytes(sizes.storage_bytes)),
-        ("compression", f"{sizes.data_bytes / max(sizes.storage_bytes, 1):.1f} to 1"),
-        *((f"index {name}", _megabytes(size)) for name, size in sizes.index_bytes.items()),
-        ("indexes together", _megabytes(sizes.total_index_bytes)),
-    ]
+    facts = {
+        "claims": f"{sizes.claims:,}",
+        "documents, as BSON": _megabytes(sizes.data_bytes),
+        "documents, on disk": _megabytes(sizes.storage_bytes),
+        "compression": f"{sizes.data_bytes / max(sizes.storage_bytes, 1):.1f} to 1",
+        **{f"index {name}": _megabytes(size) for name, size in sizes.index_bytes.items()},
+        "indexes together": _megabytes(sizes.total_index_bytes),
+    }
     if store.server.cache_bytes:
-        rows.append(("the server's cache", f"{store.server.cache_bytes / 2**30:.2g} GB"))
-    return pd.DataFrame(rows, columns=["what", "size"])
+        facts["the server's cache"] = f"{store.server.cache_bytes / 2**30:.2g} GB"
+    return pd.DataFrame(facts.items(), columns=["what", "size"])
 
 
 def _megabytes(size: int) -> str:
