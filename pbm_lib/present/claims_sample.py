@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from pandas import DataFrame, Series
@@ -18,7 +17,7 @@ from ..report.style import BLUE, GREY, figure_titled, plain_ticks, styled
 _PIECES = 1_000
 
 
-def claims_sample(config: Config, count: int = 20_000):
+def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
     """Generate claims from evenly spread stretches of the whole period, without a server.
 
     Args:
@@ -50,10 +49,10 @@ def claims_sample(config: Config, count: int = 20_000):
                     "age": (begin - patient["dateOfBirth"]).days / 365.25,
                 }
             )
-    return pd.DataFrame(rows)
+    return DataFrame(rows)
 
 
-def claims_summary(sample: DataFrame):
+def claims_summary(sample: DataFrame) -> DataFrame:
     """Return the distributions of a sample in numbers, as a pandas DataFrame: what, value.
 
     Args:
@@ -77,7 +76,7 @@ def claims_summary(sample: DataFrame):
     }
     for code, share in sample["system"].value_counts(normalize=True).items():
         facts[f"claim system {code}"] = f"{share:.0%}"
-    return pd.DataFrame(facts.items(), columns=["what", "value"])
+    return DataFrame(facts.items(), columns=["what", "value"])
 
 
 def _above_zero(values: Series) -> Series:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pandas as pd
+from pandas import DataFrame
 
 from ..claims.document import TIN
 from ..errors import InvalidQuery
@@ -20,12 +20,12 @@ from ..query.keyset import sort_order
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore, covering_index
 from ..vocabulary import BOUNDED, PLAIN
-from .notes import note
+from .notes import Note, note
 
 _REPEATS = 3
 
 
-def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = None):
+def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = None) -> DataFrame:
     """Read the same page by skip/limit and by keyset, at several depths of a provider's claims.
 
     Each time is the median of three, the two ways taking turns; finding the place where the keyset page begins is not
@@ -66,10 +66,10 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
 
         (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(by_skip, by_keyset)
         rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / keyset_ms))
-    return pd.DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
+    return DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 
 
-def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end: dt.date | None = None):
+def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end: dt.date | None = None) -> DataFrame:
     """Ask for one range with both plans, once each: the same page and total, and what either costs.
 
     Args:
@@ -90,12 +90,12 @@ def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end
         claims, total, facts = _page_and_total(store, Question(tin, start, end), plan=plan)
         answers.append((claims, total))
         columns[f"{plan} plan"] = {**facts, "claims on the page": f"{len(claims):,}"}
-    frame = pd.DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
+    frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
     frame.loc["same claims, same total"] = str(answers[0] == answers[1])
     return frame
 
 
-def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *, build: bool):
+def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *, build: bool) -> DataFrame | Note:
     """Ask for one range with the three-field index and with the covering one, and switch back whatever happens.
 
     Args:
@@ -125,12 +125,12 @@ def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *
     before, three_fields = asked()
     with covering_index(store):
         after, covering = asked()
-    frame = pd.DataFrame({"three fields": three_fields, "with serviceEndDate": covering})
+    frame = DataFrame({"three fields": three_fields, "with serviceEndDate": covering})
     frame.loc["same claims on the page"] = str(before == after)
     return frame
 
 
-def plans_frame(*plans: QueryPlan):
+def plans_frame(*plans: QueryPlan) -> DataFrame:
     """Return explained queries side by side, as a pandas DataFrame with a column a query.
 
     Args:
@@ -138,7 +138,7 @@ def plans_frame(*plans: QueryPlan):
     """
     # The names of the stages alone: the words beside them would be cut off in a table of this width.
     columns = [plan.facts() | {"Stages": " < ".join(plan.stages)} for plan in plans]
-    frame = pd.DataFrame(columns, index=[plan.part or f"{plan.plan} plan" for plan in plans]).T
+    frame = DataFrame(columns, index=[plan.part or f"{plan.plan} plan" for plan in plans]).T
     return frame.drop(index=["Plan", "Query"], errors="ignore")
 
 

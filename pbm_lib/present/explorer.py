@@ -36,17 +36,16 @@ class ClaimExplorer(ExplorerSteps):
         self.follow_up()
         return static_text(self.store, self.shown)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        if not _is_watched():
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        view = {}
+        if _is_watched():
+            # The total of a quick count is then also in what is saved with the notebook.
+            self.panel.run(self.follow_up).join(timeout=1)
+            view = self.panel.view()
+        else:
             self.follow_up()
-            return self._static_bundle()
-        # The total of a quick count is then also in what is saved with the notebook.
-        self.panel.run(self.follow_up).join(timeout=1)
-        return {**self._static_bundle(), **self.panel.view()}
-
-    def _static_bundle(self) -> dict[str, str]:
         shown = self.shown
-        return {"text/plain": static_text(self.store, shown), "text/html": static_html(self.store, shown)}
+        return {"text/plain": static_text(self.store, shown), "text/html": static_html(self.store, shown), **view}
 
 
 def _is_watched() -> bool:

@@ -35,7 +35,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
         between = f"service dates {start or 'from the first'} to {end or 'the last'}"
     plan = f"{choice.plan} plan"
     if choice.plan == BOUNDED and store.plan == PLAIN:
-        plan = "plain plan, as nothing on the server bounds how long a claim lasts"
+        plan = f"{PLAIN} plan, as nothing on the server bounds how long a claim lasts"
     elif not (start or end):
         plan += " (without dates the same query as the other)"
     return f"{next(names, 'Provider')} · TIN {tin} · {between} · {plan}"

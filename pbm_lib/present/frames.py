@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from pandas import DataFrame
 from pandas.io.formats.style import Styler
 
@@ -30,7 +29,7 @@ def table(frame: DataFrame) -> Styler:
     return style.set_table_styles(heads, overwrite=False)
 
 
-def tiers_frame(config: Config):
+def tiers_frame(config: Config) -> DataFrame:
     """Return the roster by tier as a pandas DataFrame: tier, providers, claims each, claims in all, an example.
 
     Args:
@@ -42,10 +41,10 @@ def tiers_frame(config: Config):
         rows.append(
             (tier.name, tier.providers, tier.claims_per_provider, tier.claims, f"{example.name}, {example.tin}")
         )
-    return pd.DataFrame(rows, columns=["tier", "providers", "claims each", "claims in all", "for example"])
+    return DataFrame(rows, columns=["tier", "providers", "claims each", "claims in all", "for example"])
 
 
-def indexes_frame(store: ClaimStore):
+def indexes_frame(store: ClaimStore) -> DataFrame:
     """Return the collection's indexes as the server has them, as a pandas DataFrame: name, key.
 
     Args:
@@ -54,10 +53,10 @@ def indexes_frame(store: ClaimStore):
     with translated_driver_errors():
         indexes = store.collection.index_information()
     rows = [(name, to_mql(dict(index["key"]))) for name, index in indexes.items()]
-    return pd.DataFrame(rows, columns=["index", "key"])
+    return DataFrame(rows, columns=["index", "key"])
 
 
-def footprint_frame(store: ClaimStore):
+def footprint_frame(store: ClaimStore) -> DataFrame:
     """Return what the claims take on the server, as a pandas DataFrame: what, size.
 
     Args:
@@ -74,7 +73,7 @@ def footprint_frame(store: ClaimStore):
     }
     if store.server.cache_bytes:
         facts["the server's cache"] = f"{store.server.cache_bytes / 2**30:.2g} GB"
-    return pd.DataFrame(facts.items(), columns=["what", "size"])
+    return DataFrame(facts.items(), columns=["what", "size"])
 
 
 def _megabytes(size: int) -> str:
