@@ -21,7 +21,7 @@ from .load.report import LoadReport as LoadReport
 from .measure.run import PerformanceRun as PerformanceRun
 from .measure.run_performance import run_performance as run_performance
 from .present.charts import load_rate_chart as load_rate_chart, paging_chart as paging_chart
-from .present.claims import (
+from .present.claims_sample import (
     claims_chart as claims_chart,
     claims_sample as claims_sample,
     claims_summary as claims_summary,

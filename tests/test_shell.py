@@ -18,15 +18,17 @@ NAMES = sorted(pbm.__all__)
 
 
 def public_callables():
-    """Every function of the public API and every public method of its classes, by its dotted name."""
+    """Every function of the public API and every public method of its classes, also inherited, by its dotted name."""
     for name in NAMES:
         thing = getattr(pbm, name)
         if not inspect.isclass(thing):
             yield name, thing
             continue
-        for attribute, member in vars(thing).items():
+        for attribute in dir(thing):
+            member = inspect.getattr_static(thing, attribute)
             function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
-            if inspect.isfunction(function) and not attribute.startswith("_"):
+            is_ours = inspect.isfunction(function) and function.__module__.startswith("pbm_lib.")
+            if is_ours and not attribute.startswith("_"):
                 yield f"{name}.{attribute}", function
 
 

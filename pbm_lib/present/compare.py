@@ -8,21 +8,22 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import pandas as pd
+from pandas import DataFrame
 
 from ..errors import InvalidQuery
 from ..measure.stopwatch import timed
 from ..query.explain import QueryPlan, explain_claims
+from ..query.filters import Question
 from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_after, skip_page
 from ..store.store import ClaimStore, covering_index
 from ..vocabulary import BOUNDED, PLAIN
-from .notes import Note
+from .notes import Note, note
 
 _REPEATS = 3
 
 
-def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = None):
+def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = None) -> DataFrame:
     """Read the same page by skip/limit and by keyset, at several depths of a provider's claims.
 
     Each time is the median of three, the two ways taking turns; finding the place where the keyset page begins is not
@@ -56,10 +57,10 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
 
         (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(partial(skip_page, store, tin, depth, size), by_keyset)
         rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / keyset_ms))
-    return pd.DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
+    return DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 
 
-def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end: dt.date | None = None):
+def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end: dt.date | None = None) -> DataFrame:
     """Ask for one range with both plans, once each: the same page and total, and what either costs.
 
     Args:
@@ -75,22 +76,17 @@ def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
     """
-    answers = {}
+    answers, columns = [], {}
     for plan in (PLAIN, BOUNDED):
-        page, page_ms = timed(lambda plan=plan: find_claims(store, tin, start, end, with_total=False, plan=plan))
-        total, total_ms = timed(lambda plan=plan: count_claims(store, tin, start, end, plan=plan))
-        answers[plan] = (page.documents, total, page_ms, total_ms)
-    same = answers[PLAIN][:2] == answers[BOUNDED][:2]
-    columns = {
-        f"{plan} plan": (f"{page_ms:,.0f}", f"{total_ms:,.0f}", f"{len(documents):,}", f"{total:,}", str(same))
-        for plan, (documents, total, page_ms, total_ms) in answers.items()
-    }
-    return pd.DataFrame(
-        columns, index=["page, ms", "total, ms", "claims on the page", "total", "same claims, same total"]
-    )
+        claims, total, facts = _page_and_total(store, Question(tin, start, end), plan=plan)
+        answers.append((claims, total))
+        columns[f"{plan} plan"] = {**facts, "claims on the page": f"{len(claims):,}"}
+    frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
+    frame.loc["same claims, same total"] = str(answers[0] == answers[1])
+    return frame
 
 
-def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *, build: bool):
+def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *, build: bool) -> DataFrame | Note:
     """Ask for one range with the three-field index and with the covering one, and switch back whatever happens.
 
     Args:
@@ -109,45 +105,42 @@ def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *
         SetupError: the database user may not build an index, or another one is in the way.
     """
     if not build:
-        return Note("Not run: try_covering_index is False, so nothing was built on the server.")
+        return note("Not run: try_covering_index is False, so nothing was built on the server.")
 
-    def asked() -> dict[str, str]:
+    def asked() -> tuple[Sequence[dict[str, Any]], dict[str, str]]:
         plan = explain_claims(store, tin, start, end)
-        page, page_ms = timed(lambda: find_claims(store, tin, start, end, with_total=False))
-        total, total_ms = timed(lambda: count_claims(store, tin, start, end))
-        pages.append(page.documents)
-        return {
-            "keys examined": f"{plan.keys_examined:,}",
-            "documents examined": f"{plan.docs_examined:,}",
-            "page, ms": f"{page_ms:,.0f}",
-            "total, ms": f"{total_ms:,.0f}",
-            "total": f"{total:,}",
-        }
+        claims, _, facts = _page_and_total(store, Question(tin, start, end))
+        examined = {"keys examined": f"{plan.keys_examined:,}", "documents examined": f"{plan.docs_examined:,}"}
+        return claims, examined | facts
 
-    pages: list[tuple] = []
-    columns = {"three fields": asked()}
+    before, three_fields = asked()
     with covering_index(store):
-        columns["with serviceEndDate"] = asked()
-    frame = pd.DataFrame(columns)
-    frame.loc["same claims on the page"] = str(pages[0] == pages[1])
+        after, covering = asked()
+    frame = DataFrame({"three fields": three_fields, "with serviceEndDate": covering})
+    frame.loc["same claims on the page"] = str(before == after)
     return frame
 
 
-def plans_frame(*plans: QueryPlan):
+def plans_frame(*plans: QueryPlan) -> DataFrame:
     """Return explained queries side by side, as a pandas DataFrame with a column a query.
 
     Args:
         plans: what `explain_claims` or `explain_count` returned.
     """
-    # Without the stages in words, which a table of this width would cut off.
-    columns = [
-        {**{key: value for key, value in plan.facts().items() if key not in ("Plan", "Query")},
-         "Stages": " < ".join(plan.stages)}
-        for plan in plans
-    ]  # fmt: skip
-    for column, plan in zip(columns, plans, strict=True):
-        column["Stages"] = " < ".join(plan.stages)  # the names alone: the words beside them are cut off in a table
-    return pd.DataFrame(columns, index=[plan.part or f"{plan.plan} plan" for plan in plans]).T
+    # The names of the stages alone: the words beside them would be cut off in a table of this width.
+    columns = [plan.facts() | {"Stages": " < ".join(plan.stages)} for plan in plans]
+    frame = DataFrame(columns, index=[plan.part or f"{plan.plan} plan" for plan in plans]).T
+    return frame.drop(index=["Plan", "Query"], errors="ignore")
+
+
+def _page_and_total(
+    store: ClaimStore, question: Question, *, plan: str = BOUNDED
+) -> tuple[Sequence[dict[str, Any]], int, dict[str, str]]:
+    """Return the claims of the first page, the total, and total and times as text, label to value."""
+    page, page_ms = timed(lambda: find_claims(store, *question, with_total=False, plan=plan))
+    total, total_ms = timed(lambda: count_claims(store, *question, plan=plan))
+    facts = {"page, ms": f"{page_ms:,.0f}", "total, ms": f"{total_ms:,.0f}", "total": f"{total:,}"}
+    return page.documents, total, facts
 
 
 def _take_turns(*ways: Callable[[], Any]) -> list[tuple[Any, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,9 @@ import ipywidgets as widgets
 from ..claims.roster import list_providers
 from ..errors import PbmError
 from ..vocabulary import PLANS
-from .explorer_view import Choice, Shown, figures_html, headline_html, is_quick, page_html, queries_html
+from .explorer_moments import Choice, Shown
+from .explorer_steps import ExplorerSteps
+from .explorer_view import figures_html, headline_html, page_html, queries_html
 
 _PAGE_SIZES = (10, 25, 50, 100, 250, 500, 1_000)
 
@@ -20,65 +23,53 @@ class ExplorerPanel:
     """Controls, and below them the page.
 
     A step runs in a thread of its own, since the kernel hears no click while a handler runs; widgets may be changed
-    from any thread. The explorer sees to it that an answer that comes too late is not shown.
+    from any thread. Whoever makes a panel sees to it that `refresh` is told of each moment.
 
-    Args:
-        explorer: whose steps the controls call, and which tells `refresh` what to show.
+    Attributes:
+        tier, provider, size, start, end, plan: what is chosen; their `value` says it.
+        all_dates, first, previous, next, explain: buttons.
+        head, figures, page, queries: what is shown, as HTML.
     """
 
-    def __init__(self, explorer: Any):
+    def __init__(self, explorer: ExplorerSteps):
         self._explorer = explorer
         self._config = explorer.store.config
-        self._syncing: int | None = None
+        self._refreshing: int | None = None
         self._choice: Choice | None = None
-        self._tier = _dropdown("Tier", [tier.name for tier in self._config.data_generation.tiers], "11em")
-        self._provider = _dropdown("Provider", [], "30em")
-        self._start, self._end = _date("From"), _date("to")
-        self._all_dates = widgets.Button(description="All dates", layout=widgets.Layout(width="7em"))
-        self._size = _dropdown("Page size", [], "11em")
-        self._plan = widgets.ToggleButtons(
+        self.tier = _dropdown("Tier", [tier.name for tier in self._config.data_generation.tiers], "11em")
+        self.provider = _dropdown("Provider", [], "30em")
+        self.size = _dropdown("Page size", [], "11em")
+        self.start, self.end = _date("From"), _date("to")
+        self.all_dates = _button("All dates", "7em")
+        self.plan = widgets.ToggleButtons(
             options=[(f"{plan} plan", plan) for plan in PLANS],
             tooltips=["with the bound on how long a claim lasts", "the date range alone"],
             style={"button_width": "9em"}, layout=widgets.Layout(margin="2px 2px 2px 1.5em"),
         )  # fmt: skip
-        self._first, self._previous, self._next = (
-            widgets.Button(description=text, layout=widgets.Layout(width="8em"))
-            for text in ("First page", "Previous", "Next")
-        )
-        self._explain = widgets.Button(
-            description="Ask what it examined", tooltip="runs the page's query once more, on the server",
-            layout=widgets.Layout(width="14em"),
-        )  # fmt: skip
+        self.first, self.previous, self.next = (_button(text, "8em") for text in ("First page", "Previous", "Next"))
+        self.explain = _button("Ask what it examined", "14em")
+        self.explain.tooltip = "runs the page's query once more, on the server"
         wide = widgets.Layout(width="auto", min_width="0")  # 100% would leave out a widget's own margins
-        self._head, self._figures, self._page, self._queries = (widgets.HTML(layout=wide) for _ in range(4))
-        self._connect()
-        self.refresh(explorer.shown)
+        self.head, self.figures, self.page, self.queries = (widgets.HTML(layout=wide) for _ in range(4))
         row = widgets.Layout(flex_flow="row wrap", align_items="center")
         self._box = widgets.VBox(
             [
-                widgets.Box([self._tier, self._provider, self._size], layout=row),
-                widgets.Box([self._start, self._end, self._all_dates, self._plan], layout=row),
-                widgets.Box([self._first, self._previous, self._next, self._explain], layout=row),
-                self._head, self._figures, self._page, self._queries,
+                widgets.Box([self.tier, self.provider, self.size], layout=row),
+                widgets.Box([self.start, self.end, self.all_dates, self.plan], layout=row),
+                widgets.Box([self.first, self.previous, self.next, self.explain], layout=row),
+                self.head, self.figures, self.page, self.queries,
             ],
             layout=widgets.Layout(width="100%", overflow="hidden"),
         )  # fmt: skip
+        self._connect()
 
     def view(self) -> dict[str, Any]:
         """Return what shows the panel in a notebook."""
         kind = "application/vnd.jupyter.widget-view+json"
         return {kind: self._box._repr_mimebundle_()[kind]}
 
-    def run(self, step: Callable[..., Any], **arguments: Any) -> threading.Thread:
-        """Start a step in a thread of its own, and what follows its page.
-
-        Args:
-            step: a method of the explorer.
-            arguments: its arguments.
-
-        Returns:
-            The thread.
-        """
+    def run(self, step: Callable[..., object], **arguments: Any) -> threading.Thread:
+        """Start a step of the explorer in a thread of its own, and what follows its page."""
 
         def work() -> None:
             try:
@@ -92,75 +83,73 @@ class ExplorerPanel:
         return thread
 
     def refresh(self, shown: Shown) -> None:
-        """Show a moment of the explorer; called under its lock, from any thread.
-
-        Args:
-            shown: the moment.
-        """
-        self._syncing = threading.get_ident()  # what changes in this thread now is not the reader's doing
+        """Show a moment of the explorer; called for one at a time, from any thread."""
+        self._refreshing = threading.get_ident()  # what changes in this thread now is not the reader's doing
         try:
             self._set_controls(shown)
             store = self._explorer.store
-            self._head.value = headline_html(store, shown)
-            self._figures.value = figures_html(shown)
-            self._page.value = "" if shown.page is None else page_html(shown.page)
-            self._queries.value = queries_html(store, shown)
+            self.head.value = headline_html(store, shown)
+            self.figures.value = figures_html(shown)
+            self.page.value = "" if shown.page is None else page_html(shown.page)
+            self.queries.value = queries_html(store, shown)
         finally:
-            self._syncing = None
+            self._refreshing = None
 
     def _set_controls(self, shown: Shown) -> None:
         choice, page = shown.choice, shown.page
-        self._previous.disabled = shown.reading or page is None or page.prev_cursor is None
-        self._next.disabled = shown.reading or page is None or page.next_cursor is None
-        asked = page is None or shown.reading or shown.examined is not None or is_quick(shown)
-        self._explain.layout.display = "none" if asked else None
-        self._explain.disabled = shown.explaining
+        self.previous.disabled = shown.reading or page is None or page.prev_cursor is None
+        self.next.disabled = shown.reading or page is None or page.next_cursor is None
+        asked = page is None or shown.reading or shown.examined is not None or shown.is_quick
+        self.explain.layout.display = "none" if asked else None
+        self.explain.disabled = shown.explaining
         if choice == self._choice:
             return  # what the reader has just set is on its way; an answer to what was set before may not undo it
         self._choice = choice
+        tin, start, end = choice.question
         tiers = {provider.tin: provider.tier for provider in list_providers(self._config)}
-        tier = tiers.get(choice.tin)
-        if tier is not None:
-            self._tier.value = tier
-            _set_options(self._provider, [(f"{p.name} · {p.tin}", p.tin) for p in list_providers(self._config, tier)])
-        else:
-            _set_options(self._provider, [(choice.tin, choice.tin)])
-        self._provider.value = choice.tin
-        self._start.value, self._end.value = choice.dates
-        sizes = {*_PAGE_SIZES, self._config.query.default_page_size, choice.page_size}
+        providers = []
+        if tin in tiers:
+            self.tier.value = tiers[tin]
+            providers = [(f"{p.name} · {p.tin}", p.tin) for p in list_providers(self._config, tiers[tin])]
+        _set_options(self.provider, providers or [(tin, tin)])
+        self.provider.value, self.start.value, self.end.value = tin, start, end
         most = self._config.query.max_page_size
-        _set_options(self._size, [(f"{size:,}", size) for size in sorted(sizes) if size <= most])
-        self._size.value, self._plan.value = choice.page_size, choice.plan
+        sizes = {*_PAGE_SIZES, self._config.query.default_page_size, choice.page_size}
+        _set_options(self.size, [(f"{size:,}", size) for size in sorted(sizes) if size <= most])
+        self.size.value, self.plan.value = choice.page_size, choice.plan
 
     def _connect(self) -> None:
         explorer = self._explorer
-        steps = {
-            self._first: explorer.first, self._previous: explorer.previous, self._next: explorer.next,
-            self._explain: explorer.explain,
-        }  # fmt: skip
-        for button, step in steps.items():
+        for button, step in (
+            (self.first, explorer.first),
+            (self.previous, explorer.previous),
+            (self.next, explorer.next),
+            (self.explain, explorer.explain),
+        ):
             button.on_click(lambda _, step=step: self.run(step))
-        self._all_dates.on_click(lambda _: self._choose(start=None, end=None))
-        self._on_value(self._tier, lambda tier: self._choose(tin=list_providers(self._config, tier)[0].tin))
-        self._on_value(self._provider, lambda tin: self._choose(tin=tin))
-        self._on_value(self._start, lambda day: self._choose(start=day), is_date=True)
-        self._on_value(self._end, lambda day: self._choose(end=day), is_date=True)
-        self._on_value(self._size, lambda size: self._choose(page_size=size))
-        self._on_value(self._plan, lambda plan: self._choose(plan=plan))
+        self.all_dates.on_click(lambda _: self.run(explorer.choose, start=None, end=None))
+        self._on_value(self.tier, lambda tier: {"tin": list_providers(self._config, tier)[0].tin})
+        self._on_value(self.provider, lambda tin: {"tin": tin})
+        self._on_value(self.start, lambda day: {"start": day})
+        self._on_value(self.end, lambda day: {"end": day})
+        self._on_value(self.size, lambda size: {"page_size": size})
+        self._on_value(self.plan, lambda plan: {"plan": plan})
 
-    def _choose(self, **changes: Any) -> None:
-        self.run(self._explorer.choose, **changes)
-
-    def _on_value(self, control: widgets.Widget, then: Callable[[Any], None], *, is_date: bool = False) -> None:
-        def changed(change: Any) -> None:
-            if self._syncing == threading.get_ident():
+    def _on_value(self, control: widgets.Widget, chosen: Callable[[Any], dict[str, Any]]) -> None:
+        def changed(change: dict[str, Any]) -> None:
+            value = change["new"]
+            if self._refreshing == threading.get_ident():
                 return
             # A date picker reports a year while it is typed: 0002, 0020, 0202.
-            if is_date and change.new is not None and change.new.year < 1_000:
+            if isinstance(value, dt.date) and value.year < 1_000:
                 return
-            then(change.new)
+            self.run(self._explorer.choose, **chosen(value))
 
         control.observe(changed, "value")
+
+
+def _button(text: str, width: str) -> widgets.Button:
+    return widgets.Button(description=text, layout=widgets.Layout(width=width))
 
 
 def _dropdown(text: str, options: list, width: str) -> widgets.Dropdown:

@@ -2,82 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import html
 import textwrap
-from dataclasses import dataclass
 
 from ..claims.roster import list_providers
 from ..claims.table import claim_rows, claims_table, text_table
 from ..display import milliseconds
 from ..errors import InvalidQuery
-from ..query.explain import QueryPlan, count_mql, page_mql
+from ..query.explain import count_mql, page_mql
 from ..query.filters import make_query
 from ..query.page import ClaimPage
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, PLAIN
+from .explorer_moments import Choice, Shown
 
-
-@dataclass(frozen=True)
-class Choice:
-    """What a reader has chosen.
-
-    Attributes:
-        tin: the billing provider's TIN.
-        start: first service date, inclusive; None: no limit.
-        end: last service date, inclusive; None: no limit.
-        page_size: claims on a page.
-        plan: "bounded" or "plain".
-    """
-
-    tin: str
-    start: dt.date | None
-    end: dt.date | None
-    page_size: int
-    plan: str
-
-    @property
-    def dates(self) -> tuple[dt.date | None, dt.date | None]:
-        """Both ends of the range."""
-        return self.start, self.end
-
-    @property
-    def answer(self) -> tuple:
-        """What decides which claims match."""
-        return self.tin, self.start, self.end
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One moment of the explorer.
-
-    Attributes:
-        choice: what was chosen.
-        page: the page that is shown; None before one is read, or when there is none.
-        cursor: token that led to the page; None for the first.
-        before: claims before the page.
-        page_ms: time of the page in ms, as the client waited for it.
-        total: claims in the whole result; None until counted.
-        count_ms: time of the count in ms.
-        examined: what the server says that it examined for the page; None until asked.
-        error: what went wrong, in a sentence.
-        reading: whether a page is being read.
-        explaining: whether the server is being asked for its plan.
-    """
-
-    choice: Choice
-    page: ClaimPage | None = None
-    cursor: str | None = None
-    before: int = 0
-    page_ms: float | None = None
-    total: int | None = None
-    count_ms: float | None = None
-    examined: QueryPlan | None = None
-    error: str | None = None
-    reading: bool = False
-    explaining: bool = False
-
-
+_ROWS = 10  # of a page, in a shell
 _WAITING = "…"
 # JupyterLab's and VS Code's own colours, so that a dark theme stays dark; outside of both, the page's.
 _TEXT = "color:var(--jp-ui-font-color1,inherit)"
@@ -88,36 +27,27 @@ _LINE = "1px solid var(--jp-border-color2,#999)"
 
 
 def headline(store: ClaimStore, choice: Choice) -> str:
-    """Return provider, dates and plan in one line of text.
-
-    Args:
-        store: its config holds the provider's name.
-        choice: what was chosen.
-    """
-    names = (provider.name for provider in list_providers(store.config) if provider.tin == choice.tin)
-    start, end = choice.dates
+    """Return provider, dates and plan in one line of text."""
+    tin, start, end = choice.question
+    names = (provider.name for provider in list_providers(store.config) if provider.tin == tin)
     between = "all service dates"
     if start or end:
         between = f"service dates {start or 'from the first'} to {end or 'the last'}"
     plan = f"{choice.plan} plan"
     if choice.plan == BOUNDED and store.plan == PLAIN:
-        plan = "plain plan, as nothing on the server bounds how long a claim lasts"
+        plan = f"{PLAIN} plan, as nothing on the server bounds how long a claim lasts"
     elif not (start or end):
         plan += " (without dates the same query as the other)"
-    return f"{next(names, 'Provider')} · TIN {choice.tin} · {between} · {plan}"
+    return f"{next(names, 'Provider')} · TIN {tin} · {between} · {plan}"
 
 
 def figures(shown: Shown) -> dict[str, str]:
-    """Return the figures of a page, label to value.
-
-    Args:
-        shown: the moment.
-    """
+    """Return the figures of a page, label to value."""
     page, examined = shown.page, shown.examined
     claims = ""
     if page is not None:
         claims = f"{shown.before + 1:,} to {shown.before + len(page):,}" if len(page) else "none"
-    not_asked = _WAITING if shown.explaining or page is None or is_quick(shown) else "not asked"
+    not_asked = _WAITING if shown.explaining or page is None or shown.is_quick else "not asked"
     return {
         "claims on the page": claims if not shown.reading else _WAITING,
         "total": _WAITING if shown.total is None else f"{shown.total:,}",
@@ -128,21 +58,11 @@ def figures(shown: Shown) -> dict[str, str]:
     }
 
 
-def is_quick(shown: Shown) -> bool:
-    """Whether the page came so quickly that its query may be run again to see what it examines."""
-    return shown.page_ms is not None and shown.page_ms < 1_000
-
-
 def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
-    """Return the MQL of page and total, label to lines; nothing where the choice is no query.
-
-    Args:
-        store: names the collection.
-        shown: the moment.
-    """
+    """Return the MQL of page and total, label to lines; nothing where the choice is no query."""
     choice = shown.choice
     try:
-        query = make_query(store, choice.tin, *choice.dates, plan=choice.plan)
+        query = make_query(store, *choice.question, plan=choice.plan)
     except InvalidQuery:
         return {}
     page = page_mql(store, query, page_size=choice.page_size, cursor=shown.cursor)
@@ -150,11 +70,7 @@ def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
 
 
 def page_html(page: ClaimPage) -> str:
-    """Return a page as a table that scrolls within itself, so that it never pushes the rest out of sight.
-
-    Args:
-        page: the claims.
-    """
+    """Return a page as a table that scrolls within itself, so that it never pushes the rest out of sight."""
     if not len(page):
         return f"<p style='{_TEXT}'>No claim matches.</p>"
     box = f"{_AS_WIDE}max-height:24em;overflow:auto;border:{_LINE};{_TEXT}"
@@ -162,12 +78,7 @@ def page_html(page: ClaimPage) -> str:
 
 
 def static_html(store: ClaimStore, shown: Shown) -> str:
-    """Return the moment as one piece of HTML that needs nothing else.
-
-    Args:
-        store: names collection and provider.
-        shown: the moment.
-    """
+    """Return the moment as one piece of HTML that needs nothing else."""
     page = "" if shown.page is None else page_html(shown.page)
     return f"<div>{headline_html(store, shown)}{figures_html(shown)}{page}{queries_html(store, shown)}</div>"
 
@@ -198,31 +109,24 @@ def figures_html(shown: Shown) -> str:
 
 def queries_html(store: ClaimStore, shown: Shown) -> str:
     """Return the MQL of page and total."""
+    style = f"{_AS_WIDE}{_TEXT};white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font-size:12px;line-height:1.4"
     return "".join(
         f"<div style='{_FAINT};font-size:0.85em;margin-top:6px'>{label}</div>"
-        f"<pre style='{_AS_WIDE}{_TEXT};white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font-size:12px;"
-        f"line-height:1.4'>"
-        f"{html.escape(chr(10).join(lines))}</pre>"
+        f"<pre style='{style}'>{html.escape(chr(10).join(lines))}</pre>"
         for label, lines in queries(store, shown).items()
     )
 
 
-def static_text(store: ClaimStore, shown: Shown, most: int = 10) -> str:
-    """Return the moment as text for a shell.
-
-    Args:
-        store: names collection and provider.
-        shown: the moment.
-        most: claims to show.
-    """
+def static_text(store: ClaimStore, shown: Shown) -> str:
+    """Return the moment as text for a shell, with the first claims of its page."""
     lines = ["ClaimExplorer", f"  {headline(store, shown.choice)}"]
     if shown.error:
         lines.append(f"  Not answered. {shown.error}")
     if shown.page is not None:
         lines += [f"  {label:<20}{value}" for label, value in figures(shown).items()]
-        lines += [f"  {line}".rstrip() for line in text_table(claim_rows(shown.page[:most]))]
-        if len(shown.page) > most:
-            lines.append(f"  ... {len(shown.page) - most} more on this page")
+        lines += [f"  {line}".rstrip() for line in text_table(claim_rows(shown.page[:_ROWS]))]
+        if len(shown.page) > _ROWS:
+            lines.append(f"  ... {len(shown.page) - _ROWS} more on this page")
     for label, parts in queries(store, shown).items():
         for part in parts:
             lines += textwrap.wrap(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from pandas import DataFrame
 from pandas.io.formats.style import Styler
 
@@ -30,7 +29,7 @@ def table(frame: DataFrame) -> Styler:
     return style.set_table_styles(heads, overwrite=False)
 
 
-def tiers_frame(config: Config):
+def tiers_frame(config: Config) -> DataFrame:
     """Return the roster by tier as a pandas DataFrame: tier, providers, claims each, claims in all, an example.
 
     Args:
@@ -42,10 +41,10 @@ def tiers_frame(config: Config):
         rows.append(
             (tier.name, tier.providers, tier.claims_per_provider, tier.claims, f"{example.name}, {example.tin}")
         )
-    return pd.DataFrame(rows, columns=["tier", "providers", "claims each", "claims in all", "for example"])
+    return DataFrame(rows, columns=["tier", "providers", "claims each", "claims in all", "for example"])
 
 
-def indexes_frame(store: ClaimStore):
+def indexes_frame(store: ClaimStore) -> DataFrame:
     """Return the collection's indexes as the server has them, as a pandas DataFrame: name, key.
 
     Args:
@@ -54,27 +53,27 @@ def indexes_frame(store: ClaimStore):
     with translated_driver_errors():
         indexes = store.collection.index_information()
     rows = [(name, to_mql(dict(index["key"]))) for name, index in indexes.items()]
-    return pd.DataFrame(rows, columns=["index", "key"])
+    return DataFrame(rows, columns=["index", "key"])
 
 
-def footprint_frame(store: ClaimStore):
+def footprint_frame(store: ClaimStore) -> DataFrame:
     """Return what the claims take on the server, as a pandas DataFrame: what, size.
 
     Args:
         store: a loaded store.
     """
     sizes = measure_footprint(store)
-    rows = [
-        ("claims", f"{sizes.claims:,}"),
-        ("documents, as BSON", _megabytes(sizes.data_bytes)),
-        ("documents, on disk", _megabytes(sizes.storage_bytes)),
-        ("compression", f"{sizes.data_bytes / max(sizes.storage_bytes, 1):.1f} to 1"),
-        *((f"index {name}", _megabytes(size)) for name, size in sizes.index_bytes.items()),
-        ("indexes together", _megabytes(sizes.total_index_bytes)),
-    ]
+    facts = {
+        "claims": f"{sizes.claims:,}",
+        "documents, as BSON": _megabytes(sizes.data_bytes),
+        "documents, on disk": _megabytes(sizes.storage_bytes),
+        "compression": f"{sizes.data_bytes / max(sizes.storage_bytes, 1):.1f} to 1",
+        **{f"index {name}": _megabytes(size) for name, size in sizes.index_bytes.items()},
+        "indexes together": _megabytes(sizes.total_index_bytes),
+    }
     if store.server.cache_bytes:
-        rows.append(("the server's cache", f"{store.server.cache_bytes / 2**30:.2g} GB"))
-    return pd.DataFrame(rows, columns=["what", "size"])
+        facts["the server's cache"] = f"{store.server.cache_bytes / 2**30:.2g} GB"
+    return DataFrame(facts.items(), columns=["what", "size"])
 
 
 def _megabytes(size: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import PbmError
@@ -13,50 +14,42 @@ from ..store.index import PROVIDER_INDEX
 from ..store.store import ClaimStore
 
 
-class ClaimText:
-    """A claim as mongosh prints it, in a notebook and in a shell.
+@dataclass(frozen=True, repr=False)
+class Note:
+    """A short text about claims or their server.
 
-    Args:
-        claim: the document.
+    Attributes:
+        text: as a shell shows it.
+        html: as a notebook shows it.
     """
 
-    def __init__(self, claim: dict[str, Any]):
-        self._text = _indented(claim)
+    text: str
+    html: str
 
     def __repr__(self) -> str:
-        return self._text
+        return self.text
 
     def _repr_html_(self) -> str:
-        style = "line-height:1.35;font-family:var(--jp-code-font-family,monospace)"
-        return f"<pre style='{style}'>{html.escape(self._text)}</pre>"
+        return self.html
 
 
-def show_claim(claim: dict[str, Any]) -> ClaimText:
+def note(text: str, command: str | None = None) -> Note:
+    """Return sentences, and below them what one would type in mongosh."""
+    paragraph = f"<p>{html.escape(text)}</p>"
+    if command is None:
+        return Note(text, paragraph)
+    return Note(f"{text}\n\n    {command}", f"{paragraph}<pre>{html.escape(command)}</pre>")
+
+
+def show_claim(claim: dict[str, Any]) -> Note:
     """Return a claim in a form that reads well as a cell's output.
 
     Args:
         claim: a claim document.
     """
-    return ClaimText(claim)
-
-
-class Note:
-    """A short text about the server, as a paragraph in a notebook and as text in a shell.
-
-    Args:
-        text: the sentences.
-        command: what one would type in mongosh, or None.
-    """
-
-    def __init__(self, text: str, command: str | None = None):
-        self._text, self._command = text, command
-
-    def __repr__(self) -> str:
-        return self._text if self._command is None else f"{self._text}\n\n    {self._command}"
-
-    def _repr_html_(self) -> str:
-        command = "" if self._command is None else f"<pre>{html.escape(self._command)}</pre>"
-        return f"<p>{html.escape(self._text)}</p>{command}"
+    text = _indented(claim)
+    style = "line-height:1.35;font-family:var(--jp-code-font-family,monospace)"
+    return Note(text, f"<pre style='{style}'>{html.escape(text)}</pre>")
 
 
 def topology_note(store: ClaimStore) -> Note:
@@ -69,17 +62,17 @@ def topology_note(store: ClaimStore) -> Note:
         The note.
     """
     if store.server.topology == "sharded cluster":
-        return Note(
+        return note(
             "A sharded cluster. With the compound index as shard key, equality on the TIN sends a query to the shards "
             "that hold this provider alone, and the later fields let a large provider split over several of them.",
             f'sh.shardCollection("{store.collection.full_name}", {to_mql(PROVIDER_INDEX)})',
         )
     if store.server.topology == "replica set":
-        return Note(
+        return note(
             "A replica set. When its primary steps down, a page is asked for again by itself, and the load goes on "
             "once a new primary is elected."
         )
-    return Note(
+    return note(
         "One server by itself: right for a demo on this machine. In production it would be a replica set, as every "
         "Atlas cluster is."
     )
@@ -97,9 +90,9 @@ def rule_note(store: ClaimStore) -> Note:
     with translated_driver_errors():
         validator = store.collection.options().get("validator", {})
     if "$expr" not in validator:
-        return Note("The collection has no rule for the dates of a claim. Run setup_collection(store).")
+        return note("The collection has no rule for the dates of a claim. Run setup_collection(store).")
     rule = to_mql(validator["$expr"])
-    return Note(f"The server refuses a claim unless (a day has {24 * 60 * 60 * 1000:,} ms):", rule)
+    return note(f"The server refuses a claim unless (a day has {24 * 60 * 60 * 1000:,} ms):", rule)
 
 
 def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
@@ -119,7 +112,7 @@ def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
     try:
         call(*arguments, **options)
     except PbmError as error:
-        return Note(f"{type(error).__name__}: {error}")
+        return note(f"{type(error).__name__}: {error}")
     raise AssertionError(f"{call.__name__} was not refused")
 
 

@@ -4,8 +4,16 @@ import datetime as dt
 
 import pytest
 
-import pbm_lib.present.compare as compare
-from pbm_lib import InvalidQuery, explain_claims, explain_count, list_providers
+from pbm_lib import (
+    InvalidQuery,
+    compare_paging,
+    compare_plans,
+    explain_claims,
+    explain_count,
+    list_providers,
+    plans_frame,
+)
+from pbm_lib.query.jump import cursor_after
 
 
 @pytest.fixture(scope="module")
@@ -14,26 +22,28 @@ def tin(loaded_store):
 
 
 def test_both_ways_of_paging_return_the_same_claims(loaded_store, tin):
-    frame = compare.compare_paging(loaded_store, tin)
+    frame = compare_paging(loaded_store, tin)
     assert list(frame["depth"]) == [0, 30, 300, 1_500, 2_700]
     assert frame["same claims"].all()
     assert (frame[["skip/limit ms", "keyset ms"]] > 0).all(axis=None)
 
 
 def test_a_way_that_returns_other_claims_is_shown_as_such(loaded_store, tin, monkeypatch):
-    right = compare.cursor_after
-    monkeypatch.setattr(compare, "cursor_after", lambda store, tin, depth: right(store, tin, depth + 1))
-    assert not compare.compare_paging(loaded_store, tin, [100])["same claims"].any()
+    def one_too_deep(store, tin, depth):
+        return cursor_after(store, tin, depth + 1)
+
+    monkeypatch.setattr("pbm_lib.present.compare.cursor_after", one_too_deep)
+    assert not compare_paging(loaded_store, tin, [100])["same claims"].any()
 
 
 @pytest.mark.parametrize("depths", [[-1], [3_000], [1.5], [True]], ids=str)
 def test_depths_beyond_the_claims_are_refused(loaded_store, tin, depths):
     with pytest.raises(InvalidQuery, match="0 to 2,999"):
-        compare.compare_paging(loaded_store, tin, depths)
+        compare_paging(loaded_store, tin, depths)
 
 
 def test_both_plans_give_one_answer(loaded_store, tin):
-    frame = compare.compare_plans(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
+    frame = compare_plans(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
     assert list(frame.columns) == ["plain plan", "bounded plan"]
     assert set(frame.loc["same claims, same total"]) == {"True"}
     assert frame.loc["total", "plain plan"] == frame.loc["total", "bounded plan"]
@@ -41,7 +51,7 @@ def test_both_plans_give_one_answer(loaded_store, tin):
 
 def test_explained_queries_stand_side_by_side(loaded_store, tin):
     plan = explain_claims(loaded_store, tin)
-    frame = compare.plans_frame(plan, *explain_count(loaded_store, tin, dt.date(2024, 3, 1)))
+    frame = plans_frame(plan, *explain_count(loaded_store, tin, dt.date(2024, 3, 1)))
     assert list(frame.columns) == ["bounded plan", "begin in the range", "begin before it"]
     assert list(frame.loc["Stages"])[1] == "COUNT < COUNT_SCAN"
     assert list(frame.loc["Documents examined"])[:2] == ["100", "0"]

@@ -3,16 +3,18 @@
 import datetime as dt
 import re
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
-from pymongo.monitoring import CommandListener
+from cell_output import cell_output
+from oracle import Wire, listened_to
 from servers import Mongod, free_port, running, wait_for
 
 from pbm_lib import (
     ClaimExplorer,
-    ClaimStore,
     InvalidQuery,
     ServerUnavailable,
     connect,
@@ -25,8 +27,7 @@ from pbm_lib import (
     sample_claim,
     setup_collection,
 )
-from pbm_lib.present import explorer_panel
-from pbm_lib.store.connection import open_client
+from pbm_lib.vocabulary import BOUNDED, PLAIN, PLANS
 
 WINDOW = (dt.date(2025, 3, 1), dt.date(2025, 3, 31))
 
@@ -36,37 +37,27 @@ def explorer(loaded_store):
     return ClaimExplorer(loaded_store)
 
 
-@pytest.fixture
-def commands_of(loaded_store):
-    """Call it with an explorer: within the block, names of the commands that its steps send."""
+class SlowPages(Wire):
+    """Holds each page back on its way to the server."""
 
-    @contextmanager
-    def listen(explorer):
-        listener = Sent()
-        with open_client(loaded_store.uri, event_listeners=[listener]) as client:
-            there = loaded_store.collection
-            collection = client[there.database.name].get_collection(there.name, codec_options=there.codec_options)
-            explorer.store = ClaimStore(collection, loaded_store.config, loaded_store.server, loaded_store.uri)
-            listener.names.clear()
-            yield listener.names
-            explorer.store = loaded_store
-
-    return listen
-
-
-class Sent(CommandListener):
-    def __init__(self):
-        self.names = []
+    def __init__(self, hold):
+        super().__init__()
+        self._hold = hold
 
     def started(self, event):
-        if event.command_name in ("find", "aggregate", "explain"):
-            self.names.append(event.command_name)
+        super().started(event)
+        if event.command_name == "find":
+            self._hold()
 
-    def succeeded(self, event):
-        pass
 
-    def failed(self, event):
-        pass
+@contextmanager
+def heard(explorer, wire):
+    """Within the block, a wire notes what the explorer's steps send."""
+    store = explorer.store
+    with listened_to(store, wire) as explorer.store:
+        wire.clear()
+        yield wire
+        explorer.store = store
 
 
 def ids(claims):
@@ -74,7 +65,7 @@ def ids(claims):
 
 
 def html_of(explorer):
-    return explorer._repr_mimebundle_()["text/html"]
+    return cell_output(explorer)["text/html"]
 
 
 class TestSteps:
@@ -84,7 +75,7 @@ class TestSteps:
         assert explorer.total == 3_000
 
     @pytest.mark.parametrize("dates", [(None, None), WINDOW], ids=["all dates", "a month"])
-    @pytest.mark.parametrize("plan", ["bounded", "plain"])
+    @pytest.mark.parametrize("plan", PLANS)
     def test_walking_forward_shows_every_claim_once_and_back_again(self, explorer, loaded_store, dates, plan):
         tin = list_providers(loaded_store.config, "300")[0].tin
         expected = ids(iter_claims(loaded_store, tin, *dates))
@@ -108,7 +99,7 @@ class TestSteps:
     def test_another_plan_stays_on_the_page_and_another_page_size_begins_anew(self, explorer):
         explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10).next()
         place, claims, total = explorer.shown.before, ids(explorer.page), explorer.total
-        explorer.choose(plan="plain")
+        explorer.choose(plan=PLAIN)
         assert (explorer.shown.before, ids(explorer.page), explorer.total) == (place, claims, total)
         assert explorer.choose(page_size=20).shown.before == 0
 
@@ -144,13 +135,13 @@ class TestSteps:
         assert "2025-03-01, is before the first, 2025-03-31" in explorer.error
         assert "Not answered." in html_of(explorer)
         assert explorer.choose(start=WINDOW[0]).error is None
-        assert explorer.total == count_claims(explorer.store, explorer.shown.choice.tin, WINDOW[0], WINDOW[0])
+        assert explorer.total == count_claims(explorer.store, explorer.shown.choice.question.tin, WINDOW[0], WINDOW[0])
 
 
 class TestWhatItCosts:
     def test_keys_and_documents_are_what_explain_says(self, explorer, loaded_store):
         explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10)
-        plan = explain_claims(loaded_store, explorer.shown.choice.tin, *WINDOW, page_size=10)
+        plan = explain_claims(loaded_store, explorer.shown.choice.question.tin, *WINDOW, page_size=10)
         assert replace(explorer.explain(), server_ms=0) == replace(plan, server_ms=0)
         assert f">{plan.docs_examined:,}</div>" in html_of(explorer)
 
@@ -158,42 +149,41 @@ class TestWhatItCosts:
         explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10).next()
         shown = re.sub(r"\s+", " ", repr(explorer))
         assert explorer.explain().mql in shown
-        for part in explain_count(loaded_store, explorer.shown.choice.tin, *WINDOW):
+        for part in explain_count(loaded_store, explorer.shown.choice.question.tin, *WINDOW):
             assert part.mql in shown
 
-    def test_a_question_is_counted_once_however_many_pages_are_turned(self, explorer, commands_of):
-        with commands_of(explorer) as sent:
+    def test_a_question_is_counted_once_however_many_pages_are_turned(self, explorer):
+        with heard(explorer, Wire()) as wire:
             explorer.choose(page_size=10)
             for _ in range(3):
                 repr(explorer.next())
-        assert sent.count("aggregate") == 1
+        assert wire.names.count("aggregate") == 1
 
-    def test_a_slow_page_is_not_run_again_unasked(self, explorer, commands_of):
-        explorer.choose(page_size=10, plan="plain")
-        explorer._shown = replace(explorer.shown, page_ms=7_500.0)
-        with commands_of(explorer) as sent:
+    def test_a_slow_page_is_not_run_again_unasked(self, explorer):
+        with heard(explorer, SlowPages(lambda: time.sleep(1.1))) as wire:
+            explorer.choose(page_size=10, plan=PLAIN)
             shown = repr(explorer)
-        assert "explain" not in sent
+        assert "explain" not in wire.names
         assert re.search(r"documents examined +not asked", shown)
         assert explorer.explain().docs_examined == 10
         assert re.search(r"documents examined +10", repr(explorer))
 
-    def test_many_readers_of_a_total_share_one_count(self, explorer, commands_of):
+    def test_many_readers_of_a_total_share_one_count(self, explorer):
         explorer.choose(page_size=10)
         totals: list[int] = []
-        with commands_of(explorer) as sent:
+        with heard(explorer, Wire()) as wire:
             readers = [threading.Thread(target=lambda: totals.append(explorer.total)) for _ in range(8)]
             for reader in readers:
                 reader.start()
             for reader in readers:
                 reader.join()
         assert totals == [3_000] * 8
-        assert sent.count("aggregate") == 1
+        assert wire.names.count("aggregate") == 1
 
 
 class TestWhatItShows:
     def test_headless_it_is_a_table_and_no_widget(self, explorer):
-        bundle = explorer._repr_mimebundle_()
+        bundle = cell_output(explorer)
         assert set(bundle) == {"text/plain", "text/html"}
         assert bundle["text/html"].count("<tr>") == 1 + len(explorer.page)
         assert ">3,000</div>" in bundle["text/html"]
@@ -262,11 +252,12 @@ class TestPanel:
 
     @pytest.fixture
     def panel(self, explorer, monkeypatch):
-        monkeypatch.setattr("pbm_lib.present.explorer._is_watched", lambda: True)
-        bundle = explorer._repr_mimebundle_()
+        front_end = SimpleNamespace(get_parent=lambda: {"metadata": {"cellId": "explorer"}})
+        monkeypatch.setattr("pbm_lib.present.explorer.get_ipython", lambda: front_end)
+        bundle = cell_output(explorer)
         assert "application/vnd.jupyter.widget-view+json" in bundle
         assert "<table" in bundle["text/html"]
-        return explorer._panel
+        return explorer.panel
 
     def settled(self, explorer):
         def followed() -> bool:
@@ -278,76 +269,74 @@ class TestPanel:
 
     def test_the_buttons_turn_the_pages(self, explorer, panel):
         first = ids(explorer.page)
-        assert panel._previous.disabled
-        panel._next.click()
+        assert panel.previous.disabled
+        panel.next.click()
         wait_for(lambda: explorer.shown.before == 100, 10, "the second page")
-        assert not panel._previous.disabled
-        panel._previous.click()
+        assert not panel.previous.disabled
+        panel.previous.click()
         wait_for(lambda: explorer.shown.before == 0 and not explorer.shown.reading, 10, "the first page")
         assert ids(explorer.page) == first
-        assert "1 to 100" in panel._figures.value
+        assert "1 to 100" in panel.figures.value
 
     def test_a_tier_leads_to_its_first_provider_and_fills_the_list(self, explorer, panel):
         providers = list_providers(explorer.store.config, "300")
-        panel._tier.value = "300"
-        wait_for(lambda: panel._provider.value == providers[0].tin, 10, "the provider")
-        assert len(panel._provider.options) == 8
-        panel._provider.value = providers[3].tin
-        wait_for(lambda: providers[3].name in panel._head.value, 10, "the headline")
+        panel.tier.value = "300"
+        wait_for(lambda: panel.provider.value == providers[0].tin, 10, "the provider")
+        assert len(panel.provider.options) == 8
+        panel.provider.value = providers[3].tin
+        wait_for(lambda: providers[3].name in panel.head.value, 10, "the headline")
         assert self.settled(explorer).total == 300
 
     def test_dates_out_of_order_are_said_in_the_panel(self, explorer, panel):
-        panel._start.value = WINDOW[1]
-        panel._end.value = WINDOW[0]
-        wait_for(lambda: "is before the first" in panel._head.value, 10, "the sentence")
-        assert panel._page.value == ""
-        assert panel._next.disabled
-        panel._all_dates.click()
-        wait_for(lambda: panel._end.value is None and panel._page.value, 10, "all dates")
-        assert "Not answered" not in panel._head.value
+        panel.start.value = WINDOW[1]
+        panel.end.value = WINDOW[0]
+        wait_for(lambda: "is before the first" in panel.head.value, 10, "the sentence")
+        assert panel.page.value == ""
+        assert panel.next.disabled
+        panel.all_dates.click()
+        wait_for(lambda: panel.end.value is None and panel.page.value, 10, "all dates")
+        assert "Not answered" not in panel.head.value
 
-    def test_a_year_that_is_being_typed_asks_nothing(self, explorer, panel, commands_of):
+    def test_a_year_that_is_being_typed_asks_nothing(self, explorer, panel):
         self.settled(explorer)
-        with commands_of(explorer) as sent:
-            panel._start.value = dt.date(202, 1, 1)
-            panel._start.value = dt.date(2025, 1, 1)
-            wait_for(lambda: explorer.shown.choice.start == dt.date(2025, 1, 1), 10, "the date")
+        with heard(explorer, Wire()) as wire:
+            panel.start.value = dt.date(202, 1, 1)
+            panel.start.value = dt.date(2025, 1, 1)
+            wait_for(lambda: explorer.shown.choice.question.start == dt.date(2025, 1, 1), 10, "the date")
             self.settled(explorer)
-        assert sent.count("find") == 1
+        assert wire.names.count("find") == 1
 
-    def test_a_step_in_code_moves_the_controls(self, explorer, panel, commands_of):
+    def test_a_step_in_code_moves_the_controls(self, explorer, panel):
         self.settled(explorer)
-        with commands_of(explorer) as sent:
-            explorer.choose(tin=list_providers(explorer.store.config, "60")[2].tin, page_size=30, plan="plain")
-        assert (panel._tier.value, panel._size.value, panel._plan.value) == ("60", 30, "plain")
-        assert sent == ["find"]
+        with heard(explorer, Wire()) as wire:
+            explorer.choose(tin=list_providers(explorer.store.config, "60")[2].tin, page_size=30, plan=PLAIN)
+        assert (panel.tier.value, panel.size.value, panel.plan.value) == ("60", 30, "plain")
+        assert wire.names == ["find"]
 
-    def test_an_answer_that_comes_too_late_is_not_shown(self, explorer, panel, monkeypatch):
+    def test_an_answer_that_comes_too_late_is_not_shown(self, explorer, panel):
         self.settled(explorer)
-        slow, asked = threading.Event(), []
+        released = threading.Event()
 
-        def find_slowly(store, tin, *arguments, **options):
-            asked.append(tin)
-            if options["plan"] == "plain":
-                assert slow.wait(10)
-            return find_claims(store, tin, *arguments, **options)
+        def hold_clicks():
+            if threading.current_thread() is not threading.main_thread():
+                released.wait(10)
 
-        monkeypatch.setattr("pbm_lib.present.explorer.find_claims", find_slowly)
-        panel._plan.value = "plain"
-        wait_for(lambda: explorer.shown.reading, 10, "the slow page")
-        late = next(thread for thread in threading.enumerate() if thread.name == "explorer choose")
-        other = list_providers(explorer.store.config, "60")[0].tin
-        explorer.choose(tin=other, plan="bounded")
-        slow.set()
-        late.join(10)
-        assert len(asked) == 2
-        assert explorer.shown.choice.tin == other
+        with heard(explorer, SlowPages(hold_clicks)) as wire:
+            panel.plan.value = PLAIN
+            wait_for(lambda: explorer.shown.reading, 10, "the slow page")
+            late = next(thread for thread in threading.enumerate() if thread.name == "explorer choose")
+            other = list_providers(explorer.store.config, "60")[0].tin
+            explorer.choose(tin=other, plan=BOUNDED)
+            released.set()
+            late.join(10)
+        assert wire.names.count("find") == 2
+        assert explorer.shown.choice.question.tin == other
         assert len(explorer.page) == 60
-        assert panel._provider.value == other
+        assert panel.provider.value == other
 
 
 def test_every_control_has_a_label(explorer):
-    panel = explorer_panel.ExplorerPanel(explorer)
-    controls = [panel._tier, panel._provider, panel._start, panel._end, panel._size, panel._next]
+    panel = explorer.panel
+    controls = [panel.tier, panel.provider, panel.start, panel.end, panel.size, panel.next]
     assert all(control.description for control in controls)
-    assert panel._plan._options_labels == ("bounded plan", "plain plan")
+    assert [label for label, _ in panel.plan.options] == ["bounded plan", "plain plan"]

@@ -1,6 +1,7 @@
 """What the notebooks show, and what they say when something is missing."""
 
 import pytest
+from cell_output import cell_output
 
 from pbm_lib import (
     InvalidQuery,
@@ -24,7 +25,7 @@ def test_a_claim_shows_as_indented_json():
     shown = repr(show_claim(sample_claim()))
     assert shown.splitlines()[0] == "{"
     assert 'overpaymentAmount: {amount: NumberDecimal("124.60"), currency: "USD"}' in shown
-    assert "&lt;b&gt;" in show_claim({"name": "<b>"})._repr_html_()
+    assert "&lt;b&gt;" in cell_output(show_claim({"name": "<b>"}))["text/html"]
 
 
 def test_the_roster_by_tier_adds_up(loaded_store):
@@ -46,7 +47,7 @@ def test_the_indexes_are_the_servers(store):
 def test_the_topology_is_explained(store, monkeypatch, topology, told):
     monkeypatch.setattr(store, "server", ServerInfo("8.0.0", topology, "remote", None, 1.0))
     assert told in repr(topology_note(store))
-    assert told in topology_note(store)._repr_html_()
+    assert told in cell_output(topology_note(store))["text/html"]
 
 
 def test_a_refusal_reads_as_a_sentence(store):
@@ -86,5 +87,5 @@ class TestWhatANotebookNeeds:
 def test_the_rule_is_the_servers(store, open_store):
     days = store.config.data_generation.max_claim_days
     assert f'NumberLong("{days * 86_400_000}")' in repr(rule_note(store))
-    assert "a day has 86,400,000 ms" in rule_note(store)._repr_html_()
+    assert "a day has 86,400,000 ms" in cell_output(rule_note(store))["text/html"]
     assert "Run setup_collection" in repr(rule_note(open_store()))

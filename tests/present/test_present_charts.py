@@ -1,6 +1,7 @@
 """The charts of notebooks 02 and 03: the title says what the figures say, and any report can be drawn."""
 
 import pytest
+from cell_output import cell_output
 
 from pbm_lib import LoadReport, compare_paging, list_providers, load_rate_chart, paging_chart
 
@@ -12,7 +13,7 @@ def loaded(inserted, progress):
 
 
 def title(figure):
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert cell_output(figure)["image/png"].startswith(b"\x89PNG")
     return " ".join(figure.get_suptitle().split())
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from pandas import DataFrame, Series
 
+from ..claims.document import BEGIN, END
 from ..claims.generate import claim_generator
 from ..config import Config
 from ..report.style import BLUE, GREY, figure_titled, plain_ticks, styled
@@ -17,7 +17,7 @@ from ..report.style import BLUE, GREY, figure_titled, plain_ticks, styled
 _PIECES = 1_000
 
 
-def claims_sample(config: Config, count: int = 20_000):
+def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
     """Generate claims from evenly spread stretches of the whole period, without a server.
 
     Args:
@@ -35,55 +35,52 @@ def claims_sample(config: Config, count: int = 20_000):
     for piece in range(pieces):
         start = (volume - length) * piece // max(1, pieces - 1)
         for claim in generator.documents(start, start + length):
-            begin, amounts = claim["serviceBeginDate"], claim["processedAmounts"]
-            patient = claim["patientInformation"]
+            begin, amounts, patient = claim[BEGIN], claim["processedAmounts"], claim["patientInformation"]
             rows.append(
-                (
-                    begin,
-                    (claim["serviceEndDate"] - begin).days,
-                    claim["identifiers"]["claimSystemCode"],
-                    float(amounts["overpaymentAmount"]["amount"].to_decimal()),
-                    float(amounts["recoupedAmount"]["amount"].to_decimal()),
-                    claim["recoveryMethod"],
-                    patient["memberId"],
-                    claim["billingProvider"]["providerTin"],
-                    (begin - patient["dateOfBirth"]).days / 365.25,
-                )
+                {
+                    "begin": begin,
+                    "days": (claim[END] - begin).days,
+                    "system": claim["identifiers"]["claimSystemCode"],
+                    "overpayment": float(amounts["overpaymentAmount"]["amount"].to_decimal()),
+                    "recouped": float(amounts["recoupedAmount"]["amount"].to_decimal()),
+                    "recovery": claim["recoveryMethod"],
+                    "member": patient["memberId"],
+                    "tin": claim["billingProvider"]["providerTin"],
+                    "age": (begin - patient["dateOfBirth"]).days / 365.25,
+                }
             )
-    columns = ["begin", "days", "system", "overpayment", "recouped", "recovery", "member", "tin", "age"]
-    return pd.DataFrame(rows, columns=columns)
+    return DataFrame(rows)
 
 
-def claims_summary(sample: DataFrame):
+def claims_summary(sample: DataFrame) -> DataFrame:
     """Return the distributions of a sample in numbers, as a pandas DataFrame: what, value.
 
     Args:
         sample: what `claims_sample` returned.
     """
     overpaid = sample[sample["overpayment"] > 0]
-    longer = sample[sample["days"] > 0]["days"]
     weekend = sample["begin"].dt.day_of_week >= 5
-    rows = [
-        ("claims in the sample", f"{len(sample):,}"),
-        ("begin and end on the same day", f"{(sample['days'] == 0).mean():.0%}"),
-        (
-            "days of the others, median and longest",
-            _of(longer, lambda days: f"{days.median():.0f} and {days.max():.0f}"),
+    facts = {
+        "claims in the sample": f"{len(sample):,}",
+        "begin and end on the same day": f"{(sample['days'] == 0).mean():.0%}",
+        "days of the others, median and longest": _of(
+            _above_zero(sample["days"]), lambda days: f"{days.median():.0f} and {days.max():.0f}"
         ),
-        ("begin on a weekend (2 of 7 days)", f"{weekend.mean():.0%}"),
-        ("have an overpayment", f"{len(overpaid) / len(sample):.0%}"),
-        (
-            "overpayment, median and mean",
-            _of(overpaid["overpayment"], lambda usd: f"{usd.median():,.0f} and {usd.mean():,.0f} USD"),
+        "begin on a weekend (2 of 7 days)": f"{weekend.mean():.0%}",
+        "have an overpayment": f"{len(overpaid) / len(sample):.0%}",
+        "overpayment, median and mean": _of(
+            overpaid["overpayment"], lambda usd: f"{usd.median():,.0f} and {usd.mean():,.0f} USD"
         ),
-        ("of these, something was recouped", _of(overpaid["recouped"], lambda usd: f"{(usd > 0).mean():.0%}")),
-        ("patient's age, median", f"{sample['age'].median():.0f} years"),
-    ]
-    rows += [
-        (f"claim system {code}", f"{share:.0%}")
-        for code, share in sample["system"].value_counts(normalize=True).items()
-    ]
-    return pd.DataFrame(rows, columns=["what", "value"])
+        "of these, something was recouped": _of(overpaid["recouped"], lambda usd: f"{(usd > 0).mean():.0%}"),
+        "patient's age, median": f"{sample['age'].median():.0f} years",
+    }
+    for code, share in sample["system"].value_counts(normalize=True).items():
+        facts[f"claim system {code}"] = f"{share:.0%}"
+    return DataFrame(facts.items(), columns=["what", "value"])
+
+
+def _above_zero(values: Series) -> Series:
+    return values[values > 0]
 
 
 def _of(values: Series, described: Callable[[Series], str]) -> str:
@@ -101,7 +98,6 @@ def claims_chart(sample: DataFrame) -> Figure:
         A figure.
     """
     same_day = (sample["days"] == 0).mean()
-    overpaid = sample.loc[sample["overpayment"] > 0, "overpayment"]
     title = f"{same_day:.0%} of the claims begin and end on the same day; the longest lasts {sample['days'].max()} days"
     figure = figure_titled(title, width=9.6, height=3.2)
     months, days, amounts = figure.subplots(1, 3)
@@ -113,9 +109,9 @@ def claims_chart(sample: DataFrame) -> Figure:
     dates = AutoDateLocator(minticks=3, maxticks=6)
     months.xaxis.set_major_locator(dates)
     months.xaxis.set_major_formatter(ConciseDateFormatter(dates, show_offset=False))
-    longer = sample.loc[sample["days"] > 0, "days"]
-    days.hist(longer, bins=np.arange(0.5, sample["days"].max() + 1.5), color=BLUE)
+    days.hist(_above_zero(sample["days"]), bins=np.arange(0.5, sample["days"].max() + 1.5), color=BLUE)
     days.set_title("Days, of those that last longer")
+    overpaid = _above_zero(sample["overpayment"])
     if len(overpaid):
         amounts.hist(overpaid, bins=np.geomspace(overpaid.min(), overpaid.max() + 0.01, 40), color=BLUE)
         middle = overpaid.median()
