@@ -92,10 +92,11 @@ class Moments:
         with self._lock:
             self._step += 1
             self._before_step = old = self.now
+            same = choice.question == old.choice.question
             self._show(
                 choice=choice, total=total, count_ms=count_ms, examined=None, error=None,
                 reading=True, explaining=False,
-                page=old.page if choice.question == old.choice.question else None,
+                page=old.page if same else None, cursor=old.cursor if same else None,
             )  # fmt: skip
             return self._step
 
@@ -103,7 +104,8 @@ class Moments:
         """Show the answer to a step, unless something else was asked for meanwhile."""
         with self._lock:
             if step == self._step:
-                self._show(**answer, reading=False)
+                # What was examined while this step was under way belongs to the page before.
+                self._show(**answer, examined=None, reading=False)
 
     def fail(self, step: int, error: str) -> None:
         """Show why a step has no answer. One still stands on the page before it; after another choice, on none."""

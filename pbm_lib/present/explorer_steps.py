@@ -210,6 +210,6 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _sentence(error: PbmError, question: Question) -> str:
     _, start, end = question
-    if isinstance(error, InvalidQuery) and start and end and end < start:
+    if type(error) is InvalidQuery and start and end:  # each by itself was accepted, so it is their order
         return f"The last service date, {end}, is before the first, {start}. Choose a later last date."
     return str(error)

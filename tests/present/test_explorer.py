@@ -137,6 +137,13 @@ class TestSteps:
         assert explorer.choose(start=WINDOW[0]).error is None
         assert explorer.total == count_claims(explorer.store, explorer.shown.choice.question.tin, WINDOW[0], WINDOW[0])
 
+    def test_a_date_and_a_datetime_out_of_order_are_a_sentence_too(self, explorer):
+        explorer.choose(start=WINDOW[1])
+        with pytest.raises(InvalidQuery):
+            explorer.choose(end=dt.datetime(2025, 3, 1, 12))
+        assert "2025-03-01 12:00:00, is before the first, 2025-03-31" in explorer.error
+        assert not explorer.shown.reading
+
 
 class TestWhatItCosts:
     def test_keys_and_documents_are_what_explain_says(self, explorer, loaded_store):
@@ -296,6 +303,46 @@ class TestPanel:
         panel.all_dates.click()
         wait_for(lambda: panel.end.value is None and panel.page.value, 10, "all dates")
         assert "Not answered" not in panel.head.value
+
+    @pytest.mark.parametrize(
+        ("control", "value"), [("start", WINDOW[0]), ("end", WINDOW[1]), ("tier", "60"), ("size", 50)]
+    )
+    def test_another_choice_on_a_later_page_begins_with_its_first(self, explorer, panel, control, value):
+        panel.next.click()
+        wait_for(lambda: explorer.shown.before == 100 and not explorer.shown.reading, 10, "the second page")
+        getattr(panel, control).value = value
+        wait_for(lambda: explorer.shown.before == 0, 10, "the first page")
+        assert self.settled(explorer).error is None
+        choice = explorer.shown.choice
+        first = find_claims(explorer.store, *choice.question, page_size=choice.page_size, with_total=False)
+        assert ids(explorer.page) == ids(first)
+
+    def test_what_one_page_examined_is_not_said_of_the_next(self, explorer):
+        explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10)
+        asked, answered = threading.Event(), threading.Event()
+
+        class PlanDuringPage(Wire):
+            def succeeded(self, event):
+                super().succeeded(event)
+                if event.command_name == "explain":
+                    asked.set()
+                    answered.wait(10)
+
+            def started(self, event):
+                super().started(event)
+                if event.command_name == "find":
+                    answered.set()  # the plan of the page before arrives while this one is being read
+                    explaining.join(10)
+
+        with heard(explorer, PlanDuringPage()):
+            explaining = threading.Thread(target=explorer.explain)
+            explaining.start()
+            assert asked.wait(10)
+            explorer.next()
+            second = explain_claims(
+                explorer.store, *explorer.shown.choice.question, page_size=10, cursor=explorer.shown.cursor
+            )
+            assert explorer.explain().mql == second.mql
 
     def test_a_year_that_is_being_typed_asks_nothing(self, explorer, panel):
         self.settled(explorer)
