@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, PlainValidator, model_validator
 from pydantic.dataclasses import dataclass
 
+from .vocabulary import TARGETS
+
 _CLOSED = ConfigDict(extra="forbid")
 
 # Strict: YAML has types of its own, so "1", true and 1 are three different things.
@@ -24,9 +26,6 @@ def _auto_or_count(value: Any) -> Any:
         return value
     raise ValueError(f"data_generation.workers: {shown(value)} is not accepted; accepted: auto, or 1 to 32")
 
-
-TARGETS = ("first_page_p95_ms", "next_page_p95_ms", "deep_page_p95_ms", "count_p95_ms")
-"""Figures of a performance run that may have a target in ms, tier by tier."""
 
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
 ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]

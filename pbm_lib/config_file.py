@@ -11,10 +11,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from .config import (
-    Config,
-    shown,
-)
+from .config import Config, shown
 from .errors import ConfigError
 
 CONFIG_VARIABLE = "PBM_LIB_CONFIG"
@@ -158,8 +155,12 @@ def _refuse(name: str, where: str) -> None:
     )
 
 
+def _keys(section: type) -> list[str]:
+    return [field.name for field in fields(section) if field.name != "path"]
+
+
 def _names(section: type) -> str:
-    return ", ".join(field.name for field in fields(section) if field.name != "path")
+    return ", ".join(_keys(section))
 
 
 def _explain(error: ValidationError) -> str:
@@ -170,7 +171,7 @@ def _explain(error: ValidationError) -> str:
     sentences = []
     for problem in unknown:
         *section, key = problem["loc"]
-        accepted = [field.name for field in fields(_section_at(tuple(section))) if field.name != "path"]
+        accepted = _keys(_section_at(tuple(section)))
         close = difflib.get_close_matches(str(key), accepted, n=1)
         meant.update((*section, name) for name in close)
         hint = f" Did you mean {close[0]}?" if close else ""
