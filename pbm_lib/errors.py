@@ -93,4 +93,9 @@ def _forms(secret: str) -> set[str]:
 def check_kind(name: str, value: object, kind: type, accepted: str, error: type[PbmError] = InvalidQuery) -> None:
     """Refuse an argument of another class, which would else end in an AttributeError; `accepted` is in words."""
     if not isinstance(value, kind):
-        raise error(f"{name}: {type(value).__name__} is not accepted; accepted: {accepted}.")
+        raise not_accepted(name, type(value).__name__, accepted, error)
+
+
+def not_accepted(name: str, shown: str, accepted: str, error: type[PbmError] = InvalidQuery) -> PbmError:
+    """Return the error of an argument: its name, its value as a message shows it, and what to pass instead."""
+    return error(f"{name}: {shown} is not accepted; accepted: {accepted}.")

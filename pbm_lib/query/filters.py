@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..claims.document import BEGIN, END, TIN
-from ..errors import InvalidQuery, check_kind
+from ..errors import InvalidQuery, check_kind, not_accepted
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, PLAIN, PLANS
 from .keyset import Boundary, beyond
@@ -18,6 +18,7 @@ _MS = dt.timedelta(milliseconds=1)
 _TIN = re.compile(r"[0-9]{9}")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
+_shown = _SHORT.repr
 
 
 class Question(NamedTuple):
@@ -102,9 +103,9 @@ def make_query(
     """Check the arguments of a query; `names` is what the caller calls start and end."""
     check_kind("store", store, ClaimStore, "what connect(config) returned")
     if type(tin) is not str or not _TIN.fullmatch(tin):
-        raise InvalidQuery(f"tin: {_shown(tin)} is not accepted; accepted: text of nine digits, such as '411234567'.")
+        raise not_accepted("tin", _shown(tin), "text of nine digits, such as '411234567'")
     if type(plan) is not str or plan not in PLANS:
-        raise InvalidQuery(f"plan: {_shown(plan)} is not accepted; accepted: {', '.join(PLANS)}.")
+        raise not_accepted("plan", _shown(plan), ", ".join(PLANS))
     first = _instant(names[0], start, is_end=False)
     last = _instant(names[1], end, is_end=True)
     if first is not None and last is not None and last < first:
@@ -121,9 +122,7 @@ def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
     if page_size is None:
         return store.config.query.default_page_size
     if type(page_size) is not int or not 1 <= page_size <= most:
-        raise InvalidQuery(
-            f"page_size: {_shown(page_size)} is not accepted; accepted: a whole number from 1 to {most:,}."
-        )
+        raise not_accepted("page_size", _shown(page_size), f"a whole number from 1 to {most:,}")
     return page_size
 
 
@@ -132,10 +131,8 @@ def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
     if value is None:
         return None
     if not isinstance(value, dt.date) or value != value:  # NaT is a datetime that does not equal itself
-        raise InvalidQuery(
-            f"{name}: {_shown(value)} is not accepted; accepted: a date such as datetime.date(2025, 1, 31), "
-            "a datetime (naive means UTC), or None."
-        )
+        accepted = "a date such as datetime.date(2025, 1, 31), a datetime (naive means UTC), or None"
+        raise not_accepted(name, _shown(value), accepted)
     if not isinstance(value, dt.datetime):
         # An end that is a day means all of it.
         return dt.datetime.combine(value, dt.time(23, 59, 59, 999_000) if is_end else dt.time())
@@ -147,10 +144,4 @@ def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
         # A start between two milliseconds must not let in a claim of the earlier one.
         return whole + _MS if between and not is_end else whole
     except (OverflowError, ValueError, TypeError, NotImplementedError):
-        raise InvalidQuery(
-            f"{name}: {_shown(value)} is not accepted; accepted: a moment in the years 1 to 9999, in UTC."
-        ) from None
-
-
-def _shown(value: Any) -> str:
-    return _SHORT.repr(value)
+        raise not_accepted(name, _shown(value), "a moment in the years 1 to 9999, in UTC") from None
