@@ -61,19 +61,14 @@ def start_local_server(config: Config) -> LocalServer:
 
 def running_server(config: Config) -> LocalServer | None:
     """Return the server of this config's data folder; None if it does not run."""
-    try:
-        server = _read_state(config)
-    except (OSError, ValueError, TypeError):
-        return None
-    return server if _process_of(server) else None
+    server = _last_started(config)
+    return server if server and _process_of(server) else None
 
 
 def is_local_uri(config: Config, uri: str) -> bool:
     """Whether a connection string is that of this config's local server, as last started."""
-    try:
-        return _read_state(config).uri == uri
-    except (OSError, ValueError, TypeError):
-        return False
+    server = _last_started(config)
+    return server is not None and server.uri == uri
 
 
 def stop_local_server(config: Config) -> bool:
@@ -227,8 +222,12 @@ def _wait_until_ready(server: LocalServer, process: subprocess.Popen, folder: Pa
     raise ServerUnavailable(f"The local mongod did not get ready in {_START_SECONDS} seconds. {diagnose(folder)}")
 
 
-def _read_state(config: Config) -> LocalServer:
-    return LocalServer(**json.loads((config.data_dir / _STATE).read_text(encoding="utf-8")))
+def _last_started(config: Config) -> LocalServer | None:
+    """The server that was last started in this config's data folder, running or not; None if nothing tells."""
+    try:
+        return LocalServer(**json.loads((config.data_dir / _STATE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _process_of(server: LocalServer) -> psutil.Process | None:
