@@ -129,7 +129,8 @@ def _explain_syntax(error: yaml.YAMLError) -> str:
     return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
 
 
-_SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
+SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
+"""A key whose value may be a secret: no key of the settings is like that."""
 _SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
 
 
@@ -143,7 +144,7 @@ def _refuse_secrets(value: Any, name: str, key: str = "") -> None:
         for position, inner in enumerate(value):
             _refuse_secrets(inner, name, f"{key}[{position}]")
     elif (isinstance(value, str) and _SECRET_TEXT.search(value)) or (
-        value is not None and _SECRET_KEY.search(key.rsplit(".", 1)[-1])
+        value is not None and SECRET_KEY.search(key.rsplit(".", 1)[-1])
     ):
         _refuse(name, key or "it")
 
