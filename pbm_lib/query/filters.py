@@ -53,12 +53,7 @@ class ClaimQuery:
     def filter(self, boundary: Boundary | None = None) -> dict[str, Any]:
         """Return the MQL filter of what lies beyond a boundary; None: of the whole result."""
         overlap: dict[str, Any] = {TIN: self.tin}
-        begins = {}
-        if self._carry_in_start is not None:
-            begins["$gte"] = self._carry_in_start
-        if self.end is not None:
-            begins["$lte"] = self.end
-        if begins:
+        if begins := _between(self._carry_in_start, self.end):
             overlap[BEGIN] = begins
         if self.start is not None:
             overlap[END] = {"$gte": self.start}
@@ -75,20 +70,24 @@ class ClaimQuery:
             return [self.filter()]
         # The claims that begin in the range, counted from the index alone, and the few carry-ins: claims that begin up
         # to D days before it and reach into it.
-        begins = {"$gte": self.start} if self.end is None else {"$gte": self.start, "$lte": self.end}
         # A range that ends before the earliest carry-in cannot be: end >= start is checked when the query is made.
         carry_ins = {
             TIN: self.tin,
             BEGIN: {"$gte": self._carry_in_start, "$lt": self.start},
             END: {"$gte": self.start},
         }
-        return [{TIN: self.tin, BEGIN: begins}, carry_ins]
+        return [{TIN: self.tin, BEGIN: _between(self.start, self.end)}, carry_ins]
 
     @property
     def _carry_in_start(self) -> dt.datetime | None:
         if self.start is None or self.max_claim_days is None:
             return None
         return self.start - dt.timedelta(days=self.max_claim_days)
+
+
+def _between(first: dt.datetime | None, last: dt.datetime | None) -> dict[str, dt.datetime]:
+    limits = {"$gte": first, "$lte": last}
+    return {operator: limit for operator, limit in limits.items() if limit is not None}
 
 
 def make_query(
