@@ -17,7 +17,20 @@ from .errors import ConfigError
 CONFIG_VARIABLE = "PBM_LIB_CONFIG"
 """Environment variable that names the settings file for whoever names none; `python -m pbm_lib lab` sets it."""
 
+SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
+"""A key whose value may be a secret: no key of the settings is like that."""
+_SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
 _PROJECT = Path(__file__).resolve().parents[1]
+_MOST = 5  # problems told at once
+# Pydantic's names for a key that nobody knows, and its words in ours.
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+_WORDS = {
+    "Tuple should have": "a list of",
+    "a valid tuple": "a list",
+    "a valid dictionary": "a mapping, such as {name: value}",
+    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
+    "have at": "text of at",
+}
 
 
 def load_config(path: str | Path | None = None) -> Config:
@@ -129,11 +142,6 @@ def _explain_syntax(error: yaml.YAMLError) -> str:
     return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
 
 
-SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
-"""A key whose value may be a secret: no key of the settings is like that."""
-_SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
-
-
 def _refuse_secrets(value: Any, name: str, key: str = "") -> None:
     if isinstance(value, dict):
         for part, inner in value.items():
@@ -200,17 +208,6 @@ def _explain_value(problem: dict[str, Any]) -> str:
     for pydantics, ours in _WORDS.items():
         accepted = accepted.replace(pydantics, ours)
     return f"{key}: {value} is not accepted; accepted: {accepted}."
-
-
-_MOST = 5
-_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
-_WORDS = {
-    "Tuple should have": "a list of",
-    "a valid tuple": "a list",
-    "a valid dictionary": "a mapping, such as {name: value}",
-    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
-    "have at": "text of at",
-}
 
 
 def _dotted(location: tuple) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import statistics
 import time
 import warnings
 from pathlib import Path
@@ -22,6 +23,7 @@ from .local_server import start_local_server
 
 _VARIABLE = "MONGODB_URI"
 _DEFAULT_TIMEOUTS = {"connectTimeoutMS": 5_000, "serverSelectionTimeoutMS": 20_000}
+_PINGS = 9
 _ENV_LINE = "It is a text file (UTF-8) with the line MONGODB_URI=..., or none at all."
 _SCHEME = re.compile(r"mongodb(\+srv)?://")
 _PLACEHOLDER = re.compile(r"<(db_)?(user(name)?|password|cluster[\w-]*|host(name)?)>", re.IGNORECASE)
@@ -68,14 +70,14 @@ def open_client(uri: str, **options: Any) -> MongoClient:
         raise explain_driver_error(InvalidURI()) from None
 
 
-def ping_ms(client: MongoClient, samples: int = 9) -> float:
+def ping_ms(client: MongoClient) -> float:
     """Return the median round trip of a ping in ms."""
     times = []
-    for _ in range(samples):
+    for _ in range(_PINGS):
         started = time.perf_counter()
         client.admin.command("ping")
         times.append((time.perf_counter() - started) * 1000)
-    return sorted(times)[len(times) // 2]
+    return statistics.median(times)
 
 
 def _from_file(file: Path) -> str:
