@@ -129,13 +129,7 @@ class ClaimGenerator:
         staff = self._member_of(self._staff_start, self._staff_size, provider, draws[10], _PRACTITIONERS)
         updated = self._updated_ms(numbers, end, draws[11]).astype("datetime64[ms]").tolist()
         columns = (provider, system, begin, end, overpaid, recouped, method, patient, staff)
-        rows = zip(
-            numbers.tolist(),
-            self.ids(numbers),
-            updated,
-            *(column.tolist() for column in columns),
-            strict=True,
-        )
+        rows = zip(numbers.tolist(), self.ids(numbers), updated, *(column.tolist() for column in columns), strict=True)
         return list(itertools.starmap(self._document, rows))
 
     def _document(self, number, _id, updated, provider, system, begin, end, overpaid, recouped, method, patient, staff):

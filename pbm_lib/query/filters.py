@@ -69,8 +69,7 @@ class ClaimQuery:
         if self._carry_in_start is None:
             return [self.filter()]
         # The claims that begin in the range, counted from the index alone, and the few carry-ins: claims that begin up
-        # to D days before it and reach into it.
-        # A range that ends before the earliest carry-in cannot be: end >= start is checked when the query is made.
+        # to D days before it and reach into it. (A range cannot end before the earliest of these: end >= start.)
         carry_ins = {
             TIN: self.tin,
             BEGIN: {"$gte": self._carry_in_start, "$lt": self.start},

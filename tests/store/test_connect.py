@@ -101,11 +101,7 @@ class TestAServerThatAsksForLoginAndTls:
             assert store.server.topology == "standalone"
             assert store.server.cache_bytes is None
 
-    @pytest.mark.parametrize(
-        "wrong",
-        [{"password": "wrong"}, {"user": "nobody"}, {"authSource": "pbm_demo"}],
-        ids=str,
-    )
+    @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"user": "nobody"}, {"authSource": "pbm_demo"}], ids=str)
     def test_a_wrong_login(self, refused, secure, wrong):
         message = refused(secure.uri(**wrong))
         assert message.startswith(
