@@ -12,7 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from .config import Config, shown
-from .errors import ConfigError
+from .errors import ConfigError, text_of
 
 CONFIG_VARIABLE = "PBM_LIB_CONFIG"
 """Environment variable that names the settings file for whoever names none; `python -m pbm_lib lab` sets it."""
@@ -48,11 +48,7 @@ def load_config(path: str | Path | None = None) -> Config:
             range, the tiers do not add up, or the file holds a connection string or a password.
     """
     file = _absolute(path) if path else _find_config()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"Cannot read the config file {file}: {reason}. Pass the path of a config.yaml.") from None
+    text = text_of(file, f"the config file {file}", "Pass the path of a config.yaml.")
     try:
         settings = yaml.load(text, _Loader)
         _refuse_secrets(settings, file.name)

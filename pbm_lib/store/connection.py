@@ -17,7 +17,7 @@ from pymongo.errors import InvalidURI, PyMongoError
 from pymongo.uri_parser import split_options
 
 from ..config import Config
-from ..errors import ConfigError, ServerUnavailable, redact, remember_secret
+from ..errors import ConfigError, ServerUnavailable, redact, remember_secret, text_of
 from .driver_errors import explain_driver_error
 from .local_server import start_local_server
 
@@ -84,11 +84,8 @@ def _from_file(file: Path) -> str:
     """MONGODB_URI of a .env file; "" where there is none."""
     if not file.exists():
         return ""
-    try:
-        text = file.read_text(encoding="utf-8-sig")  # the byte-order mark of Windows' editor is no part of a name
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"Cannot read {file}: {reason}. {_ENV_LINE}") from None
+    # The byte-order mark of Windows' editor is no part of a name.
+    text = text_of(file, str(file), _ENV_LINE, encoding="utf-8-sig")
     # As it stands, since a password may well hold ${...}.
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
