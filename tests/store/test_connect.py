@@ -8,7 +8,7 @@ import traceback
 import pytest
 from changed_hello import changed_hello
 from conftest import write_config
-from secure_servers import PASSWORD, TRACES, secure_server
+from secure_servers import PASSWORD, TRACES
 from servers import Mongod, free_port, running, wait_for
 
 from pbm_lib import (
@@ -33,12 +33,6 @@ from pbm_lib.store.local_server import running_server
 QUICK = "serverSelectionTimeoutMS=400&connectTimeoutMS=300"
 LOGIN = "amy:Tr0ub4dor%263@"
 INVALID = "MONGODB_URI is not a valid connection string"
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory):
-    with secure_server(tmp_path_factory.mktemp("secure")) as server:
-        yield server
 
 
 @pytest.fixture
