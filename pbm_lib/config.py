@@ -19,16 +19,14 @@ Positive = Annotated[Whole, Field(ge=1)]
 NonNegative = Annotated[Whole, Field(ge=0)]
 PositiveNumber = Annotated[Number, Field(gt=0)]
 Day = Annotated[dt.date, Field(strict=True)]
+ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 def _auto_or_count(value: Any) -> Any:
     if value == "auto" or (type(value) is int and 1 <= value <= 32):
         return value
     raise ValueError(f"data_generation.workers: {shown(value)} is not accepted; accepted: auto, or 1 to 32")
-
-
-Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
-ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
 
 
 @dataclass(frozen=True, config=_CLOSED)

@@ -11,16 +11,26 @@ from typing import Any, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from .config import (
-    Config,
-    shown,
-)
-from .errors import ConfigError
+from .config import Config, shown
+from .errors import ConfigError, text_of
 
 CONFIG_VARIABLE = "PBM_LIB_CONFIG"
 """Environment variable that names the settings file for whoever names none; `python -m pbm_lib lab` sets it."""
 
+SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
+"""A key whose value may be a secret: no key of the settings is like that."""
+_SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
 _PROJECT = Path(__file__).resolve().parents[1]
+_MOST = 5  # problems told at once
+# Pydantic's names for a key that nobody knows, and its words in ours.
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+_WORDS = {
+    "Tuple should have": "a list of",
+    "a valid tuple": "a list",
+    "a valid dictionary": "a mapping, such as {name: value}",
+    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
+    "have at": "text of at",
+}
 
 
 def load_config(path: str | Path | None = None) -> Config:
@@ -38,11 +48,7 @@ def load_config(path: str | Path | None = None) -> Config:
             range, the tiers do not add up, or the file holds a connection string or a password.
     """
     file = _absolute(path) if path else _find_config()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"Cannot read the config file {file}: {reason}. Pass the path of a config.yaml.") from None
+    text = text_of(file, f"the config file {file}", "Pass the path of a config.yaml.")
     try:
         settings = yaml.load(text, _Loader)
         _refuse_secrets(settings, file.name)
@@ -132,10 +138,6 @@ def _explain_syntax(error: yaml.YAMLError) -> str:
     return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
 
 
-_SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
-
-
 def _refuse_secrets(value: Any, name: str, key: str = "") -> None:
     if isinstance(value, dict):
         for part, inner in value.items():
@@ -146,7 +148,7 @@ def _refuse_secrets(value: Any, name: str, key: str = "") -> None:
         for position, inner in enumerate(value):
             _refuse_secrets(inner, name, f"{key}[{position}]")
     elif (isinstance(value, str) and _SECRET_TEXT.search(value)) or (
-        value is not None and _SECRET_KEY.search(key.rsplit(".", 1)[-1])
+        value is not None and SECRET_KEY.search(key.rsplit(".", 1)[-1])
     ):
         _refuse(name, key or "it")
 
@@ -158,8 +160,12 @@ def _refuse(name: str, where: str) -> None:
     )
 
 
+def _keys(section: type) -> list[str]:
+    return [field.name for field in fields(section) if field.name != "path"]
+
+
 def _names(section: type) -> str:
-    return ", ".join(field.name for field in fields(section) if field.name != "path")
+    return ", ".join(_keys(section))
 
 
 def _explain(error: ValidationError) -> str:
@@ -170,7 +176,7 @@ def _explain(error: ValidationError) -> str:
     sentences = []
     for problem in unknown:
         *section, key = problem["loc"]
-        accepted = [field.name for field in fields(_section_at(tuple(section))) if field.name != "path"]
+        accepted = _keys(_section_at(tuple(section)))
         close = difflib.get_close_matches(str(key), accepted, n=1)
         meant.update((*section, name) for name in close)
         hint = f" Did you mean {close[0]}?" if close else ""
@@ -198,17 +204,6 @@ def _explain_value(problem: dict[str, Any]) -> str:
     for pydantics, ours in _WORDS.items():
         accepted = accepted.replace(pydantics, ours)
     return f"{key}: {value} is not accepted; accepted: {accepted}."
-
-
-_MOST = 5
-_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
-_WORDS = {
-    "Tuple should have": "a list of",
-    "a valid tuple": "a list",
-    "a valid dictionary": "a mapping, such as {name: value}",
-    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
-    "have at": "text of at",
-}
 
 
 def _dotted(location: tuple) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from urllib.parse import unquote, unquote_plus
 
 
@@ -93,4 +94,18 @@ def _forms(secret: str) -> set[str]:
 def check_kind(name: str, value: object, kind: type, accepted: str, error: type[PbmError] = InvalidQuery) -> None:
     """Refuse an argument of another class, which would else end in an AttributeError; `accepted` is in words."""
     if not isinstance(value, kind):
-        raise error(f"{name}: {type(value).__name__} is not accepted; accepted: {accepted}.")
+        raise not_accepted(name, type(value).__name__, accepted, error)
+
+
+def not_accepted(name: str, shown: str, accepted: str, error: type[PbmError] = InvalidQuery) -> PbmError:
+    """Return the error of an argument: its name, its value as a message shows it, and what to pass instead."""
+    return error(f"{name}: {shown} is not accepted; accepted: {accepted}.")
+
+
+def text_of(file: Path, called: str, hint: str, error: type[PbmError] = ConfigError, *, encoding: str = "utf-8") -> str:
+    """Return the text of a file, or raise an error that says what the file is called, what is wrong, and the hint."""
+    try:
+        return file.read_text(encoding=encoding)
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
+        raise error(f"Cannot read {called}: {reason}. {hint}".rstrip()) from None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from secure_servers import SecureServer, secure_server
 
 from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server
 from pbm_lib.store.connection import ConnectionString, open_client
@@ -80,6 +81,13 @@ def test_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config = load_config(write_config(tmp_path_factory.mktemp("server")))
     yield start_local_server(config).uri
     stop_local_server(config)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
+    """A mongod with TLS and users, for the tests of one module."""
+    with secure_server(tmp_path_factory.mktemp("secure")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

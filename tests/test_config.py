@@ -9,7 +9,7 @@ import yaml
 from conftest import PROJECT, merged, small_settings, write_config
 
 from pbm_lib import Config, ConfigError, load_config, output_folder
-from pbm_lib.config_file import _SECRET_KEY
+from pbm_lib.config_file import SECRET_KEY
 
 
 def refused(tmp_path, changes) -> str:
@@ -140,7 +140,7 @@ def test_no_key_of_the_settings_is_taken_for_a_credential():
             for part in value if isinstance(value, list) else [value]:
                 yield from keys(part) if isinstance(part, dict) else ()
 
-    assert not [key for key in keys(small_settings()) if _SECRET_KEY.search(key)]
+    assert not [key for key in keys(small_settings()) if SECRET_KEY.search(key)]
 
 
 def test_a_misspelt_key_is_told_once_and_first(tmp_path):

@@ -41,12 +41,6 @@ LARGER = {
 }
 
 
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory):
-    with secure_server(tmp_path_factory.mktemp("secure")) as server:
-        yield server
-
-
 @pytest.fixture
 def store(secure, tmp_path, monkeypatch):
     monkeypatch.setenv("MONGODB_URI", secure.uri())

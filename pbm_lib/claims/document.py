@@ -1,4 +1,4 @@
-"""The claim document: its sample, the paths of its fields, and the validator derived from the sample."""
+"""The claim document: its sample, and the paths of the fields that queries use."""
 
 from __future__ import annotations
 

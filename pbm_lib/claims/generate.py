@@ -37,6 +37,11 @@ _CENTS = (6176 - 2) << 49
 # Monday to Sunday, and January to December: practices rest on Sundays, winter brings more illness.
 _WEEKDAY_WEIGHTS = np.array([1.15, 1.10, 1.08, 1.05, 1.12, 0.55, 0.25])
 _MONTH_WEIGHTS = np.array([1.15, 1.10, 1.05, 1.00, 0.97, 0.93, 0.90, 0.92, 0.98, 1.03, 1.07, 1.10])
+_SYSTEM_SHARE = np.cumsum([system.share for system in CLAIM_SYSTEMS])[:-1]
+_SYSTEM_CODES = [system.code for system in CLAIM_SYSTEMS]
+_SAME_DAY = np.array([system.same_day for system in CLAIM_SYSTEMS])
+_LOG_CENTS = np.log([system.median_usd * 100 for system in CLAIM_SYSTEMS])
+_SIGMA = np.array([system.sigma for system in CLAIM_SYSTEMS])
 
 
 def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> Iterator[dict[str, Any]]:
@@ -124,13 +129,7 @@ class ClaimGenerator:
         staff = self._member_of(self._staff_start, self._staff_size, provider, draws[10], _PRACTITIONERS)
         updated = self._updated_ms(numbers, end, draws[11]).astype("datetime64[ms]").tolist()
         columns = (provider, system, begin, end, overpaid, recouped, method, patient, staff)
-        rows = zip(
-            numbers.tolist(),
-            self.ids(numbers),
-            updated,
-            *(column.tolist() for column in columns),
-            strict=True,
-        )
+        rows = zip(numbers.tolist(), self.ids(numbers), updated, *(column.tolist() for column in columns), strict=True)
         return list(itertools.starmap(self._document, rows))
 
     def _document(self, number, _id, updated, provider, system, begin, end, overpaid, recouped, method, patient, staff):
@@ -230,13 +229,6 @@ class ClaimGenerator:
         firsts = rng.permutation(pools.female + pools.male)
         chosen = zip(rng.choice(firsts, _PRACTITIONERS), rng.choice(pools.last, _PRACTITIONERS), strict=True)
         return [RawBSONDocument(bson.encode({"providerName": f"Dr. {first} {last}"})) for first, last in chosen]
-
-
-_SYSTEM_SHARE = np.cumsum([system.share for system in CLAIM_SYSTEMS])[:-1]
-_SYSTEM_CODES = [system.code for system in CLAIM_SYSTEMS]
-_SAME_DAY = np.array([system.same_day for system in CLAIM_SYSTEMS])
-_LOG_CENTS = np.log([system.median_usd * 100 for system in CLAIM_SYSTEMS])
-_SIGMA = np.array([system.sigma for system in CLAIM_SYSTEMS])
 
 
 def _billing(provider: Provider) -> dict[str, str | None]:

@@ -18,11 +18,10 @@ def mixed(values: np.ndarray, salt: int) -> np.ndarray:
 
 
 class Shuffle:
-    """A bijection of 0..size-1: a Feistel network over a rectangle, walked until it lands inside.
+    """A bijection of 0..size-1: a Feistel network over a rectangle, walked until it lands inside."""
 
-    The construction is Black and Rogaway's generalized Feistel cipher with cycle walking ("Ciphers with Arbitrary
-    Finite Domains", 2002); it shuffles, it keeps no secret.
-    """
+    # Black and Rogaway's generalized Feistel cipher with cycle walking ("Ciphers with Arbitrary Finite Domains", 2002);
+    # it shuffles, it keeps no secret.
 
     def __init__(self, size: int, seed: int):
         self.size = size

@@ -121,10 +121,8 @@ def _run(
 
 @contextmanager
 def _script_left_out() -> Iterator[None]:
-    """Within this block a process that starts does not run the caller's script again, as Python has it do by default.
-
-    Ours need nothing of it. So a script may load without `if __name__ == "__main__":`, and from a pipe, too.
-    """
+    """Within this block a process that starts does not run the caller's script again, as Python would have it do."""
+    # Ours need nothing of it. So a script may load without `if __name__ == "__main__":`, and from a pipe, too.
     main = vars(sys.modules["__main__"])
     hidden = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
     main["__spec__"] = None

@@ -6,7 +6,7 @@ import math
 import os
 
 from ..claims.roster import provider_roster
-from ..errors import LoadError, check_kind
+from ..errors import LoadError, check_kind, not_accepted
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from .insert import Added, insert_missing, told_how_to_go_on
@@ -90,7 +90,7 @@ def load_claims(
 def _within(name: str, value: int | None, most: int) -> int | None:
     if value is None or (type(value) is int and 1 <= value <= most):
         return value
-    raise LoadError(f"{name}: {value!r} is not accepted; accepted: 1 to {most:,}, or None for the config's.")
+    raise not_accepted(name, repr(value), f"1 to {most:,}, or None for the config's", LoadError)
 
 
 def _worker_count(store: ClaimStore) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ..claims.document import ID
 from ..errors import LoadError
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
-from .state import load_settings, load_state
+from .state import is_empty, load_settings, load_state
 
 
 def require_claims(store: ClaimStore) -> ClaimStore:
@@ -26,7 +25,7 @@ def require_claims(store: ClaimStore) -> ClaimStore:
     name = store.collection.full_name
     with translated_driver_errors():
         loaded = load_state(store)
-        empty = store.collection.find_one({}, {ID: 1}) is None
+        empty = is_empty(store)
     if store.index_name is None:
         raise LoadError(f"{name} has no index for these queries. Run notebook 01_setup first, then 02_load.")
     if empty or loaded is None:

@@ -38,6 +38,11 @@ def load_state(store: ClaimStore) -> dict[str, Any] | None:
     return state if state and state.get("collection") == _identity(store.collection) else None
 
 
+def is_empty(store: ClaimStore) -> bool:
+    """Whether the collection holds no document, or is not there."""
+    return store.collection.find_one({}, {ID: 1}) is None
+
+
 def _identity(claims: Collection) -> str | None:
     """The server's own id of a collection: one that was dropped and made again under the same name has another."""
     database = claims.database.with_options(codec_options=claims.codec_options)  # whatever the URI says of UUIDs
@@ -62,7 +67,7 @@ def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
 def claim_collection(store: ClaimStore, *, replace: bool) -> bool:
     """Make sure that the collection is ours to load into; return whether its last load was completed."""
     loaded, wanted = load_state(store), load_settings(store.config.data_generation)
-    empty = store.collection.find_one({}, {ID: 1}) is None
+    empty = is_empty(store)
     if not empty and loaded is None:
         raise LoadError(
             f"{store.collection.full_name} holds documents that this program did not load (or that were restored "

@@ -9,7 +9,7 @@ from typing import Any
 import bson
 from bson import json_util
 
-from ..errors import InvalidCursor, PbmError
+from ..errors import InvalidCursor, PbmError, check_kind
 from .any_type import is_sortable
 from .keyset import Boundary
 
@@ -39,10 +39,7 @@ def encode_cursor(boundary: Boundary, query: list[Any]) -> str:
 
 def decode_cursor(token: Any, query: list[Any]) -> Boundary:
     """Return the boundary of a token, or raise InvalidCursor: not ours, damaged, or of another query."""
-    if not isinstance(token, str):
-        raise InvalidCursor(
-            f"cursor: {type(token).__name__} is not accepted; accepted: a page's next_cursor or prev_cursor."
-        )
+    check_kind("cursor", token, str, "a page's next_cursor or prev_cursor", InvalidCursor)
     if not 0 < len(token) <= _MAX_LENGTH:
         raise InvalidCursor(
             "cursor: the token is empty or too long. Start again from the first page, without a cursor."

@@ -28,6 +28,11 @@ _IN_WORDS = {
     "SORT": "sorts in memory",
     "LIMIT": "stops after the page",
 }
+# Where a stage's own stages are.
+_CHILDREN = (
+    "queryPlan", "winningPlan", "executionStages", "shards",
+    "inputStage", "inputStages", "outerStage", "innerStage",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,9 +116,8 @@ def explain_claims(
         ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, start, end, plan=plan)
-    filter_, order, limit = _page_parts(store, query, page_size, cursor)
-    command = {"find": store.collection.name, "filter": filter_, "sort": order, "limit": limit}
-    return _explain(store, command, query.plan, page_mql(store, query, page_size=limit, cursor=cursor))
+    command = _page_command(store, query, page_size, cursor)
+    return _explain(store, command, query.plan, _find_mql(command))
 
 
 def explain_count(
@@ -153,8 +157,7 @@ def explain_count(
 
 def page_mql(store: ClaimStore, query: ClaimQuery, *, page_size: int | None = None, cursor: str | None = None) -> str:
     """Return the query of one page as one would type it in mongosh, without running it."""
-    filter_, order, limit = _page_parts(store, query, page_size, cursor)
-    return f"db.{store.collection.name}.find({to_mql(filter_)}).sort({to_mql(order)}).limit({limit})"
+    return _find_mql(_page_command(store, query, page_size, cursor))
 
 
 def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
@@ -162,10 +165,16 @@ def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
     return [f"db.{store.collection.name}.countDocuments({to_mql(part)})" for part in query.count_filters()]
 
 
-def _page_parts(store: ClaimStore, query: ClaimQuery, page_size: int | None, cursor: str | None):
+def _page_command(store: ClaimStore, query: ClaimQuery, page_size: int | None, cursor: str | None) -> dict[str, Any]:
     limit = checked_page_size(store, page_size)
     boundary = None if cursor is None else decode_cursor(cursor, query.identity)
-    return query.filter(boundary), dict(sort_order(boundary)), limit
+    filter_, order = query.filter(boundary), dict(sort_order(boundary))
+    return {"find": store.collection.name, "filter": filter_, "sort": order, "limit": limit}
+
+
+def _find_mql(command: dict[str, Any]) -> str:
+    filter_, order = to_mql(command["filter"]), to_mql(command["sort"])
+    return f"db.{command['find']}.find({filter_}).sort({order}).limit({command['limit']})"
 
 
 def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) -> QueryPlan:
@@ -175,30 +184,18 @@ def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) ->
             "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
         )
     stats = answer["executionStats"]
-    stages = list(_named(answer["queryPlanner"]["winningPlan"], "stage"))
+    winner = answer["queryPlanner"]["winningPlan"]
     counted = list(_named(stats["executionStages"], "nCounted"))
     return QueryPlan(
         plan=plan,
         mql=mql,
-        index=next(_named(answer["queryPlanner"]["winningPlan"], "indexName"), None),
-        stages=tuple(stages),
+        index=next(_named(winner, "indexName"), None),
+        stages=tuple(_named(winner, "stage")),
         keys_examined=stats["totalKeysExamined"],
         docs_examined=stats["totalDocsExamined"],
         returned=sum(counted) if counted else stats["nReturned"],  # each shard counts its own
         server_ms=stats["executionTimeMillis"],
     )
-
-
-_CHILDREN = (
-    "queryPlan",
-    "winningPlan",
-    "executionStages",
-    "shards",
-    "inputStage",
-    "inputStages",
-    "outerStage",
-    "innerStage",
-)
 
 
 def _named(node: Any, name: str) -> Iterator[Any]:

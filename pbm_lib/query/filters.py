@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..claims.document import BEGIN, END, TIN
-from ..errors import InvalidQuery, check_kind
+from ..errors import InvalidQuery, check_kind, not_accepted
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, PLAIN, PLANS
 from .keyset import Boundary, beyond
@@ -18,6 +18,7 @@ _MS = dt.timedelta(milliseconds=1)
 _TIN = re.compile(r"[0-9]{9}")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
+_shown = _SHORT.repr
 
 
 class Question(NamedTuple):
@@ -52,12 +53,7 @@ class ClaimQuery:
     def filter(self, boundary: Boundary | None = None) -> dict[str, Any]:
         """Return the MQL filter of what lies beyond a boundary; None: of the whole result."""
         overlap: dict[str, Any] = {TIN: self.tin}
-        begins = {}
-        if self._carry_in_start is not None:
-            begins["$gte"] = self._carry_in_start
-        if self.end is not None:
-            begins["$lte"] = self.end
-        if begins:
+        if begins := _between(self._carry_in_start, self.end):
             overlap[BEGIN] = begins
         if self.start is not None:
             overlap[END] = {"$gte": self.start}
@@ -73,21 +69,24 @@ class ClaimQuery:
         if self._carry_in_start is None:
             return [self.filter()]
         # The claims that begin in the range, counted from the index alone, and the few carry-ins: claims that begin up
-        # to D days before it and reach into it.
-        begins = {"$gte": self.start} if self.end is None else {"$gte": self.start, "$lte": self.end}
-        # A range that ends before the earliest carry-in cannot be: end >= start is checked when the query is made.
+        # to D days before it and reach into it. (A range cannot end before the earliest of these: end >= start.)
         carry_ins = {
             TIN: self.tin,
             BEGIN: {"$gte": self._carry_in_start, "$lt": self.start},
             END: {"$gte": self.start},
         }
-        return [{TIN: self.tin, BEGIN: begins}, carry_ins]
+        return [{TIN: self.tin, BEGIN: _between(self.start, self.end)}, carry_ins]
 
     @property
     def _carry_in_start(self) -> dt.datetime | None:
         if self.start is None or self.max_claim_days is None:
             return None
         return self.start - dt.timedelta(days=self.max_claim_days)
+
+
+def _between(first: dt.datetime | None, last: dt.datetime | None) -> dict[str, dt.datetime]:
+    limits = {"$gte": first, "$lte": last}
+    return {operator: limit for operator, limit in limits.items() if limit is not None}
 
 
 def make_query(
@@ -102,9 +101,9 @@ def make_query(
     """Check the arguments of a query; `names` is what the caller calls start and end."""
     check_kind("store", store, ClaimStore, "what connect(config) returned")
     if type(tin) is not str or not _TIN.fullmatch(tin):
-        raise InvalidQuery(f"tin: {_shown(tin)} is not accepted; accepted: text of nine digits, such as '411234567'.")
+        raise not_accepted("tin", _shown(tin), "text of nine digits, such as '411234567'")
     if type(plan) is not str or plan not in PLANS:
-        raise InvalidQuery(f"plan: {_shown(plan)} is not accepted; accepted: {', '.join(PLANS)}.")
+        raise not_accepted("plan", _shown(plan), ", ".join(PLANS))
     first = _instant(names[0], start, is_end=False)
     last = _instant(names[1], end, is_end=True)
     if first is not None and last is not None and last < first:
@@ -121,9 +120,7 @@ def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
     if page_size is None:
         return store.config.query.default_page_size
     if type(page_size) is not int or not 1 <= page_size <= most:
-        raise InvalidQuery(
-            f"page_size: {_shown(page_size)} is not accepted; accepted: a whole number from 1 to {most:,}."
-        )
+        raise not_accepted("page_size", _shown(page_size), f"a whole number from 1 to {most:,}")
     return page_size
 
 
@@ -132,10 +129,8 @@ def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
     if value is None:
         return None
     if not isinstance(value, dt.date) or value != value:  # NaT is a datetime that does not equal itself
-        raise InvalidQuery(
-            f"{name}: {_shown(value)} is not accepted; accepted: a date such as datetime.date(2025, 1, 31), "
-            "a datetime (naive means UTC), or None."
-        )
+        accepted = "a date such as datetime.date(2025, 1, 31), a datetime (naive means UTC), or None"
+        raise not_accepted(name, _shown(value), accepted)
     if not isinstance(value, dt.datetime):
         # An end that is a day means all of it.
         return dt.datetime.combine(value, dt.time(23, 59, 59, 999_000) if is_end else dt.time())
@@ -147,10 +142,4 @@ def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
         # A start between two milliseconds must not let in a claim of the earlier one.
         return whole + _MS if between and not is_end else whole
     except (OverflowError, ValueError, TypeError, NotImplementedError):
-        raise InvalidQuery(
-            f"{name}: {_shown(value)} is not accepted; accepted: a moment in the years 1 to 9999, in UTC."
-        ) from None
-
-
-def _shown(value: Any) -> str:
-    return _SHORT.repr(value)
+        raise not_accepted(name, _shown(value), "a moment in the years 1 to 9999, in UTC") from None

@@ -71,14 +71,8 @@ def find_claims(
         InvalidCursor: the cursor is damaged or belongs to another query.
         ServerUnavailable: the server went away.
     """
-    query = make_query(
-        store,
-        tin,
-        service_date_start,
-        service_date_end,
-        plan=plan,
-        names=("service_date_start", "service_date_end"),
-    )
+    names = ("service_date_start", "service_date_end")
+    query = make_query(store, tin, service_date_start, service_date_end, plan=plan, names=names)
     limit = checked_page_size(store, page_size)
     boundary = None if cursor is None else decode_cursor(cursor, query.identity)
     with translated_driver_errors():

@@ -25,10 +25,7 @@ def sort_order(boundary: Boundary | None) -> list[tuple[str, int]]:
 
 
 def beyond(boundary: Boundary, *, any_type: bool) -> list[dict[str, Any]]:
-    """Return the conditions that together are what lies beyond a boundary; no claim meets two of them.
-
-    Each has index bounds of its own. `any_type` allows for dates and ids of other BSON types than the boundary's.
-    """
+    """Return conditions, each with index bounds of its own, for what lies beyond a boundary; no claim meets two."""
     begin, _id = boundary.key
     operator = "$gt" if boundary.direction == "next" else "$lt"
     legs = [

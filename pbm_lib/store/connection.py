@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import statistics
 import time
 import warnings
 from pathlib import Path
@@ -16,12 +17,13 @@ from pymongo.errors import InvalidURI, PyMongoError
 from pymongo.uri_parser import split_options
 
 from ..config import Config
-from ..errors import ConfigError, ServerUnavailable, redact, remember_secret
+from ..errors import ConfigError, ServerUnavailable, redact, remember_secret, text_of
 from .driver_errors import explain_driver_error
 from .local_server import start_local_server
 
 _VARIABLE = "MONGODB_URI"
 _DEFAULT_TIMEOUTS = {"connectTimeoutMS": 5_000, "serverSelectionTimeoutMS": 20_000}
+_PINGS = 9
 _ENV_LINE = "It is a text file (UTF-8) with the line MONGODB_URI=..., or none at all."
 _SCHEME = re.compile(r"mongodb(\+srv)?://")
 _PLACEHOLDER = re.compile(r"<(db_)?(user(name)?|password|cluster[\w-]*|host(name)?)>", re.IGNORECASE)
@@ -68,25 +70,22 @@ def open_client(uri: str, **options: Any) -> MongoClient:
         raise explain_driver_error(InvalidURI()) from None
 
 
-def ping_ms(client: MongoClient, samples: int = 9) -> float:
+def ping_ms(client: MongoClient) -> float:
     """Return the median round trip of a ping in ms."""
     times = []
-    for _ in range(samples):
+    for _ in range(_PINGS):
         started = time.perf_counter()
         client.admin.command("ping")
         times.append((time.perf_counter() - started) * 1000)
-    return sorted(times)[len(times) // 2]
+    return statistics.median(times)
 
 
 def _from_file(file: Path) -> str:
     """MONGODB_URI of a .env file; "" where there is none."""
     if not file.exists():
         return ""
-    try:
-        text = file.read_text(encoding="utf-8-sig")  # the byte-order mark of Windows' editor is no part of a name
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"Cannot read {file}: {reason}. {_ENV_LINE}") from None
+    # The byte-order mark of Windows' editor is no part of a name.
+    text = text_of(file, str(file), _ENV_LINE, encoding="utf-8-sig")
     # As it stands, since a password may well hold ${...}.
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bson.errors import BSONError
@@ -18,42 +19,25 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from ..errors import PbmError, ServerUnavailable, redact
-
-
-def lacks_right(error: OperationFailure) -> bool:
-    """Whether the server refused a command because the user may not run it."""
-    # Shared Atlas tiers have one code for everything, 8000, and say it in words.
-    return error.code == 13 or (error.code == 8000 and "not allowed" in str(error))
-
+from ..errors import PbmError, ServerUnavailable, SetupError, redact
 
 _INVALID_URI = (
     "MONGODB_URI is not a valid connection string. Expected mongodb://... or mongodb+srv://..., without quotes or "
     "<placeholders>; percent-encode special characters in user and password (for example @ as %40, / as %2F)."
 )
-
-
 _LOGIN = (
     "The server refused the login. Check user and password in MONGODB_URI, and authSource if it is there; special "
     "characters in user and password must be percent-encoded (for example @ as %40)."
 )
-
-
 _NO_RIGHT = (
     "The database user may not do this: {text}. Give it the role readWrite (and, for set-up, dbAdmin) on the "
     "demo's database."
 )
-
-
 _NO_NAME = "Copy the connection string again from Atlas (Connect > Drivers) and check the network's DNS."
-
-
 _NO_ANSWER = (
     "The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and on Atlas the IP access "
     "list and that the cluster is not paused. ({text})"
 )
-
-
 # What a driver's text says, in lower case, and what it means; the first that is found counts.
 _MEANINGS = (
     (r"reports wire version", "This MongoDB server is too old for the driver. ({text})"),
@@ -100,6 +84,23 @@ def explain_driver_error(error: PyMongoError) -> PbmError:
     return PbmError(f"The MongoDB driver reported {type(error).__name__}: {text}.")
 
 
+def lacks_right(error: OperationFailure) -> bool:
+    """Whether the server refused a command because the user may not run it."""
+    # Shared Atlas tiers have one code for everything, 8000, and say it in words.
+    return error.code == 13 or (error.code == 8000 and "not allowed" in str(error))
+
+
+@contextmanager
+def needs_right(otherwise: str) -> Iterator[None]:
+    """Within this block a command that the user may not run becomes a SetupError that says what to do."""
+    try:
+        yield
+    except OperationFailure as error:
+        if not lacks_right(error):
+            raise
+        raise SetupError(otherwise) from None
+
+
 def _explain_refusal(error: OperationFailure) -> PbmError:
     text = redact((error.details or {}).get("errmsg") or error).rstrip(". ")[:300]
     if lacks_right(error):
@@ -117,7 +118,7 @@ def _short(text: str) -> str:
 
 
 @contextmanager
-def translated_driver_errors():
+def translated_driver_errors() -> Iterator[None]:
     """Within this block a pymongo error becomes a `PbmError` whose message is fit to be shown."""
     try:
         yield

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..claims.document import BEGIN, END, ID, TIN
 from ..errors import SetupError
 from ..mql import to_mql
-from .driver_errors import lacks_right
+from .driver_errors import lacks_right, needs_right
 
 PROVIDER_INDEX = {TIN: 1, BEGIN: 1, ID: 1}
 """The one compound index: equality on the TIN, then the sort order of every page."""
@@ -93,16 +93,12 @@ def _build(collection: Collection, index: _Form, *, listed: bool) -> None:
 
 
 def _drop(collection: Collection, index: _Form, *, ready: str) -> None:
-    try:
+    with needs_right(
+        f"{ready} is ready, but the database user may not drop {index.name} of {collection.full_name}. Give the user "
+        "the role readWrite on that database, or let somebody who may run in mongosh: "
+        f'{_mongosh(collection)}.dropIndex("{index.name}")'
+    ):
         collection.drop_index(index.name)
-    except OperationFailure as error:
-        if not lacks_right(error):
-            raise
-        raise SetupError(
-            f"{ready} is ready, but the database user may not drop {index.name} of {collection.full_name}. Give the "
-            "user the role readWrite on that database, or let somebody who may run in mongosh: "
-            f'{_mongosh(collection)}.dropIndex("{index.name}")'
-        ) from None
 
 
 def _mongosh(collection: Collection) -> str:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,19 +62,14 @@ def start_local_server(config: Config) -> LocalServer:
 
 def running_server(config: Config) -> LocalServer | None:
     """Return the server of this config's data folder; None if it does not run."""
-    try:
-        server = _read_state(config)
-    except (OSError, ValueError, TypeError):
-        return None
-    return server if _process_of(server) else None
+    server = _last_started(config)
+    return server if server and _process_of(server) else None
 
 
 def is_local_uri(config: Config, uri: str) -> bool:
     """Whether a connection string is that of this config's local server, as last started."""
-    try:
-        return _read_state(config).uri == uri
-    except (OSError, ValueError, TypeError):
-        return False
+    server = _last_started(config)
+    return server is not None and server.uri == uri
 
 
 def stop_local_server(config: Config) -> bool:
@@ -89,11 +85,9 @@ def stop_local_server(config: Config) -> bool:
     if server is None:
         return False
     process = _process_of(server)
-    try:
-        with MongoClient(server.uri, serverSelectionTimeoutMS=5_000) as client:
-            client.admin.command("shutdown")
-    except PyMongoError:
-        pass  # the connection breaks when the server goes; the wait below tells whether it went
+    # The connection breaks when the server goes; the wait below tells whether it went.
+    with suppress(PyMongoError), MongoClient(server.uri, serverSelectionTimeoutMS=5_000) as client:
+        client.admin.command("shutdown")
     try:
         process.wait(timeout=60)
     except psutil.TimeoutExpired:
@@ -150,21 +144,21 @@ def diagnose(folder: Path) -> str:
             tail = log.read().decode("utf-8", "replace")
     except OSError:
         tail = ""
-    if "No space left on device" in tail or "ENOSPC" in tail or _free_bytes(folder) < _FULL_BELOW:
+
+    def says(*words: str) -> bool:
+        return any(word in tail for word in words)
+
+    if says("No space left on device", "ENOSPC") or shutil.disk_usage(folder).free < _FULL_BELOW:
         return (
             f"The disk that holds {folder} is full. Free some space (3 million claims take about 1 GB), then try again."
         )
-    if "Address already in use" in tail or "SocketException" in tail:
+    if says("Address already in use", "SocketException"):
         return "Its port is in use by another program. Set local_server.port in the config to a free port, or to 0."
-    if "DBPathInUse" in tail or ("mongod.lock" in tail and "unavailable" in tail):
+    if says("DBPathInUse") or (says("mongod.lock") and says("unavailable")):
         return f"Another mongod uses the data folder {folder}. Stop that one, or set local_server.data_dir."
-    if (
-        "Permission denied" in tail
-        or "not permitted" in tail
-        or "Attempted to create a lock file on a read-only" in tail
-    ):
+    if says("Permission denied", "not permitted", "Attempted to create a lock file on a read-only"):
         return f"The data folder {folder} is not writable. Change its owner, or set local_server.data_dir."
-    if "UPGRADE PROBLEM" in tail or ("featureCompatibilityVersion" in tail and "invalid" in tail.lower()):
+    if says("UPGRADE PROBLEM") or (says("featureCompatibilityVersion") and "invalid" in tail.lower()):
         return (
             f"The data in {folder} was written by another MongoDB version. Set local_server.data_dir to a new folder."
         )
@@ -227,8 +221,12 @@ def _wait_until_ready(server: LocalServer, process: subprocess.Popen, folder: Pa
     raise ServerUnavailable(f"The local mongod did not get ready in {_START_SECONDS} seconds. {diagnose(folder)}")
 
 
-def _read_state(config: Config) -> LocalServer:
-    return LocalServer(**json.loads((config.data_dir / _STATE).read_text(encoding="utf-8")))
+def _last_started(config: Config) -> LocalServer | None:
+    """The server that was last started in this config's data folder, running or not; None if nothing tells."""
+    try:
+        return LocalServer(**json.loads((config.data_dir / _STATE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _process_of(server: LocalServer) -> psutil.Process | None:
@@ -244,10 +242,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
 
 
 def _answers(port: int) -> bool:

@@ -11,9 +11,19 @@ from pymongo.errors import OperationFailure
 
 from ..claims.document import BEGIN, END, ID, sample_claim
 from ..errors import SetupError
-from .driver_errors import lacks_right
+from .driver_errors import needs_right
 
 _NAMESPACE_EXISTS = 48
+_DAY_MS = 86_400_000
+_BSON_TYPES = {
+    ObjectId: "objectId",
+    Decimal128: "decimal",
+    dt.datetime: "date",
+    str: "string",
+    bool: "bool",
+    int: ["int", "long"],
+    float: "double",
+}
 
 
 def create_collection(collection: Collection, days: int) -> None:
@@ -21,14 +31,13 @@ def create_collection(collection: Collection, days: int) -> None:
     database, name = collection.database, collection.name
     if name not in database.list_collection_names():
         try:
-            database.create_collection(name, check_exists=False, validator=claim_validator(days))
+            with needs_right(
+                f"The database user may not create the collection {collection.full_name}. Give the user the role "
+                "readWrite on that database."
+            ):
+                database.create_collection(name, check_exists=False, validator=claim_validator(days))
             return
         except OperationFailure as error:
-            if lacks_right(error):
-                raise SetupError(
-                    f"The database user may not create the collection {collection.full_name}. Give the user the role "
-                    "readWrite on that database."
-                ) from None
             if error.code != _NAMESPACE_EXISTS:
                 raise
             # Somebody else created it just now.
@@ -89,31 +98,13 @@ def _refuse_longer_claims(collection: Collection, days: int) -> None:
 
 
 def _modify(collection: Collection, validator: dict[str, Any], level: str = "strict", action: str = "error") -> None:
-    try:
+    with needs_right(
+        f"The database user may not change the validator of {collection.full_name}. Give the user the role dbAdmin on "
+        "that database for the set-up, or choose a mongodb.collection that does not exist yet."
+    ):
         collection.database.command(
             "collMod", collection.name, validator=validator, validationLevel=level, validationAction=action
         )
-    except OperationFailure as error:
-        if not lacks_right(error):
-            raise
-        raise SetupError(
-            f"The database user may not change the validator of {collection.full_name}. Give the user the role dbAdmin "
-            "on that database for the set-up, or choose a mongodb.collection that does not exist yet."
-        ) from None
-
-
-_DAY_MS = 86_400_000
-
-
-_BSON_TYPES = {
-    ObjectId: "objectId",
-    Decimal128: "decimal",
-    dt.datetime: "date",
-    str: "string",
-    bool: "bool",
-    int: ["int", "long"],
-    float: "double",
-}
 
 
 def claim_validator(max_claim_days: int) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class ClaimStore(ShownAsFacts):
         collection: the pymongo collection.
         config: the settings it was opened with.
         server: facts about the server (`ServerInfo`).
+        uri: the connection string; it may hold a password, so its repr is masked.
         max_claim_days: D in days as the server's validator enforced it when it was last read, by `connect`,
             `setup_collection` or `refresh`; None if nothing does.
         bound_reason: how D is known, or why it is not.

@@ -6,18 +6,7 @@ import pytest
 from bson import Binary, Decimal128, Int64, ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
 from hypothesis import example, given, settings, strategies as st
-from oracle import (
-    PLANS,
-    TIN_A,
-    TIN_B,
-    TIN_EMPTY,
-    check_all,
-    check_walk,
-    day,
-    fill,
-    make_claim,
-    overlapping,
-)
+from oracle import PLANS, TIN_A, TIN_B, TIN_EMPTY, check_all, check_walk, day, fill, make_claim, overlapping
 
 from pbm_lib import count_claims, find_claims, iter_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID, TIN

@@ -5,7 +5,7 @@ import datetime as dt
 import nbformat
 import pytest
 from conftest import write_config
-from secure_servers import DATABASE, PASSWORD, files_with_traces, secure_replica_set, secure_server
+from secure_servers import DATABASE, PASSWORD, files_with_traces, secure_replica_set
 
 from pbm_lib import (
     PbmError,
@@ -30,12 +30,6 @@ from pbm_lib import (
 from pbm_lib.cli.notebooks import NOTEBOOKS, run_notebook
 
 RANGE = dt.date(2024, 3, 1), dt.date(2024, 5, 1)
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory):
-    with secure_server(tmp_path_factory.mktemp("secure")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

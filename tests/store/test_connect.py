@@ -8,7 +8,7 @@ import traceback
 import pytest
 from changed_hello import changed_hello
 from conftest import write_config
-from secure_servers import PASSWORD, TRACES, secure_server
+from secure_servers import PASSWORD, TRACES
 from servers import Mongod, free_port, running, wait_for
 
 from pbm_lib import (
@@ -22,21 +22,17 @@ from pbm_lib import (
     load_claims,
     load_config,
     setup_collection,
+    stop_local_server,
     topology_note,
 )
 from pbm_lib.cli.notebooks import run_notebook
 from pbm_lib.errors import NotebookError
 from pbm_lib.store.index import PROVIDER_INDEX
+from pbm_lib.store.local_server import running_server
 
 QUICK = "serverSelectionTimeoutMS=400&connectTimeoutMS=300"
 LOGIN = "amy:Tr0ub4dor%263@"
 INVALID = "MONGODB_URI is not a valid connection string"
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory):
-    with secure_server(tmp_path_factory.mktemp("secure")) as server:
-        yield server
 
 
 @pytest.fixture
@@ -99,11 +95,7 @@ class TestAServerThatAsksForLoginAndTls:
             assert store.server.topology == "standalone"
             assert store.server.cache_bytes is None
 
-    @pytest.mark.parametrize(
-        "wrong",
-        [{"password": "wrong"}, {"user": "nobody"}, {"authSource": "pbm_demo"}],
-        ids=str,
-    )
+    @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"user": "nobody"}, {"authSource": "pbm_demo"}], ids=str)
     def test_a_wrong_login(self, refused, secure, wrong):
         message = refused(secure.uri(**wrong))
         assert message.startswith(
@@ -237,6 +229,10 @@ class TestTheFileBesideTheConfig:
         monkeypatch.delenv("MONGODB_URI", raising=False)
         return load_config(write_config(tmp_path))
 
+    @pytest.fixture
+    def env_file(self, config):
+        return config.path.parent / ".env"
+
     @pytest.mark.parametrize(
         "line",
         [
@@ -250,21 +246,21 @@ class TestTheFileBesideTheConfig:
         ],
         ids=["plain", "export", "single quotes", "double quotes", "blanks and comment", "among others", "Windows"],
     )
-    def test_it_is_read_however_it_is_written(self, config, test_uri, line):
+    def test_it_is_read_however_it_is_written(self, config, env_file, test_uri, line):
         marked = f"{test_uri}&appName=from_file"
-        (config.path.parent / ".env").write_text(line.format(uri=marked), encoding="utf-8")
+        env_file.write_text(line.format(uri=marked), encoding="utf-8")
         with connect(config) as store:
             assert str(store.uri) == marked
 
-    def test_a_password_with_a_dollar_sign_is_taken_as_it_stands(self, config, secure, monkeypatch):
+    def test_a_password_with_a_dollar_sign_is_taken_as_it_stands(self, config, env_file, secure, monkeypatch):
         monkeypatch.setenv("HOME_OF_AMY", "expanded")
         uri = secure.uri() + "&appName=${HOME_OF_AMY}"
-        (config.path.parent / ".env").write_text(f"MONGODB_URI='{uri}'", encoding="utf-8")
+        env_file.write_text(f"MONGODB_URI='{uri}'", encoding="utf-8")
         with connect(config) as store:
             assert str(store.uri) == uri
 
-    def test_the_environment_wins(self, config, test_uri, monkeypatch):
-        (config.path.parent / ".env").write_text("MONGODB_URI=mongodb://nowhere.invalid/", encoding="utf-8")
+    def test_the_environment_wins(self, config, env_file, test_uri, monkeypatch):
+        env_file.write_text("MONGODB_URI=mongodb://nowhere.invalid/", encoding="utf-8")
         monkeypatch.setenv("MONGODB_URI", test_uri)
         with connect(config) as store:
             assert str(store.uri) == test_uri
@@ -274,11 +270,8 @@ class TestTheFileBesideTheConfig:
         [("", "MONGODB_URI=mongodb://nowhere.invalid/"), (None, "MONGODB_URI="), (None, "MONGODB_URI\n")],
         ids=["empty in the environment", "empty in the file", "no value"],
     )
-    def test_an_empty_address_asks_for_the_local_server(self, config, environment, text, monkeypatch):
-        from pbm_lib import stop_local_server
-        from pbm_lib.store.local_server import running_server
-
-        (config.path.parent / ".env").write_text(text, encoding="utf-8")
+    def test_an_empty_address_asks_for_the_local_server(self, config, env_file, environment, text, monkeypatch):
+        env_file.write_text(text, encoding="utf-8")
         if environment is not None:
             monkeypatch.setenv("MONGODB_URI", environment)
         try:
@@ -298,26 +291,26 @@ class TestTheFileBesideTheConfig:
         ids=["misspelt", "without a name", "quote left open"],
     )
     @pytest.mark.filterwarnings("ignore")
-    def test_an_address_that_would_be_overlooked_is_said(self, config, text):
-        (config.path.parent / ".env").write_text(text, encoding="utf-8")
+    def test_an_address_that_would_be_overlooked_is_said(self, config, env_file, text):
+        env_file.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match="holds a connection string, but not as MONGODB_URI") as refusal:
             connect(config)
         assert "S3cr3t" not in str(refusal.value)
 
-    def test_a_file_that_is_not_text_is_refused(self, config):
-        (config.path.parent / ".env").write_text("MONGODB_URI=mongodb://amy:S3cr3t@h/", encoding="utf-16")
+    def test_a_file_that_is_not_text_is_refused(self, config, env_file):
+        env_file.write_text("MONGODB_URI=mongodb://amy:S3cr3t@h/", encoding="utf-16")
         with pytest.raises(ConfigError, match=r"\.env: it is not UTF-8 text"):
             connect(config)
 
     @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="only a common user lacks the right to read")
-    def test_a_file_that_may_not_be_read_is_refused(self, config):
-        (config.path.parent / ".env").write_text("MONGODB_URI=mongodb://h/", encoding="utf-8")
-        (config.path.parent / ".env").chmod(0)
+    def test_a_file_that_may_not_be_read_is_refused(self, config, env_file):
+        env_file.write_text("MONGODB_URI=mongodb://h/", encoding="utf-8")
+        env_file.chmod(0)
         with pytest.raises(ConfigError, match=r"\.env: Permission denied"):
             connect(config)
 
-    def test_a_folder_of_that_name_is_refused(self, config):
-        (config.path.parent / ".env").mkdir()
+    def test_a_folder_of_that_name_is_refused(self, config, env_file):
+        env_file.mkdir()
         with pytest.raises(ConfigError, match=r"Cannot read .*\.env: "):
             connect(config)
 

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from conftest import write_config
 from oracle import TIN_A, Wire, check_all, day, fill, listened_to, make_claim, overlapping
 from servers import Mongod, running, wait_for
 
@@ -329,8 +330,6 @@ def guarded_server(tmp_path_factory):
 @pytest.fixture
 def store_of(guarded_server, tmp_path, monkeypatch):
     """Call it with a user's name to get that user's store on one collection."""
-    from conftest import write_config
-
     opened = []
 
     def make(user, **mongodb):
