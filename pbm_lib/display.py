@@ -1,7 +1,5 @@
 """How an object that is a handful of facts shows itself: label and value, line by line or as an HTML table."""
 
-from __future__ import annotations
-
 import html
 import textwrap
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """What can go wrong, in words: one exception family, and the redactor that keeps secrets out of it."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

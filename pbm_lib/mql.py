@@ -1,7 +1,5 @@
 """Filters as one would type them in mongosh."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """The words of a performance run, each in one place: in run files, settings, charts and prose they are these."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What a notebook shows of a value, asked for as IPython asks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from IPython.core.formatters import DisplayFormatter

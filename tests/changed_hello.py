@@ -1,7 +1,5 @@
 """A way to a real server that changes what it says of itself, for servers that cannot be had here: mongos, old ones."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import socketserver

@@ -1,7 +1,5 @@
 """A real mongod for the session, a fresh database for each test, and small configs made from the real one."""
 
-from __future__ import annotations
-
 import copy
 import os
 import uuid

@@ -1,7 +1,5 @@
 """Performance runs with samples that a test has made up; everything else about them is plausible."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 

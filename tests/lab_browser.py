@@ -1,7 +1,5 @@
 """JupyterLab in Debian's chromium: start it, open a notebook, run it, look at it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -3,8 +3,6 @@
 Run as a program it loads the claims of a config: python tests/loads.py CONFIG [WORKERS]
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What an answer must be, worked out in Python, and the walk that every answer is held against."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Real mongods as Atlas runs them: TLS only, a login for everybody, and users with no more rights than they need."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Real mongod processes for tests: one, three as a replica set, with authentication, with TLS; made to be killed."""
 
-from __future__ import annotations
-
 import contextlib
 import queue
 import shutil
@@ -12,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import pytest
 from pymongo import MongoClient
@@ -45,7 +44,7 @@ class Mongod:
     def uri(self) -> str:
         return f"mongodb://{self.address}/?directConnection=true"
 
-    def start(self) -> Mongod:
+    def start(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             [
@@ -179,7 +178,7 @@ class DelayProxy:
     def uri(self) -> str:
         return f"mongodb://127.0.0.1:{self._listener.getsockname()[1]}/?directConnection=true"
 
-    def __enter__(self) -> DelayProxy:
+    def __enter__(self) -> Self:
         self._run(self._accept)
         return self
 

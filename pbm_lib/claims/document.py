@@ -1,7 +1,5 @@
 """The claim document: its sample, and the paths of the fields that queries use."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from typing import Any
 

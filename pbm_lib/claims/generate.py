@@ -1,7 +1,5 @@
 """Synthetic claims: claim number n is a function of the settings and n alone. No real person is in them."""
 
-from __future__ import annotations
-
 import datetime as dt
 import itertools
 from collections.abc import Iterator
@@ -65,18 +63,6 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
             f"start, stop: {start!r}, {stop!r} are not accepted; accepted: 0 <= start <= stop <= {volume:,}."
         )
     return _plain_claims(claim_generator(config.data_generation), start, stop)
-
-
-def _plain_claims(generator: ClaimGenerator, start: int, stop: int) -> Iterator[dict[str, Any]]:
-    for first in range(start, stop, _BLOCK):
-        for claim in generator.documents(first, min(first + _BLOCK, stop)):
-            yield bson.decode(bson.encode(claim))
-
-
-@lru_cache(maxsize=2)
-def claim_generator(data: DataGenerationConfig) -> ClaimGenerator:
-    """Return the generator of these settings; building its pools takes about half a second, so it is kept."""
-    return ClaimGenerator(data)
 
 
 class ClaimGenerator:
@@ -229,6 +215,18 @@ class ClaimGenerator:
         firsts = rng.permutation(pools.female + pools.male)
         chosen = zip(rng.choice(firsts, _PRACTITIONERS), rng.choice(pools.last, _PRACTITIONERS), strict=True)
         return [RawBSONDocument(bson.encode({"providerName": f"Dr. {first} {last}"})) for first, last in chosen]
+
+
+def _plain_claims(generator: ClaimGenerator, start: int, stop: int) -> Iterator[dict[str, Any]]:
+    for first in range(start, stop, _BLOCK):
+        for claim in generator.documents(first, min(first + _BLOCK, stop)):
+            yield bson.decode(bson.encode(claim))
+
+
+@lru_cache(maxsize=2)
+def claim_generator(data: DataGenerationConfig) -> ClaimGenerator:
+    """Return the generator of these settings; building its pools takes about half a second, so it is kept."""
+    return ClaimGenerator(data)
 
 
 def _billing(provider: Provider) -> dict[str, str | None]:

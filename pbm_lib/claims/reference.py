@@ -1,7 +1,5 @@
 """Reference sets that the claims draw from: codes, amounts, weights. All made up for this demo."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 CURRENCY = "USD"

@@ -1,7 +1,5 @@
 """The billing providers: who they are, how many claims each has. A pure function of the settings."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """A seeded shuffle of 0..n-1 that is computed point by point, so that it needs no memory whatever n is."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

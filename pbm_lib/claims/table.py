@@ -1,7 +1,5 @@
 """Claims as rows of a table: what a reader looks at, as text and as HTML."""
 
-from __future__ import annotations
-
 import datetime as dt
 import html
 from collections.abc import Sequence

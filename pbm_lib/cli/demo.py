@@ -1,7 +1,5 @@
 """`python -m pbm_lib demo`: the four notebooks in order."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """`python -m pbm_lib lab`: JupyterLab with the demo's settings."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

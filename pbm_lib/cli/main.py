@@ -1,7 +1,5 @@
 """Run the demo, render a report from a run file, start JupyterLab, stop the local server."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from importlib import import_module

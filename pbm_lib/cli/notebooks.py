@@ -1,7 +1,5 @@
 """Run a notebook headless through papermill, and say in one sentence what stopped it."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from pathlib import Path

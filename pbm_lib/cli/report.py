@@ -1,7 +1,5 @@
 """`python -m pbm_lib report`: the report of a saved run."""
 
-from __future__ import annotations
-
 import argparse
 
 from ..config_file import output_folder

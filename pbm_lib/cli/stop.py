@@ -1,7 +1,5 @@
 """`python -m pbm_lib stop`: end the local server."""
 
-from __future__ import annotations
-
 import argparse
 
 from ..config_file import load_config

@@ -1,7 +1,5 @@
 """Insert missing claims in loading processes, and say how to go on when that is broken off."""
 
-from __future__ import annotations
-
 import itertools
 import multiprocessing
 import sys

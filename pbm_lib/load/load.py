@@ -1,7 +1,5 @@
 """Load the claims: parallel, resumable, exact."""
 
-from __future__ import annotations
-
 import math
 import os
 

@@ -1,7 +1,5 @@
 """What a notebook needs before it begins, and which earlier notebook provides it."""
 
-from __future__ import annotations
-
 from ..errors import LoadError
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore

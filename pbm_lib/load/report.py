@@ -1,7 +1,5 @@
 """What a load did: counts, times and the rate."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

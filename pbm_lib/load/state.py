@@ -1,7 +1,5 @@
 """What a collection was loaded with, and which claims it still lacks."""
 
-from __future__ import annotations
-
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress

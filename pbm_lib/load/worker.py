@@ -1,7 +1,5 @@
 """The loading process: generates batches of claims by number and inserts them."""
 
-from __future__ import annotations
-
 import gc
 import os
 import signal

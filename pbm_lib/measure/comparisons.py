@@ -1,7 +1,5 @@
 """Two contestants on the same claims, in turn: both plans, keyset and skip/limit. Their answers are compared."""
 
-from __future__ import annotations
-
 import time
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Several clients at once: the part of a performance run that measures rates."""
 
-from __future__ import annotations
-
 import threading
 import time
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a run was taken on: server, indexes, sizes, machine and versions. No address, no path, no user."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

@@ -1,7 +1,5 @@
 """What a run calls at each tier, and a whole provider streamed. Only the call itself is timed, not what prepares it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """What a performance run asks: providers and windows of service dates, drawn from a seed."""
 
-from __future__ import annotations
-
 import datetime as dt
 import random
 

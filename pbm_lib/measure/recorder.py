@@ -1,13 +1,11 @@
 """Where the samples of a run go: into the run, and to its file while it goes on."""
 
-from __future__ import annotations
-
 import datetime as dt
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from tqdm import tqdm
 
@@ -45,7 +43,7 @@ class Recorder:
         self._saved = time.monotonic()
         self._bar = tqdm(total=rounds, unit=" rounds", file=sys.stdout, disable=rounds is None, mininterval=0.5)
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,11 +1,9 @@
 """A performance run: every sample and what it was taken on; saved under its id and never overwritten."""
 
-from __future__ import annotations
-
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import pandas as pd
 from pydantic import AwareDatetime, ConfigDict, Field
@@ -183,7 +181,7 @@ class PerformanceRun(ShownAsFacts):
         return file
 
     @classmethod
-    def load(cls, path: str | Path) -> PerformanceRun:
+    def load(cls, path: str | Path) -> Self:
         """Read a run file.
 
         Args:

@@ -17,8 +17,6 @@ Schema 1, an object with these keys (the dataclasses named say what is in each):
     samples      [Sample], one a line, without the labels that do not apply; warm-ups, failures, retries marked as such
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields
 from functools import cache

@@ -1,7 +1,5 @@
 """Take the samples of a performance run, and keep them on disk from the first second on."""
 
-from __future__ import annotations
-
 import datetime as dt
 import secrets
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """One measured call, the series it belongs to, and a series' statistics, with a mark where a figure is weak."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Literal, NamedTuple

@@ -1,7 +1,5 @@
 """Time one call, and know whether it failed or was repeated by the driver."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The targets of the config against what a run measured."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..display import NOT_MEASURED

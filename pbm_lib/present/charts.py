@@ -1,7 +1,5 @@
 """Charts of the load and of the paging comparison, for the notebooks; each title is computed from its data."""
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 from pandas import DataFrame
 

@@ -1,7 +1,5 @@
 """What the generated claims are like: a sample of them as a table, in numbers and as a chart."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Two ways to the same claims, side by side, for the explorer notebook: same answer first, then the time."""
 
-from __future__ import annotations
-
 import datetime as dt
 import statistics
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The claim explorer of notebook 03: a provider's claims to click through, a thin skin over the queries."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Totals for the explorer: each question is counted once, however many pages, threads and readers ask."""
 
-from __future__ import annotations
-
 import threading
 from concurrent.futures import Future
 

@@ -1,7 +1,5 @@
 """The moments of an explorer: what it shows, one frozen value after the other, and who is told of the next one."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace

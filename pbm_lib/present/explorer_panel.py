@@ -1,7 +1,5 @@
 """The explorer's controls in JupyterLab: ipywidgets that call its steps and show what comes of them."""
 
-from __future__ import annotations
-
 import datetime as dt
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The steps through a provider's claims that the explorer takes, and what is shown after each."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import replace
 from typing import Any, Self

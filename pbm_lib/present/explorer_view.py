@@ -1,7 +1,5 @@
 """What the explorer shows, as HTML and as text: pure functions of one moment of it."""
 
-from __future__ import annotations
-
 import html
 import textwrap
 

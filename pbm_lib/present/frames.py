@@ -1,7 +1,5 @@
 """Settings, roster and claims as a reader of the notebooks sees them."""
 
-from __future__ import annotations
-
 from pandas import DataFrame
 from pandas.io.formats.style import Styler
 

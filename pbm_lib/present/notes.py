@@ -1,7 +1,5 @@
 """A claim, a rule, a topology and a rejected call, as a reader of the notebooks sees them."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable
 from dataclasses import dataclass

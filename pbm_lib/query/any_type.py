@@ -5,8 +5,6 @@ enforces the types of both fields that makes no difference. In a collection with
 types are asked for too, or a claim without a date would be on a page forwards and on none backwards.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 from typing import Any

@@ -1,7 +1,5 @@
 """Cursor tokens: where a page ends, tied to the query it came from, safe to hand to a client and take back."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from typing import Any

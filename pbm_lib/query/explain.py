@@ -1,7 +1,5 @@
 """What the server does for a query: the MQL sent, the index and stages, keys and documents examined."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """A checked query and the MQL it becomes; nothing unchecked reaches the server."""
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 import reprlib

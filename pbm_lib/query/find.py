@@ -4,8 +4,6 @@ Answers are exact and in the order (serviceBeginDate, _id). A range matches ever
 the same answer: the plain one asks just that; the bounded one also uses that no claim lasts longer than D days.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar

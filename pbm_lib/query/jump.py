@@ -1,7 +1,5 @@
 """To a page that nobody walked to: cursors by place or by depth, and skip/limit, to compare with."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The order of a result, (serviceBeginDate, _id), and what lies beyond a place in it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One page of claims, and how it looks as a notebook cell's output."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

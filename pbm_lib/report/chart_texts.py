@@ -1,7 +1,5 @@
 """The title of each chart and what it shows in words, for a reader who cannot see it; computed from the samples."""
 
-from __future__ import annotations
-
 from ..display import milliseconds, times
 from ..measure.run import PerformanceRun
 from ..vocabulary import KEYSET, RANGE, SCENARIOS, SKIP

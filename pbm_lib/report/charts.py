@@ -1,7 +1,5 @@
 """The charts of a run, a matplotlib Figure each, and the table of them: a chart more is one record at the end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

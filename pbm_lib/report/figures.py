@@ -1,7 +1,5 @@
 """The figures that charts, sentences and tables of the report share."""
 
-from __future__ import annotations
-
 from ..measure.run import PerformanceRun, Throughput
 from ..measure.samples import Series, Statistics
 from ..vocabulary import PLANS

@@ -1,7 +1,5 @@
 """What a run found, in words. Every sentence is computed from the samples, so that a bad run reads like one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..display import NOT_MEASURED, milliseconds, times

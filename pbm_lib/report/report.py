@@ -1,7 +1,5 @@
 """The customer's report: one HTML file, charts and a summary, made from run files alone."""
 
-from __future__ import annotations
-
 import base64
 import html
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How large the claims are, which Atlas tiers hold them, and what the cheapest of those costs."""
 
-from __future__ import annotations
-
 import datetime as dt
 import html
 from dataclasses import dataclass

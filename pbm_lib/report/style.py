@@ -1,7 +1,5 @@
 """How the charts look, and the marks that they are made of."""
 
-from __future__ import annotations
-
 import functools
 import io
 import textwrap

@@ -1,7 +1,5 @@
 """The tables of the report, as text cell by cell; with a baseline, its figure beside each one and the ratio of both."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The connection string: where it comes from, whether it can be one, and the client that it opens."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

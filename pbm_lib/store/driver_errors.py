@@ -1,7 +1,5 @@
 """What a driver error means, in words: what happened and what to do, without a secret."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """How large the claims are on the server, in bytes."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import ConfigDict, Field

@@ -1,7 +1,5 @@
 """The one compound index: which of its forms is there, and switching from one to another."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The embedded default: a real mongod on 127.0.0.1, started once and found again by every later process."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

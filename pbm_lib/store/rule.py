@@ -1,7 +1,5 @@
 """The collection's validator: installed so that the bound D holds for every claim, and only then to be relied on."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 

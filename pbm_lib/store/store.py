@@ -1,11 +1,9 @@
 """The way to the claims: connect to a server, and set up the collection, its validator and its one index."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pymongo
 from bson.binary import UuidRepresentation
@@ -89,7 +87,7 @@ class ClaimStore(ShownAsFacts):
         """The plan that date ranges use: "bounded" where the server enforces D, else "plain"."""
         return PLAIN if self.max_claim_days is None else BOUNDED
 
-    def reopened(self, **client_options: Any) -> ClaimStore:
+    def reopened(self, **client_options: Any) -> Self:
         """Open the same claims, read and decoded the same way, on a client of its own.
 
         Args:
@@ -106,7 +104,7 @@ class ClaimStore(ShownAsFacts):
             collection = client[claims.database.name].get_collection(
                 claims.name, codec_options=claims.codec_options, read_preference=claims.read_preference
             )
-            return ClaimStore(collection, self.config, self.server, self.uri)
+            return type(self)(collection, self.config, self.server, self.uri)
         except BaseException:
             client.close()
             raise
@@ -116,7 +114,7 @@ class ClaimStore(ShownAsFacts):
         with pymongo.timeout(_GOODBYE_SECONDS):  # closing takes leave of the server, which may be gone
             self.collection.database.client.close()
 
-    def __enter__(self) -> ClaimStore:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,8 +8,6 @@ has validator and index in place. Prints a table and saves the figures as JSON u
 tries instead what could be set otherwise: index before or after, batch sizes, workers, write concerns.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import multiprocessing

@@ -6,8 +6,6 @@ Needs the claims of that config loaded with the three-field index. Builds the co
 goes back. Prints a table and saves every sample as JSON under outputs/benchmarks/.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import itertools

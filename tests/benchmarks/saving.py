@@ -1,7 +1,5 @@
 """Where the benchmarks leave their figures."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from pathlib import Path

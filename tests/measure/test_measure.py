@@ -1,7 +1,5 @@
 """The performance run on a real server: what it records, what it compares, and what is left when it is stopped."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

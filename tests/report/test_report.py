@@ -1,7 +1,5 @@
 """The report: words and titles of known samples, and a page that stands alone."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import re

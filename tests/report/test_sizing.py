@@ -1,7 +1,5 @@
 """Size and cost: known sizes against a known price table, and the sizes of a real collection."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
