@@ -27,7 +27,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..config import AtlasConfig, DataGenerationConfig, PerformanceConfig
-from ..errors import RunFileError
+from ..errors import RunFileError, text_of
 from ..vocabulary import PLANS
 
 SCHEMA = 1
@@ -129,12 +129,7 @@ def read(kind: type[_Run], file: Path) -> _Run:
     Raises:
         RunFileError: no such file, not a run file, damaged, or of another schema.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RunFileError(f"Cannot read the run file {file}: {reason}.") from None
-    return _from_json(kind, text, file.name)
+    return _from_json(kind, text_of(file, f"the run file {file}", "", RunFileError), file.name)
 
 
 @cache

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ..claims.roster import list_providers
 from ..config import Config, PerformanceConfig
 from ..config_file import output_folder
-from ..errors import ConfigError, LoadError, PbmError, SetupError, check_kind
+from ..errors import ConfigError, LoadError, PbmError, SetupError, check_kind, not_accepted
 from ..query.find import count_claims
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
@@ -126,7 +126,7 @@ def _settings(config: Config, **overrides: Any) -> RunSettings:
         key = {"tiers_to_test": "tiers"}.get(str(problem["loc"][0]) if problem["loc"] else "")
         key = key or ".".join(str(part) for part in problem["loc"]) or "argument"
         accepted = problem["msg"].removeprefix("Input should be ")
-        raise ConfigError(f"{key}: {problem['input']!r} is not accepted; accepted: {accepted}.") from None
+        raise not_accepted(key, repr(problem["input"]), accepted, ConfigError) from None
     return RunSettings(
         performance=performance,
         data_generation=config.data_generation,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..config import AtlasConfig, AtlasTier
-from ..errors import ConfigError, LoadError
+from ..errors import ConfigError, LoadError, not_accepted
 from ..measure.run import PerformanceRun
 from ..store.footprint import Footprint, measure_footprint
 from ..store.store import ClaimStore
@@ -162,9 +162,9 @@ def size_cluster(
         LoadError: there are no claims to measure.
     """
     if claims is not None and (type(claims) is not int or claims < 1):
-        raise ConfigError(f"claims: {claims!r} is not accepted; accepted: a whole number from 1, or None.")
+        raise not_accepted("claims", repr(claims), "a whole number from 1, or None", ConfigError)
     if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours < float("inf"):
-        raise ConfigError(f"hours: {hours!r} is not accepted; accepted: a number above 0.")
+        raise not_accepted("hours", repr(hours), "a number above 0", ConfigError)
     if isinstance(source, PerformanceRun):
         return _sizing(source.footprint, source.settings.atlas, claims, hours)
     return _sizing(measure_footprint(source), source.config.atlas, claims, hours)
