@@ -3,7 +3,7 @@
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Self
 
 import pandas as pd
 from pydantic import AwareDatetime, ConfigDict, Field
@@ -16,14 +16,7 @@ from . import run_file
 from .conditions import Conditions
 from .run_file import Check, Level, PlanCost, RunSettings
 from .samples import Sample, Series, Statistics, statistics_of
-
-
-class Throughput(NamedTuple):
-    """Pages, claims and megabytes (10^6 bytes) a second of a series; None where that is not its question."""
-
-    pages_per_s: float | None = None
-    claims_per_s: float | None = None
-    mb_per_s: float | None = None
+from .summary import Figures, Throughput, summary_of, throughput_of
 
 
 @dataclass(frozen=True, repr=False, config=ConfigDict(extra="forbid"))
@@ -128,24 +121,16 @@ class PerformanceRun(ShownAsFacts):
 
         return {series: self._by_series[series] for series in sorted(self._by_series, key=order)}
 
-    def figures(self) -> list[tuple[Series, Statistics, Throughput]]:
+    def figures(self) -> list[Figures]:
         """Return the figures of every series, in a reader's order."""
-        return [(series, statistics_of(samples), self.throughput(series)) for series, samples in self.series().items()]
+        return [
+            Figures(series, statistics_of(samples), self.throughput(series))
+            for series, samples in self.series().items()
+        ]
 
     def summary(self) -> pd.DataFrame:
         """Return the figures as a pandas DataFrame, a row a series; times in ms."""
-        rows = [
-            (
-                series.section, series.label, series.tier or "", series.contestant or "",
-                figures.n, figures.min, figures.mean, figures.p50, figures.p95, figures.max,
-                rates.claims_per_s, rates.mb_per_s, "; ".join(figures.notes),
-            )
-            for series, figures, rates in self.figures()
-        ]  # fmt: skip
-        numbers = ["min", "mean", "p50", "p95", "max", "claims_per_s", "mb_per_s"]
-        columns = ["section", "measured", "tier", "contestant", "n", *numbers, "note"]
-        frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, float))
-        return frame.round({**dict.fromkeys(numbers, 2), "claims_per_s": 0})
+        return summary_of(self.figures())
 
     def throughput(self, series: Series) -> Throughput:
         """Return the rates of a series.
@@ -153,16 +138,7 @@ class PerformanceRun(ShownAsFacts):
         Args:
             series: several clients at once, or a whole provider streamed; of others there is no rate.
         """
-        good = [sample for sample in self._by_series.get(series, []) if sample.counts]
-        claims = sum(sample.claims or 0 for sample in good)
-        if series.section == "concurrency":
-            seconds = sum(level.seconds for level in self.levels if level.clients == series.clients)
-            return Throughput(len(good) / seconds, claims / seconds) if seconds else Throughput()
-        if series.section == "volume" and good:
-            seconds = sum(sample.ms for sample in good) / 1000
-            size = sum(sample.bytes or 0 for sample in good)
-            return Throughput(None, claims / seconds, size / seconds / 1e6 if size else None)
-        return Throughput()
+        return throughput_of(series, self._by_series.get(series, []), self.levels)
 
     def save(self, folder: str | Path) -> Path:
         """Write the run to a folder, under its id.

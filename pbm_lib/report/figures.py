@@ -1,7 +1,8 @@
 """The figures that charts, sentences and tables of the report share."""
 
-from ..measure.run import PerformanceRun, Throughput
+from ..measure.run import PerformanceRun
 from ..measure.samples import Series, Statistics
+from ..measure.summary import Throughput
 from ..vocabulary import PLANS
 
 

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..display import milliseconds
-from ..measure.run import PerformanceRun, Throughput
+from ..measure.run import PerformanceRun
 from ..measure.samples import statistics_of
+from ..measure.summary import KEYS, NUMBERS, Throughput
 from ..measure.targets import target_results
 from .figures import at_once
 from .sizing import ClusterSizing, size_cluster
 
 _NONE = "–"  # noqa: RUF001 - a dash, as a typesetter would put for "no value"
-_KEYS = ["section", "measured", "tier", "contestant"]
-_FIGURES = ["min", "mean", "p50", "p95", "max", "claims_per_s", "mb_per_s"]
 
 
 @dataclass(frozen=True)
@@ -139,9 +138,9 @@ def summary_frame(run: PerformanceRun, baseline: PerformanceRun | None = None):
     ours = run.summary()
     if baseline is None:
         return ours
-    theirs = baseline.summary()[[*_KEYS, "n", *_FIGURES]]
-    both = pd.merge(ours, theirs, how="left", on=_KEYS, suffixes=("", "_baseline"))
-    for name in _FIGURES:
+    theirs = baseline.summary()[[*KEYS, "n", *NUMBERS]]
+    both = pd.merge(ours, theirs, how="left", on=KEYS, suffixes=("", "_baseline"))
+    for name in NUMBERS:
         both[f"{name}_ratio"] = (both[name] / both[f"{name}_baseline"]).round(3)
     return both
 

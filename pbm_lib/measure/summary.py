@@ -1,0 +1,58 @@
+"""A run's figures, series by series: rates, and one frame of everything."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from .run_file import Level
+from .samples import Sample, Series, Statistics
+
+KEYS = ["section", "measured", "tier", "contestant"]
+"""Columns of the summary that say what a row is of."""
+NUMBERS = ["min", "mean", "p50", "p95", "max", "claims_per_s", "mb_per_s"]
+"""Columns of its figures: times in ms, and rates."""
+
+
+class Throughput(NamedTuple):
+    """Pages, claims and megabytes (10^6 bytes) a second of a series; None where that is not its question."""
+
+    pages_per_s: float | None = None
+    claims_per_s: float | None = None
+    mb_per_s: float | None = None
+
+
+class Figures(NamedTuple):
+    """What was measured, its times, and its rates."""
+
+    series: Series
+    statistics: Statistics
+    rates: Throughput
+
+
+def throughput_of(series: Series, samples: Iterable[Sample], levels: Iterable[Level]) -> Throughput:
+    """Return the rates of several clients at once, or of a whole provider streamed; of other series there are none."""
+    good = [sample for sample in samples if sample.counts]
+    claims = sum(sample.claims or 0 for sample in good)
+    if series.section == "concurrency":
+        seconds = sum(level.seconds for level in levels if level.clients == series.clients)
+        return Throughput(len(good) / seconds, claims / seconds) if seconds else Throughput()
+    if series.section == "volume" and good:
+        seconds = sum(sample.ms for sample in good) / 1000
+        size = sum(sample.bytes or 0 for sample in good)
+        return Throughput(None, claims / seconds, size / seconds / 1e6 if size else None)
+    return Throughput()
+
+
+def summary_of(figures: Iterable[Figures]) -> pd.DataFrame:
+    """Return figures as a frame, a row a series."""
+    rows = [
+        (
+            series.section, series.label, series.tier or "", series.contestant or "",
+            times.n, times.min, times.mean, times.p50, times.p95, times.max,
+            rates.claims_per_s, rates.mb_per_s, "; ".join(times.notes),
+        )
+        for series, times, rates in figures
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=[*KEYS, "n", *NUMBERS, "note"]).astype(dict.fromkeys(NUMBERS, float))
+    return frame.round({**dict.fromkeys(NUMBERS, 2), "claims_per_s": 0})
