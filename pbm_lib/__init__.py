@@ -30,8 +30,16 @@ help(pbm.find_claims) and the like say more. What there is:
 Every error's message says what to do next. python -m pbm_lib --help lists the commands.
 """
 
+import threading
+
 import lazy_loader
 
 # The names are those of the stub beside this file. Each is imported when it is first used, so that a loading worker,
 # which needs this package for its claims alone, does not wait for pandas, matplotlib and Jupyter.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_one_at_a_time = threading.RLock()
+
+
+def __getattr__(name: str) -> object:
+    with _one_at_a_time:  # libraries whose modules import each other fail when two threads begin with them at once
+        return _find(name)

@@ -1,4 +1,4 @@
-"""How an object that is a handful of facts shows itself: label and value, line by line or as an HTML table."""
+"""How things read: an object as a handful of facts, in a shell and in a notebook; times and ratios as text."""
 
 import html
 import textwrap

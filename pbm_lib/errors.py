@@ -1,4 +1,4 @@
-"""What can go wrong, in words: one exception family, and the redactor that keeps secrets out of it."""
+"""What can go wrong, in words: the exceptions, the sentences that several places say, and the redactor of secrets."""
 
 import os
 import re

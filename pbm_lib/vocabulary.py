@@ -1,4 +1,4 @@
-"""The words of a performance run, each in one place: in run files, settings, charts and prose they are these."""
+"""The words that run files, settings, charts and prose share: plans, and what a performance run calls and compares."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,11 +15,11 @@ SECTIONS = ("floor", "latency", "plans", "depth", "concurrency", "volume")
 
 
 class Scenario(NamedTuple):
-    """What is asked of a provider, in the words of a table, the title of a chart's panel, and after "first page of"."""
+    """What is asked of a provider: in a table, as the title of a panel, and as a phrase after "first page of"."""
 
     words: str
-    panel: str
-    of: str
+    title: str
+    phrase: str
 
 
 PROVIDER, RANGE = "provider", "range"
@@ -59,7 +59,7 @@ OPERATIONS = {
         Operation("stream", "whole provider streamed"),
     )
 }
-"""Every operation, in the order of the report. How one is called stands in `measure.operations`."""
+"""Every operation, in the order of the report. How one is called stands in `measure.operations.CALLS`."""
 
 BY_TIER = {name: operation for name, operation in OPERATIONS.items() if operation.by_tier}
 PAGES_BY_TIER = tuple(name for name, operation in BY_TIER.items() if not operation.counts)

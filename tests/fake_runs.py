@@ -5,7 +5,7 @@ from typing import Any
 
 from pbm_lib import Config, PerformanceRun
 from pbm_lib.measure.conditions import Conditions, Machine
-from pbm_lib.measure.run_file import Check, Level, RunSettings
+from pbm_lib.measure.records import Check, Level, RunSettings
 from pbm_lib.measure.samples import Sample
 from pbm_lib.store.footprint import Footprint
 

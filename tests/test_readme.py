@@ -35,7 +35,7 @@ def test_every_folder_of_the_package_is_listed_from_the_bottom_up():
 
 
 def test_every_file_that_a_change_leads_to_exists():
-    named = re.findall(r"`((?:\w+/)*\w+\.(?:py|json|mplstyle))`", section("Working on it"))
+    named = re.findall(r"`((?:\w+/)*\w+\.(?:py|json|mplstyle|html\.j2))`", section("Working on it"))
     assert len(named) >= 10
     assert [name for name in named if not (PROJECT / "pbm_lib" / name).is_file()] == []
 

@@ -93,6 +93,18 @@ def test_the_stub_names_each_thing_once_with_the_module_that_defines_it():
     assert [(name, module) for name, module in listed if getattr(pbm, name).__module__ != module] == []
 
 
+def test_names_may_be_used_first_by_several_threads_at_once():
+    code = (
+        "import threading, pbm_lib as pbm\nfailed = []\n"
+        "def use(name):\n    try:\n        getattr(pbm, name)\n"
+        "    except BaseException as error:\n        failed.append(f'{name}: {error!r}')\n"
+        "threads = [threading.Thread(target=use, args=(name,)) for name in pbm.__all__]\n"
+        "[thread.start() for thread in threads], [thread.join() for thread in threads]\nprint(failed)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
 def test_tab_completion_offers_public_names_alone():
     assert sorted(dir(pbm)) == NAMES
     assert all(hasattr(pbm, name) for name in NAMES)

@@ -1,1 +1,1 @@
-"""The claim document, the billing providers, and the claim of each number. May import display, mql, config, errors."""
+"""The claim document, the billing providers, and the claim of each number. May import what is no folder."""

@@ -12,7 +12,7 @@ from ..query.jump import cursor_after, skip_page
 from ..vocabulary import KEYSET, OPERATIONS, PLANS, PROVIDER, RANGE, SKIP
 from .questions import DEEP, Questions
 from .recorder import Recorder
-from .run_file import PlanCost
+from .records import PlanCost
 
 
 def measure_plans(recorder: Recorder) -> None:

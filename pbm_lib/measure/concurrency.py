@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..query.filters import Question
 from ..query.find import find_claims
+from ..vocabulary import SCENARIOS
 from .questions import Questions
 from .recorder import Recorder
 from .stopwatch import Stopwatch, Timing
@@ -71,7 +72,7 @@ class _Client(threading.Thread):
 
     def _draw(self) -> Question:
         drawn = self._questions.random
-        return self._questions.draw(drawn.choice(self._tiers), drawn.choice(("provider", "range")))
+        return self._questions.draw(drawn.choice(self._tiers), drawn.choice(tuple(SCENARIOS)))
 
     def _ask(self, question: Question, cursor: str | None) -> str | None:
         timing = self._watch.time(lambda: find_claims(self._store, *question, cursor=cursor, with_total=False))

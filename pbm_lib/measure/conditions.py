@@ -5,18 +5,17 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
 
 import psutil
 import pymongo
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from ..store.driver_errors import translated_driver_errors
+from ..store.footprint import Bytes
 from ..store.store import ClaimStore
 
 _CLOSED = ConfigDict(extra="forbid")
-_Bytes = Annotated[int, Field(strict=True, ge=0)]
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -33,7 +32,7 @@ class Machine:
 
     cpus: int
     cpu_model: str | None
-    memory_bytes: _Bytes
+    memory_bytes: Bytes
     system: str
     python: str
 
@@ -59,10 +58,10 @@ class Conditions:
     server_version: str
     topology: str
     host_kind: str
-    cache_bytes: _Bytes | None
+    cache_bytes: Bytes | None
     indexes: dict[str, str]
     max_claim_days: int | None
-    provider_claims: dict[str, _Bytes]
+    provider_claims: dict[str, Bytes]
     machine: Machine
     pymongo: str
     pbm_lib: str

@@ -52,13 +52,13 @@ def _deep_page(store: ClaimStore, questions: Questions, question: Question) -> C
     return _page(store, question, cursor_at(store, question, questions.moment(question, DEEP)))
 
 
-_CALLS = {
+CALLS = {
     "count": _Call(_count),
     "first_page": _Call(_first_page),
     "next_page": _Call(_next_page, goes_on=True),
     "deep_page": _Call(_deep_page, goes_on=True),
 }
-"""Every operation of `vocabulary.BY_TIER`."""
+"""Every operation of `vocabulary.BY_TIER`, and how it is called."""
 
 
 def measure_latency(recorder: Recorder) -> None:
@@ -105,7 +105,7 @@ def measure_volume(recorder: Recorder) -> None:
 
 
 def _time_operation(recorder: Recorder, questions: Questions, question: Question, labels: dict[str, Any]) -> None:
-    prepare = _CALLS[labels["operation"]].prepare
+    prepare = CALLS[labels["operation"]].prepare
     prepared = recorder.watch.time(lambda: prepare(recorder.store, questions, question))
     if prepared.error:  # a page that cannot be asked for is a failed call, not a missing one
         recorder.add(prepared, **labels)
@@ -116,7 +116,7 @@ def _time_operation(recorder: Recorder, questions: Questions, question: Question
 
 
 def _has_pages(recorder: Recorder, questions: Questions, tier: str, scenario: str, operation: str) -> bool:
-    if not _CALLS[operation].goes_on:
+    if not CALLS[operation].goes_on:
         return True
     several = questions.expected_claims(tier, scenario) > recorder.run.settings.page_size
     if not several:

@@ -12,8 +12,9 @@ from tqdm import tqdm
 from ..errors import PbmError
 from ..store.footprint import Footprint
 from ..store.store import ClaimStore
+from .records import Check, Level, PlanCost
 from .run import PerformanceRun
-from .run_file import Check, Level, PlanCost, write_over
+from .run_file import write_over
 from .samples import Sample
 from .stopwatch import Stopwatch, Timing
 
@@ -22,7 +23,7 @@ _SAVE_SECONDS = 2.0
 
 
 class Recorder:
-    """What the parts of a run share: the store, the questions, the watch, and where the samples go.
+    """What the parts of a run share: the store, the watch, and where the samples go.
 
     Attributes:
         run: the run as it stands.

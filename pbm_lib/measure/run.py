@@ -1,12 +1,13 @@
 """A performance run: every sample and what it was taken on; saved under its id and never overwritten."""
 
+import re
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import pandas as pd
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, field_validator
 from pydantic.dataclasses import dataclass
 
 from ..display import ShownAsFacts
@@ -14,9 +15,11 @@ from ..store.footprint import Footprint
 from ..vocabulary import OPERATIONS, SECTIONS
 from . import run_file
 from .conditions import Conditions
-from .run_file import Check, Level, PlanCost, RunSettings
+from .records import Check, Level, PlanCost, RunSettings
 from .samples import Sample, Series, Statistics, statistics_of
 from .summary import Figures, Throughput, summary_of, throughput_of
+
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, repr=False, config=ConfigDict(extra="forbid"))
@@ -39,7 +42,7 @@ class PerformanceRun(ShownAsFacts):
         path: its file; None where it has none.
     """
 
-    id: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")]
+    id: str
     complete: bool
     started: AwareDatetime
     ended: AwareDatetime
@@ -52,6 +55,13 @@ class PerformanceRun(ShownAsFacts):
     notes: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
     path: Path | None = field(default=None, compare=False)
+
+    @field_validator("id")
+    @classmethod
+    def _is_an_id(cls, value: str) -> str:
+        if not _ID.fullmatch(value):  # it becomes the name of a file
+            raise ValueError("no id of a run")
+        return value
 
     @property
     def seconds(self) -> float:

@@ -21,78 +21,14 @@ import json
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import TypeAdapter, ValidationError
 
-from ..config import AtlasConfig, DataGenerationConfig, PerformanceConfig
 from ..errors import RunFileError, text_of
-from ..vocabulary import PLANS
 
 SCHEMA = 1
-_CLOSED = ConfigDict(extra="forbid")
 _Run = TypeVar("_Run")
-_Count = Annotated[int, Field(strict=True, ge=0)]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Check:
-    """Answers of two contestants to the same questions, compared claim by claim (or count by count).
-
-    Attributes:
-        section: part of the run.
-        tier: the provider's tier.
-        operation: what both were asked.
-        compared: pairs of answers compared.
-        equal: pairs that were equal.
-    """
-
-    section: str
-    tier: str
-    operation: str
-    compared: _Count
-    equal: _Count
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class PlanCost:
-    """What the server examined for one page; `tier`, `operation` and window are the same for both plans."""
-
-    plan: Literal[*PLANS]
-    tier: str
-    operation: str
-    index: str | None
-    keys_examined: _Count
-    docs_examined: _Count
-    returned: _Count
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class Level:
-    """`clients` clients were at work at once for `seconds` seconds."""
-
-    clients: _Count
-    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-@dataclass(frozen=True, config=_CLOSED)
-class RunSettings:
-    """The settings of a run. Nothing in them names a place, a path or a user.
-
-    Attributes:
-        performance: section `performance`, with the overrides of this run.
-        data_generation: section `data_generation`.
-        atlas: section `atlas`, the price table.
-        covering_index: whether serviceEndDate was asked to be in the index.
-        page_size: claims on a page.
-    """
-
-    performance: PerformanceConfig
-    data_generation: DataGenerationConfig
-    atlas: AtlasConfig
-    covering_index: bool
-    page_size: _Count
 
 
 def write_new(run: Any, file: Path) -> None:
@@ -159,14 +95,17 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
             f"{name} has schema {str(schema)[:40]}; this version of pbm_lib reads schema {SCHEMA}. Render it "
             "with the version that wrote it, or measure again."
         )
+    keys = [field.name for field in fields(kind) if field.name != "path"]
+    problems = [f"{key}: Field required" for key in keys if key not in parts]
+    problems += [f"{key}: Unexpected keyword argument" for key in parts if key not in keys]
+    if problems:
+        raise _damaged(name, problems[0])
     try:
         run = _adapter(kind).validate_json(json.dumps(parts))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "the file"
         raise _damaged(name, f"{where}: {problem['msg']}") from None
-    if odd := sorted(({field.name for field in fields(kind)} - {"path"}) ^ parts.keys()):
-        raise _damaged(name, f"{odd[0]} is missing, or is no key of a run")
     known = {tier.name for tier in run.settings.data_generation.tiers}
     performance = run.settings.performance
     named = {*performance.tiers_to_test, *(tier for by_tier in performance.targets.values() for tier in by_tier)}

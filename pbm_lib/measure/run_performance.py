@@ -21,8 +21,8 @@ from .concurrency import measure_concurrency
 from .conditions import measure_conditions
 from .operations import measure_latency, measure_volume, volume_rounds
 from .recorder import Recorder
+from .records import RunSettings
 from .run import PerformanceRun
-from .run_file import RunSettings
 from .stopwatch import Stopwatch
 
 

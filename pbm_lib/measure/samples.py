@@ -15,7 +15,7 @@ FEWEST_FOR_P95 = 20
 WIDE_SPREAD = 0.5
 """Where half of the samples spread over more than this part of the median, the figures are marked."""
 
-_Count = Annotated[int, Field(strict=True, ge=0)]
+Count = Annotated[int, Field(strict=True, ge=0)]
 
 
 class Series(NamedTuple):
@@ -66,16 +66,16 @@ class Sample:
     section: Literal[*SECTIONS]
     operation: Literal[*OPERATIONS]
     ms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    iteration: _Count = 0
+    iteration: Count = 0
     warmup: bool = False
     scenario: Literal[*SCENARIOS] | None = None
     tier: str | None = None
     contestant: Literal[*CONTESTANTS] | None = None
-    depth: _Count | None = None
-    clients: _Count | None = None
-    claims: _Count | None = None
-    bytes: _Count | None = None
-    retries: _Count = 0
+    depth: Count | None = None
+    clients: Count | None = None
+    claims: Count | None = None
+    bytes: Count | None = None
+    retries: Count = 0
     error: Annotated[str, Field(max_length=100)] | None = None
 
     @property

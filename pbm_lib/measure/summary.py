@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from .run_file import Level
+from .records import Level
 from .samples import Sample, Series, Statistics
 
 KEYS = ["section", "measured", "tier", "contestant"]

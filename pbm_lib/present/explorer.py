@@ -34,7 +34,7 @@ class ClaimExplorer(ExplorerSteps):
         self.follow_up()
         return static_text(self.store, self.shown)
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         view = {}
         if _is_watched():
             # The total of a quick count is then also in what is saved with the notebook.

@@ -1,4 +1,4 @@
-"""Settings, roster and claims as a reader of the notebooks sees them."""
+"""Tiers, indexes and sizes as frames, and how a frame looks in a notebook."""
 
 from pandas import DataFrame
 from pandas.io.formats.style import Styler

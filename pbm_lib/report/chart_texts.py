@@ -11,7 +11,7 @@ FLAT = 2.0
 
 def latency_finding(run: PerformanceRun) -> str:
     """Return the title of the chart of latency by tier."""
-    trends = [f"{asked.of}: {trend}" for name, asked in SCENARIOS.items() if (trend := _trend(run, name))]
+    trends = [f"{asked.phrase}: {trend}" for name, asked in SCENARIOS.items() if (trend := _trend(run, name))]
     return f"First page of {'; of '.join(trends)}" if trends else "Latency by tier: no page was measured"
 
 

@@ -41,7 +41,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
     figure = figure_titled(texts.latency_finding(run), width=8.6, height=1.5 + 0.235 * (len(rows) + 3))
     panels = figure.subplots(1, 2, sharey=True, sharex=True)
     for panel, (scenario, asked) in zip(panels, SCENARIOS.items(), strict=True):
-        panel.set_title(asked.panel)
+        panel.set_title(asked.title)
         panel.set_xscale("log")
         for number, (operation, tier) in enumerate(rows):
             place = row_place(number, len(run.tiers))
@@ -52,7 +52,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
                 panel.text(0.02, place, NOT_MEASURED, transform=axis, va="center", color=GREY, fontsize=8)
                 continue
             color, _ = MARKS[list(BY_TIER).index(operation)]
-            strip(panel, good, place, color, "o", marks=len(run.samples))
+            strip(panel, good, place, color, "o", in_all=len(run.samples))
             p95, slowest = latency_of(run, tier, operation, scenario).p95, max(sample.ms for sample in good)
             text = milliseconds(p95)
             panel.plot([p95] * 2, [place - 0.34, place + 0.34], color="black", linewidth=1.6)
@@ -93,7 +93,7 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
             medians = {}
             for plan, (color, marker) in zip(PLANS, MARKS, strict=False):
                 if good := run.select(counts=True, contestant=plan, **labels):
-                    strip(panel, good, place, color, marker, size=26, spread=0.0, marks=len(run.samples))
+                    strip(panel, good, place, color, marker, size=26, spread=0.0, in_all=len(run.samples))
                     medians[plan] = run.statistics(contestant=plan, **labels).p50
                 if baseline and (theirs := baseline.statistics(contestant=plan, **labels)).n:
                     panel.plot(theirs.p50, place + 0.25, "x", color=color, markersize=7, markeredgewidth=1.8)

@@ -36,7 +36,6 @@ def styled(draw: Callable[..., _Drawn]) -> Callable[..., _Drawn]:
     return drawn
 
 
-@styled
 def to_svg(figure: Figure) -> bytes:
     """Return a figure as SVG; its letters are outlines, so that it needs no font."""
     return _saved(figure, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")), dpi=200)
@@ -47,6 +46,7 @@ def to_png(figure: Figure) -> bytes:
     return _saved(figure, format="png", metadata={"Software": None}, dpi=200)
 
 
+@styled
 def _saved(figure: Figure, *, dpi: int, **options: Any) -> bytes:
     if figure.get_layout_engine() is not None:
         figure.set_dpi(dpi)  # letters are a little wider or narrower at another resolution
@@ -79,12 +79,14 @@ def row_place(number: int, group: int) -> float:
     return number + 0.7 * (number // group)
 
 
-def strip(panel, samples: list[Sample], place: float, color: str, marker: str, *, size=9, spread=0.24, marks=0) -> None:
-    """Draw each sample as a point, shifted a little so that equal ones are seen."""
+def strip(
+    panel, samples: list[Sample], place: float, color: str, marker: str, *, size=9, spread=0.24, in_all=0
+) -> None:
+    """Draw each sample of a chart that has so many `in_all` as a point, shifted so that equal ones are seen."""
     shifts = [spread * (((7 * number) % 11) / 5 - 1) for number in range(len(samples))]
     panel.scatter(
         [sample.ms for sample in samples], [place + shift for shift in shifts], s=size, color=color, marker=marker,
-        alpha=0.6, linewidth=0, rasterized=marks > MOST_MARKS,
+        alpha=0.6, linewidth=0, rasterized=in_all > MOST_MARKS,
     )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = Non
         row += [_ms(figures.p50), _ms(figures.p95), str(figures.n)]
         if baseline is not None:
             theirs, rates = at_once(baseline, level.clients)
-            row += _beside(pages, rates.pages_per_s, _rate) + _beside(figures.p95, theirs.p95)
+            row += _beside(pages, rates.pages_per_s or None, _rate) + _beside(figures.p95, theirs.p95)
         rows.append(tuple(row))
     columns = ("clients", "at work", "pages/s", "claims/s", "p50", "p95", "n")
     more = (*_beside_columns("pages/s", baseline), *_beside_columns("p95", baseline))

@@ -8,20 +8,20 @@ from pydantic.dataclasses import dataclass
 from .driver_errors import translated_driver_errors
 from .store import ClaimStore
 
-_Bytes = Annotated[int, Field(strict=True, ge=0)]
+Bytes = Annotated[int, Field(strict=True, ge=0)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Footprint:
     """Size of the claims on one server, in bytes."""
 
-    claims: _Bytes  # a number of documents
-    data_bytes: _Bytes  # BSON, uncompressed
-    storage_bytes: _Bytes  # documents on disk, compressed
-    index_bytes: dict[str, _Bytes]  # on disk, by name
+    claims: Bytes  # a number of documents
+    data_bytes: Bytes  # BSON, uncompressed
+    storage_bytes: Bytes  # documents on disk, compressed
+    index_bytes: dict[str, Bytes]  # on disk, by name
     # In the server's cache at that moment; None where the server does not tell.
-    cached_data_bytes: _Bytes | None = None
-    cached_index_bytes: _Bytes | None = None
+    cached_data_bytes: Bytes | None = None
+    cached_index_bytes: Bytes | None = None
 
     @property
     def total_index_bytes(self) -> int:

@@ -30,8 +30,10 @@ from pbm_lib import (
     run_performance,
     setup_collection,
 )
+from pbm_lib.measure.operations import CALLS
 from pbm_lib.measure.samples import Sample, statistics_of
 from pbm_lib.measure.stopwatch import Stopwatch
+from pbm_lib.vocabulary import BY_TIER
 
 
 @pytest.fixture(scope="module")
@@ -411,6 +413,10 @@ def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri
     assert "INCOMPLETE" in repr(left)
 
 
+def test_every_operation_at_a_tier_is_called_in_one_way():
+    assert set(CALLS) == set(BY_TIER)
+
+
 # The run file
 
 
@@ -419,6 +425,16 @@ def test_a_run_survives_its_file(run, tmp_path):
     assert loaded == run
     assert loaded.summary().equals(run.summary())
     assert PerformanceRun.load(run.save(tmp_path / "copy")) == run
+
+
+@pytest.mark.parametrize("key", ["checks", "plans", "levels", "notes", "ended"])
+def test_a_run_file_without_one_of_its_keys_is_refused(make_config, tmp_path, key):
+    file = fake_run(make_config(), good_samples()).save(tmp_path)
+    content = json.loads(file.read_text(encoding="utf-8"))
+    del content[key]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(RunFileError, match=f"{key}: Field required"):
+        PerformanceRun.load(file)
 
 
 def test_a_run_file_is_never_overwritten(run, tmp_path):
@@ -457,7 +473,7 @@ def changed(content: dict, path: str, value) -> dict:
         ("conditions.machine", None, "conditions.machine"),
         ("started", "yesterday", "started"),
         ("levels", [{"clients": 1, "seconds": 0}], "levels.0.seconds"),
-        ("path", "/etc/passwd", "path is missing, or is no key of a run"),
+        ("path", "/etc/passwd", "path: Unexpected keyword argument"),
         ("colour", "red", "colour: Unexpected keyword argument"),
     ],
     ids=str,
