@@ -58,14 +58,16 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
     return DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 
 
-def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end: dt.date | None = None) -> DataFrame:
+def compare_plans(
+    store: ClaimStore, tin: str, service_date_start: dt.date | None = None, service_date_end: dt.date | None = None
+) -> DataFrame:
     """Ask for one range with both plans, once each: the same page and total, and what either costs.
 
     Args:
         store: a loaded store.
         tin: the billing provider's TIN, nine digits.
-        start: first service date, inclusive; None: no limit.
-        end: last service date, inclusive; None: no limit.
+        service_date_start: first service date, inclusive; None: no limit.
+        service_date_end: last service date, inclusive; None: no limit.
 
     Returns:
         A pandas DataFrame with a column a plan: page ms, total ms, claims on the page, total, and whether both plans
@@ -76,7 +78,7 @@ def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end
     """
     answers, columns = [], {}
     for plan in (PLAIN, BOUNDED):
-        claims, total, facts = _page_and_total(store, Question(tin, start, end), plan=plan)
+        claims, total, facts = _page_and_total(store, Question(tin, service_date_start, service_date_end), plan=plan)
         answers.append((claims, total))
         columns[f"{plan} plan"] = {**facts, "claims on the page": f"{len(claims):,}"}
     frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
@@ -84,14 +86,16 @@ def compare_plans(store: ClaimStore, tin: str, start: dt.date | None = None, end
     return frame
 
 
-def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *, build: bool) -> DataFrame | Note:
+def compare_indexes(
+    store: ClaimStore, tin: str, service_date_start: dt.date, service_date_end: dt.date, *, build: bool
+) -> DataFrame | Note:
     """Ask for one range with the three-field index and with the covering one, and switch back whatever happens.
 
     Args:
         store: a loaded store.
         tin: the billing provider's TIN, nine digits.
-        start: first service date, inclusive.
-        end: last service date, inclusive.
+        service_date_start: first service date, inclusive.
+        service_date_end: last service date, inclusive.
         build: whether the covering index may be built on the server; on three million claims that takes some 15 s.
 
     Returns:
@@ -106,8 +110,8 @@ def compare_indexes(store: ClaimStore, tin: str, start: dt.date, end: dt.date, *
         return note("Not run: try_covering_index is False, so nothing was built on the server.")
 
     def asked() -> tuple[Sequence[dict[str, Any]], dict[str, str]]:
-        plan = explain_claims(store, tin, start, end)
-        claims, _, facts = _page_and_total(store, Question(tin, start, end))
+        plan = explain_claims(store, tin, service_date_start, service_date_end)
+        claims, _, facts = _page_and_total(store, Question(tin, service_date_start, service_date_end))
         examined = {"keys examined": f"{plan.keys_examined:,}", "documents examined": f"{plan.docs_examined:,}"}
         return claims, examined | facts
 

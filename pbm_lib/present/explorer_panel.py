@@ -125,11 +125,11 @@ class ExplorerPanel:
             (self.explain, explorer.explain),
         ):
             button.on_click(lambda _, step=step: self.run(step))
-        self.all_dates.on_click(lambda _: self.run(explorer.choose, start=None, end=None))
+        self.all_dates.on_click(lambda _: self.run(explorer.choose, service_date_start=None, service_date_end=None))
         self._on_value(self.tier, lambda tier: {"tin": list_providers(self._config, tier)[0].tin})
         self._on_value(self.provider, lambda tin: {"tin": tin})
-        self._on_value(self.start, lambda day: {"start": day})
-        self._on_value(self.end, lambda day: {"end": day})
+        self._on_value(self.start, lambda day: {"service_date_start": day})
+        self._on_value(self.end, lambda day: {"service_date_end": day})
         self._on_value(self.size, lambda size: {"page_size": size})
         self._on_value(self.plan, lambda plan: {"plan": plan})
 

@@ -33,8 +33,8 @@ class ExplorerSteps:
         self,
         *,
         tin: str = _SAME,
-        start: dt.date | None = _SAME,
-        end: dt.date | None = _SAME,
+        service_date_start: dt.date | None = _SAME,
+        service_date_end: dt.date | None = _SAME,
         page_size: int = _SAME,
         plan: str = _SAME,
     ) -> Self:
@@ -45,8 +45,8 @@ class ExplorerSteps:
 
         Args:
             tin: the billing provider's TIN, nine digits.
-            start: first service date, inclusive; None: no limit.
-            end: last service date, inclusive; None: no limit.
+            service_date_start: first service date, inclusive; None: no limit.
+            service_date_end: last service date, inclusive; None: no limit.
             page_size: claims on a page.
             plan: "bounded" or "plain".
 
@@ -58,7 +58,10 @@ class ExplorerSteps:
             ServerUnavailable: the server went away.
         """
         shown = self.shown
-        asked, how = _given(tin=tin, start=start, end=end), _given(page_size=page_size, plan=plan)
+        asked, how = (
+            _given(tin=tin, start=service_date_start, end=service_date_end),
+            _given(page_size=page_size, plan=plan),
+        )
         choice = replace(shown.choice, question=shown.choice.question._replace(**asked), **how)
         # Each value by itself is checked before it is taken. That the dates are in order is checked after: who moves a
         # range changes one end of it first.

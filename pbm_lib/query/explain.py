@@ -85,8 +85,8 @@ class QueryPlan(ShownAsFacts):
 def explain_claims(
     store: ClaimStore,
     tin: str,
-    start: dt.date | None = None,
-    end: dt.date | None = None,
+    service_date_start: dt.date | None = None,
+    service_date_end: dt.date | None = None,
     *,
     page_size: int | None = None,
     cursor: str | None = None,
@@ -99,8 +99,8 @@ def explain_claims(
     Args:
         store: an open store.
         tin: the billing provider's TIN, nine digits.
-        start: first service date, inclusive; None: no limit.
-        end: last service date, inclusive; None: no limit.
+        service_date_start: first service date, inclusive; None: no limit.
+        service_date_end: last service date, inclusive; None: no limit.
         page_size: claims on the page; None takes `query.default_page_size`.
         cursor: token of the page; None for the first.
         plan: "bounded" or "plain".
@@ -113,7 +113,7 @@ def explain_claims(
         InvalidCursor: the cursor is damaged or belongs to another query.
         ServerUnavailable: the server went away.
     """
-    query = make_query(store, tin, start, end, plan=plan)
+    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
     command = _page_command(store, query, page_size, cursor)
     return _explain(store, command, query.plan, _find_mql(command))
 
@@ -121,8 +121,8 @@ def explain_claims(
 def explain_count(
     store: ClaimStore,
     tin: str,
-    start: dt.date | None = None,
-    end: dt.date | None = None,
+    service_date_start: dt.date | None = None,
+    service_date_end: dt.date | None = None,
     *,
     plan: str = BOUNDED,
 ) -> list[QueryPlan]:
@@ -131,8 +131,8 @@ def explain_count(
     Args:
         store: an open store.
         tin: the billing provider's TIN, nine digits.
-        start: first service date, inclusive; None: no limit.
-        end: last service date, inclusive; None: no limit.
+        service_date_start: first service date, inclusive; None: no limit.
+        service_date_end: last service date, inclusive; None: no limit.
         plan: "bounded" or "plain".
 
     Returns:
@@ -143,7 +143,7 @@ def explain_count(
         InvalidQuery: an argument is not accepted; the message names it.
         ServerUnavailable: the server went away.
     """
-    query = make_query(store, tin, start, end, plan=plan)
+    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
     # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on every
     # server version.
     plans = [

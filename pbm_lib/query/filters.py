@@ -94,18 +94,19 @@ def make_query(
     end: dt.date | None,
     *,
     plan: str = BOUNDED,
-    names: tuple[str, str] = ("start", "end"),
 ) -> ClaimQuery:
-    """Check the arguments of a query; `names` is what the caller calls start and end."""
+    """Check the arguments of a query."""
     check_kind("store", store, ClaimStore, "what connect(config) returned")
     if type(tin) is not str or not _TIN.fullmatch(tin):
         raise not_accepted("tin", _shown(tin), "text of nine digits, such as '411234567'")
     if type(plan) is not str or plan not in PLANS:
         raise not_accepted("plan", _shown(plan), ", ".join(PLANS))
-    first = _instant(names[0], start, is_end=False)
-    last = _instant(names[1], end, is_end=True)
+    first = _instant("service_date_start", start, is_end=False)
+    last = _instant("service_date_end", end, is_end=True)
     if first is not None and last is not None and last < first:
-        raise InvalidQuery(f"{names[1]}: {_shown(end)} is before {names[0]} {_shown(start)}; accepted: no earlier.")
+        raise InvalidQuery(
+            f"service_date_end: {_shown(end)} is before service_date_start {_shown(start)}; accepted: no earlier."
+        )
     days = store.max_claim_days if plan == BOUNDED else None
     if days is not None and first is not None and first - dt.datetime.min < dt.timedelta(days=days):
         days = None  # start - D is no date; nothing lies there that the plain plan would have to step over

@@ -69,8 +69,7 @@ def find_claims(
         InvalidCursor: the cursor is damaged or belongs to another query.
         ServerUnavailable: the server went away.
     """
-    names = ("service_date_start", "service_date_end")
-    query = make_query(store, tin, service_date_start, service_date_end, plan=plan, names=names)
+    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
     limit = checked_page_size(store, page_size)
     boundary = None if cursor is None else decode_cursor(cursor, query.identity)
     with translated_driver_errors():
@@ -82,8 +81,8 @@ def find_claims(
 def count_claims(
     store: ClaimStore,
     tin: str,
-    start: dt.date | None = None,
-    end: dt.date | None = None,
+    service_date_start: dt.date | None = None,
+    service_date_end: dt.date | None = None,
     *,
     plan: str = BOUNDED,
 ) -> int:
@@ -92,8 +91,8 @@ def count_claims(
     Args:
         store: an open store.
         tin: the billing provider's TIN, nine digits.
-        start: first service date, inclusive; None: no limit.
-        end: last service date, inclusive; None: no limit.
+        service_date_start: first service date, inclusive; None: no limit.
+        service_date_end: last service date, inclusive; None: no limit.
         plan: as in `find_claims`.
 
     Returns:
@@ -103,7 +102,7 @@ def count_claims(
         InvalidQuery: an argument is not accepted; the message names it.
         ServerUnavailable: the server went away.
     """
-    query = make_query(store, tin, start, end, plan=plan)
+    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
     with translated_driver_errors():
         return _count(store, query)
 
@@ -111,8 +110,8 @@ def count_claims(
 def iter_claims(
     store: ClaimStore,
     tin: str,
-    start: dt.date | None = None,
-    end: dt.date | None = None,
+    service_date_start: dt.date | None = None,
+    service_date_end: dt.date | None = None,
     *,
     page_size: int | None = None,
     plan: str = BOUNDED,
@@ -126,8 +125,8 @@ def iter_claims(
     Args:
         store: an open store.
         tin: the billing provider's TIN, nine digits.
-        start: first service date, inclusive; None: no limit.
-        end: last service date, inclusive; None: no limit.
+        service_date_start: first service date, inclusive; None: no limit.
+        service_date_end: last service date, inclusive; None: no limit.
         page_size: claims a round trip, 1 to `query.max_page_size`; None takes 1,000 or the maximum, if lower.
         plan: as in `find_claims`.
 
@@ -138,7 +137,7 @@ def iter_claims(
         InvalidQuery: an argument is not accepted; raised by the call, not by the first step.
         ServerUnavailable: the server went away and did not come back.
     """
-    query = make_query(store, tin, start, end, plan=plan)
+    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
     most = store.config.query.max_page_size
     return _stream(store, query, min(_STREAM_BATCH, most) if page_size is None else checked_page_size(store, page_size))
 

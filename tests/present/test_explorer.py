@@ -79,7 +79,7 @@ class TestSteps:
     def test_walking_forward_shows_every_claim_once_and_back_again(self, explorer, loaded_store, dates, plan):
         tin = list_providers(loaded_store.config, "300")[0].tin
         expected = ids(iter_claims(loaded_store, tin, *dates))
-        explorer.choose(tin=tin, start=dates[0], end=dates[1], page_size=7, plan=plan)
+        explorer.choose(tin=tin, service_date_start=dates[0], service_date_end=dates[1], page_size=7, plan=plan)
         seen, places = ids(explorer.page), [explorer.shown.before]
         while explorer.page.next_cursor:
             seen += ids(explorer.next().page)
@@ -97,7 +97,7 @@ class TestSteps:
         assert explorer.shown.before == 0
 
     def test_another_plan_stays_on_the_page_and_another_page_size_begins_anew(self, explorer):
-        explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10).next()
+        explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10).next()
         place, claims, total = explorer.shown.before, ids(explorer.page), explorer.total
         explorer.choose(plan=PLAIN)
         assert (explorer.shown.before, ids(explorer.page), explorer.total) == (place, claims, total)
@@ -109,8 +109,8 @@ class TestSteps:
             ({"tin": "12"}, "tin"),
             ({"plan": "fast"}, "plan"),
             ({"page_size": 0}, "page_size"),
-            ({"start": "x"}, "start"),
-            ({"end": 2025}, "end"),
+            ({"service_date_start": "x"}, "service_date_start"),
+            ({"service_date_end": 2025}, "service_date_end"),
         ],
         ids=["tin", "plan", "page_size", "start", "end"],
     )
@@ -128,32 +128,32 @@ class TestSteps:
             explorer.next()
 
     def test_dates_out_of_order_are_a_sentence_and_the_next_change_mends_it(self, explorer):
-        explorer.choose(start=WINDOW[1])
+        explorer.choose(service_date_start=WINDOW[1])
         with pytest.raises(InvalidQuery):
-            explorer.choose(end=WINDOW[0])
+            explorer.choose(service_date_end=WINDOW[0])
         assert explorer.page is None
         assert "2025-03-01, is before the first, 2025-03-31" in explorer.error
         assert "Not answered." in html_of(explorer)
-        assert explorer.choose(start=WINDOW[0]).error is None
+        assert explorer.choose(service_date_start=WINDOW[0]).error is None
         assert explorer.total == count_claims(explorer.store, explorer.shown.choice.question.tin, WINDOW[0], WINDOW[0])
 
     def test_a_date_and_a_datetime_out_of_order_are_a_sentence_too(self, explorer):
-        explorer.choose(start=WINDOW[1])
+        explorer.choose(service_date_start=WINDOW[1])
         with pytest.raises(InvalidQuery):
-            explorer.choose(end=dt.datetime(2025, 3, 1, 12))
+            explorer.choose(service_date_end=dt.datetime(2025, 3, 1, 12))
         assert "2025-03-01 12:00:00, is before the first, 2025-03-31" in explorer.error
         assert not explorer.shown.reading
 
 
 class TestWhatItCosts:
     def test_keys_and_documents_are_what_explain_says(self, explorer, loaded_store):
-        explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10)
+        explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10)
         plan = explain_claims(loaded_store, explorer.shown.choice.question.tin, *WINDOW, page_size=10)
         assert replace(explorer.explain(), server_ms=0) == replace(plan, server_ms=0)
         assert f">{plan.docs_examined:,}</div>" in html_of(explorer)
 
     def test_the_mql_is_what_explain_shows(self, explorer, loaded_store):
-        explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10).next()
+        explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10).next()
         shown = re.sub(r"\s+", " ", repr(explorer))
         assert explorer.explain().mql in shown
         for part in explain_count(loaded_store, explorer.shown.choice.question.tin, *WINDOW):
@@ -318,7 +318,7 @@ class TestPanel:
         assert ids(explorer.page) == ids(first)
 
     def test_what_one_page_examined_is_not_said_of_the_next(self, explorer):
-        explorer.choose(start=WINDOW[0], end=WINDOW[1], page_size=10)
+        explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10)
         asked, answered = threading.Event(), threading.Event()
 
         class PlanDuringPage(Wire):
