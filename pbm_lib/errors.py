@@ -100,6 +100,16 @@ def not_accepted(name: str, shown: str, accepted: str, error: type[PbmError] = I
     return error(f"{name}: {shown} is not accepted; accepted: {accepted}.")
 
 
+def switch(name: str, value: object) -> bool:
+    """Return a yes or no. It may be text, true or false in any case, as a command line passes it to a notebook."""
+    if isinstance(value, bool):
+        return value
+    known = {"true": True, "false": False}
+    if not isinstance(value, str) or value.lower() not in known:
+        raise not_accepted(name, repr(value), "true or false")
+    return known[value.lower()]
+
+
 def text_of(file: Path, called: str, hint: str, error: type[PbmError] = ConfigError, *, encoding: str = "utf-8") -> str:
     """Return the text of a file, or raise an error that says what the file is called, what is wrong, and the hint."""
     try:
