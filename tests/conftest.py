@@ -2,6 +2,7 @@
 
 import copy
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # The user's own cluster is never touched: tests use MONGODB_URI_TEST, or a server of their own.
     os.environ.pop("MONGODB_URI", None)
     os.environ.pop("PBM_LIB_CONFIG", None)
+    # A run in a shell's background starts with Ctrl-C ignored, and so would the processes that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
