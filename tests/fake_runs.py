@@ -5,7 +5,7 @@ from typing import Any
 
 from pbm_lib import Config, PerformanceRun
 from pbm_lib.measure.conditions import Conditions, Machine
-from pbm_lib.measure.records import Check, Level, RunSettings
+from pbm_lib.measure.records import Check, Level, PlanCost, RunSettings
 from pbm_lib.measure.samples import Sample
 from pbm_lib.store.footprint import Footprint
 
@@ -79,3 +79,59 @@ def good_samples() -> list[Sample]:
         found += series([20.0] * calls, section="concurrency", operation="page", clients=clients)
     found += series([500.0] * 2, section="volume", operation="stream", tier="3K", claims=3_000, bytes=2_000_000)
     return found
+
+
+def skewed(unit: float, *, power: int = 2, count: int = 21) -> list[float]:
+    """Times whose min, mean, median, p95 and max all differ: of 21 squares 1, 157.7, 121, 400 and 441 units."""
+    return [unit * number**power for number in range(1, count + 1)]
+
+
+def skewed_run(config: Config, **changes: Any) -> PerformanceRun:
+    """A run with few series, all of whose figures differ from each other and from those of `skewed_baseline`."""
+    samples = [
+        *series(skewed(0.1), section="latency", operation="first_page", tier="3K", scenario="provider"),
+        *series(skewed(0.2), section="latency", operation="first_page", tier="3K", scenario="range"),
+        *series(skewed(0.01), section="latency", operation="count", tier="60", scenario="range"),
+        *series(skewed(3.0), section="plans", operation="count", tier="3K", scenario="range", contestant="plain"),
+        *series(skewed(0.5), section="concurrency", operation="page", clients=1, claims=70),
+        *series(skewed(0.07, count=41), section="concurrency", operation="page", clients=2, claims=80),
+        *series(skewed(1.0), section="volume", operation="stream", tier="3K", claims=3_000, bytes=2_000_000),
+    ]
+    parts: dict[str, Any] = {
+        "levels": (Level(1, 2.1), Level(2, 2.05)),
+        "plans": (
+            PlanCost("bounded", "3K", "first_page", "claims_by_provider", 1_234, 120, 101),
+            PlanCost("plain", "3K", "first_page", None, 56_789, 4_321, 102),
+        ),
+    }
+    return fake_run(config, samples, **{**parts, **changes})
+
+
+def skewed_baseline(config: Config) -> PerformanceRun:
+    """A run of the same series as `skewed_run`, with other figures, skewed in another way."""
+    samples = [
+        *series(skewed(0.003, power=3), section="latency", operation="first_page", tier="3K", scenario="provider"),
+        *series(skewed(0.008, power=3), section="latency", operation="first_page", tier="3K", scenario="range"),
+        *series(skewed(0.002, power=3), section="latency", operation="count", tier="60", scenario="range"),
+        *series(
+            skewed(0.02, power=3), section="plans", operation="count", tier="3K", scenario="range", contestant="plain"
+        ),
+        *series(skewed(0.04, power=3), section="concurrency", operation="page", clients=1, claims=90),
+        *series(skewed(0.006, power=3, count=41), section="concurrency", operation="page", clients=2, claims=60),
+        *series(skewed(0.01, power=3), section="volume", operation="stream", tier="3K", claims=3_000, bytes=1_000_000),
+    ]
+    return fake_run(
+        config,
+        samples,
+        id="20261121T081500Z-00000000",
+        levels=(Level(1, 3.0), Level(2, 8.2)),
+        plans=(PlanCost("bounded", "3K", "first_page", "claims_by_provider", 77, 66, 55),),
+        footprint=Footprint(
+            claims=2_000_000,
+            data_bytes=1_500_000_000,
+            storage_bytes=480_000_000,
+            index_bytes={"_id_": 40_000_000, "claims_by_provider": 60_000_000},
+            cached_data_bytes=1,
+            cached_index_bytes=2,
+        ),
+    )

@@ -39,6 +39,9 @@ def indexed(request, open_store):
 @example(drawn=[(number % 3, D, TIN_A) for number in range(12)], limits=(day(30), day(30)), tin=TIN_A)
 @example(drawn=[(0, 0, TIN_A), (0, D, TIN_A), (D, 0, TIN_A)], limits=(day(D), day(D)), tin=TIN_A)
 @example(drawn=[(0, D, TIN_A)], limits=(day(D) + dt.timedelta(milliseconds=1), None), tin=TIN_A)
+# Claims on the edge of a range without an end, and of one without a start.
+@example(drawn=[(D - 1, 1, TIN_A), (D, 0, TIN_A), (D, D, TIN_A), (D + 1, 0, TIN_A)], limits=(day(D), None), tin=TIN_A)
+@example(drawn=[(D - 1, 1, TIN_A), (D, 0, TIN_A), (D, D, TIN_A), (D + 1, 0, TIN_A)], limits=(None, day(D)), tin=TIN_A)
 def test_every_walk_meets_exactly_the_claims_of_brute_force(indexed, drawn, limits, tin):
     # A reversed range is refused, which test_query_input holds.
     start, end = limits

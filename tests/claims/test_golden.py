@@ -1,0 +1,19 @@
+"""The claims of a generator's version never change: two generations in one collection would go unnoticed."""
+
+import bson
+from conftest import PROJECT
+from loads import digest
+
+from pbm_lib import generate_claims, load_config
+from pbm_lib.claims.generate import GENERATOR_VERSION
+
+GOLDEN = {2: "da7337c401b12c749966791d2d75d05df7f53f9b6cf82d73ac28ec94c985d0bc"}
+"""Version of the generator to the digest of the first 1,000 claims of the project's config.
+
+Where a digest changes, raise GENERATOR_VERSION and put the new one here under the new number; never change an old one.
+"""
+
+
+def test_the_first_thousand_claims_of_the_projects_config_are_those_of_the_generators_version():
+    claims = generate_claims(load_config(PROJECT / "config.yaml"), 0, 1_000)
+    assert digest(bson.encode(claim) for claim in claims) == GOLDEN[GENERATOR_VERSION]

@@ -1,0 +1,135 @@
+"""What a run says that it measures is what it measures: deep pages are deep, windows have their length."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from fake_runs import fake_run
+from oracle import overlapping
+
+from pbm_lib import PbmError, PerformanceRun, count_claims, list_providers
+from pbm_lib.claims.document import BEGIN, ID, TIN
+from pbm_lib.claims.generate import claim_generator
+from pbm_lib.measure.comparisons import measure_depth
+from pbm_lib.measure.operations import CALLS
+from pbm_lib.measure.questions import Questions
+from pbm_lib.measure.recorder import Recorder
+from pbm_lib.measure.stopwatch import Stopwatch
+from pbm_lib.vocabulary import SCENARIOS
+
+
+@pytest.fixture
+def recorder(store, tmp_path):
+    """A recorder of a run on a store of this test's own, with the claims of the 3K provider."""
+    data = store.config.data_generation
+    store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
+    run = fake_run(store.config, [], complete=False, checks=(), levels=(), path=tmp_path / "run.json")
+    watch = Stopwatch()
+    with watch.measured(store, 2) as measured, Recorder(run, watch, measured, None) as made:
+        yield made
+
+
+def refused_by_the_server(store):
+    store.collection.database.command("noSuchCommand")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_deep_page_begins_about_nine_tenths_into_the_answer(loaded_store, scenario):
+    questions = Questions(loaded_store.config, loaded_store.config.performance, "deep")
+    for _ in range(10):
+        question = questions.draw("3K", scenario)
+        page = CALLS["deep_page"].prepare(loaded_store, questions, question)()
+        claims = overlapping(loaded_store.collection.find({TIN: question.tin}), *question)
+        assert 0.85 < claims.index(page[0]) / len(claims) < 0.95
+
+
+def test_the_deepest_page_compared_begins_exactly_behind_nine_tenths_of_the_claims(recorder):
+    measure_depth(recorder)
+    recorder.save()
+    assert {sample.depth for sample in recorder.run.select(section="depth")} == {0, 1_000, 2_700}
+    (check,) = recorder.run.checks
+    assert check.equal == check.compared == 3 * (1 + 1)  # three depths, a warm-up and a round
+
+
+@pytest.mark.parametrize("days", [1, 7, 90, 1_096, 5_000])
+def test_a_window_has_its_days_and_lies_in_the_period(loaded_store, days):
+    config = loaded_store.config
+    first, last = config.data_generation.first_service_date, config.data_generation.last_service_date
+    questions = Questions(config, replace(config.performance, window_days=days), "windows")
+    drawn = [questions.draw("3K", "range") for _ in range(300)]
+    period = (last - first).days + 1
+    assert {(question.end - question.start).days + 1 for question in drawn} == {min(days, period)}
+    assert first <= min(question.start for question in drawn) and max(question.end for question in drawn) <= last
+    starts = {question.start for question in drawn}
+    assert len(starts) == 1 if days >= period else len(starts) > 50
+
+
+def test_the_parts_of_the_period_follow_each_other(loaded_store):
+    questions = Questions(loaded_store.config, loaded_store.config.performance, "parts")
+    drawn = [[questions.draw("3K", "range", part=(part, 3)).start for _ in range(50)] for part in range(3)]
+    assert max(drawn[0]) < min(drawn[1]) and max(drawn[1]) < min(drawn[2])
+
+
+class Disturbed(Recorder):
+    """A recorder during whose first call a claim is deleted behind everybody's back."""
+
+    victim: dict | None = None
+
+    def show(self, what: str) -> None:
+        super().show(what)
+        if self.victim is not None:
+            self.store.collection.delete_one(self.victim)
+            self.victim = None
+
+
+def test_pages_that_are_not_the_same_claims_are_found_unequal(recorder):
+    tin = list_providers(recorder.store.config, "3K")[0].tin
+    disturbed = Disturbed(recorder.run, recorder.watch, recorder.store, None)
+    (first,) = recorder.store.collection.find({TIN: tin}, sort=[(BEGIN, 1), (ID, 1)], limit=1)
+    disturbed.victim = {ID: first[ID]}
+    with disturbed:
+        measure_depth(disturbed)
+    # With the provider's first claim gone, skip/limit lands one claim further on than the cursors of before.
+    (check,) = disturbed.run.checks
+    assert (check.compared, check.equal) == (3 * 2, 2)
+    claims = {sample.claims for sample in disturbed.run.select(section="depth")}
+    assert claims == {100}  # as many on both, so that only a look at the claims tells
+
+
+def test_a_failure_in_one_thread_is_no_retry_in_another(loaded_store):
+    watch = Stopwatch()
+    under_way, failed = threading.Event(), threading.Event()
+    tin = list_providers(loaded_store.config, "60")[0].tin
+    timings = {}
+    with watch.measured(loaded_store, 2) as measured:
+
+        def quiet_call():
+            under_way.set()
+            assert failed.wait(30)
+            return count_claims(measured, tin)
+
+        quiet = threading.Thread(target=lambda: timings.update(quiet=watch.time(quiet_call)))
+        quiet.start()
+        assert under_way.wait(30)
+        timings["failing"] = watch.time(lambda: refused_by_the_server(measured))
+        failed.set()
+        quiet.join()
+    assert (timings["quiet"].answer, timings["quiet"].retries, timings["quiet"].error) == (60, 0, None)
+    assert (timings["failing"].retries, timings["failing"].error) == (0, "OperationFailure, code 59")
+
+
+def test_three_failures_in_a_row_end_a_run_and_two_with_a_success_between_do_not(recorder):
+    labels = {"section": "floor", "operation": "ping"}
+    tin = list_providers(recorder.store.config, "60")[0].tin
+    for _ in range(3):
+        for _ in range(2):
+            assert recorder.time(lambda: refused_by_the_server(recorder.store), **labels) is None
+        assert recorder.time(lambda: count_claims(recorder.store, tin), **labels) == 60
+    for _ in range(2):
+        recorder.time(lambda: refused_by_the_server(recorder.store), **labels)
+    with pytest.raises(PbmError, match=r"3 calls in a row failed \(last: OperationFailure, code 59\)"):
+        recorder.time(lambda: refused_by_the_server(recorder.store), **labels)
+    recorder.save()
+    left = PerformanceRun.load(recorder.run.path)
+    assert [sample.error is None for sample in left.samples] == [False, False, True] * 3 + [False] * 3
+    assert not left.complete

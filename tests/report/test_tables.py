@@ -1,0 +1,125 @@
+"""The tables of the report, cell by cell, on runs whose figures all differ: no cell can show another's figure."""
+
+import pytest
+from fake_runs import skewed_baseline, skewed_run
+
+from pbm_lib.report.tables import (
+    Table,
+    concurrency_table,
+    figures_table,
+    plans_table,
+    sizes_table,
+    summary_frame,
+    targets_frame,
+    targets_table,
+)
+
+WIDE = "wide spread: IQR 182% of median"
+DASH = "\u2013"
+
+
+@pytest.fixture(scope="module")
+def config(make_config):
+    targets = {"first_page_p95_ms": {"3K": 50}, "count_p95_ms": {"60": 7}, "next_page_p95_ms": {"300": 33}}
+    return make_config({"performance": {"targets": targets}})
+
+
+@pytest.fixture(scope="module")
+def run(config):
+    return skewed_run(config)
+
+
+@pytest.fixture(scope="module")
+def baseline(config):
+    return skewed_baseline(config)
+
+
+def cells(table: Table) -> list[str]:
+    """Columns and rows, a line each, with bars between the cells."""
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    return [" | ".join(row) for row in (table.columns, *table.rows)]
+
+
+def test_targets_cell_by_cell(run, baseline):
+    alone, beside = cells(targets_table(run)), cells(targets_table(run, baseline))
+    assert alone == [
+        "operation | tier | slower with | verdict | note | target | p95 | n",
+        f"first page | 3K | date range | missed | {WIDE} | 50 ms | 80 ms | 21",
+        f"next page | 300 |  | not measured |  | 33 ms | {DASH} | 0",
+        f"count | 60 | date range | met | {WIDE} | 7.0 ms | 4.0 ms | 21",
+    ]
+    more = ["p95 of the baseline | ratio", "64 ms | 1.25", f"{DASH} | {DASH}", "16 ms | 0.25"]
+    assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
+    assert targets_frame(run).loc[0].tolist() == alone[1].split(" | ")
+
+
+def test_plans_cell_by_cell(run):
+    assert cells(plans_table(run)) == [
+        "plan | index | index keys examined | claims examined | claims returned",
+        "bounded | claims_by_provider | 1,234 | 120 | 101",
+        "plain | none | 56,789 | 4,321 | 102",
+    ]
+
+
+def test_concurrency_cell_by_cell(run, baseline):
+    alone, beside = cells(concurrency_table(run)), cells(concurrency_table(run, baseline))
+    assert alone == [
+        "clients | at work | pages/s | claims/s | p50 | p95 | n",
+        "1 | 2.1 s | 10 | 700 | 60 ms | 200 ms | 21",
+        "2 | 2.0 s | 20 | 1,600 | 31 ms | 106 ms | 41",
+    ]
+    more = [
+        "pages/s of the baseline | ratio | p95 of the baseline | ratio",
+        "7 | 1.43 | 320 ms | 0.62",
+        "5 | 4.00 | 356 ms | 0.30",
+    ]
+    assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
+
+
+def test_sizes_cell_by_cell(run, baseline):
+    alone, beside = cells(sizes_table(run)), cells(sizes_table(run, baseline))
+    assert alone == [
+        " | this run | a million claims",
+        "claims as BSON, uncompressed | 2.40 GB | 800.0 MB",
+        "claims on disk, compressed | 600.0 MB | 200.0 MB",
+        "indexes on disk | 150.0 MB | 50.0 MB",
+        "claims and indexes on disk | 750.0 MB | 250.0 MB",
+    ]
+    more = ["size of the baseline | ratio", "1.50 GB | 1.60", "480.0 MB | 1.25", "100.0 MB | 1.50", "580.0 MB | 1.29"]
+    assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
+
+
+def test_figures_cell_by_cell(run, baseline):
+    alone, beside = cells(figures_table(run)), cells(figures_table(run, baseline))
+    none = f"{DASH} | {DASH}"
+    assert alone == [
+        "measured | tier | contestant | note | n | min | mean | p50 | p95 | max | claims/s | MB/s",
+        f"first page, provider only | 3K |  | {WIDE} | 21 | 0.10 ms | 16 ms | 12 ms | 40 ms | 44 ms | {none}",
+        f"first page, date range | 3K |  | {WIDE} | 21 | 0.20 ms | 32 ms | 24 ms | 80 ms | 88 ms | {none}",
+        f"count, date range | 60 |  | {WIDE} | 21 | 0.01 ms | 1.6 ms | 1.2 ms | 4.0 ms | 4.4 ms | {none}",
+        f"count, date range | 3K | plain | {WIDE} | 21 | 3.0 ms | 473 ms | 363 ms | 1.2 s | 1.3 s | {none}",
+        f"page, 1 client at once |  |  | {WIDE} | 21 | 0.50 ms | 79 ms | 60 ms | 200 ms | 220 ms | 700 | {DASH}",
+        "page, 2 clients at once |  |  | wide spread: IQR 190% of median | 41 | 0.07 ms | 41 ms | 31 ms | 106 ms | "
+        f"118 ms | 1,600 | {DASH}",
+        f"whole provider streamed | 3K |  | {WIDE} | 21 | 1.0 ms | 158 ms | 121 ms | 400 ms | 441 ms | 19,027 | 12.7",
+    ]
+    more = [
+        "p50 of the baseline | ratio | p95 of the baseline | ratio | claims/s of the baseline | ratio",
+        f"4.0 ms | 3.03 | 24 ms | 1.67 | {none}",
+        f"11 ms | 2.27 | 64 ms | 1.25 | {none}",
+        f"2.7 ms | 0.45 | 16 ms | 0.25 | {none}",
+        f"27 ms | 13.64 | 160 ms | 7.50 | {none}",
+        "53 ms | 1.14 | 320 ms | 0.62 | 630 | 1.11",
+        "56 ms | 0.56 | 356 ms | 0.30 | 300 | 5.33",
+        "13 ms | 9.09 | 80 ms | 5.00 | 118,064 | 0.16",
+    ]
+    assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
+
+
+def test_the_summary_has_both_runs_figures_and_ours_over_theirs(run, baseline):
+    summary = summary_frame(run, baseline)
+    streamed = summary[summary["section"] == "volume"].iloc[0]
+    names = [f"{name}{end}" for name in ("p50", "p95", "max", "claims_per_s") for end in ("", "_baseline", "_ratio")]
+    assert streamed[names].tolist() == [
+        121, 13.31, 9.091, 400, 80, 5, 441, 92.61, 4.762, 19_027, 118_064, 0.161,
+    ]  # fmt: skip
