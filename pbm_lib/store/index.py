@@ -33,8 +33,10 @@ _FORMS = {
     False: _Form("claims_by_provider", PROVIDER_INDEX),
     True: _Form("claims_by_provider_covering", COVERING_INDEX),
 }
-# Of an index's properties these change nothing about which claims are in it, nor their order.
+# Of an index's properties these change nothing about which claims are in it, nor their order ...
 _HARMLESS = {"v", "key", "ns", "background"}
+# ... nor do these where they are switched off, which some servers say and others leave out.
+_SWITCHES = {"sparse", "hidden", "unique"}
 _SAME_FIELDS_OTHER_OPTIONS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 _SHOW_AFTER_SECONDS = 1
 _TICK_SECONDS = 0.5
@@ -47,11 +49,35 @@ def find_index(indexes: dict[str, Any], *, covering: bool) -> str | None:
 
 def _serves(index: dict[str, Any], form: _Form) -> bool:
     """Whether an index has a form's keys, and is not hidden, partial or otherwise not for every query."""
-    return list(index["key"]) == list(form.keys.items()) and set(index) <= _HARMLESS
+    return list(index["key"]) == list(form.keys.items()) and all(map(_is_neutral, index, index.values()))
+
+
+def _is_neutral(name: str, value: Any) -> bool:
+    """Whether an index with this property serves every query as one without it."""
+    if name == "collation":
+        return _is_simple(value)
+    return name in _HARMLESS or (name in _SWITCHES and not value)
+
+
+def _is_simple(collation: dict[str, Any] | None) -> bool:
+    """Whether text is compared byte by byte; so it is where nothing is said, and some servers say so."""
+    return not collation or collation.get("locale") == "simple"
+
+
+def refuse_other_collation(collection: Collection) -> None:
+    """Raise SetupError if the collection compares text by the rules of a language, as its indexes then do."""
+    collation = collection.options().get("collation")
+    if not _is_simple(collation):
+        raise SetupError(
+            f"{collection.full_name} was created with the default collation {collation.get('locale')}, but the index "
+            "and its queries need the simple one, and a collation cannot be changed: choose another "
+            "mongodb.collection in the config, or drop that collection yourself and set up again."
+        )
 
 
 def install_index(collection: Collection, *, covering: bool, progress: bool) -> None:
     """Build the wanted form of the index, wait until it is ready, then drop the other forms, where they are ours."""
+    refuse_other_collation(collection)
     wanted, indexes = _FORMS[covering], collection.index_information()
     # One of another name serves as well, and nothing is built beside it.
     name = find_index(indexes, covering=covering) or wanted.name
@@ -65,7 +91,11 @@ def install_index(collection: Collection, *, covering: bool, progress: bool) -> 
         _build(collection, wanted._replace(name=name), listed=name in indexes)
     indexes = collection.index_information()
     if find_index(indexes, covering=covering) is None:
-        return  # somebody dropped it just now: the old one is needed
+        # So the old one is needed.
+        raise SetupError(
+            f"{name} was built, but {collection.full_name} does not have it in a usable form: somebody dropped or "
+            "changed it just now. Set up again."
+        )
     for other in _FORMS.values():
         if other is not wanted and other.name in indexes and _serves(indexes[other.name], other):
             _drop(collection, other, ready=name)

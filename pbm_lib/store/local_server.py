@@ -23,6 +23,7 @@ from ..errors import ServerUnavailable
 _START_SECONDS = 60
 _FULL_BELOW = 2**20  # bytes; mongod cannot even write its log then
 _STATE, _LOG = "server.json", "mongod.log"
+_START_MARKS = (20698, 4615611)  # numbers of "SERVER RESTARTED" and "MongoDB starting" in mongod's log
 
 
 @dataclass(frozen=True)
@@ -136,31 +137,55 @@ def find_mongod() -> Path:
 
 def diagnose(folder: Path) -> str:
     """Say in one sentence why the mongod of a data folder ended, from the end of its log, and what to do."""
-    try:
-        with (folder / _LOG).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - 100_000))
-            tail = log.read().decode("utf-8", "replace")
-    except OSError:
-        tail = ""
+    if not folder.is_dir():
+        return f"Its data folder {folder} is gone. Put it back, or set local_server.data_dir, and start again."
+    errors = _last_errors(folder / _LOG)
 
     def says(*words: str) -> bool:
-        return any(word in tail for word in words)
+        return any(word in errors for word in words)
 
     if says("No space left on device", "ENOSPC") or shutil.disk_usage(folder).free < _FULL_BELOW:
         return (
             f"The disk that holds {folder} is full. Free some space (3 million claims take about 1 GB), then try again."
         )
-    if says("Address already in use", "SocketException"):
+    if says("Address already in use"):
         return "Its port is in use by another program. Set local_server.port in the config to a free port, or to 0."
-    if says("DBPathInUse") or (says("mongod.lock") and says("unavailable")):
+    if says("SocketException"):
+        return "It may not listen on its port. Set local_server.port in the config to another one, or to 0."
+    if says("Unable to lock the lock file"):
         return f"Another mongod uses the data folder {folder}. Stop that one, or set local_server.data_dir."
-    if says("Permission denied", "not permitted", "Attempted to create a lock file on a read-only"):
+    if says("Permission denied", "not permitted", "Read-only file system", "create a lock file on a read-only"):
         return f"The data folder {folder} is not writable. Change its owner, or set local_server.data_dir."
-    if says("UPGRADE PROBLEM") or (says("featureCompatibilityVersion") and "invalid" in tail.lower()):
+    if says("UPGRADE PROBLEM", "unsupported WiredTiger") or (
+        says("featureCompatibilityVersion") and "invalid" in errors.lower()
+    ):
         return (
             f"The data in {folder} was written by another MongoDB version. Set local_server.data_dir to a new folder."
         )
     return f"See the end of its log: {folder / _LOG}."
+
+
+def _last_errors(log: Path) -> str:
+    """The lines of mongod's log, at its end, that report errors of the last start and what came of it."""
+    # Not every line: in each start it says that one thing or another is unavailable, and after an unclean end that it
+    # found the lock file of that; and clients' queries stand there in words of their own.
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 100_000))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    errors: list[str] = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            if entry["id"] in _START_MARKS:
+                errors.clear()
+            elif entry["s"] in ("E", "F"):
+                errors.append(line)
+        except (ValueError, TypeError, KeyError):
+            errors.append(line)  # not in the log's form: what ended it may well be said here
+    return "\n".join(errors)
 
 
 def _start(config: Config, folder: Path) -> LocalServer:

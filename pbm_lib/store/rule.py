@@ -13,6 +13,9 @@ from .driver_errors import needs_right
 
 _NAMESPACE_EXISTS = 48
 _DAY_MS = 86_400_000
+# The server refuses what breaks the rule; at "constraint" (9.0) it also vouches for what was there before.
+_ENFORCED = ("strict", "constraint")
+_REFUSING = ("error", "errorAndLog")
 _BSON_TYPES = {
     ObjectId: "objectId",
     Decimal128: "decimal",
@@ -49,18 +52,25 @@ def install_validator(collection: Collection, days: int) -> None:
     # set-up that is refused leaves the collection as it was.
     wanted, options = claim_validator(days), collection.options()
     present = options.get("validator") or {}
-    _refuse_other_validator(collection, present, days)
+    refuse_other_rules(collection, options, days)
     if max_claim_days_of(options)[0] == days:
         # Already in force. A writer that bypassed it may have left a claim behind.
         _refuse_longer_claims(collection, days)
         return
-    _modify(collection, _unproven(wanted))
+    action = refusing_action(options)
+    _modify(collection, _unproven(wanted), action=action)
     try:
         _refuse_longer_claims(collection, days)
     except BaseException:
         _modify(collection, present, options.get("validationLevel", "strict"), options.get("validationAction", "error"))
         raise
-    _modify(collection, wanted)
+    _modify(collection, wanted, action=action)
+
+
+def refusing_action(options: dict[str, Any]) -> str:
+    """The collection's validation action where that one refuses claims, with or without a log entry; else error."""
+    action = options.get("validationAction")
+    return action if action in _REFUSING else "error"
 
 
 def _unproven(validator: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +78,9 @@ def _unproven(validator: dict[str, Any]) -> dict[str, Any]:
     return {"$and": [validator]}
 
 
-def _refuse_other_validator(collection: Collection, present: dict[str, Any], days: int) -> None:
+def refuse_other_rules(collection: Collection, options: dict[str, Any], days: int) -> None:
+    """Raise SetupError if the rules there are not ours to change, or cannot be changed without a weaker level."""
+    present = options.get("validator") or {}
     if set(present) == {"$and"} and len(present["$and"]) == 1:
         present = present["$and"][0]  # left behind by a set-up that was interrupted
     known_days, _ = max_claim_days_of({"validator": present})
@@ -81,6 +93,14 @@ def _refuse_other_validator(collection: Collection, present: dict[str, Any], day
         raise SetupError(
             f"{collection.full_name} has a validator that is not this program's; it was left alone. Choose another "
             "mongodb.collection in the config, or remove that validator yourself."
+        )
+    if options.get("validationLevel") == "constraint" and max_claim_days_of(options)[0] is None:
+        raise SetupError(
+            f"{collection.full_name} has the validation level constraint, at which its rules cannot be changed, and "
+            "they are not the demo's; they were left alone. Choose another mongodb.collection in the config, or let "
+            f'somebody who may run in mongosh: db.getSiblingDB("{collection.database.name}").runCommand({{collMod: '
+            f'"{collection.name}", validationLevel: "strict"}}), then set up again; the level can be raised to '
+            "constraint again after that."
         )
 
 
@@ -129,9 +149,9 @@ def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
     if not validator:
         return None, "the collection has no validator, so nothing bounds how long a claim lasts"
     level, action = options.get("validationLevel", "strict"), options.get("validationAction", "error")
-    if level != "strict":
+    if level not in _ENFORCED:
         return None, f"the validator's level is {level}, not strict, so longer claims may be stored"
-    if action not in ("error", "errorAndLog"):
+    if action not in _REFUSING:
         return None, f"the validator's action is {action}, not error, so longer claims may be stored"
     schema = validator.get("$jsonSchema", {})
     # Without both dates the rule would pass: null sorts before every number. And where _id has one type, a page's

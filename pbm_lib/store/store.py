@@ -19,7 +19,7 @@ from ..errors import ConfigError, SetupError, check_kind
 from ..vocabulary import BOUNDED, PLAIN
 from .connection import ConnectionString, open_client, ping_ms, server_uri
 from .driver_errors import translated_driver_errors
-from .index import find_index, install_index
+from .index import find_index, install_index, refuse_other_collation
 from .rule import create_collection, max_claim_days_of
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
@@ -180,12 +180,14 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
         The same store, refreshed from the server.
 
     Raises:
-        SetupError: another validator, another index of our name, or a claim longer than D is there, or the database
-            user lacks a right; the message says which.
+        SetupError: another validator, another index of our name, a default collation other than the simple one, or a
+            claim longer than D is there, the index was dropped meanwhile, or the database user lacks a right; the
+            message says which.
         ServerUnavailable: the server went away.
     """
     check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
     with translated_driver_errors():
+        refuse_other_collation(store.collection)
         create_collection(store.collection, store.config.data_generation.max_claim_days)
     _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
     return store
@@ -206,7 +208,7 @@ def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[Clai
         The same store.
 
     Raises:
-        SetupError: another index is in the way, or the database user lacks a right.
+        SetupError: another index is in the way, the new one was dropped meanwhile, or the database user lacks a right.
         ServerUnavailable: the server went away; if it was on the way back, `setup_collection(store)` goes back later.
     """
     try:

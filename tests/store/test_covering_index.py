@@ -20,7 +20,7 @@ from pbm_lib import (
     setup_collection,
 )
 from pbm_lib.store.connection import open_client
-from pbm_lib.store.index import COVERING_INDEX, PROVIDER_INDEX
+from pbm_lib.store.index import COVERING_INDEX, PROVIDER_INDEX, find_index
 
 COVERING = {"mongodb": {"covering_index": True}}
 NAMES = {False: "claims_by_provider", True: "claims_by_provider_covering"}
@@ -134,6 +134,76 @@ def test_the_same_fields_with_other_options_are_left_alone_and_named(open_store,
         after = store.collection.index_information()
         assert after.pop(NAMES[False])["key"] == KEYS[False]
         assert after == before
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({}, True),
+        # As servers answer that say what others leave out, since SERVER-89953 for one.
+        ({"collation": {"locale": "simple"}}, True),
+        ({"sparse": False, "hidden": False, "unique": False}, True),
+        ({"background": False, "ns": "demo.claims", "collation": {"locale": "simple"}, "hidden": False}, True),
+        ({"collation": {"locale": "en", "strength": 3}}, False),
+        ({"sparse": True}, False),
+        ({"hidden": True}, False),
+        ({"unique": True}, False),
+        ({"partialFilterExpression": {"x": 1}}, False),
+        ({"expireAfterSeconds": 0}, False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("covering", [False, True])
+def test_the_index_is_known_by_what_it_does_however_a_server_lists_it(covering, said, found):
+    listed = {
+        "_id_": {"v": 2, "key": [("_id", 1)]},
+        NAMES[covering]: {"v": 2, "key": KEYS[covering], **said},
+    }
+    assert find_index(listed, covering=covering) == (NAMES[covering] if found else None)
+    assert find_index(listed, covering=not covering) is None
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_collection_with_the_collation_of_a_language_is_said_and_left_as_it_was(open_store, filled):
+    store = open_store()
+    name = store.collection.name
+    store.collection.database.create_collection(name, collation={"locale": "en", "strength": 2})
+    if filled:
+        fill(store, CLAIMS)
+    options = store.collection.options()
+    for use in (setup_collection, lambda given: covering_index(given).__enter__()):
+        with pytest.raises(SetupError, match=r"default collation en.*simple.*choose another mongodb\.coll") as told:
+            use(store)
+        assert str(told.value).count(". ") == 0
+    assert store.collection.options() == options
+    assert indexes(store) == {}
+    # One that was created with the simple collation by name is like any other.
+    store.collection.drop()
+    store.collection.database.create_collection(name, collation={"locale": "simple"})
+    assert setup_collection(store).index_name == NAMES[False]
+
+
+class Dropper(Wire):
+    """Drops an index at the moment when it has been built."""
+
+    def __init__(self, collection):
+        super().__init__()
+        self.collection = collection
+
+    def succeeded(self, event):
+        if event.command_name == "createIndexes":
+            self.collection.drop_indexes()
+
+
+def test_a_set_up_whose_index_is_dropped_meanwhile_does_not_end_as_if_it_were_there(open_store):
+    store = open_store()
+    with (
+        listened_to(store, Dropper(store.collection)) as heard,
+        pytest.raises(SetupError, match=r"claims_by_provider was built, but .* somebody dropped .*Set up again"),
+    ):
+        setup_collection(heard)
+    assert indexes(store) == {}
+    assert setup_collection(store).index_name == NAMES[False]
 
 
 @pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt])

@@ -1,7 +1,10 @@
 """The local server starts once, is found again, outlives its starter, and says what is in its way."""
 
+import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,11 +14,12 @@ import psutil
 import pytest
 from bson import ObjectId
 from pymongo import WriteConcern
+from pymongo.errors import PyMongoError
 from servers import Mongod, free_port, running, tmpfs, wait_for
 
 from pbm_lib import ServerUnavailable, connect, stop_local_server
 from pbm_lib.store import local_server
-from pbm_lib.store.local_server import find_mongod, is_local_uri, running_server, start_local_server
+from pbm_lib.store.local_server import diagnose, find_mongod, is_local_uri, running_server, start_local_server
 
 START = """
 import sys, time
@@ -231,3 +235,92 @@ def test_a_start_that_is_interrupted_leaves_no_server_behind(new_config, monkeyp
     assert "mongod" not in [child.name() for child in psutil.Process().children() if child.pid not in before]
     assert running_server(config) is None
     assert start_local_server(config).port
+
+
+# --- diagnoses, each of a log that mongod has written ---------------------------------------------------------------
+
+UNKNOWN, PORT, FOLDER = r"^See the end of its log", r"^Its port is in use", r"^Another mongod uses the data folder"
+
+
+def start_and_kill(folder):
+    mongod = Mongod(folder).start()
+    mongod.kill()
+    return mongod
+
+
+def fail_to_start(mongod):
+    with pytest.raises(AssertionError, match="mongod ended with"):
+        mongod.start()
+
+
+def test_only_what_the_last_start_says_is_taken_for_the_cause(tmp_path):
+    folder = tmp_path / "data"
+
+    def told(cause):
+        assert re.search(cause, diagnose(folder)), diagnose(folder)
+
+    start_and_kill(folder)
+    told(UNKNOWN)
+    start_and_kill(folder)
+    assert "Detected unclean shutdown" in (folder / "mongod.log").read_text()
+    told(UNKNOWN)  # finding what an unclean end left behind is no cause
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        fail_to_start(Mongod(folder, port=taken.getsockname()[1]))
+    told(PORT)
+    mongod = Mongod(folder).start()
+    try:
+        fail_to_start(Mongod(folder))
+        told(FOLDER)
+    finally:
+        mongod.kill()
+    mongod.start()
+    with mongod.client() as client:  # what clients say is logged, too
+        client.admin.command("profile", 0, slowms=-1)
+        words = "No space left on device, Permission denied, DBPathInUse, Address already in use, UPGRADE PROBLEM"
+        client.demo.claims.find_one({"x": words}, comment=words)
+    mongod.kill()
+    assert words in (folder / "mongod.log").read_text()
+    told(UNKNOWN)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        fail_to_start(Mongod(folder, port=taken.getsockname()[1]))
+    told(PORT)
+    mongod.start().stop()
+    told(UNKNOWN)
+    shutil.rmtree(folder)
+    told(r"^Its data folder .* is gone")
+
+
+def test_a_port_that_cannot_be_listened_on_is_no_port_in_use(tmp_path):
+    log = ("--dbpath", str(tmp_path), "--logpath", str(tmp_path / "mongod.log"))
+    nobodys = ("--bind_ip", "192.0.2.1", "--port", str(free_port()), "--nounixsocket")  # an address of no machine
+    assert subprocess.run([find_mongod(), *log, *nobodys], stdout=subprocess.DEVNULL, timeout=60).returncode != 0
+    assert re.search(r"^It may not listen on its port\. Set local_server\.port", diagnose(tmp_path))
+
+
+def test_a_folder_that_became_read_only_is_diagnosed_whatever_the_log_said_before(tmp_path):
+    with tmpfs(tmp_path / "small", 400):
+        folder = tmp_path / "small" / "data"
+        folder.mkdir()
+        (folder / "mongod.log").symlink_to(tmp_path / "mongod.log")
+        start_and_kill(folder)
+        start_and_kill(folder)
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "small")], check=True)
+        fail_to_start(Mongod(folder))
+        assert re.search(r"^The data folder .* is not writable", diagnose(folder)), diagnose(folder)
+
+
+def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(tmp_path):
+    with tmpfs(tmp_path / "small", 400) as resize:
+        folder = tmp_path / "small" / "data"
+        folder.mkdir()
+        (folder / "mongod.log").symlink_to(tmp_path / "mongod.log")
+        mongod = start_and_kill(folder)
+        mongod.start()
+        (tmp_path / "small" / "filler").write_bytes(bytes(shutil.disk_usage(folder).free))
+        with mongod.client() as client, contextlib.suppress(PyMongoError):
+            client.demo.claims.insert_many({"text": "x" * 1000} for _ in range(1000))
+            client.admin.command("fsync")
+        mongod.process.wait(60)
+        (tmp_path / "small" / "filler").unlink()
+        resize(500)
+        assert re.search(r"^The disk that holds .* is full", diagnose(folder)), diagnose(folder)

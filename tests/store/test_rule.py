@@ -12,7 +12,7 @@ from pbm_lib import SetupError, count_claims, find_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID
 from pbm_lib.query.filters import make_query
 from pbm_lib.store.connection import open_client
-from pbm_lib.store.rule import claim_validator, duration_rule
+from pbm_lib.store.rule import claim_validator, duration_rule, max_claim_days_of, refuse_other_rules, refusing_action
 
 D = 30
 WINDOW = (day(D), day(D + 60))
@@ -86,6 +86,36 @@ def test_a_weakened_validator_means_the_plain_plan_and_the_store_says_why(
 def test_further_conditions_beside_ours_leave_the_bound_in_force(open_store, store):
     put_validator(store, {**WANTED, "recoveryMethod": {"$ne": "BARTER"}})
     assert open_store(store.config).max_claim_days == D
+
+
+@pytest.mark.parametrize("level", ["strict", "constraint", None])
+@pytest.mark.parametrize("action", ["error", "errorAndLog", None])
+def test_the_bound_holds_at_every_level_and_action_that_refuses(level, action):
+    said = {"validationLevel": level, "validationAction": action}
+    options = {"validator": WANTED} | {name: value for name, value in said.items() if value}
+    assert max_claim_days_of(options) == (D, f"the server refuses a claim longer than {D} days")
+
+
+@pytest.mark.parametrize(
+    ("level", "action"), [("moderate", "error"), ("off", "error"), ("strict", "warn"), ("Constraint", "error")]
+)
+def test_no_other_level_or_action_counts_as_refusing(level, action):
+    options = {"validator": WANTED, "validationLevel": level, "validationAction": action}
+    assert max_claim_days_of(options)[0] is None
+
+
+def test_set_up_never_makes_the_level_or_the_action_weaker(store):
+    # As a 9.0 server answers: it would have the level lowered before the rules may change.
+    options = {"validator": {"$and": [WANTED]}, "validationLevel": "constraint", "validationAction": "error"}
+    with pytest.raises(SetupError, match=r"level constraint.*left alone.*validationLevel: \"strict\"}\), then set up"):
+        refuse_other_rules(store.collection, options, D)
+    refuse_other_rules(store.collection, {**options, "validator": WANTED}, D)
+    for level in ("strict", "moderate", "off"):
+        refuse_other_rules(store.collection, {**options, "validationLevel": level}, D)
+    refuse_other_rules(store.collection, {}, D)
+    actions = {"errorAndLog": "errorAndLog", "error": "error", "warn": "error"}
+    assert {action: refusing_action({"validationAction": action}) for action in actions} == actions
+    assert refusing_action({}) == "error"
 
 
 @pytest.mark.parametrize(
