@@ -27,8 +27,9 @@ def test_the_demo_from_nothing_to_the_report_and_stop(tmp_path):
     done = run("demo", "--config", config, "--output", tmp_path / "out", cwd=tmp_path)
     try:
         assert done.returncode == 0, done.stderr
-        assert [name for name in ("01_setup", "02_load", "03_explore", "04_performance") if name in done.stdout]
-        assert len(list((tmp_path / "out" / "notebooks").glob("*.ipynb"))) == 4
+        names = ["01_setup", "02_load", "03_explore", "04_performance"]
+        assert [name for name in names if name in done.stdout] == names
+        assert sorted(file.stem for file in (tmp_path / "out" / "notebooks").glob("*.ipynb")) == names
         assert (tmp_path / "out" / "performance_report.html").is_file()
         assert "Traceback" not in done.stdout + done.stderr
         assert running_server(load_config(config)) is not None

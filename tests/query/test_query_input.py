@@ -121,7 +121,6 @@ def test_ten_thousand_drawn_inputs_are_refused_without_a_command(heard, wire):
         drawn = "".join(draw.choice(characters) for _ in range(draw.randint(0, 12)))
         return drawn + "-"  # never nine digits, nor a token
 
-    refused = 0
     for _ in range(12_000):
         arguments = {name: draw.choice(values) for name, values in good.items()}
         for name in draw.sample(list(bad), draw.randint(1, 3)):
@@ -129,8 +128,6 @@ def test_ten_thousand_drawn_inputs_are_refused_without_a_command(heard, wire):
         tin, start, end = arguments.pop("tin"), arguments.pop("start"), arguments.pop("end")
         with pytest.raises(InvalidQuery):
             find_claims(heard, tin, start, end, **arguments)
-        refused += 1
-    assert refused == 12_000
     assert wire.names == []
 
 
