@@ -1,5 +1,6 @@
 """Run a notebook headless through papermill, and say in one sentence what stopped it."""
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -16,6 +17,25 @@ NOTEBOOKS = ("01_setup", "02_load", "03_explore", "04_performance")
 """The notebooks of the demo, in order."""
 
 
+def refuse_to_overwrite(output_dir: Path) -> None:
+    """Raise ConfigError if an executed copy would be written over a notebook that is no such copy."""
+    for name in NOTEBOOKS:
+        target = output_dir / f"{name}.ipynb"
+        if target.exists() and (target.samefile(notebooks_folder() / f"{name}.ipynb") or not _is_executed_copy(target)):
+            raise ConfigError(
+                f"{output_dir} holds a notebook {target.name} that is no executed copy, as the delivered ones are; the "
+                "executed copy would overwrite it. Pass another folder as --output, for example --output outputs."
+            )
+
+
+def _is_executed_copy(notebook: Path) -> bool:
+    """Whether papermill wrote this file, which leaves its name in what it writes; not so for one that it cannot be."""
+    try:
+        return "papermill" in json.loads(notebook.read_bytes())["metadata"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Path:
     """Execute one notebook of the demo and keep the executed copy.
 
@@ -28,9 +48,11 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
         Path of the executed copy.
 
     Raises:
-        ConfigError: the notebook has no parameter of that name.
+        ConfigError: the notebook has no parameter of that name, or a notebook that is no executed copy stands where the
+            copy would be written.
         NotebookError: a cell ended in an error.
     """
+    refuse_to_overwrite(output_dir)
     source, target = notebooks_folder() / f"{name}.ipynb", output_dir / f"{name}.ipynb"
     known = papermill.inspect_notebook(str(source))
     if unknown := sorted(set(parameters) - set(known)):

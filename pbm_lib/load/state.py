@@ -64,6 +64,12 @@ def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
 
 def claim_collection(store: ClaimStore, *, replace: bool) -> bool:
     """Make sure that the collection is ours to load into; return whether its last load was completed."""
+    if store.collection.options().get("capped"):
+        raise LoadError(
+            f"{store.collection.full_name} is a capped collection, in which the server makes room for new claims by "
+            "deleting others; it was left alone. Choose another mongodb.collection in the config, or drop it yourself "
+            "and set up again."
+        )
     loaded, wanted = load_state(store), load_settings(store.config.data_generation)
     empty = is_empty(store)
     if not empty and loaded is None:

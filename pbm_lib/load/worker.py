@@ -2,18 +2,22 @@
 
 import gc
 import os
+import re
 import signal
 import threading
 import time
 from functools import lru_cache
 from multiprocessing import connection, parent_process
+from typing import Any
 
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
 
+from ..claims.document import ID
 from ..claims.generate import claim_generator
 from ..config import Config
 from ..errors import LoadError, remember_secret
+from ..mql import to_mql
 from ..store.connection import open_client
 from ..store.driver_errors import explain_driver_error
 
@@ -57,6 +61,7 @@ def insert_batch(start: int, stop: int) -> int:
             return len(_collection().insert_many(claims, ordered=False).inserted_ids)
         except BulkWriteError as error:
             # Never the whole details: they hold claims.
+            refuse_foreign_unique_index(error.details["writeErrors"])
             codes = {problem["code"] for problem in error.details["writeErrors"]} - {_DUPLICATE_KEY}
             unsafe = {problem["code"] for problem in error.details["writeConcernErrors"]}
             if not codes and not unsafe:
@@ -71,6 +76,24 @@ def insert_batch(start: int, stop: int) -> int:
             raise LoadError(str(explain_driver_error(error))) from None
         time.sleep(pause)
         pause = min(2.0, pause * 2)
+
+
+def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:
+    """Raise LoadError if a claim is a duplicate by anything but its _id, which alone means that it is there already."""
+    for problem in problems:
+        if problem["code"] != _DUPLICATE_KEY:
+            continue
+        # The text goes on with the values of the claim, which are not for showing.
+        named = re.search(r" index: (.+?) (?:collation: |dup key: )", problem.get("errmsg", ""))
+        name, key = named and named[1], problem.get("keyPattern")
+        if list(key) == [ID] if key else name == f"{ID}_":
+            continue
+        called = f" {name}" if name else ""
+        of_key = f" with the key {to_mql(dict(key))}" if key else ""
+        raise LoadError(
+            f"the collection's unique index{called}{of_key} refuses claims that are no duplicates by _id; it is not "
+            "this program's and was left alone. Drop it yourself, or choose another mongodb.collection in the config"
+        )
 
 
 def _end_with_parent() -> None:

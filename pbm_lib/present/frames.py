@@ -21,7 +21,9 @@ def table(frame: DataFrame) -> Styler:
         A pandas Styler.
     """
     words = list(frame.select_dtypes(exclude="number").columns)
-    style = frame.style.format(precision=1, thousands=",", na_rep="").hide()
+    # Names out of a config or a collection are text, whatever they look like.
+    style = frame.style.format(precision=1, thousands=",", na_rep="", escape="html").hide()
+    style = style.format_index(escape="html", axis="columns")
     style = style.set_properties(subset=words, **{"text-align": "left"}).set_properties(**{"white-space": "nowrap"})
     heads = {name: [{"selector": "th", "props": "text-align: left"}] for name in words}
     return style.set_table_styles(heads, overwrite=False)

@@ -1,14 +1,18 @@
 """The command line, as a person types it."""
 
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 from conftest import write_config
 
-from pbm_lib import load_config
+from pbm_lib import ConfigError, load_config
 from pbm_lib.cli.main import main
+from pbm_lib.cli.notebooks import refuse_to_overwrite, run_notebook
+from pbm_lib.config_file import notebooks_folder
+from pbm_lib.errors import NotebookError
 from pbm_lib.store.local_server import running_server
 
 
@@ -84,3 +88,44 @@ def test_words_that_are_no_command_get_the_usage(words, capsys):
 def test_a_run_file_that_is_none_is_named(tmp_path, capsys):
     assert main(["report", str(tmp_path / "nothing.json"), "--output", str(tmp_path)]) == 1
     assert "nothing.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("way", ["itself", "a link to it", "a copy of it", "a link to one notebook"])
+def test_the_demo_refuses_a_folder_whose_notebooks_it_would_overwrite(tmp_path, monkeypatch, capsys, way):
+    # Not the project's own, in case that it does overwrite them.
+    project, output = tmp_path / "project", tmp_path / "output"
+    shutil.copytree(notebooks_folder(), project / "notebooks")
+    monkeypatch.setattr("pbm_lib.cli.notebooks.notebooks_folder", lambda: project / "notebooks")
+    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/?directConnection=true")
+    monkeypatch.chdir(project)
+    if way == "a link to it":
+        output.symlink_to(project)
+    elif way == "a copy of it":
+        shutil.copytree(project, output)
+    elif way == "a link to one notebook":
+        (output / "notebooks").mkdir(parents=True)
+        (output / "notebooks" / "04_performance.ipynb").symlink_to(project / "notebooks" / "04_performance.ipynb")
+    place = "." if way == "itself" else str(output)
+    before = {file.name: file.read_bytes() for file in (project / "notebooks").glob("*.ipynb")}
+
+    assert main(["demo", "--config", str(write_config(tmp_path)), "--output", place]) == 1
+
+    shown = capsys.readouterr()
+    assert shown.err.startswith(
+        f"ConfigError: {(project if way == 'itself' else output).resolve() / 'notebooks'} holds"
+    )
+    assert "Pass another folder as --output" in shown.err
+    assert "==" not in shown.out
+    assert {file.name: file.read_bytes() for file in (project / "notebooks").glob("*.ipynb")} == before
+
+
+def test_an_executed_copy_may_be_written_again_and_a_notebook_of_ones_own_may_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/?directConnection=true")
+    for _ in range(2):
+        with pytest.raises(NotebookError, match="01_setup stopped"):
+            run_notebook("01_setup", tmp_path / "copies", {"config_path": str(write_config(tmp_path))})
+    refuse_to_overwrite(tmp_path / "copies")
+    refuse_to_overwrite(tmp_path / "nothing")
+    (tmp_path / "copies" / "03_explore.ipynb").write_text("mine")
+    with pytest.raises(ConfigError, match=r"copies holds a notebook 03_explore.ipynb"):
+        run_notebook("01_setup", tmp_path / "copies", {})

@@ -5,16 +5,17 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from pymongo.errors import BulkWriteError
 from servers import Mongod, running
 
-from pbm_lib import LoadError
-from pbm_lib.claims.document import ID
+from pbm_lib import LoadError, load_claims, setup_collection
+from pbm_lib.claims.document import ID, TIN
 from pbm_lib.claims.generate import claim_generator
-from pbm_lib.load.worker import insert_batch, start_worker
+from pbm_lib.load.worker import insert_batch, refuse_foreign_unique_index, start_worker
 
 
 @contextmanager
-def worker(uri, config):
+def loading_process(uri, config):
     """A loading process for the length of a block; it is ended though it may still be trying."""
     others = multiprocessing.active_children()
     spawn = multiprocessing.get_context("spawn")
@@ -35,7 +36,7 @@ def refusal(pool, start, stop):
 
 
 def test_a_worker_inserts_claims_without_what_only_people_need(store):
-    with worker(store.uri, store.config) as pool:
+    with loading_process(store.uri, store.config) as pool:
         assert pool.submit(insert_batch, 0, 20).result() == 20
         modules = pool.submit(eval, "sorted(__import__('sys').modules)").result()
     assert store.collection.count_documents({}) == 20
@@ -45,7 +46,7 @@ def test_a_worker_inserts_claims_without_what_only_people_need(store):
 
 
 def test_claims_that_are_there_already_are_not_counted_again(store):
-    with worker(store.uri, store.config) as pool:
+    with loading_process(store.uri, store.config) as pool:
         assert [pool.submit(insert_batch, *batch).result() for batch in ((5, 15), (0, 20), (0, 20))] == [10, 10, 0]
     assert store.collection.count_documents({}) == 20
 
@@ -56,7 +57,7 @@ def test_a_batch_that_the_validator_refuses_is_an_error_that_names_it_and_shows_
     store.collection.insert_many(claims[:10])
     validator = {ID: {"$ne": claims[15][ID]}}
     store.collection.database.command("collMod", store.collection.name, validator=validator)
-    with worker(store.uri, store.config) as pool:
+    with loading_process(store.uri, store.config) as pool:
         text = refusal(pool, 0, 20)
     assert text == (
         "the server refused a batch: a claim does not pass the collection's validator; run setup_collection(store) "
@@ -66,7 +67,7 @@ def test_a_batch_that_the_validator_refuses_is_an_error_that_names_it_and_shows_
 
 
 def test_a_server_that_stays_away_is_an_error_when_the_workers_patience_ends(tmp_path, make_config):
-    with running(Mongod(tmp_path / "mongod")) as server, worker(server.uri, make_config()) as pool:
+    with running(Mongod(tmp_path / "mongod")) as server, loading_process(server.uri, make_config()) as pool:
         assert pool.submit(insert_batch, 0, 20).result() == 20
         pool.submit(exec, "import pbm_lib.load.worker as worker; worker._RETRY_SECONDS = 0").result()
         server.stop()
@@ -75,3 +76,71 @@ def test_a_server_that_stays_away_is_an_error_when_the_workers_patience_ends(tmp
         # The process itself is as good as before.
         server.start()
         assert pool.submit(insert_batch, 20, 40).result() == 20
+
+
+@pytest.fixture
+def insert(store):
+    """Call it with a batch: a loading process of the store inserts it."""
+    with loading_process(store.uri, store.config) as pool:
+        yield lambda start, stop: pool.submit(insert_batch, start, stop).result(timeout=30)
+
+
+def test_a_claim_that_is_there_by_its_id_counts_as_there(store, insert):
+    assert insert(0, 20) == 20
+    assert insert(10, 30) == 10
+    store.collection.delete_many({})
+    store.collection.create_index({ID: 1, TIN: 1}, unique=True)  # never in the way
+    assert insert(0, 20) == 20
+    assert insert(10, 30) == 10
+
+
+@pytest.mark.parametrize("options", [{}, {"collation": {"locale": "en"}}, {"name": "theirs by dup key "}], ids=str)
+def test_a_duplicate_by_a_foreign_unique_index_names_that_and_shows_no_claim(store, insert, options):
+    key = {"recoveryMethod": 1, TIN: -1}
+    store.collection.create_index(key, unique=True, **{"name": "theirs", **options})
+    with pytest.raises(LoadError, match=r"unique index theirs .*with the key .* refuses claims .*Drop it") as told:
+        insert(0, 3_000)
+    assert '{recoveryMethod: 1, "billingProvider.providerTin": -1}' in str(told.value)
+    for claim in claim_generator(store.config.data_generation).documents(0, 3_000):
+        assert claim["recoveryMethod"] not in str(told.value)
+        assert claim["billingProvider"]["providerTin"] not in str(told.value)
+    # The same on a second try, when some claims are there by _id.
+    with pytest.raises(LoadError, match="unique index theirs"):
+        insert(0, 3_000)
+
+
+def test_the_index_is_named_from_the_text_of_servers_that_say_no_key(store):
+    store.collection.create_index("recoveryMethod", unique=True, name="theirs")
+    store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 1))
+    with pytest.raises(BulkWriteError) as refused:
+        store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 50), ordered=False)
+    problems = [
+        {name: value for name, value in problem.items() if name not in ("keyPattern", "keyValue")}
+        for problem in refused.value.details["writeErrors"]
+    ]
+    with pytest.raises(LoadError, match="the collection's unique index theirs refuses claims"):
+        refuse_foreign_unique_index(problems)
+    refuse_foreign_unique_index(problems[:1])
+
+
+def test_a_load_says_at_once_which_foreign_index_stops_it(store):
+    store.collection.create_index("recoveryMethod", unique=True, name="theirs")
+    with pytest.raises(LoadError) as told:
+        load_claims(store, progress=False)
+    for words in ("unique index theirs with the key {recoveryMethod: 1}", "mongodb.collection", "load_claims again"):
+        assert words in str(told.value)
+    assert "Somebody else" not in str(told.value)
+    store.collection.drop_index("theirs")
+    assert load_claims(store, progress=False).volume == 6_000
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_capped_collection_is_not_loaded_into(open_store, replace):
+    store = open_store()
+    store.collection.database.create_collection(store.collection.name, capped=True, size=2**20)
+    options = store.collection.options()
+    setup_collection(store)
+    with pytest.raises(LoadError, match=r"is a capped collection.*left alone.*Choose another mongodb.collection"):
+        load_claims(store, progress=False, replace=replace)
+    assert store.collection.options().items() >= options.items()
+    assert store.collection.find_one() is None

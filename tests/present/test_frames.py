@@ -2,6 +2,7 @@
 
 import pytest
 from cell_output import cell_output
+from pandas import DataFrame
 
 from pbm_lib import (
     InvalidQuery,
@@ -15,6 +16,7 @@ from pbm_lib import (
     sample_claim,
     setup_collection,
     show_claim,
+    table,
     tiers_frame,
     topology_note,
 )
@@ -26,6 +28,17 @@ def test_a_claim_shows_as_indented_json():
     assert shown.splitlines()[0] == "{"
     assert 'overpaymentAmount: {amount: NumberDecimal("124.60"), currency: "USD"}' in shown
     assert "&lt;b&gt;" in cell_output(show_claim({"name": "<b>"}))["text/html"]
+
+
+def test_a_table_shows_names_as_they_are_and_not_as_html():
+    frame = DataFrame({"<i>name</i>": ["<script>alert(1)</script>", "A & B", None], "claims": [1234, 2, 3]})
+    shown = table(frame).to_html()
+    assert "<script>" not in shown
+    assert "<i>" not in shown
+    assert "&lt;i&gt;name&lt;/i&gt;" in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+    assert "A &amp; B" in shown
+    assert "1,234" in shown
 
 
 def test_the_roster_by_tier_adds_up(loaded_store):
