@@ -316,11 +316,16 @@ def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(t
         (folder / "mongod.log").symlink_to(tmp_path / "mongod.log")
         mongod = start_and_kill(folder)
         mongod.start()
-        (tmp_path / "small" / "filler").write_bytes(bytes(shutil.disk_usage(folder).free))
-        with mongod.client() as client, contextlib.suppress(PyMongoError):
-            client.demo.claims.insert_many({"text": "x" * 1000} for _ in range(1000))
-            client.admin.command("fsync")
-        mongod.process.wait(60)
+        try:
+            with (tmp_path / "small" / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+                while True:  # until there is no room, whatever the server writes meanwhile
+                    filler.write(bytes(2**20))
+            with mongod.client() as client, contextlib.suppress(PyMongoError):
+                client.demo.claims.insert_many({"text": "x" * 1000} for _ in range(1000))
+                client.admin.command("fsync")
+            mongod.process.wait(60)
+        finally:
+            mongod.kill()
         (tmp_path / "small" / "filler").unlink()
         resize(500)
         assert re.search(r"^The disk that holds .* is full", diagnose(folder)), diagnose(folder)
