@@ -38,7 +38,7 @@ def throughput_of(series: Series, samples: Iterable[Sample], levels: Iterable[Le
         seconds = sum(level.seconds for level in levels if level.clients == series.clients)
         return Throughput(len(good) / seconds, claims / seconds) if seconds else Throughput()
     if series.section == "volume" and good:
-        seconds = sum(sample.ms for sample in good) / 1000
+        seconds = max(sum(sample.ms for sample in good), 0.001) / 1000  # never 0, which a coarse clock may say
         size = sum(sample.bytes or 0 for sample in good)
         return Throughput(None, claims / seconds, size / seconds / 1e6 if size else None)
     return Throughput()

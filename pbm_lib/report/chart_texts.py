@@ -3,7 +3,7 @@
 from ..display import milliseconds, times
 from ..measure.run import PerformanceRun
 from ..vocabulary import KEYSET, RANGE, SCENARIOS, SKIP
-from .figures import at_once, depth_of, depths_of, latency_of, plans_of
+from .figures import at_once, depth_of, depths_of, latency_of, plans_of, ratio_of
 
 FLAT = 2.0
 """Medians within this ratio of each other are called flat."""
@@ -20,7 +20,7 @@ def plans_finding(run: PerformanceRun) -> str:
     for tier in run.tiers:
         bounded, plain = plans_of(run, tier, "first_page")
         if bounded.n and plain.n:
-            ratio = plain.p50 / bounded.p50
+            ratio = ratio_of(plain.p50, bounded.p50)
             verdict = (
                 f"{times(ratio)} times faster"
                 if ratio > 1.1
@@ -55,7 +55,7 @@ def keyset_finding(run: PerformanceRun) -> str:
     flat = f"Keyset pages {verdict}: {milliseconds(first)} at the start, {milliseconds(last)} {deep}"
     if verdict == "vary":
         flat = f"{flat}, {milliseconds(min(medians))} to {milliseconds(max(medians))} between"
-    against = f"{times(skip / last)} times that" if skip > 1.1 * last else "no slower"
+    against = f"{times(ratio_of(skip, last))} times that" if skip > 1.1 * last else "no slower"
     return f"{flat}; skip/limit takes {milliseconds(skip)} there, {against}"
 
 
@@ -116,7 +116,7 @@ def _trend(run: PerformanceRun, scenario: str) -> str:
     if len(measured) == 1:
         return f"median {milliseconds(large.p50)} at {measured[0]}"
     factor = run.claims_per_provider(measured[0]) / run.claims_per_provider(measured[-1])
-    ratio = large.p50 / small.p50
+    ratio = ratio_of(large.p50, small.p50)
     trend = (
         "flat"
         if 1 / FLAT <= ratio <= FLAT

@@ -9,7 +9,7 @@ from ..display import NOT_MEASURED, milliseconds, times
 from ..measure.run import PerformanceRun
 from ..vocabulary import BOUNDED, BY_TIER, CONTESTANTS, OPERATIONS, PAGINGS, PLAIN, PLANS, SCENARIOS
 from . import chart_texts as texts
-from .figures import at_once, depth_of, depths_of, latency_of
+from .figures import at_once, depth_of, depths_of, drawable, latency_of, ratio_of
 from .style import (
     BLUE,
     GREY,
@@ -38,6 +38,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
         A figure with a panel for each scenario.
     """
     rows = [(operation, tier) for operation in BY_TIER for tier in run.tiers]
+    run, baseline = drawable(run), drawable(baseline)
     figure = figure_titled(texts.latency_finding(run), width=8.6, height=1.5 + 0.235 * (len(rows) + 3))
     panels = figure.subplots(1, 2, sharey=True, sharex=True)
     for panel, (scenario, asked) in zip(panels, SCENARIOS.items(), strict=True):
@@ -83,6 +84,7 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
     Returns:
         A figure with a panel for the first page and one for the count.
     """
+    run, baseline = drawable(run), drawable(baseline)
     figure = figure_titled(texts.plans_finding(run), width=8.6, height=1.7 + 0.42 * len(run.tiers))
     panels = figure.subplots(1, 2, sharey=True, sharex=True)
     for panel, operation in zip(panels, ("first_page", "count"), strict=True):
@@ -100,7 +102,7 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
             if len(medians) == 2:
                 panel.plot(list(medians.values()), [place] * 2, color="#BBBBBB", linewidth=2.5, zorder=0)
                 middle = (medians[BOUNDED] * medians[PLAIN]) ** 0.5
-                gain = medians[PLAIN] / medians[BOUNDED]
+                gain = ratio_of(medians[PLAIN], medians[BOUNDED])
                 ratio = f"{times(gain)} times" if gain > 1.1 else "no gain"
                 panel.annotate(
                     ratio, (middle, place), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8.5
@@ -128,6 +130,7 @@ def keyset_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) ->
         A figure with one panel.
     """
     depths = depths_of(run)
+    run, baseline = drawable(run), drawable(baseline)
     figure = figure_titled(texts.keyset_finding(run), width=7.2, height=4.0)
     panel = figure.subplots()
     panel.set_yscale("log")
@@ -170,6 +173,7 @@ def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = Non
     Returns:
         A figure with a panel for the rate and one for p50 and p95.
     """
+    run, baseline = drawable(run), drawable(baseline)
     figure = figure_titled(texts.concurrency_finding(run), width=8.6, height=3.6)
     rate, latency = figure.subplots(1, 2)
     rate.set_title("Pages a second")

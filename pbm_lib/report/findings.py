@@ -6,7 +6,7 @@ from ..display import NOT_MEASURED, milliseconds, times
 from ..measure.run import PerformanceRun
 from ..measure.targets import target_results
 from ..vocabulary import OPERATIONS, PAGES_BY_TIER, RANGE, SCENARIOS
-from .figures import latency_of, plans_of
+from .figures import latency_of, plans_of, ratio_of
 from .sizing import size_cluster
 
 
@@ -93,7 +93,7 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
     page = latency_of(run, tier, "first_page", RANGE)
     weak = ", few samples" if page.n and page.weak_p95 else ""
     bounded, plain = plans_of(run, tier, "first_page")
-    faster = plain.p50 / bounded.p50 if bounded.n and plain.n else None
+    faster = ratio_of(plain.p50, bounded.p50) if bounded.n and plain.n else None
     figures = [
         KeyFigure(
             f"first page of a {run.settings.performance.window_days}-day range at {tier} claims "

@@ -47,6 +47,17 @@ def with_times(run, times, **labels):
 FIRST_PAGE = {"section": "latency", "tier": "3K", "scenario": "range", "operation": "first_page"}
 
 
+@pytest.mark.parametrize("zero", ["all", "bounded", "keyset"])
+def test_times_of_0_ms_divide_nothing_by_zero(good, tmp_path, zero):
+    run = replace(good, samples=tuple(replace(s, ms=0.0) if zero in ("all", s.contestant) else s for s in good.samples))
+    for said in (latency_finding, plans_finding, keyset_finding, concurrency_finding, key_figures, volume_finding):
+        assert said(run)
+    for drawn in (latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart):
+        to_svg(drawn(run))
+    for baseline in (None, run, good):
+        write_report(run, baseline=baseline, output_dir=tmp_path)
+
+
 # Words
 
 
