@@ -156,9 +156,7 @@ def diagnose(folder: Path) -> str:
         return f"Another mongod uses the data folder {folder}. Stop that one, or set local_server.data_dir."
     if says("Permission denied", "not permitted", "Read-only file system", "create a lock file on a read-only"):
         return f"The data folder {folder} is not writable. Change its owner, or set local_server.data_dir."
-    if says("UPGRADE PROBLEM", "unsupported WiredTiger") or (
-        says("featureCompatibilityVersion") and "invalid" in errors.lower()
-    ):
+    if says("UPGRADE PROBLEM") or (says("featureCompatibilityVersion") and "invalid" in errors.lower()):
         return (
             f"The data in {folder} was written by another MongoDB version. Set local_server.data_dir to a new folder."
         )
