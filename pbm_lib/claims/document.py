@@ -10,6 +10,8 @@ TIN = "billingProvider.providerTin"
 BEGIN = "serviceBeginDate"
 END = "serviceEndDate"
 
+DAY_MS = 86_400_000
+
 
 def sample_claim() -> dict[str, Any]:
     """Return the canonical claim, decoded from sample.json (MongoDB Extended JSON).

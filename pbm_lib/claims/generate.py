@@ -13,6 +13,7 @@ from bson.raw_bson import RawBSONDocument
 
 from ..config import Config, DataGenerationConfig
 from ..errors import InvalidQuery
+from .document import DAY_MS
 from .reference import CLAIM_SYSTEMS, CURRENCY, RECOVERY_METHODS
 from .roster import Provider, name_pools, provider_roster
 from .shuffle import Shuffle, mixed
@@ -28,7 +29,6 @@ _JITTER_DAYS = 7
 # Of the claims that last longer than a day: share billed by the month, and mean days of the others.
 _BILLED_BY_MONTH = 0.2
 _MEAN_DAYS = 6.0
-_DAY_MS = 86_400_000
 _EPOCH = dt.date(1970, 1, 1)
 # Decimal128 of c cents from its two 64-bit halves, exponent -2: 0.5 us instead of 10 us from a string.
 _CENTS = (6176 - 2) << 49
@@ -169,11 +169,11 @@ class ClaimGenerator:
         start = np.concatenate(([0.0], self._arrival_share))
         within = (share - start[day]) / (start[day + 1] - start[day])
         late = self._first_day + self._data.max_claim_days + _JITTER_DAYS
-        return ((day + late + np.clip(within, 0, 0.999999)) * _DAY_MS).astype(np.int64)
+        return ((day + late + np.clip(within, 0, 0.999999)) * DAY_MS).astype(np.int64)
 
     def _updated_ms(self, numbers: np.ndarray, end: np.ndarray, draw: np.ndarray) -> np.ndarray:
-        done = (self._first_day + end + 1) * _DAY_MS
-        lag = np.minimum(-np.log1p(-draw) * 15, 180) * _DAY_MS
+        done = (self._first_day + end + 1) * DAY_MS
+        lag = np.minimum(-np.log1p(-draw) * 15, 180) * DAY_MS
         return np.maximum(self._arrival_ms(numbers), done) + lag.astype(np.int64)
 
     @staticmethod

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..claims.document import DAY_MS
 from ..errors import PbmError
 from ..mql import to_mql
 from ..store.driver_errors import translated_driver_errors
@@ -90,7 +91,7 @@ def rule_note(store: ClaimStore) -> Note:
     if "$expr" not in validator:
         return note("The collection has no rule for the dates of a claim. Run setup_collection(store).")
     rule = to_mql(validator["$expr"])
-    return note(f"The server refuses a claim unless (a day has {24 * 60 * 60 * 1000:,} ms):", rule)
+    return note(f"The server refuses a claim unless (a day has {DAY_MS:,} ms):", rule)
 
 
 def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:

@@ -7,12 +7,11 @@ from bson import Decimal128, ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from ..claims.document import BEGIN, END, ID, sample_claim
+from ..claims.document import BEGIN, DAY_MS, END, ID, sample_claim
 from ..errors import SetupError
 from .driver_errors import needs_right
 
 _NAMESPACE_EXISTS = 48
-_DAY_MS = 86_400_000
 # The server refuses what breaks the rule; at "constraint" (9.0) it also vouches for what was there before.
 _ENFORCED = ("strict", "constraint")
 _REFUSING = ("error", "errorAndLog")
@@ -136,7 +135,7 @@ def duration_rule(max_claim_days: int) -> dict[str, Any]:
     return {
         "$and": [
             {"$lte": [begin, end]},
-            {"$lte": [{"$subtract": [end, begin]}, max_claim_days * _DAY_MS]},
+            {"$lte": [{"$subtract": [end, begin]}, max_claim_days * DAY_MS]},
         ]
     }
 
@@ -172,7 +171,7 @@ def _type_of(schema: dict, field: str) -> Any:
 def _days_in(expression: Any) -> int | None:
     try:
         limit = expression["$and"][1]["$lte"][1]
-        days, rest = divmod(limit, _DAY_MS)
+        days, rest = divmod(limit, DAY_MS)
     except (TypeError, KeyError, IndexError):
         return None
     # Comparing whole expressions, never parts: a rule that merely looks alike promises nothing.
