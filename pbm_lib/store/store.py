@@ -123,7 +123,11 @@ class ClaimStore(ShownAsFacts):
 
     @contextmanager
     def errors_explained(self) -> Iterator[None]:
-        """Within this block a driver error becomes a `PbmError`; of the local server it says why that one ended."""
+        """Within this block a driver error becomes a `PbmError` whose message is fit to be shown.
+
+        Raises:
+            ServerUnavailable: the server cannot be used; of the local server it says why that one ended.
+        """
         try:
             with translated_driver_errors():
                 yield
