@@ -14,7 +14,7 @@ help(pbm.find_claims) and the like say more. What there is:
 
     settings      load_config, output_folder; Config
     server        connect, setup_collection, covering_index, stop_local_server, indexes_frame, footprint_frame,
-                  topology_note, rule_note; ClaimStore, ServerInfo
+                  topology_note, rule_note, try_new_field; ClaimStore, ServerInfo
     claims        list_providers, generate_claims, sample_claim, show_claim, claims_sample, claims_summary,
                   claims_chart, tiers_frame; Provider
     load          load_claims, load_rate_chart, require_claims; LoadReport

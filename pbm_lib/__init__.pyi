@@ -39,6 +39,7 @@ from .present.frames import (
     table as table,
     tiers_frame as tiers_frame,
 )
+from .present.new_field import try_new_field as try_new_field
 from .present.notes import (
     refusal as refusal,
     rule_note as rule_note,

@@ -23,9 +23,12 @@ def test_the_projects_own_settings_are_three_million_claims():
     data = config.data_generation
     assert [(tier.providers, tier.claims_per_provider) for tier in data.tiers] == [
         (1, 1_000_000),
-        (8, 100_000),
-        (70, 10_000),
-        (500, 1_000),
+        (1, 500_000),
+        (5, 100_000),
+        (8, 50_000),
+        (25, 10_000),
+        (40, 5_000),
+        (150, 1_000),
     ]
     assert sum(tier.claims for tier in data.tiers) == data.target_volume == 3_000_000
     assert (data.max_claim_days, config.query.default_page_size, config.local_server.cache_gb) == (30, 100, 0.5)

@@ -14,11 +14,11 @@ from bson.raw_bson import RawBSONDocument
 from ..config import Config, DataGenerationConfig
 from ..errors import InvalidQuery
 from .document import DAY_MS
-from .reference import CLAIM_SYSTEMS, CURRENCY, RECOVERY_METHODS
+from .reference import CLAIM_SYSTEMS, RECOVERY_METHODS
 from .roster import Provider, name_pools, provider_roster
 from .shuffle import Shuffle, mixed
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Raised whenever the same settings would give other claims, so that two generations never mix in a collection."""
 
 _DRAWS = 12  # uniform numbers a claim; a multiple of four, which is what one step of Philox yields
@@ -40,6 +40,18 @@ _SYSTEM_CODES = [system.code for system in CLAIM_SYSTEMS]
 _SAME_DAY = np.array([system.same_day for system in CLAIM_SYSTEMS])
 _LOG_CENTS = np.log([system.median_usd * 100 for system in CLAIM_SYSTEMS])
 _SIGMA = np.array([system.sigma for system in CLAIM_SYSTEMS])
+_METHODS = list(RECOVERY_METHODS)
+_PENDING = _METHODS.index("PENDING")
+
+
+def _steps(of: str) -> np.ndarray:
+    """A row a claim system: the cumulated shares of the recovery methods, without the last."""
+    return np.cumsum([[getattr(system, of).get(code, 0) for code in _METHODS] for system in CLAIM_SYSTEMS], 1)[:, :-1]
+
+
+_IN_FULL, _IN_PART = _steps("in_full"), _steps("in_part")
+# Of the claims: share with an overpayment; of those, up to here nothing was recouped, up to here a part, else all.
+_OVERPAID, _NOTHING_BACK, _PART_BACK = 0.62, 0.35, 0.60
 
 
 def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> Iterator[dict[str, Any]]:
@@ -132,7 +144,7 @@ class ClaimGenerator:
             "patientInformation": self._patients[patient],
             "identifiers": {"claimSystemCode": code, "claimSystemClaimId": f"{code}-{number + 1:012d}"},
             "processedAmounts": _processed(overpaid, recouped) if overpaid else _NOTHING_PROCESSED,
-            "recoveryMethod": RECOVERY_METHODS[method],
+            "recoveryMethod": _METHODS[method],
         }
 
     def _day_weights(self, days: int) -> np.ndarray:
@@ -185,35 +197,13 @@ class ClaimGenerator:
     def _make_patients(self, count: int) -> list[RawBSONDocument]:
         pools = name_pools(self._seed)
         rng = np.random.default_rng([self._seed, 1])
-        # Years of age on the first service day: children to the very old, most between 45 and 85.
-        age = np.where(rng.random(count) < 0.12, rng.uniform(0, 18, count), rng.triangular(18, 66, 97, count))
-        born = np.datetime64(self._data.first_service_date) - 1 - (age * 365.25).astype(int)
-        columns = (
-            born.astype("datetime64[ms]").tolist(),
-            rng.integers(2, size=count).tolist(),
-            rng.integers(300, size=count).tolist(),
-            rng.integers(600, size=count).tolist(),
-        )
-        return [
-            RawBSONDocument(
-                bson.encode(
-                    {
-                        "memberId": f"M{number:09d}",
-                        "firstName": (pools.male if is_male else pools.female)[first],
-                        "lastName": pools.last[last],
-                        "dateOfBirth": birth,
-                        "gender": "M" if is_male else "F",
-                    }
-                )
-            )
-            for number, (birth, is_male, first, last) in enumerate(zip(*columns, strict=True), 1)
-        ]
+        chosen = zip(rng.choice(pools.first, count), rng.choice(pools.last, count), strict=True)
+        return [RawBSONDocument(bson.encode({"fullName": f"{first} {last}"})) for first, last in chosen]
 
     def _make_practitioners(self) -> list[RawBSONDocument]:
         pools = name_pools(self._seed)
         rng = np.random.default_rng([self._seed, 2])
-        firsts = rng.permutation(pools.female + pools.male)
-        chosen = zip(rng.choice(firsts, _PRACTITIONERS), rng.choice(pools.last, _PRACTITIONERS), strict=True)
+        chosen = zip(rng.choice(pools.first, _PRACTITIONERS), rng.choice(pools.last, _PRACTITIONERS), strict=True)
         return [RawBSONDocument(bson.encode({"providerName": f"Dr. {first} {last}"})) for first, last in chosen]
 
 
@@ -244,18 +234,18 @@ def _amounts(system, has_one, radius, angle, outcome, part):
     """Overpayment and recouped amount in cents, and the recovery method that fits them."""
     normal = np.sqrt(-2 * np.log1p(-radius)) * np.cos(2 * np.pi * angle)  # Box and Muller
     cents = np.clip(np.exp(_LOG_CENTS[system] + _SIGMA[system] * normal), 1, 99_999_999).astype(np.int64)
-    overpaid = np.where(has_one < 0.62, cents, 0)
-    in_part = (outcome >= 0.35) & (outcome < 0.60)
-    recouped = np.where(outcome < 0.35, 0, np.where(in_part, (overpaid * part).astype(np.int64), overpaid))
-    # Full recoveries are offset or paid back at once; partial ones are mostly payment plans.
-    by_plan = np.where(part < 0.7, 4, 1)
-    at_once = 1 + np.searchsorted([0.55, 0.80], part, side="right")
-    method = np.where(recouped == 0, 0, np.where(in_part, by_plan, at_once))
-    return overpaid, recouped, method
+    overpaid = np.where(has_one < _OVERPAID, cents, 0)
+    in_part = (outcome >= _NOTHING_BACK) & (outcome < _PART_BACK)
+    recouped = np.where(outcome < _NOTHING_BACK, 0, np.where(in_part, (overpaid * part).astype(np.int64), overpaid))
+    # Within its outcome the draw is uniform again, and so decides the method as well.
+    low, high = np.where(in_part, _NOTHING_BACK, _PART_BACK), np.where(in_part, _PART_BACK, 1)
+    steps = np.where(in_part[:, None], _IN_PART[system], _IN_FULL[system])
+    method = ((outcome - low) / (high - low) >= steps.T).sum(0)
+    return overpaid, recouped, np.where(recouped == 0, _PENDING, method)
 
 
 def _money(cents: int) -> dict[str, Any]:
-    return {"amount": Decimal128((_CENTS, cents)), "currency": CURRENCY}
+    return {"amount": Decimal128((_CENTS, cents))}
 
 
 def _processed(overpaid: int, recouped: int) -> dict[str, Any]:

@@ -46,8 +46,7 @@ class Provider:
 class NamePools:
     """Names that people and practices are made from."""
 
-    female: tuple[str, ...]
-    male: tuple[str, ...]
+    first: tuple[str, ...]
     last: tuple[str, ...]
 
 
@@ -101,8 +100,7 @@ def name_pools(seed: int) -> NamePools:
     fake = Faker("en_US")
     fake.seed_instance(seed)
     return NamePools(
-        female=tuple(fake.first_name_female() for _ in range(300)),
-        male=tuple(fake.first_name_male() for _ in range(300)),
+        first=tuple(fake.first_name() for _ in range(600)),
         last=tuple(fake.last_name() for _ in range(600)),
     )
 

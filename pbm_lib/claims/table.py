@@ -13,11 +13,11 @@ COLUMNS = {
     "begin": (BEGIN,),
     "end": (END,),
     "claim": ("identifiers", "claimSystemClaimId"),
-    "patient": ("patientInformation",),
+    "patient": ("patientInformation", "fullName"),
     "rendering provider": ("renderingProvider", "providerName"),
-    "overpayment": ("processedAmounts", "overpaymentAmount"),
-    "recouped": ("processedAmounts", "recoupedAmount"),
-    "balance": ("processedAmounts", "overpaymentBalance"),
+    "overpayment": ("processedAmounts", "overpaymentAmount", "amount"),
+    "recouped": ("processedAmounts", "recoupedAmount", "amount"),
+    "balance": ("processedAmounts", "overpaymentBalance", "amount"),
     "recovery": ("recoveryMethod",),
 }
 """Column to the path of its field, in the order of a table."""
@@ -27,29 +27,21 @@ _GROUND = "background:var(--jp-layout-color1,var(--vscode-editor-background,Canv
 
 
 def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return a row a claim, column to text; a currency that all amounts share stands in the columns' names."""
+    """Return a row a claim, column to text."""
     rows = [{name: _text(_at(claim, path)) for name, path in COLUMNS.items()} for claim in claims]
     for row, claim in zip(rows, claims, strict=True):
         row["claim"] = row["claim"] or str(claim[ID])
-    units = {row[name].partition(" ")[2] for row in rows for name in _AMOUNTS}
-    if len(units) > 1:
-        return rows
-    unit = "".join(units)
-    titles = {name: f"{name} {unit}".strip() if name in _AMOUNTS else name for name in COLUMNS}
-    return [
-        {titles[name]: value.partition(" ")[0] if name in _AMOUNTS else value for name, value in row.items()}
-        for row in rows
-    ]
+    return rows
 
 
 def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(COLUMNS)) -> list[str]:
     """Return rows of `claim_rows` under their heads as lines of text, for a shell."""
-    names = [name for name in (rows[0] if rows else ()) if name.startswith(columns)]
+    names = [name for name in (rows[0] if rows else ()) if name in columns]
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
     lines = [dict(zip(names, names, strict=True)), *rows] if rows else []
     return [
         "  ".join(
-            row[name].rjust(width) if _is_amount(name) else row[name].ljust(width) for name, width in widths.items()
+            row[name].rjust(width) if name in _AMOUNTS else row[name].ljust(width) for name, width in widths.items()
         )
         for row in lines
     ]
@@ -60,7 +52,7 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
     rows = claim_rows(claims)
 
     def style(name: str, more: str) -> str:
-        return f"style='text-align:{'right' if _is_amount(name) else 'left'};white-space:nowrap;{more}'"
+        return f"style='text-align:{'right' if name in _AMOUNTS else 'left'};white-space:nowrap;{more}'"
 
     heads = "".join(
         # Names in two lines keep the columns as narrow as what is in them, and the table within a notebook's width.
@@ -80,11 +72,6 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _is_amount(column: str) -> bool:
-    """Whether a column holds amounts; its name may carry the currency, as in "balance USD"."""
-    return column.startswith(_AMOUNTS)
-
-
 def _at(document: Any, path: tuple[str, ...]) -> Any:
     # A claim of a customer's own collection may lack any of its fields.
     for name in path:
@@ -97,10 +84,6 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, dt.datetime):
         return value.date().isoformat()
-    if isinstance(value, dict) and "amount" in value:
-        amount = value["amount"]
-        amount = f"{amount.to_decimal():,}" if isinstance(amount, Decimal128) else amount
-        return f"{amount} {value.get('currency', '')}".strip()
-    if isinstance(value, dict):
-        return f"{value.get('firstName', '')} {value.get('lastName', '')}".strip()
+    if isinstance(value, Decimal128):
+        return f"{value.to_decimal():,}"
     return str(value)

@@ -24,7 +24,7 @@ def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
 
     Returns:
         A pandas DataFrame, a row a claim: begin, days (0 for one that ends the day it begins), system, overpayment and
-        recouped in US dollars, recovery, member, tin, age in years at the begin date.
+        recouped in US dollars, recovery, account (the patient's number at the provider), tin.
     """
     volume = config.data_generation.target_volume
     pieces = min(_PIECES, count, volume)
@@ -33,7 +33,7 @@ def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
     for piece in range(pieces):
         start = (volume - length) * piece // max(1, pieces - 1)
         for claim in generator.documents(start, start + length):
-            begin, amounts, patient = claim[BEGIN], claim["processedAmounts"], claim["patientInformation"]
+            begin, amounts, billing = claim[BEGIN], claim["processedAmounts"], claim["billingProvider"]
             rows.append(
                 {
                     "begin": begin,
@@ -42,9 +42,8 @@ def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
                     "overpayment": float(amounts["overpaymentAmount"]["amount"].to_decimal()),
                     "recouped": float(amounts["recoupedAmount"]["amount"].to_decimal()),
                     "recovery": claim["recoveryMethod"],
-                    "member": patient["memberId"],
-                    "tin": claim["billingProvider"]["providerTin"],
-                    "age": (begin - patient["dateOfBirth"]).days / 365.25,
+                    "account": billing["patientAccountNumber"],
+                    "tin": billing["providerTin"],
                 }
             )
     return DataFrame(rows)
@@ -70,7 +69,6 @@ def claims_summary(sample: DataFrame) -> DataFrame:
             overpaid["overpayment"], lambda usd: f"{usd.median():,.0f} and {usd.mean():,.0f} USD"
         ),
         "of these, something was recouped": _of(overpaid["recouped"], lambda usd: f"{(usd > 0).mean():.0%}"),
-        "patient's age, median": f"{sample['age'].median():.0f} years",
     }
     for code, share in sample["system"].value_counts(normalize=True).items():
         facts[f"claim system {code}"] = f"{share:.0%}"

@@ -77,7 +77,7 @@ def topology_note(store: ClaimStore) -> Note:
 
 
 def rule_note(store: ClaimStore) -> Note:
-    """Show what the server demands of the dates of every claim, read from the collection's validator.
+    """Show what the server demands of every claim, its fields and its dates, read from the collection's validator.
 
     Args:
         store: a store that is set up.
@@ -89,8 +89,11 @@ def rule_note(store: ClaimStore) -> Note:
         validator = store.collection.options().get("validator", {})
     if "$expr" not in validator:
         return note("The collection has no rule for the dates of a claim. Run setup_collection(store).")
-    rule = to_mql(validator["$expr"])
-    return note(f"The server refuses a claim unless (a day has {DAY_MS:,} ms):", rule)
+    return note(
+        f"The server rejects a claim unless it has these fields with these types ($jsonSchema), and keeps the bound on "
+        f"its dates ($expr; a day has {DAY_MS:,} ms). More fields are welcome.",
+        f"{_indented(_types(validator['$jsonSchema']))}\n\n{to_mql(validator['$expr'])}",
+    )
 
 
 def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
@@ -112,6 +115,13 @@ def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
     except PbmError as error:
         return note(f"{type(error).__name__}: {error}")
     raise AssertionError(f"{call.__name__} was not refused")
+
+
+def _types(schema: dict[str, Any]) -> Any:
+    """The required fields of a $jsonSchema as a document that has types in place of values."""
+    if "properties" not in schema:
+        return schema["bsonType"]
+    return {name: _types(schema["properties"][name]) for name in schema["required"]}
 
 
 def _indented(value: Any, margin: str = "") -> str:

@@ -11,6 +11,8 @@ from ..claims.document import BEGIN, DAY_MS, END, ID, sample_claim
 from ..errors import SetupError
 from .driver_errors import needs_right
 
+REJECTED = 121
+"""The server's error code for a document that its collection's validator rejects."""
 _NAMESPACE_EXISTS = 48
 # The server refuses what breaks the rule; at "constraint" (9.0) it also vouches for what was there before.
 _ENFORCED = ("strict", "constraint")
@@ -138,6 +140,25 @@ def duration_rule(max_claim_days: int) -> dict[str, Any]:
             {"$lte": [{"$subtract": [end, begin]}, max_claim_days * DAY_MS]},
         ]
     }
+
+
+def reasons_for_rejection(details: dict[str, Any], path: str = "") -> list[str]:
+    """Return which fields of a document the validator rejected and why, from `errInfo` of the server's error 121.
+
+    No value of the document is in them.
+    """
+    reasons: list[str] = []
+    for part in (*details.get("clausesNotSatisfied", ()), *details.get("schemaRulesNotSatisfied", ())):
+        reasons += reasons_for_rejection(part.get("details", part), path)
+    for part in details.get("propertiesNotSatisfied", ()):
+        for inner in part["details"]:
+            reasons += reasons_for_rejection(inner, f"{path}{part['propertyName']}.")
+    reasons += [f"{path}{name} is missing" for name in details.get("missingProperties", ())]
+    if details.get("operatorName") == "bsonType":
+        reasons.append(f"{path[:-1]} is of type {details['consideredType']}, not {details['specifiedAs']['bsonType']}")
+    if details.get("operatorName") == "$expr":
+        reasons.append(f"{BEGIN} and {END} do not keep begin <= end <= begin + D days")
+    return reasons
 
 
 def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:

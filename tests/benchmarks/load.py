@@ -169,7 +169,7 @@ def _naive_claim(
     recouped = fake.random_int(0, overpaid)
 
     def money(cents: int) -> dict[str, Any]:
-        return {"amount": Decimal128(Decimal(cents) / 100), "currency": "USD"}
+        return {"amount": Decimal128(Decimal(cents) / 100)}
 
     system = fake.random_element(CLAIM_SYSTEMS).code
     return {
@@ -185,11 +185,7 @@ def _naive_claim(
         "serviceEndDate": end,
         "lastUpdatedTs": end + dt.timedelta(days=fake.random_int(0, 60)),
         "patientInformation": {
-            "memberId": fake.bothify("M#########"),
-            "firstName": fake.first_name(),
-            "lastName": fake.last_name(),
-            "dateOfBirth": dt.datetime.combine(fake.date_of_birth(minimum_age=1, maximum_age=95), dt.time()),
-            "gender": fake.random_element("MF"),
+            "fullName": fake.name(),
         },
         "identifiers": {"claimSystemCode": system, "claimSystemClaimId": f"{system}-{number:012d}"},
         "processedAmounts": {
@@ -197,7 +193,7 @@ def _naive_claim(
             "overpaymentAmount": money(overpaid),
             "recoupedAmount": money(recouped),
         },
-        "recoveryMethod": fake.random_element(RECOVERY_METHODS),
+        "recoveryMethod": fake.random_element(list(RECOVERY_METHODS)),
     }
 
 

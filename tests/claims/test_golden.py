@@ -7,7 +7,10 @@ from loads import digest
 from pbm_lib import generate_claims, load_config
 from pbm_lib.claims.generate import GENERATOR_VERSION
 
-GOLDEN = {2: "da7337c401b12c749966791d2d75d05df7f53f9b6cf82d73ac28ec94c985d0bc"}
+GOLDEN = {
+    2: "da7337c401b12c749966791d2d75d05df7f53f9b6cf82d73ac28ec94c985d0bc",
+    3: "d9fc6e76c0f2043c1f1b669929d8e808d77a8910224d824fb6a88765d9aad027",
+}
 """Version of the generator to the digest of the first 1,000 claims of the project's config.
 
 Where a digest changes, raise GENERATOR_VERSION and put the new one here under the new number; never change an old one.

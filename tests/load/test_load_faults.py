@@ -79,7 +79,7 @@ def check_message(text, *needed):
     """An error says what happened and how to go on, and shows neither a claim nor an address."""
     for part in needed:
         assert part in text
-    for secret in ("mongodb://", "overpayment", "memberId", "patientInformation", "ObjectId"):
+    for secret in ("mongodb://", "overpayment", "fullName", "patientInformation", "ObjectId"):
         assert secret not in text
 
 

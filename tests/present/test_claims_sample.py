@@ -21,7 +21,7 @@ def test_the_table_says_in_numbers_what_the_sample_is_like(sample):
     assert said["claims in the sample"] == "3,000"
     assert said["begin and end on the same day"] == f"{(sample['days'] == 0).mean():.0%}"
     assert said["days of the others, median and longest"].endswith(" and 30")
-    assert said["claim system RETAIL"] == f"{(sample['system'] == 'RETAIL').mean():.0%}"
+    assert said["claim system PDE"] == f"{(sample['system'] == 'PDE').mean():.0%}"
 
 
 def test_the_chart_has_a_panel_a_distribution_and_its_finding_as_title(sample):

@@ -206,8 +206,8 @@ class TestWhatItShows:
             claim["identifiers"]["claimSystemClaimId"],
             claim["serviceEndDate"].date(),
             claim["renderingProvider"]["providerName"],
-            claim["patientInformation"]["lastName"],
-            "overpayment<br>USD",
+            claim["patientInformation"]["fullName"],
+            "overpayment",
             f">{amount.to_decimal():,}<",
             claim["recoveryMethod"],
         ):
@@ -239,7 +239,7 @@ class TestServerGone:
                 claim = sample_claim()
                 claim["billingProvider"]["providerTin"] = list_providers(store.config)[0].tin
                 second = {**claim, "_id": type(claim["_id"])()}
-                second["identifiers"] = {**claim["identifiers"], "claimSystemClaimId": "RETAIL-000000000002"}
+                second["identifiers"] = {**claim["identifiers"], "claimSystemClaimId": "NCPDP_D0-000000000002"}
                 store.collection.insert_many([claim, second])
                 explorer = ClaimExplorer(store).choose(page_size=1)
                 mongod.kill()

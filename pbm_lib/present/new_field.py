@@ -1,0 +1,65 @@
+"""Schema flexibility, shown: a field that nobody planned is welcome, while a broken claim is still rejected."""
+
+import datetime as dt
+
+from bson import ObjectId
+from pymongo.collection import Collection
+from pymongo.errors import WriteError
+
+from ..claims.document import END, ID, sample_claim
+from ..errors import SetupError, check_kind
+from ..mql import to_mql
+from ..store.rule import REJECTED, reasons_for_rejection
+from ..store.store import ClaimStore
+from .notes import Note, note
+
+_TRIAL_ID = ObjectId("000000000000000074727931")
+_NEW_FIELD = "priorAuthorization"
+
+
+def try_new_field(store: ClaimStore) -> Note:
+    """Insert a claim with a new field, read it back, and try to insert one whose end date is text; then remove it.
+
+    The claim has an `_id` of its own, so that a call whose process was killed is cleaned up by the next one.
+
+    Args:
+        store: a store that `setup_collection` has set up; its user may write.
+
+    Returns:
+        What the server did, as a note.
+
+    Raises:
+        SetupError: the server accepted the broken claim, since the collection has no rule.
+        ServerUnavailable: the server went away.
+        PbmError: the database user may not write.
+    """
+    check_kind("store", store, ClaimStore, "what connect(config) returned")
+    claims, new = store.collection, {"number": "PA-204417", "approvedOn": dt.datetime(2024, 1, 5)}
+    with store.errors_explained():
+        claims.delete_one({ID: _TRIAL_ID})
+        try:
+            if not (rejected := _why_rejected(claims)):
+                raise SetupError(
+                    f"{claims.full_name} accepted a claim whose {END} is text: it has no rule. Run "
+                    "setup_collection(store)."
+                )
+            claims.insert_one({**sample_claim(), ID: _TRIAL_ID, _NEW_FIELD: new})
+            stored = claims.find_one({ID: _TRIAL_ID})
+        finally:
+            claims.delete_one({ID: _TRIAL_ID})
+    return note(
+        f"A claim whose {END} is text was rejected: {'; '.join(rejected)}. One with a field that no claim had before "
+        "was accepted, without a migration, and read back with it, as below. It is gone again.",
+        to_mql({_NEW_FIELD: stored[_NEW_FIELD]}),
+    )
+
+
+def _why_rejected(claims: Collection) -> list[str]:
+    """Try to insert a claim whose end date is text; nothing if the server takes it."""
+    try:
+        claims.insert_one({**sample_claim(), ID: _TRIAL_ID, END: "2024-01-10"})
+    except WriteError as error:
+        if error.code != REJECTED:
+            raise
+        return reasons_for_rejection(error.details["errInfo"]["details"])
+    return []
