@@ -12,6 +12,7 @@ import argparse
 import datetime as dt
 import multiprocessing
 import os
+import random
 import statistics
 import tempfile
 import threading
@@ -19,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ import bson
 import psutil
 from bson import Decimal128
 from bson.raw_bson import RawBSONDocument
-from faker import Faker
 from pymongo import MongoClient
 from saving import save
 
@@ -40,7 +39,8 @@ from pbm_lib.load.state import missing_ranges
 from pbm_lib.store.index import install_index
 from pbm_lib.store.local_server import start_local_server
 
-NAIVE_CLAIMS = 5_000
+NAIVE_CLAIMS, NAIVE_BATCH = 100_000, 10_000
+NAIVE_NAMES = ("James", "Mary", "Robert", "Patricia", "John", "Jennifer", "Michael", "Linda", "David", "Susan")
 GENERATED_AT_30M = 300_000
 
 
@@ -143,57 +143,50 @@ def loaded(config: Config, **figures: Any) -> dict[str, float]:
 
 
 def naive(config: Config) -> float:
-    """Claims a second of the loop that anyone would write first."""
-    fake = Faker("en_US")
+    """Claims a second of the loop that anyone would write first: one process, `random`, `insert_many` of 10,000."""
     data, providers = config.data_generation, pbm.list_providers(config)
-    first, last = (dt.datetime.combine(day, dt.time()) for day in (data.first_service_date, data.last_service_date))
+    draw, first = random.Random(1), dt.datetime.combine(data.first_service_date, dt.time())
+    days, volume = (data.last_service_date - data.first_service_date).days, min(NAIVE_CLAIMS, data.target_volume)
     with empty_store(config) as store:
         started = time.perf_counter()
-        claims: list[dict[str, Any]] = []
-        for number in range(NAIVE_CLAIMS):
-            claims.append(_naive_claim(fake, fake.random_element(providers), number, first, last))
-            if len(claims) == 1_000:
-                store.collection.insert_many(claims)
-                claims = []
+        for number in range(0, volume, NAIVE_BATCH):
+            numbers = range(number, min(number + NAIVE_BATCH, volume))
+            store.collection.insert_many([_naive_claim(draw, draw.choice(providers), n, first, days) for n in numbers])
         seconds = time.perf_counter() - started
-        assert store.collection.count_documents({}) == NAIVE_CLAIMS
-    return NAIVE_CLAIMS / seconds
+        assert store.collection.count_documents({}) == volume
+    return volume / seconds
 
 
-def _naive_claim(
-    fake: Faker, provider: pbm.Provider, number: int, first: dt.datetime, last: dt.datetime
-) -> dict[str, Any]:
-    begin = fake.date_time_between_dates(first, last).replace(hour=0, minute=0, second=0)
-    end = begin + dt.timedelta(days=fake.random_int(0, 29))
-    overpaid = fake.random_int(1, 100_000)
-    recouped = fake.random_int(0, overpaid)
+def _naive_claim(draw: random.Random, provider: pbm.Provider, number: int, first: dt.datetime, days: int) -> dict:
+    begin = first + dt.timedelta(days=draw.randint(0, days))
+    end = begin + dt.timedelta(days=draw.randint(0, 29))
+    overpaid = draw.randint(1, 100_000)
+    recouped = draw.randint(0, overpaid)
 
     def money(cents: int) -> dict[str, Any]:
-        return {"amount": Decimal128(Decimal(cents) / 100)}
+        return {"amount": Decimal128(f"{cents // 100}.{cents % 100:02d}")}
 
-    system = fake.random_element(CLAIM_SYSTEMS).code
+    system = draw.choice(CLAIM_SYSTEMS).code
     return {
-        "renderingProvider": {"providerName": f"Dr. {fake.name()}"},
+        "renderingProvider": {"providerName": f"Dr. {draw.choice(NAIVE_NAMES)} {draw.choice(NAIVE_NAMES)}"},
         "billingProvider": {
             "providerTin": provider.tin,
-            "patientAccountNumber": fake.bothify("??########"),
+            "patientAccountNumber": f"{provider.provider_id}-{draw.randint(0, 9_999_999):07d}",
             "providerId": provider.provider_id,
             "providerNpi": provider.npi,
             "providerName": provider.name,
         },
         "serviceBeginDate": begin,
         "serviceEndDate": end,
-        "lastUpdatedTs": end + dt.timedelta(days=fake.random_int(0, 60)),
-        "patientInformation": {
-            "fullName": fake.name(),
-        },
+        "lastUpdatedTs": end + dt.timedelta(days=draw.randint(0, 60)),
+        "patientInformation": {"fullName": f"{draw.choice(NAIVE_NAMES)} {draw.choice(NAIVE_NAMES)}"},
         "identifiers": {"claimSystemCode": system, "claimSystemClaimId": f"{system}-{number:012d}"},
         "processedAmounts": {
             "overpaymentBalance": money(overpaid - recouped),
             "overpaymentAmount": money(overpaid),
             "recoupedAmount": money(recouped),
         },
-        "recoveryMethod": fake.random_element(list(RECOVERY_METHODS)),
+        "recoveryMethod": draw.choice(list(RECOVERY_METHODS)),
     }
 
 
@@ -264,12 +257,12 @@ def compare(config: Config, rounds: int) -> dict[str, Any]:
     middle = {name: statistics.median(values) for name, values in figures.items()}
     memory = {f"{claims:,}": generator_memory(scaled(config, claims)) for claims in (3_000_000, 30_000_000)}
     table = [
-        ("load_claims / ceiling, claims a second", middle["rate"] / middle["ceiling"], ">=", 0.6),
-        ("  the same without start-up and checks", middle["rate_without_checks"] / middle["ceiling"], ">=", 0.6),
-        ("load_claims / naive loop", middle["rate"] / middle["naive"], ">=", 25),
-        ("peak memory of all our processes, MiB", max(figures["peak_mib"]), "<=", 1_024),
+        ("load_claims / ceiling, claims a second", middle["rate"] / middle["ceiling"], ">=", 0.7),
+        ("  the same without start-up and checks", middle["rate_without_checks"] / middle["ceiling"], ">=", 0.7),
+        ("load_claims / naive loop", middle["rate"] / middle["naive"], ">=", 2),
+        ("peak memory of all our processes, MiB", max(figures["peak_mib"]), "<=", 350),
         ("generating at 30M / at 3M, peak memory", memory["30,000,000"] / memory["3,000,000"], "<=", 1.1),
-        ("second load_claims, seconds", middle["second_call_s"], "<=", 5),
+        ("second load_claims, seconds", middle["second_call_s"], "<=", 3),
     ]
     for measure, value, sign, aim in table:
         reached = value >= aim if sign == ">=" else value <= aim
