@@ -4,7 +4,7 @@ import argparse
 import sys
 from importlib import import_module
 
-from ..errors import PbmError, redact
+from ..errors import PbmError, hide_addresses
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return command.run(options)
     except PbmError as error:
-        print(f"{type(error).__name__}: {redact(error)}", file=sys.stderr)
+        print(f"{type(error).__name__}: {hide_addresses(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted. Run the same command again: the load goes on where it stopped.", file=sys.stderr)

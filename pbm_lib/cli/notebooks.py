@@ -10,8 +10,9 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config as KernelSettings
 
+from .. import errors
 from ..config_file import notebooks_folder
-from ..errors import ConfigError, NotebookError, redact
+from ..errors import ConfigError, NotebookError
 
 NOTEBOOKS = ("01_setup", "02_load", "03_explore", "04_performance")
 """The notebooks of the demo, in order."""
@@ -76,9 +77,12 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
                 config=KernelSettings({"KernelManager": {"transport_encryption": "auto"}}),
             )
     except PapermillExecutionError as error:
-        # Of our own errors the message is all that a reader needs; of others, type and message.
-        raise NotebookError(
-            f"{name} stopped at cell {error.cell_index + 1}: {error.ename}: {redact(error.evalue).rstrip('.')}. "
-            f"The executed copy is {target}."
-        ) from None
-    return target
+        # Our own message is fit to be shown; another's, papermill's error and its frames may hold anything.
+        ours = isinstance(getattr(errors, error.ename, None), type)
+        told = f"{error.ename}: {(error.evalue if ours else errors.redact(error.evalue)).rstrip('.')}"
+        stopped = NotebookError(
+            f"{name} stopped at cell {error.cell_index + 1}: {told}. The executed copy is {target}."
+        )
+    else:
+        return target
+    raise stopped

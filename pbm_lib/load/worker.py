@@ -19,14 +19,13 @@ from ..config import Config
 from ..errors import LoadError, remember_secret
 from ..mql import to_mql
 from ..store.connection import open_client
-from ..store.driver_errors import explain_driver_error
+from ..store.driver_errors import ATLAS_CODE, explain_driver_error, explain_refusal
 
 _RETRY_SECONDS = 45
 _DUPLICATE_KEY = 11000
 _EXPLAINED = {
     121: "a claim does not pass the collection's validator; run setup_collection(store) and see its message",
     14031: "the server's disk is full; free some space there",
-    8000: "the server refuses writes; on a free or Flex tier its storage limit may be reached",
 }
 
 _uri: str
@@ -68,6 +67,10 @@ def insert_batch(start: int, stop: int) -> int:
                 return error.details["nInserted"]
             if codes or time.monotonic() > deadline:
                 code = min(codes or unsafe)
+                if code == ATLAS_CODE:
+                    refused = error.details["writeErrors"] + error.details["writeConcernErrors"]
+                    said = {problem["code"]: problem["errmsg"] for problem in refused}
+                    raise LoadError(str(explain_refusal(code, said[code]))) from None
                 raise LoadError(f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}") from None
         except AutoReconnect as error:
             if time.monotonic() > deadline:

@@ -15,9 +15,9 @@ from pymongo.errors import OperationFailure
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, SetupError, check_kind
+from ..errors import ConfigError, ConnectionString, SetupError, check_kind
 from ..vocabulary import BOUNDED, PLAIN
-from .connection import ConnectionString, open_client, ping_ms, server_uri
+from .connection import open_client, ping_ms, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
 from .rule import create_collection, max_claim_days_of
@@ -72,6 +72,8 @@ class ClaimStore(ShownAsFacts):
         self.config = config
         self.server = server
         self.uri = uri
+        # A debugger shows a store also where the first look at the server fails.
+        self.max_claim_days, self.bound_reason, self.index_name = None, "not read yet", None
         self.refresh()
 
     def refresh(self) -> None:
