@@ -152,9 +152,20 @@ class _Translated:
                 told.__context__ = None
 
 
-def translated_driver_errors() -> AbstractContextManager[None]:
-    """Return a block in which a pymongo error becomes a `PbmError` whose message is fit to be shown."""
-    return _Translated(_translation)
+def translated_driver_errors(
+    unavailable: Callable[[], PbmError | None] = lambda: None,
+) -> AbstractContextManager[None]:
+    """Return a block in which a pymongo error becomes a `PbmError` whose message is fit to be shown.
+
+    Args:
+        unavailable: called where the server cannot be used; what it returns, if anything, is raised instead.
+    """
+
+    def translation(error: BaseException | None) -> PbmError | None:
+        told = _translation(error)
+        return (isinstance(told or error, ServerUnavailable) and unavailable()) or told
+
+    return _Translated(translation)
 
 
 def needs_right(otherwise: str) -> AbstractContextManager[None]:

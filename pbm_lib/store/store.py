@@ -1,7 +1,7 @@
 """The way to the claims: connect to a server, and set up the collection, its validator and its one index."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,11 +15,12 @@ from pymongo.errors import OperationFailure
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, ConnectionString, SetupError, check_kind
+from ..errors import ConfigError, ConnectionString, ServerUnavailable, SetupError, check_kind
 from ..vocabulary import BOUNDED, PLAIN
 from .connection import open_client, ping_ms, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
+from .local_server import why_local_server_ended
 from .rule import create_collection, max_claim_days_of
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
@@ -78,7 +79,7 @@ class ClaimStore(ShownAsFacts):
 
     def refresh(self) -> None:
         """Read validator and indexes from the server again, for example after somebody changed them."""
-        with translated_driver_errors():
+        with self.errors_explained():
             self.max_claim_days, self.bound_reason = max_claim_days_of(self.collection.options())
             indexes = self.collection.index_information()
         ours = {covering: find_index(indexes, covering=covering) for covering in (False, True)}
@@ -121,6 +122,19 @@ class ClaimStore(ShownAsFacts):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def errors_explained(self) -> AbstractContextManager[None]:
+        """Return a block in which a driver error becomes a `PbmError` whose message is fit to be shown.
+
+        Raises:
+            ServerUnavailable: the server cannot be used; of the local server it says why that one ended.
+        """
+
+        def ended() -> ServerUnavailable | None:
+            why = why_local_server_ended(self.config, self.uri)
+            return ServerUnavailable(f"{why} To start it again, call connect(config).") if why else None
+
+        return translated_driver_errors(ended)
 
     def facts(self) -> dict[str, str]:
         """Return what a reader wants to know of this store, label to value."""
@@ -188,7 +202,7 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
         ServerUnavailable: the server went away.
     """
     check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
-    with translated_driver_errors():
+    with store.errors_explained():
         refuse_other_collation(store.collection)
         create_collection(store.collection, store.config.data_generation.max_claim_days)
     _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
@@ -221,7 +235,7 @@ def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[Clai
 
 
 def _switch(store: ClaimStore, *, covering: bool, progress: bool) -> None:
-    with translated_driver_errors():
+    with store.errors_explained():
         install_index(store.collection, covering=covering, progress=progress)
     store.refresh()
 
