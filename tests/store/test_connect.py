@@ -16,7 +16,6 @@ from pbm_lib import (
     PbmError,
     ServerUnavailable,
     connect,
-    errors,
     explain_count,
     find_claims,
     list_providers,
@@ -211,7 +210,6 @@ def test_an_unreachable_server_is_one_line_in_the_notebook_and_nowhere_a_secret(
     monkeypatch.setenv("MONGODB_URI", f"mongodb://{LOGIN}127.0.0.1:{free_port()}/?{QUICK}")
     # A password that is a word of our sentence takes nothing from it.
     monkeypatch.setenv("MONGODB_URI_TEST", "mongodb://bob:MongoDB@h/")
-    monkeypatch.setattr(errors, "_secrets", set())
     with pytest.raises(NotebookError, match=r"01_setup stopped at cell \d+: ServerUnavailable: The MongoDB server"):
         run_notebook("01_setup", tmp_path, {"config_path": str(write_config(tmp_path)), "output_dir": str(tmp_path)})
     text = (tmp_path / "01_setup.ipynb").read_text(encoding="utf-8")
@@ -324,6 +322,32 @@ class TestTheFileBesideTheConfig:
 
 
 class TestWhatTheServerIs:
+    @pytest.mark.parametrize("domain", ["mongodb.net", "mongodbgov.net", "mongodb-dev.net"])
+    def test_a_node_of_atlas_is_told_by_its_name(self, test_uri, tmp_path, monkeypatch, domain):
+        # A real server that answers hello as a replica set of Atlas does, under a name that leads to it here.
+        name = f"ac-x1y2z3-shard-00-00.ab1cd.{domain}"
+        looked_up = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *rest, **more: looked_up("127.0.0.1" if host == name else host, *rest, **more),
+        )
+        port = int(test_uri.partition("/?")[0].rpartition(":")[2])
+        answer = {"setName": "atlas-14b8sh-shard-0", "setVersion": 9, "secondary": False, "isWritablePrimary": True}
+        with changed_hello(port, answer) as atlas:
+            answer |= {"hosts": [f"{name}:{atlas}"], "me": f"{name}:{atlas}", "primary": f"{name}:{atlas}"}
+            monkeypatch.setenv("MONGODB_URI", f"mongodb://{name}:{atlas}/?replicaSet=atlas-14b8sh-shard-0")
+            with connect(load_config(write_config(tmp_path))) as store:
+                assert (store.server.host_kind, store.server.topology) == ("Atlas", "replica set")
+                assert "replica set, Atlas" in str(store.server)
+
+    def test_a_name_that_only_looks_like_atlas_is_remote(self, test_uri, tmp_path, monkeypatch):
+        looked_up = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: looked_up("127.0.0.1", *rest, **more))
+        monkeypatch.setenv("MONGODB_URI", test_uri.replace("127.0.0.1", "mongodb.net.example.com"))
+        with connect(load_config(write_config(tmp_path))) as store:
+            assert store.server.host_kind == "remote"
+
     def test_a_router_of_a_sharded_cluster_is_told_by_its_hello(self, tmp_path, monkeypatch):
         # No mongos can be had here: a real mongod that says of itself what a mongos says. Commands that only a mongos
         # has are therefore not tried.
