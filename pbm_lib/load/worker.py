@@ -67,11 +67,8 @@ def insert_batch(start: int, stop: int) -> int:
                 return error.details["nInserted"]
             if codes or time.monotonic() > deadline:
                 code = min(codes or unsafe)
-                if code == ATLAS_CODE:
-                    refused = error.details["writeErrors"] + error.details["writeConcernErrors"]
-                    said = {problem["code"]: problem["errmsg"] for problem in refused}
-                    raise LoadError(str(explain_refusal(code, said[code]))) from None
-                raise LoadError(f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}") from None
+                problems = error.details["writeErrors"] + error.details["writeConcernErrors"]
+                raise LoadError(why_refused(code, problems)) from None
         except AutoReconnect as error:
             if time.monotonic() > deadline:
                 raise LoadError(str(explain_driver_error(error))) from None
@@ -79,6 +76,13 @@ def insert_batch(start: int, stop: int) -> int:
             raise LoadError(str(explain_driver_error(error))) from None
         time.sleep(pause)
         pause = min(2.0, pause * 2)
+
+
+def why_refused(code: int, problems: list[dict[str, Any]]) -> str:
+    """Say what the first of these refused writes that has this code means."""
+    if code == ATLAS_CODE:  # the text tells what it is, and holds no claim
+        return str(explain_refusal(code, next(problem["errmsg"] for problem in problems if problem["code"] == code)))
+    return f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}"
 
 
 def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from servers import Mongod, running
 from pbm_lib import LoadError, load_claims, setup_collection
 from pbm_lib.claims.document import ID, TIN
 from pbm_lib.claims.generate import claim_generator
-from pbm_lib.load.worker import insert_batch, refuse_foreign_unique_index, start_worker
+from pbm_lib.load.worker import insert_batch, refuse_foreign_unique_index, start_worker, why_refused
 
 
 @contextmanager
@@ -144,3 +144,23 @@ def test_a_capped_collection_is_not_loaded_into(open_store, replace):
         load_claims(store, progress=False, replace=replace)
     assert store.collection.options().items() >= options.items()
     assert store.collection.find_one() is None
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "you are over your space quota, using 513 MB of 512 MB",
+            "A limit of this Atlas tier is reached: you are over",
+        ),
+        (
+            "user is not allowed to do action [insert] on [pbm_demo.claims]",
+            "database user may not do this: user is not",
+        ),
+        ("not authorized on pbm_demo to execute command { insert: 1 }", "on pbm_demo to run insert. Give it the role"),
+    ],
+)
+def test_what_a_shared_atlas_tier_refuses_a_write_for_is_told_by_its_words(said, told):
+    # As it answers, by its documentation and by what users quote of it: always with this code.
+    problems = [{"index": 0, "code": 11000, "errmsg": "E11000"}, {"index": 1, "code": 8000, "errmsg": said}]
+    assert told in why_refused(8000, problems)
