@@ -114,6 +114,20 @@ def make_config(tmp_path_factory: pytest.TempPathFactory, _databases: list[str])
     return make
 
 
+@pytest.fixture
+def new_config(make_config: Callable[..., Config]) -> Iterator[Callable[..., Config]]:
+    """Call it to get a config whose local server has an empty folder; stopped after the test."""
+    configs: list[Config] = []
+
+    def make(**local: Any) -> Config:
+        configs.append(make_config({"local_server": local}))
+        return configs[-1]
+
+    yield make
+    for config in configs:
+        stop_local_server(config)
+
+
 @pytest.fixture(scope="session")
 def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
     """Call it with changes (or a Config) to get a connected store; closed at the end of the session."""

@@ -18,6 +18,7 @@ from ..config import Config
 from ..errors import ConfigError, ServerUnavailable, redact, remember_secret, text_of
 from .driver_errors import explain_driver_error
 from .local_server import start_local_server
+from .local_state import ConnectionString
 
 _VARIABLE = "MONGODB_URI"
 _DEFAULT_TIMEOUTS = {"connectTimeoutMS": 5_000, "serverSelectionTimeoutMS": 20_000}
@@ -27,25 +28,21 @@ _SCHEME = re.compile(r"mongodb(\+srv)?://")
 _PLACEHOLDER = re.compile(r"<(db_)?(user(name)?|password|cluster[\w-]*|host(name)?)>", re.IGNORECASE)
 
 
-class ConnectionString(str):
-    """A connection string that does not show itself where variables are listed: its repr is masked."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "ConnectionString(***)"
-
-
 def server_uri(config: Config) -> ConnectionString:
     """Return MONGODB_URI from the environment or else from `.env`; where it is empty, start the local server."""
+    uri = given_uri(config)
+    if not uri:
+        return start_local_server(config).uri
+    remember_secret(uri)
+    return ConnectionString(uri)
+
+
+def given_uri(config: Config) -> str:
+    """Return MONGODB_URI from the environment or else from `.env`; "" asks for the local server."""
     uri = os.environ.get(_VARIABLE)
     if uri is None:  # an empty one wins as well: it asks for the local server
         uri = _from_file(config.path.parent / ".env")
-    uri = uri.strip()
-    if not uri:
-        return ConnectionString(start_local_server(config).uri)
-    remember_secret(uri)
-    return ConnectionString(uri)
+    return uri.strip()
 
 
 def open_client(uri: str, **options: Any) -> MongoClient:
