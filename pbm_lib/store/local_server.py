@@ -85,6 +85,13 @@ def is_local_uri(config: Config, uri: str) -> bool:
     return last is not None and last.uri == uri
 
 
+def why_local_server_ended(config: Config, uri: str) -> str | None:
+    """Say why the local server ended; None if it runs, or if the connection string is another server's."""
+    if not is_local_uri(config, uri) or running_server(config):
+        return None
+    return f"The local server ended. {diagnose(config.data_dir)}"
+
+
 def stop_local_server(config: Config) -> bool:
     """Shut the local server down cleanly and wait until its process has ended.
 

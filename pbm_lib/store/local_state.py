@@ -40,8 +40,10 @@ class LocalServer:
     @property
     def uri(self) -> ConnectionString:
         """Connection string with the login; loopback only."""
-        login = f"{USER}:{self.password}"
-        uri = ConnectionString(f"mongodb://{login}@127.0.0.1:{self.port}/?authSource=admin&directConnection=true")
+        place = f"{USER}:{self.password}@127.0.0.1:{self.port}"
+        # On this machine a server that does not answer within two seconds has ended: nobody waits longer to be told.
+        options = "authSource=admin&directConnection=true&serverSelectionTimeoutMS=2000"
+        uri = ConnectionString(f"mongodb://{place}/?{options}")
         remember_secret(uri)
         return uri
 
