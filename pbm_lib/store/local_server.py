@@ -113,8 +113,8 @@ def stop_local_server(config: Config) -> bool:
         # The connection breaks when the server goes; the wait below tells whether it went.
         with suppress(PyMongoError), MongoClient(last.uri, serverSelectionTimeoutMS=5_000) as client:
             client.admin.command("shutdown")
-            with suppress(psutil.TimeoutExpired):
-                found.process.wait(_END_SECONDS)
+        with suppress(psutil.TimeoutExpired):
+            found.process.wait(_END_SECONDS)
     _end(found.process)
     return True
 

@@ -339,9 +339,8 @@ def proxied(loaded_store, test_uri, monkeypatch):
         pytest.skip("cuts connections of the tests' own local server")
     port = int(test_uri.partition("/?")[0].rpartition(":")[2])
     proxy = Proxy(port)
-    monkeypatch.setenv(
-        "MONGODB_URI", test_uri.replace(f":{port}/", f":{proxy.port}/") + "&serverSelectionTimeoutMS=400"
-    )
+    uri = test_uri.replace(f":{port}/", f":{proxy.port}/").replace("TimeoutMS=2000", "TimeoutMS=400")
+    monkeypatch.setenv("MONGODB_URI", uri)
     with connect(loaded_store.config) as store:
         yield store, proxy
     proxy.close()
