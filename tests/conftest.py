@@ -13,7 +13,8 @@ import yaml
 from secure_servers import SecureServer, secure_server
 
 from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server
-from pbm_lib.store.connection import ConnectionString, open_client
+from pbm_lib.errors import ConnectionString
+from pbm_lib.store.connection import open_client
 from pbm_lib.store.local_server import start_local_server
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -112,6 +113,20 @@ def make_config(tmp_path_factory: pytest.TempPathFactory, _databases: list[str])
         return load_config(write_config(tmp_path_factory.mktemp("config"), settings))
 
     return make
+
+
+@pytest.fixture
+def new_config(make_config: Callable[..., Config]) -> Iterator[Callable[..., Config]]:
+    """Call it to get a config whose local server has an empty folder; stopped after the test."""
+    configs: list[Config] = []
+
+    def make(**local: Any) -> Config:
+        configs.append(make_config({"local_server": local}))
+        return configs[-1]
+
+    yield make
+    for config in configs:
+        stop_local_server(config)
 
 
 @pytest.fixture(scope="session")

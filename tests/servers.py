@@ -16,7 +16,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from pbm_lib.store.local_server import find_mongod
+from pbm_lib.store.mongod import find_mongod
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""Run the demo, render a report from a run file, start JupyterLab, stop the local server."""
+"""Run the demo, render a report from a run file, start JupyterLab, stop the local server or print its address."""
 
 import argparse
 import sys
@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
 
     stop = commands.add_parser("stop", help="stop the local server; the claims stay on disk")
     _add_config(stop)
+
+    uri = commands.add_parser("uri", help="print the local server's address, with its password, for Compass or mongosh")
+    _add_config(uri)
     return parser
 
 

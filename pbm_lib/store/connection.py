@@ -41,14 +41,16 @@ class MongoClient(pymongo.MongoClient):
 
 def server_uri(config: Config) -> ConnectionString:
     """Return MONGODB_URI from the environment or else from `.env`; where it is empty, start the local server."""
-    if _VARIABLE in os.environ:  # an empty one wins as well: it asks for the local server
-        uri = ConnectionString(os.environ[_VARIABLE].strip())
-    else:
-        uri = _from_file(config.path.parent / ".env")
-    if not uri:
-        return ConnectionString(start_local_server(config).uri)
+    uri = given_uri(config) or start_local_server(config).uri
     remember_secret(uri)
     return uri
+
+
+def given_uri(config: Config) -> ConnectionString:
+    """Return MONGODB_URI from the environment or else from `.env`; "" asks for the local server."""
+    if _VARIABLE in os.environ:  # an empty one wins as well: it asks for the local server
+        return ConnectionString(os.environ[_VARIABLE].strip())
+    return _from_file(config.path.parent / ".env")
 
 
 def open_client(uri: ConnectionString, **options: Any) -> MongoClient:

@@ -337,10 +337,10 @@ def proxied(loaded_store, test_uri, monkeypatch):
     """A store behind a proxy, and the proxy."""
     if "MONGODB_URI_TEST" in os.environ:
         pytest.skip("cuts connections of the tests' own local server")
-    proxy = Proxy(int(test_uri.split(":")[2].split("/")[0]))
-    monkeypatch.setenv(
-        "MONGODB_URI", f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true&serverSelectionTimeoutMS=400"
-    )
+    port = int(test_uri.partition("/?")[0].rpartition(":")[2])
+    proxy = Proxy(port)
+    uri = test_uri.replace(f":{port}/", f":{proxy.port}/").replace("TimeoutMS=2000", "TimeoutMS=400")
+    monkeypatch.setenv("MONGODB_URI", uri)
     with connect(loaded_store.config) as store:
         yield store, proxy
     proxy.close()

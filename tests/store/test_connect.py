@@ -125,7 +125,7 @@ class TestAServerThatAsksForLoginAndTls:
         assert message.endswith("If the server asks for TLS, add tls=true to MONGODB_URI.")
 
     def test_with_tls_where_there_is_none(self, refused, test_uri):
-        address = test_uri.partition("://")[2].partition("/")[0]
+        address = test_uri.rpartition("@")[2].partition("/")[0]
         assert "TLS handshake" in refused(f"mongodb://{LOGIN}{address}/?tls=true&{QUICK}")
 
     def test_a_certificate_that_nobody_vouches_for(self, refused, secure):
