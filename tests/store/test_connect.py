@@ -6,8 +6,8 @@ import socket
 import traceback
 
 import pytest
-from changed_hello import changed_hello
 from conftest import write_config
+from proxy import Proxy
 from secure_servers import PASSWORD, TRACES
 from servers import Mongod, free_port, running, wait_for
 
@@ -83,8 +83,8 @@ class TestAnAddressThatLeadsNowhere:
 
     def test_a_server_that_is_too_old(self, refused, test_uri):
         port = int(test_uri.partition("/?")[0].rpartition(":")[2])
-        with changed_hello(port, {"minWireVersion": 0, "maxWireVersion": 6}) as old:
-            message = refused(f"mongodb://127.0.0.1:{old}/?{QUICK}")
+        with Proxy(port, hello={"minWireVersion": 0, "maxWireVersion": 6}) as old:
+            message = refused(f"mongodb://127.0.0.1:{old.port}/?{QUICK}")
         assert message.startswith("This MongoDB server is too old for the driver. (Server at 127.0.0.1")
 
 
@@ -326,8 +326,8 @@ class TestWhatTheServerIs:
                 client.admin.command("replSetInitiate", {"_id": "rs", "members": [member]})
                 wait_for(lambda: client.admin.command("hello")["isWritablePrimary"], 30, "a primary")
             gone = dict.fromkeys(["setName", "setVersion", "hosts", "primary", "me", "electionId", "secondary"])
-            with changed_hello(node.port, {**gone, "isWritablePrimary": True, "msg": "isdbgrid"}) as router:
-                monkeypatch.setenv("MONGODB_URI", f"mongodb://127.0.0.1:{router}/")
+            with Proxy(node.port, hello={**gone, "isWritablePrimary": True, "msg": "isdbgrid"}) as router:
+                monkeypatch.setenv("MONGODB_URI", f"mongodb://127.0.0.1:{router.port}/")
                 with connect(load_config(write_config(tmp_path))) as store:
                     assert store.server.topology == "sharded cluster"
                     # The command that the note shows makes this index by itself, where there is none.

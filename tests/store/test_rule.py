@@ -5,7 +5,6 @@ import datetime as dt
 import pytest
 from bson import ObjectId
 from oracle import DAY_0, TIN_A, Wire, check_all, day, fill, listened_to, make_claim, overlapping
-from pymongo import monitoring
 from pymongo.errors import BulkWriteError, OperationFailure, WriteError
 
 from pbm_lib import SetupError, count_claims, find_claims, setup_collection
@@ -167,10 +166,11 @@ def test_a_weakened_validator_is_put_right_or_left_as_weak(open_store, store):
     assert setup_collection(store).max_claim_days == D
 
 
-class Intruder(monitoring.CommandListener):
+class Intruder(Wire):
     """Writes a longer claim at the moment when the set-up sends a certain command."""
 
     def __init__(self, collection, moment):
+        super().__init__()
         self.collection, self.moment, self.outcome = collection, moment, "not tried"
 
     def started(self, event):
@@ -180,12 +180,6 @@ class Intruder(monitoring.CommandListener):
                 self.outcome = "stored"
             except WriteError as error:
                 self.outcome = error.code
-
-    def succeeded(self, event):
-        pass
-
-    def failed(self, event):
-        pass
 
 
 def test_no_longer_claim_slips_in_between_the_check_and_the_rule(open_store, test_uri):
