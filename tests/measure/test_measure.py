@@ -4,14 +4,13 @@ import json
 import os
 import platform
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fake_runs import fake_run, good_samples, series
+from processes import start_python
 from proxy import Proxy
 
 from pbm_lib import (
@@ -340,10 +339,7 @@ def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri
         "store = pbm_lib.connect(pbm_lib.load_config(sys.argv[1]))\n"
         "run_performance(store, output_dir=sys.argv[2], iterations=100_000, progress=False)"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(loaded_store.config.path), str(tmp_path)],
-        env={**os.environ, "MONGODB_URI": test_uri},
-    )
+    process = start_python("-c", program, loaded_store.config.path, tmp_path, uri=test_uri)
     try:
         deadline = time.monotonic() + 60
         samples: tuple[Sample, ...] = ()

@@ -2,14 +2,13 @@
 
 import os
 import re
-import subprocess
-import sys
 
 import nbformat
 import papermill
 import pytest
 import yaml
 from conftest import PROJECT, small_settings, write_config
+from processes import run_python
 
 from pbm_lib import ConfigError
 from pbm_lib.cli.notebooks import NOTEBOOKS, run_notebook
@@ -144,10 +143,9 @@ def test_an_unknown_parameter_is_refused(tmp_path):
 
 def test_bare_papermill_runs_the_last_notebook(executed, tmp_path):
     folder, *_ = executed
-    command = [sys.executable, "-m", "papermill", "notebooks/04_performance.ipynb", str(tmp_path / "04.ipynb")]
-    command += ["-p", "iterations", "5", "-p", "config_path", str(folder / "config.yaml")]
-    command += ["-p", "output_dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    parameters = ["-p", "iterations", "5", "-p", "config_path", folder / "config.yaml", "-p", "output_dir", tmp_path]
+    notebook = "notebooks/04_performance.ipynb"
+    done = run_python("-m", "papermill", notebook, tmp_path / "04.ipynb", *parameters, cwd=PROJECT)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "performance_report.html").is_file()
     (run_file,) = (tmp_path / "runs").glob("*.json")

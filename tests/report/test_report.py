@@ -3,13 +3,12 @@
 import base64
 import csv
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from fake_runs import fake_run, good_samples, series
+from processes import run_python
 
 from pbm_lib import (
     PbmError,
@@ -370,8 +369,7 @@ def test_a_report_needs_no_server(loaded_store, tmp_path):
         "from pbm_lib import PerformanceRun, write_report\n"
         "print(write_report(PerformanceRun.load(sys.argv[1]), sys.argv[2]))"
     )
-    arguments = [sys.executable, "-W", "error", "-c", program, str(run.path), str(tmp_path / "elsewhere")]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    done = run_python("-W", "error", "-c", program, run.path, tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr
     page = Page((tmp_path / "elsewhere" / "performance_report.html").read_text(encoding="utf-8"))
     assert headline(run) in page.text
