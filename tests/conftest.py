@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 from secure_servers import SecureServer, secure_server
@@ -39,6 +40,11 @@ SMALL = {
     },
     "local_server": {"port": 0, "cache_gb": 0.25},
 }
+
+# Every run of the tests draws the same examples; `.ci/run` draws others besides, from a seed that it prints.
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("random", deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

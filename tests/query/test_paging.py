@@ -25,7 +25,6 @@ INSTANT = st.builds(
     st.sampled_from([0, 0, 0, -1, 1]),
 )
 LIMIT = st.one_of(st.none(), INSTANT, INSTANT.map(lambda moment: moment.date()))
-ORACLE = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["three-field", "covering"])
@@ -34,7 +33,7 @@ def indexed(request, open_store):
     return setup_collection(open_store({"mongodb": {"covering_index": request.param}}))
 
 
-@ORACLE
+@settings(max_examples=80)
 @given(drawn=COLLECTION, limits=st.tuples(LIMIT, LIMIT), tin=st.sampled_from([TIN_A, TIN_A, TIN_A, TIN_EMPTY]))
 @example(drawn=[(number % 3, D, TIN_A) for number in range(12)], limits=(day(30), day(30)), tin=TIN_A)
 @example(drawn=[(0, 0, TIN_A), (0, D, TIN_A), (D, 0, TIN_A)], limits=(day(D), day(D)), tin=TIN_A)
@@ -88,7 +87,7 @@ CHANGE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     begins=st.lists(st.integers(0, 20), min_size=8, max_size=20),
     changes=st.lists(CHANGE, min_size=1, max_size=12),
@@ -196,7 +195,7 @@ def unguarded(request, open_store):
     return store
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     drawn=st.lists(st.tuples(IDS, DATES, DATES), max_size=16, unique_by=lambda row: repr(row[0])),
     start=st.sampled_from([None, None, day(0), day(2)]),
