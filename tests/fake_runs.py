@@ -93,7 +93,8 @@ def good_samples() -> list[Sample]:
     for (operation, contestant), medians in PLANS.items():
         for tier, median in medians.items():
             labels = {"section": "plans", "tier": tier, "scenario": "range", "operation": operation}
-            found += series(around(median, count=5), contestant=contestant, **labels)
+            calls = 5 if contestant == "bounded" else 7
+            found += series(around(median, count=calls), contestant=contestant, **labels)
     for contestant, medians in DEPTH.items():
         for depth, median in medians.items():
             labels = {"section": "depth", "operation": "page", "tier": "3K", "scenario": "provider", "depth": depth}

@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import re
 import socket
 import struct
 import threading
@@ -19,25 +20,26 @@ class Proxy:
     """Forwards a free port of 127.0.0.1 to a mongod's, message by message, for the length of a `with` block.
 
     Args:
-        port: of the real server, on 127.0.0.1.
+        uri: of the real server, on 127.0.0.1.
         delay: seconds added in each direction.
         hello: fields to set in each answer to `hello`; None removes one.
+
+    Attributes:
+        port: where it listens.
+        uri: the real server's, with its own port.
+        cut_for_good_after: cut for good at the find after so many; -1 is never.
     """
 
-    def __init__(self, port: int, *, delay: float = 0.0, hello: Mapping[str, Any] | None = None):
-        self._target, self._delay, self._hello = ("127.0.0.1", port), delay, hello
+    def __init__(self, uri: str, *, delay: float = 0.0, hello: Mapping[str, Any] | None = None):
+        (port,) = re.findall(r"127\.0\.0\.1:(\d+)", uri)
+        self._target, self._delay, self._hello = ("127.0.0.1", int(port)), delay, hello
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.port = self._listener.getsockname()[1]
-        self.cut_once_at = b""
-        """Cut the connection, once, at the next message from the client that holds these bytes."""
+        self.uri = uri.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.port}")
         self.cut_for_good_after = -1
-        """Cut for good at the find after so many; -1 is never."""
-
-    @property
-    def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        self._cut_at, self._cuts = b"", 0
 
     def __enter__(self) -> Self:
         self._run(self._accept)
@@ -49,6 +51,10 @@ class Proxy:
             thread.join(10)
         for end in self._sockets:
             end.close()
+
+    def cut_at(self, words: bytes, *, times: int = 1) -> None:
+        """Cut the connection at the next messages from the client that hold these bytes."""
+        self._cut_at, self._cuts = words, times
 
     def cut(self) -> None:
         """Cut every connection and take no more."""
@@ -97,8 +103,8 @@ class Proxy:
 
     def _lets_pass(self, message: bytes) -> bool:
         """Whether a client's message goes on to the server."""
-        if self.cut_once_at and self.cut_once_at in message:
-            self.cut_once_at = b""
+        if self._cuts and self._cut_at in message:
+            self._cuts -= 1
             return False
         if self.cut_for_good_after >= 0 and b"find\0" in message:
             self.cut_for_good_after -= 1

@@ -244,7 +244,7 @@ def test_a_password_changed_after_connecting_is_reported_and_not_shown(tmp_path,
 
 
 def test_a_network_delay_of_50_ms_changes_nothing_but_the_time(mongod, open_at):
-    with Proxy(mongod.port, delay=0.025) as proxy:
+    with Proxy(mongod.uri, delay=0.025) as proxy:
         store = open_at(proxy.uri)
         assert store.server.ping_ms >= 50
         report = load_claims(store, progress=False, batch_size=5_000)

@@ -1,7 +1,6 @@
 """The performance run on a real server: what it records, what it compares, and what is left when it is stopped."""
 
 import json
-import os
 import platform
 import signal
 import time
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 from fake_runs import fake_run, good_samples, series
 from processes import start_python
-from proxy import Proxy
 
 from pbm_lib import (
     ConfigError,
@@ -20,7 +18,6 @@ from pbm_lib import (
     PerformanceRun,
     RunFileError,
     SetupError,
-    connect,
     count_claims,
     find_claims,
     list_providers,
@@ -282,24 +279,13 @@ def test_warmups_failures_and_retries_are_kept_out_and_counted():
 # Trouble on the way to the server
 
 
-@pytest.fixture
-def proxied(loaded_store, test_uri, monkeypatch):
-    """A store behind a proxy, and the proxy."""
-    if "MONGODB_URI_TEST" in os.environ:
-        pytest.skip("cuts connections of the tests' own local server")
-    with Proxy(int(test_uri.split(":")[2].split("/")[0])) as proxy:
-        monkeypatch.setenv("MONGODB_URI", f"{proxy.uri}&serverSelectionTimeoutMS=400")
-        with connect(loaded_store.config) as store:
-            yield store, proxy
-
-
 def test_a_call_that_the_driver_repeated_is_known(proxied):
     store, proxy = proxied
     tin = list_providers(store.config)[0].tin
     watch = Stopwatch()
     with watch.measured(store, 1) as measured:
         quiet = watch.time(lambda: find_claims(measured, tin, with_total=False))
-        proxy.cut_once_at = b"find\0"
+        proxy.cut_at(b"find\0")
         cut = watch.time(lambda: find_claims(measured, tin, with_total=False))
         after = watch.time(lambda: find_claims(measured, tin, with_total=False))
     assert (quiet.retries, cut.retries, after.retries) == (0, 1, 0)

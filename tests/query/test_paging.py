@@ -3,12 +3,12 @@
 import datetime as dt
 
 import pytest
-from bson import Binary, Decimal128, Int64, ObjectId, Timestamp
+from bson import Binary, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 from hypothesis import example, given, settings, strategies as st
 from oracle import PLANS, TIN_A, TIN_B, TIN_EMPTY, check_all, check_walk, day, fill, make_claim, overlapping
 
-from pbm_lib import count_claims, find_claims, iter_claims, setup_collection
+from pbm_lib import PbmError, count_claims, find_claims, iter_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID, TIN
 from pbm_lib.store.index import PROVIDER_INDEX
 
@@ -221,3 +221,20 @@ def test_ids_and_dates_of_every_type_are_walked_in_the_servers_order(unguarded, 
     check_walk(unguarded, expected, TIN_A, start, end, page_size=page_size, plan="bounded")
     assert list(iter_claims(unguarded, TIN_A, start, end, page_size=page_size)) == expected
     assert count_claims(unguarded, TIN_A, start, end) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "types"),
+    [
+        (BEGIN, [Regex("^2024"), Regex("^2025")], "Regex, ObjectId"),
+        (BEGIN, [[day(1), day(2)], [day(1), day(3)]], "list, ObjectId"),
+        (ID, [MinKey(), ObjectId(f"{2:024x}")], "datetime, MinKey"),
+    ],
+    ids=["a date that is a pattern", "dates in a list", "the least _id"],
+)
+def test_a_claim_behind_which_no_page_can_begin_is_named(open_store, field, values, types):
+    store = open_store()
+    fill(store, [{**make_claim(number, day(1), day(2)), field: value} for number, value in enumerate(values)])
+    assert len(find_claims(store, TIN_A, page_size=2)) == 2
+    with pytest.raises(PbmError, match=rf"^Claim .* of type {types}, from which paging cannot go on"):
+        find_claims(store, TIN_A, page_size=1)

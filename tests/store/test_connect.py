@@ -82,8 +82,7 @@ class TestAnAddressThatLeadsNowhere:
         assert "no member of the replica set" in refused(f"mongodb://{address}/?replicaSet=other&{QUICK}")
 
     def test_a_server_that_is_too_old(self, refused, test_uri):
-        port = int(test_uri.partition("/?")[0].rpartition(":")[2])
-        with Proxy(port, hello={"minWireVersion": 0, "maxWireVersion": 6}) as old:
+        with Proxy(test_uri, hello={"minWireVersion": 0, "maxWireVersion": 6}) as old:
             message = refused(f"mongodb://127.0.0.1:{old.port}/?{QUICK}")
         assert message.startswith("This MongoDB server is too old for the driver. (Server at 127.0.0.1")
 
@@ -326,7 +325,7 @@ class TestWhatTheServerIs:
                 client.admin.command("replSetInitiate", {"_id": "rs", "members": [member]})
                 wait_for(lambda: client.admin.command("hello")["isWritablePrimary"], 30, "a primary")
             gone = dict.fromkeys(["setName", "setVersion", "hosts", "primary", "me", "electionId", "secondary"])
-            with Proxy(node.port, hello={**gone, "isWritablePrimary": True, "msg": "isdbgrid"}) as router:
+            with Proxy(node.uri, hello={**gone, "isWritablePrimary": True, "msg": "isdbgrid"}) as router:
                 monkeypatch.setenv("MONGODB_URI", f"mongodb://127.0.0.1:{router.port}/")
                 with connect(load_config(write_config(tmp_path))) as store:
                     assert store.server.topology == "sharded cluster"
