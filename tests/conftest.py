@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
+from proxy import Proxy
 from secure_servers import SecureServer, secure_server
 
 from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server
@@ -40,6 +42,11 @@ SMALL = {
     },
     "local_server": {"port": 0, "cache_gb": 0.25},
 }
+
+# Every run of the tests draws the same examples; `.ci/run` draws others besides, from a seed that it prints.
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("random", deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +97,17 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
     """A mongod with TLS and users, for the tests of one module."""
     with secure_server(tmp_path_factory.mktemp("secure")) as server:
         yield server
+
+
+@pytest.fixture
+def proxied(loaded_store: ClaimStore, test_uri: str) -> Iterator[tuple[ClaimStore, Proxy]]:
+    """The loaded claims behind a proxy, and the proxy; the store has a client of its own."""
+    if "MONGODB_URI_TEST" in os.environ:
+        pytest.skip("cuts connections of the tests' own local server")
+    with Proxy(test_uri) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MONGODB_URI", proxy.uri.replace("TimeoutMS=2000", "TimeoutMS=400"))
+        with connect(loaded_store.config) as store:
+            yield store, proxy
 
 
 @pytest.fixture(scope="session")

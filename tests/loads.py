@@ -4,7 +4,6 @@ Run as a program it loads the claims of a config: python tests/loads.py CONFIG [
 """
 
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from pathlib import Path
 import bson
 import psutil
 from bson.raw_bson import RawBSONDocument
+from processes import start_python
 
 from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection
 from pbm_lib.claims.document import ID
@@ -61,18 +61,7 @@ def _generated_digest(data: DataGenerationConfig) -> str:
 
 def start_loading(config: Config, uri: str | None = None, *, workers: int = 2) -> subprocess.Popen:
     """Start this file as a program, as the leader of a process group of its own."""
-    environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
-    if uri:
-        environment["MONGODB_URI"] = uri
-    return subprocess.Popen(
-        [sys.executable, __file__, str(config.path), str(workers)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return start_python(__file__, config.path, workers, uri=uri, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def loading_workers(process: subprocess.Popen | psutil.Process) -> list[psutil.Process]:

@@ -2,8 +2,6 @@
 
 import logging
 import pprint
-import subprocess
-import sys
 import threading
 import time
 import traceback
@@ -13,6 +11,7 @@ import psutil
 import pytest
 from conftest import write_config
 from IPython.core.oinspect import Inspector
+from processes import run_python
 from pymongo.errors import PyMongoError
 from secure_servers import DATABASE, PASSWORD, TRACES, all_that_hangs_on, files_with_traces, secure_server
 from servers import free_port
@@ -300,8 +299,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_run_leaves_no_login_behind(t
 def test_a_shell_with_all_warnings_on_shows_no_login(secure, tmp_path, monkeypatch, code, told):
     monkeypatch.setenv("MONGODB_URI", secure.uri())
     start = f"import pbm_lib as pbm; store = pbm.connect(pbm.load_config({str(write_config(tmp_path))!r}))\n"
-    command = [sys.executable, "-X", "dev", "-W", "always", "-c", start + code]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    done = run_python("-X", "dev", "-W", "always", "-c", start + code)
     assert told in done.stderr
     assert free_of_traces(done.stdout + done.stderr)
 

@@ -6,11 +6,10 @@ import inspect
 import os
 import pydoc
 import re
-import subprocess
-import sys
 
 import pytest
 from conftest import PROJECT, write_config
+from processes import run_python
 
 import pbm_lib as pbm
 
@@ -101,7 +100,7 @@ def test_names_may_be_used_first_by_several_threads_at_once():
         "threads = [threading.Thread(target=use, args=(name,)) for name in pbm.__all__]\n"
         "[thread.start() for thread in threads], [thread.join() for thread in threads]\nprint(failed)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = run_python("-c", code)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
@@ -148,10 +147,7 @@ def test_a_pages_rows_are_aligned(loaded_store):
 
 def shell(code, tmp_path, uri):
     config = write_config(tmp_path, {"mongodb": {"database": f"pbm_test_shell_{os.getpid()}"}})
-    environment = {**os.environ, "MONGODB_URI": uri}
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=config.parent, env=environment, capture_output=True, text=True, timeout=120
-    )
+    return run_python("-c", code, cwd=config.parent, uri=uri)
 
 
 def test_the_first_lines_that_one_types_print_well(tmp_path, test_uri):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from conftest import write_config
+from processes import start_python
 from servers import wait_for
 
 from pbm_lib import load_config
@@ -44,11 +45,8 @@ def test_the_notebooks_get_the_settings_and_ctrl_c_ends_it_cleanly(tmp_path):
     log = tmp_path / "lab.log"
     folders = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
     with log.open("w") as output:
-        lab = subprocess.Popen(
-            [sys.executable, "-m", "pbm_lib", "lab", "--config", str(config), "--", "--no-browser", "--allow-root"],
-            stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **folders}, cwd=tmp_path,
-            start_new_session=True,
-        )  # fmt: skip
+        words = ["-m", "pbm_lib", "lab", "--config", config, "--", "--no-browser", "--allow-root"]
+        lab = start_python(*words, stdout=output, stderr=subprocess.STDOUT, env=folders, cwd=tmp_path)
         try:
             wait_for(lambda: "token=" in log.read_text() or lab.poll() is not None, 60, "JupyterLab")
             os.killpg(lab.pid, signal.SIGINT)  # what a terminal does

@@ -1,12 +1,10 @@
 """The command line, as a person types it."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 from conftest import write_config
+from processes import run_python
 
 from pbm_lib import ConfigError, load_config
 from pbm_lib.cli.main import main
@@ -16,14 +14,8 @@ from pbm_lib.errors import NotebookError
 from pbm_lib.store.local_server import running_server
 
 
-def run(*words, cwd, uri=None, timeout=600):
-    environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
-    if uri:
-        environment["MONGODB_URI"] = uri
-    return subprocess.run(
-        [sys.executable, "-m", "pbm_lib", *map(str, words)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout,
-    )  # fmt: skip
+def run(*words, cwd, uri=None):
+    return run_python("-m", "pbm_lib", *words, cwd=cwd, uri=uri, timeout=600)
 
 
 def test_the_demo_from_nothing_to_the_report_and_stop(tmp_path):

@@ -1,11 +1,8 @@
 """The load starts processes; it works from a script, a pipe and an interactive shell, whatever the script says."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from loads import configured_digest, stored_digest
+from processes import run_python
 
 SCRIPT = """
 import pbm_lib as pbm
@@ -22,15 +19,7 @@ def run(store, test_uri, tmp_path):
 
     def ended(code, arguments, *, piped=False):
         (tmp_path / "script.py").write_text(code)
-        return subprocess.run(
-            [sys.executable, *arguments],
-            env=os.environ | {"MONGODB_URI": test_uri},
-            cwd=tmp_path,
-            input=code if piped else "",
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return run_python(*arguments, uri=test_uri, cwd=tmp_path, input=code if piped else "")
 
     return ended
 

@@ -2,14 +2,13 @@
 
 import os
 import re
-import subprocess
-import sys
 
 import nbformat
 import papermill
 import pytest
 import yaml
 from conftest import PROJECT, small_settings, write_config
+from processes import run_python
 
 from pbm_lib import ConfigError
 from pbm_lib.cli.notebooks import NOTEBOOKS, run_notebook
@@ -146,10 +145,8 @@ def test_the_readmes_papermill_command_runs_the_last_notebook_without_a_warning(
     folder, *_ = executed
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     (words,) = re.findall(r"^\.venv/bin/papermill (.*) outputs/.* -p iterations 50$", readme, re.MULTILINE)
-    command = [sys.executable, "-m", "papermill", *words.split(), str(tmp_path / "04.ipynb")]
-    command += ["-p", "iterations", "5", "-p", "config_path", str(folder / "config.yaml")]
-    command += ["-p", "output_dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    parameters = ["-p", "iterations", "5", "-p", "config_path", folder / "config.yaml", "-p", "output_dir", tmp_path]
+    done = run_python("-m", "papermill", *words.split(), tmp_path / "04.ipynb", *parameters, cwd=PROJECT)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
     assert (tmp_path / "performance_report.html").is_file()

@@ -3,12 +3,12 @@
 import datetime as dt
 
 import pytest
-from bson import Binary, Decimal128, Int64, ObjectId, Timestamp
+from bson import Binary, Decimal128, Int64, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 from hypothesis import example, given, settings, strategies as st
 from oracle import PLANS, TIN_A, TIN_B, TIN_EMPTY, check_all, check_walk, day, fill, make_claim, overlapping
 
-from pbm_lib import count_claims, find_claims, iter_claims, setup_collection
+from pbm_lib import PbmError, count_claims, find_claims, iter_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID, TIN
 from pbm_lib.store.index import PROVIDER_INDEX
 
@@ -25,7 +25,6 @@ INSTANT = st.builds(
     st.sampled_from([0, 0, 0, -1, 1]),
 )
 LIMIT = st.one_of(st.none(), INSTANT, INSTANT.map(lambda moment: moment.date()))
-ORACLE = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["three-field", "covering"])
@@ -34,7 +33,7 @@ def indexed(request, open_store):
     return setup_collection(open_store({"mongodb": {"covering_index": request.param}}))
 
 
-@ORACLE
+@settings(max_examples=80)
 @given(drawn=COLLECTION, limits=st.tuples(LIMIT, LIMIT), tin=st.sampled_from([TIN_A, TIN_A, TIN_A, TIN_EMPTY]))
 @example(drawn=[(number % 3, D, TIN_A) for number in range(12)], limits=(day(30), day(30)), tin=TIN_A)
 @example(drawn=[(0, 0, TIN_A), (0, D, TIN_A), (D, 0, TIN_A)], limits=(day(D), day(D)), tin=TIN_A)
@@ -88,7 +87,7 @@ CHANGE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     begins=st.lists(st.integers(0, 20), min_size=8, max_size=20),
     changes=st.lists(CHANGE, min_size=1, max_size=12),
@@ -196,7 +195,7 @@ def unguarded(request, open_store):
     return store
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     drawn=st.lists(st.tuples(IDS, DATES, DATES), max_size=16, unique_by=lambda row: repr(row[0])),
     start=st.sampled_from([None, None, day(0), day(2)]),
@@ -222,3 +221,20 @@ def test_ids_and_dates_of_every_type_are_walked_in_the_servers_order(unguarded, 
     check_walk(unguarded, expected, TIN_A, start, end, page_size=page_size, plan="bounded")
     assert list(iter_claims(unguarded, TIN_A, start, end, page_size=page_size)) == expected
     assert count_claims(unguarded, TIN_A, start, end) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "types"),
+    [
+        (BEGIN, [Regex("^2024"), Regex("^2025")], "Regex, ObjectId"),
+        (BEGIN, [[day(1), day(2)], [day(1), day(3)]], "list, ObjectId"),
+        (ID, [MinKey(), ObjectId(f"{2:024x}")], "datetime, MinKey"),
+    ],
+    ids=["a date that is a pattern", "dates in a list", "the least _id"],
+)
+def test_a_claim_behind_which_no_page_can_begin_is_named(open_store, field, values, types):
+    store = open_store()
+    fill(store, [{**make_claim(number, day(1), day(2)), field: value} for number, value in enumerate(values)])
+    assert len(find_claims(store, TIN_A, page_size=2)) == 2
+    with pytest.raises(PbmError, match=rf"^Claim .* of type {types}, from which paging cannot go on"):
+        find_claims(store, TIN_A, page_size=1)

@@ -3,6 +3,7 @@
 import pytest
 from fake_runs import skewed_baseline, skewed_run
 
+from pbm_lib import targets_frame
 from pbm_lib.report.tables import (
     Table,
     concurrency_table,
@@ -10,7 +11,6 @@ from pbm_lib.report.tables import (
     plans_table,
     sizes_table,
     summary_frame,
-    targets_frame,
     targets_table,
 )
 

@@ -6,8 +6,8 @@ import socket
 import traceback
 
 import pytest
-from changed_hello import changed_hello
 from conftest import write_config
+from proxy import Proxy
 from secure_servers import PASSWORD, TRACES, all_that_hangs_on
 from servers import Mongod, free_port, running, wait_for
 
@@ -84,9 +84,8 @@ class TestAnAddressThatLeadsNowhere:
         assert "no member of the replica set" in refused(f"mongodb://{address}/?replicaSet=other&{QUICK}")
 
     def test_a_server_that_is_too_old(self, refused, test_uri):
-        port = int(test_uri.partition("/?")[0].rpartition(":")[2])
-        with changed_hello(port, {"minWireVersion": 0, "maxWireVersion": 6}) as old:
-            message = refused(f"mongodb://127.0.0.1:{old}/?{QUICK}")
+        with Proxy(test_uri, hello={"minWireVersion": 0, "maxWireVersion": 6}) as old:
+            message = refused(f"mongodb://127.0.0.1:{old.port}/?{QUICK}")
         assert message.startswith("This MongoDB server is too old for the driver. (Server at 127.0.0.1")
 
 
@@ -332,11 +331,12 @@ class TestWhatTheServerIs:
             "getaddrinfo",
             lambda host, *rest, **more: looked_up("127.0.0.1" if host == name else host, *rest, **more),
         )
-        port = int(test_uri.partition("/?")[0].rpartition(":")[2])
         answer = {"setName": "atlas-14b8sh-shard-0", "setVersion": 9, "secondary": False, "isWritablePrimary": True}
-        with changed_hello(port, answer) as atlas:
-            answer |= {"hosts": [f"{name}:{atlas}"], "me": f"{name}:{atlas}", "primary": f"{name}:{atlas}"}
-            monkeypatch.setenv("MONGODB_URI", f"mongodb://{name}:{atlas}/?replicaSet=atlas-14b8sh-shard-0")
+        with Proxy(test_uri, hello=answer) as atlas:
+            node = f"{name}:{atlas.port}"
+            answer |= {"hosts": [node], "me": node, "primary": node}
+            uri = atlas.uri.replace("127.0.0.1", name)
+            monkeypatch.setenv("MONGODB_URI", uri.replace("directConnection=true", "replicaSet=atlas-14b8sh-shard-0"))
             with connect(load_config(write_config(tmp_path))) as store:
                 assert (store.server.host_kind, store.server.topology) == ("Atlas", "replica set")
                 assert "replica set, Atlas" in str(store.server)
@@ -358,8 +358,8 @@ class TestWhatTheServerIs:
                 client.admin.command("replSetInitiate", {"_id": "rs", "members": [member]})
                 wait_for(lambda: client.admin.command("hello")["isWritablePrimary"], 30, "a primary")
             gone = dict.fromkeys(["setName", "setVersion", "hosts", "primary", "me", "electionId", "secondary"])
-            with changed_hello(node.port, {**gone, "isWritablePrimary": True, "msg": "isdbgrid"}) as router:
-                monkeypatch.setenv("MONGODB_URI", f"mongodb://127.0.0.1:{router}/")
+            with Proxy(node.uri, hello={**gone, "isWritablePrimary": True, "msg": "isdbgrid"}) as router:
+                monkeypatch.setenv("MONGODB_URI", f"mongodb://127.0.0.1:{router.port}/")
                 with connect(load_config(write_config(tmp_path))) as store:
                     assert store.server.topology == "sharded cluster"
                     # The command that the note shows makes this index by itself, where there is none.

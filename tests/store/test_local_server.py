@@ -10,13 +10,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 import yaml
 from bson import ObjectId
+from processes import start_python
 from pymongo import WriteConcern
 from servers import free_port, tmpfs, wait_for
 
@@ -51,15 +51,7 @@ sys.stdin.read()
 
 def starter(config):
     """Another process that starts the local server, says its pid, and stays until told."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONGODB_URI")}
-    return subprocess.Popen(
-        [sys.executable, "-c", START, str(config.path)],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return start_python("-c", START, config.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def test_port_0_takes_a_free_port_and_later_calls_find_the_same_server(new_config):
