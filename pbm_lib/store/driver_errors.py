@@ -36,6 +36,10 @@ _NO_ANSWER = (
     "The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and on Atlas the IP access "
     "list and that the cluster is not paused. ({text})"
 )
+_LOST_ANSWER = (
+    "The MongoDB server does not answer. Check that it still runs and that the network is up, and on Atlas the IP "
+    "access list and that the cluster is not paused. ({text})"
+)
 # What a driver's text says, in lower case, and what it means; the first that is found counts.
 _MEANINGS = (
     (r"reports wire version", "This MongoDB server is too old for the driver. ({text})"),
@@ -56,8 +60,11 @@ _MEANINGS = (
 )
 
 
-def explain_driver_error(error: PyMongoError) -> PbmError:
-    """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`."""
+def explain_driver_error(error: PyMongoError, *, connected: bool = False) -> PbmError:
+    """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`.
+
+    Where a connection of this URI has worked before (`connected`), nothing in the URI needs mending.
+    """
     if isinstance(error, NotPrimaryError):
         return ServerUnavailable(
             "This member of the replica set is not, or no longer, its primary. Try again on a connection to the whole "
@@ -69,6 +76,8 @@ def explain_driver_error(error: PyMongoError) -> PbmError:
         return ServerUnavailable(_INVALID_URI)
     text = _short(redact(error))
     unreachable = isinstance(error, ServerSelectionTimeoutError | NetworkTimeout | AutoReconnect)
+    if unreachable and connected:
+        return ServerUnavailable(_LOST_ANSWER.format(text=re.sub(r"[^\s,]+:\d+: ", "", text)))
     if unreachable or isinstance(error, ConfigurationError):
         for pattern, meaning in _MEANINGS:
             if re.search(pattern, text.lower()):
@@ -108,6 +117,8 @@ def _explain_refusal(error: OperationFailure) -> PbmError:
         return ServerUnavailable(_LOGIN)
     if error.code == 334:
         return ServerUnavailable(f"The server does not accept this way to log in; see authMechanism. ({text})")
+    if error.code == 166:
+        return PbmError(f"{text}. Choose another mongodb.collection in the config.")
     return PbmError(f"The server answered with an error (code {error.code}): {text}.")
 
 
@@ -116,11 +127,11 @@ def _short(text: str) -> str:
 
 
 @contextmanager
-def translated_driver_errors() -> Iterator[None]:
+def translated_driver_errors(*, connected: bool = True) -> Iterator[None]:
     """Within this block a pymongo error becomes a `PbmError` whose message is fit to be shown."""
     try:
         yield
     except PyMongoError as error:
-        raise explain_driver_error(error) from None
+        raise explain_driver_error(error, connected=connected) from None
     except BSONError as error:
         raise PbmError(f"A document on the server holds a value that cannot be read: {redact(error)[:150]}.") from None
