@@ -1,6 +1,7 @@
 """The collection's validator: installed so that the bound D holds for every claim, and only then to be relied on."""
 
 import datetime as dt
+import time
 from typing import Any
 
 from bson import Decimal128, ObjectId
@@ -12,6 +13,8 @@ from ..errors import SetupError
 from .driver_errors import needs_right
 
 _NAMESPACE_EXISTS = 48
+_CHECK_SECONDS = 120  # three million claims take some ten
+_PAUSE_SECONDS = 0.1
 # The server refuses what breaks the rule; at "constraint" (9.0) it also vouches for what was there before.
 _ENFORCED = ("strict", "constraint")
 _REFUSING = ("error", "errorAndLog")
@@ -66,6 +69,16 @@ def install_validator(collection: Collection, days: int) -> None:
     _modify(collection, wanted, action=action)
 
 
+def wait_for_rule(collection: Collection, days: int) -> None:
+    """Return when the rule is in force; raise SetupError if it is not, nor about to be."""
+    # Another set-up at the same time has it in the other form as long as it checks the claims.
+    deadline = time.monotonic() + _CHECK_SECONDS
+    while (known := max_claim_days_of(options := collection.options()))[0] != days:
+        if options.get("validator") != _unproven(claim_validator(days)) or time.monotonic() > deadline:
+            raise SetupError(f"{collection.full_name} was changed during the set-up: {known[1]}. Set up again.")
+        time.sleep(_PAUSE_SECONDS)
+
+
 def refusing_action(options: dict[str, Any]) -> str:
     """The collection's validation action where that one refuses claims, with or without a log entry; else error."""
     action = options.get("validationAction")
@@ -77,11 +90,22 @@ def _unproven(validator: dict[str, Any]) -> dict[str, Any]:
     return {"$and": [validator]}
 
 
+def _proven(validator: dict[str, Any]) -> dict[str, Any]:
+    """The rule itself where a set-up that was interrupted left it behind in that other form."""
+    return validator["$and"][0] if set(validator) == {"$and"} and len(validator["$and"]) == 1 else validator
+
+
+def is_ours(validator: dict[str, Any] | None) -> bool:
+    """Whether this program installs that validator, for whatever D; and so if there is none."""
+    if not validator:
+        return True
+    days, _ = max_claim_days_of({"validator": _proven(validator)})
+    return days is not None and _proven(validator) == claim_validator(days)
+
+
 def refuse_other_rules(collection: Collection, options: dict[str, Any], days: int) -> None:
     """Raise SetupError if the rules there are not ours to change, or cannot be changed without a weaker level."""
-    present = options.get("validator") or {}
-    if set(present) == {"$and"} and len(present["$and"]) == 1:
-        present = present["$and"][0]  # left behind by a set-up that was interrupted
+    present = _proven(options.get("validator") or {})
     known_days, _ = max_claim_days_of({"validator": present})
     if known_days is not None and known_days != days:
         raise SetupError(

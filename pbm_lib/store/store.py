@@ -20,11 +20,13 @@ from ..vocabulary import BOUNDED, PLAIN
 from .connection import ConnectionString, open_client, ping_ms, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
-from .rule import create_collection, max_claim_days_of
+from .kind import refuse_other_kinds
+from .rule import create_collection, max_claim_days_of, wait_for_rule
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
 _GOODBYE_SECONDS = 1
+_INDEX_BUILD_IN_PROGRESS = 12587
 
 
 @dataclass(frozen=True, repr=False)
@@ -151,7 +153,7 @@ def connect(config: Config | None = None) -> ClaimStore:
     config = load_config() if config is None else config
     check_kind("config", config, Config, "what load_config(path) returned, or None", ConfigError)
     uri = server_uri(config)
-    with translated_driver_errors():
+    with translated_driver_errors(connected=False):
         client = open_client(uri)
         try:
             with pymongo.timeout(None if "serverselectiontimeoutms=" in uri.lower() else _CONNECT_SECONDS):
@@ -181,16 +183,38 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
 
     Raises:
         SetupError: another validator, another index of our name, a default collation other than the simple one, or a
-            claim longer than D is there, the index was dropped meanwhile, or the database user lacks a right; the
-            message says which.
+            claim longer than D is there, it is a view, a time-series or a capped collection, the rule or the index was
+            changed meanwhile, or the database user lacks a right; the message says which.
         ServerUnavailable: the server went away.
     """
     check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
     with translated_driver_errors():
+        refuse_other_kinds(store.collection)
         refuse_other_collation(store.collection)
-        create_collection(store.collection, store.config.data_generation.max_claim_days)
+        _install_rule(store, progress=progress)
     _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
+    while store.max_claim_days != (days := store.config.data_generation.max_claim_days):
+        with translated_driver_errors():
+            wait_for_rule(store.collection, days)
+        store.refresh()
     return store
+
+
+def _install_rule(store: ClaimStore, *, progress: bool) -> None:
+    for building in (False, True):
+        try:
+            create_collection(store.collection, store.config.data_generation.max_claim_days)
+            return
+        except OperationFailure as error:
+            if error.code != _INDEX_BUILD_IN_PROGRESS:
+                raise
+            if building:
+                raise SetupError(
+                    f"Somebody builds an index on {store.collection.full_name}, and until that is ready its validator "
+                    "cannot be changed. Wait for it, then set up again."
+                ) from None
+            # Another set-up, most likely: asking for the same index waits for that build.
+            install_index(store.collection, covering=store.config.mongodb.covering_index, progress=progress)
 
 
 @contextmanager
