@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from ..errors import LoadError, PbmError, ServerUnavailable
-from ..store.local_server import diagnose, is_local_uri, running_server
+from ..store.local_server import why_local_server_ended
 from ..store.store import ClaimStore
 from .state import LoadRecord
 from .worker import insert_batch, start_worker
@@ -114,9 +114,7 @@ def insert_missing(
 
 def _check_server(store: ClaimStore, lost: Callable[[], str | None]) -> None:
     """Say at once why the local server ended, or why the collection is lost; workers would wait, or make it anew."""
-    if is_local_uri(store.config, store.uri) and not running_server(store.config):
-        raise LoadError(f"The local server ended. {diagnose(store.config.data_dir)}")
-    if reason := lost():
+    if reason := why_local_server_ended(store.config, store.uri) or lost():
         raise LoadError(reason)
 
 

@@ -5,7 +5,6 @@ import os
 
 from ..claims.roster import provider_roster
 from ..errors import LoadError, check_kind, not_accepted
-from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from .claim import claim_collection
 from .insert import Added, insert_missing, told_how_to_go_on
@@ -62,10 +61,10 @@ def load_claims(
     check_kind("store", store, ClaimStore, "what connect(config) returned", LoadError)
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or store.config.data_generation.batch_size
-    with translated_driver_errors():
+    with store.errors_explained():
         record = claim_collection(store, replace=replace)
     added = Added()
-    with told_how_to_go_on(record), translated_driver_errors():
+    with told_how_to_go_on(record), store.errors_explained():
         counted = _complete(store, record, workers, batch_size, added, progress=progress)
     every = math.ceil(len(added.points) / _POINTS)
     return LoadReport(
