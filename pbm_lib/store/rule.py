@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bson import Decimal128, ObjectId
@@ -13,6 +14,7 @@ from ..errors import SetupError
 from .driver_errors import needs_right
 
 _NAMESPACE_EXISTS = 48
+_INDEX_BUILD_IN_PROGRESS = 12587
 _CHECK_SECONDS = 120  # three million claims take some ten
 _PAUSE_SECONDS = 0.1
 # The server refuses what breaks the rule; at "constraint" (9.0) it also vouches for what was there before.
@@ -27,6 +29,25 @@ _BSON_TYPES = {
     int: ["int", "long"],
     float: "double",
 }
+
+
+def install_rule(collection: Collection, days: int, build_index: Callable[[], None]) -> None:
+    """Create the collection with its validator, or install that; where an index is being built, build ours first."""
+    try:
+        create_collection(collection, days)
+    except OperationFailure as error:
+        if error.code != _INDEX_BUILD_IN_PROGRESS:
+            raise
+        build_index()  # most likely another set-up builds the same one, and this waits for it
+        try:
+            create_collection(collection, days)
+        except OperationFailure as again:
+            if again.code != _INDEX_BUILD_IN_PROGRESS:
+                raise
+            raise SetupError(
+                f"Somebody builds an index on {collection.full_name}, and until that is ready its validator cannot be "
+                "changed. Wait for it, then set up again."
+            ) from None
 
 
 def create_collection(collection: Collection, days: int) -> None:

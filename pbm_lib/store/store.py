@@ -22,12 +22,11 @@ from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
 from .kind import refuse_other_kinds
 from .local_server import why_local_server_ended
-from .rule import create_collection, max_claim_days_of, wait_for_rule
+from .rule import install_rule, max_claim_days_of, wait_for_rule
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
 _GOODBYE_SECONDS = 1
-_INDEX_BUILD_IN_PROGRESS = 12587
 
 
 @dataclass(frozen=True, repr=False)
@@ -204,33 +203,19 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
         ServerUnavailable: the server went away.
     """
     check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
+    days, covering = store.config.data_generation.max_claim_days, store.config.mongodb.covering_index
     with store.errors_explained():
         refuse_other_kinds(store.collection)
         refuse_other_collation(store.collection)
-        _install_rule(store, progress=progress)
-    _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
-    while store.max_claim_days != (days := store.config.data_generation.max_claim_days):
+        install_rule(
+            store.collection, days, lambda: install_index(store.collection, covering=covering, progress=progress)
+        )
+    _switch(store, covering=covering, progress=progress)
+    while store.max_claim_days != days:
         with store.errors_explained():
             wait_for_rule(store.collection, days)
         store.refresh()
     return store
-
-
-def _install_rule(store: ClaimStore, *, progress: bool) -> None:
-    for building in (False, True):
-        try:
-            create_collection(store.collection, store.config.data_generation.max_claim_days)
-            return
-        except OperationFailure as error:
-            if error.code != _INDEX_BUILD_IN_PROGRESS:
-                raise
-            if building:
-                raise SetupError(
-                    f"Somebody builds an index on {store.collection.full_name}, and until that is ready its validator "
-                    "cannot be changed. Wait for it, then set up again."
-                ) from None
-            # Another set-up, most likely: asking for the same index waits for that build.
-            install_index(store.collection, covering=store.config.mongodb.covering_index, progress=progress)
 
 
 @contextmanager
