@@ -1,6 +1,6 @@
 """What the tests of the load share: a digest of claims, and a load in a process of its own that can be killed.
 
-Run as a program it loads the claims of a config: python tests/loads.py CONFIG [WORKERS]
+Run as a program it loads the claims of a config: python tests/loads.py CONFIG WORKERS [replace]
 """
 
 import hashlib
@@ -59,9 +59,12 @@ def _generated_digest(data: DataGenerationConfig) -> str:
     return digest(bson.encode(claim) for claim in claim_generator(data).documents(0, data.target_volume))
 
 
-def start_loading(config: Config, uri: str | None = None, *, workers: int = 2) -> subprocess.Popen:
+def start_loading(
+    config: Config, uri: str | None = None, *, workers: int = 2, replace: bool = False
+) -> subprocess.Popen:
     """Start this file as a program, as the leader of a process group of its own."""
-    return start_python(__file__, config.path, workers, uri=uri, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    words = ["replace"] if replace else []
+    return start_python(__file__, config.path, workers, *words, uri=uri, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def loading_workers(process: subprocess.Popen | psutil.Process) -> list[psutil.Process]:
@@ -76,11 +79,12 @@ def have_ended(processes: list[psutil.Process]) -> bool:
     return all(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in left)
 
 
-def main(path: Path, workers: int) -> None:
+def main(path: Path, workers: int, *, replace: bool) -> None:
     with connect(load_config(path)) as store:
-        setup_collection(store)
-        print(load_claims(store, workers=workers, progress=False))  # noqa: T201
+        if not replace:
+            setup_collection(store)
+        print(load_claims(store, workers=workers, replace=replace, progress=False))  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), replace="replace" in sys.argv[3:])

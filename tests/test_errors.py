@@ -82,6 +82,26 @@ def test_a_drivers_error_says_what_to_do(error, kind, told):
     assert str(explained).endswith((".", ")"))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("db.example.net:27017: connection closed", "(connection closed)"),
+        (
+            "a.net:27017: [Errno 111] Connection refused,b.net:27018: timed out",
+            "([Errno 111] Connection refused,timed out)",
+        ),
+        ("h:1: [SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred", "([SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred)"),
+        ('No replica set members match selector "Primary()"', '(No replica set members match selector "Primary()")'),
+    ],
+)
+def test_where_a_connection_had_worked_the_uri_needs_no_mending_and_no_host_is_shown(text, shown):
+    explained = str(explain_driver_error(AutoReconnect(text), connected=True))
+    assert explained.startswith("The MongoDB server does not answer. Check that it still runs")
+    assert explained.endswith(shown)
+    assert "tls" not in explained
+    assert "MONGODB_URI" not in explained
+
+
 def test_a_right_that_is_lacking_is_told_from_a_login_that_failed():
     assert lacks_right(of_atlas("user is not allowed to do action [collMod] on [pbm_demo.claims]"))
     assert lacks_right(of_atlas("not authorized on pbm_demo to execute command { collMod: 1 }"))

@@ -71,9 +71,9 @@ def insert_batch(start: int, stop: int) -> int:
                 raise LoadError(why_refused(code, problems)) from None
         except AutoReconnect as error:
             if time.monotonic() > deadline:
-                raise LoadError(str(explain_driver_error(error))) from None
+                raise LoadError(str(explain_driver_error(error, connected=True))) from None
         except PyMongoError as error:
-            raise LoadError(str(explain_driver_error(error))) from None
+            raise LoadError(str(explain_driver_error(error, connected=True))) from None
         time.sleep(pause)
         pause = min(2.0, pause * 2)
 

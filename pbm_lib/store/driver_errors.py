@@ -41,8 +41,13 @@ _NO_ANSWER = (
     "The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and on Atlas the IP access "
     "list and that the cluster is not paused. ({text})"
 )
+_NOT_A_COLLECTION = 166  # a view, or a time-series collection
 ATLAS_CODE = 8000
 """Shared Atlas tiers (free, Flex) have this one code for every refusal, and tell in words which it is."""
+_LOST_ANSWER = (
+    "The MongoDB server does not answer. Check that it still runs and that the network is up, and on Atlas the IP "
+    "access list and that the cluster is not paused. ({text})"
+)
 # What a driver's text says, in lower case, and what it means; the first that is found counts.
 _MEANINGS = (
     (r"reports wire version", "This MongoDB server is too old for the driver. ({text})"),
@@ -63,8 +68,11 @@ _MEANINGS = (
 )
 
 
-def explain_driver_error(error: PyMongoError) -> PbmError:
-    """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`."""
+def explain_driver_error(error: PyMongoError, *, connected: bool = False) -> PbmError:
+    """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`.
+
+    Where a connection of this URI has worked before (`connected`), nothing in the URI needs mending.
+    """
     if isinstance(error, NotPrimaryError):
         return ServerUnavailable(
             "This member of the replica set is not, or no longer, its primary. Try again on a connection to the whole "
@@ -77,6 +85,8 @@ def explain_driver_error(error: PyMongoError) -> PbmError:
     said = _short(str(error))
     text = redact(said)[:200].rstrip(". ")
     unreachable = isinstance(error, ServerSelectionTimeoutError | NetworkTimeout | AutoReconnect)
+    if unreachable and connected:
+        return ServerUnavailable(_LOST_ANSWER.format(text=re.sub(r"[^\s,]+:\d+: ", "", text)))
     if unreachable or isinstance(error, ConfigurationError):
         for pattern, meaning in _MEANINGS:
             if re.search(pattern, said.lower()):
@@ -111,6 +121,8 @@ def explain_refusal(code: int | None, said: str) -> PbmError:
         return ServerUnavailable(_LOGIN)
     if code == 334:
         return ServerUnavailable(f"The server does not accept this way to log in; see authMechanism. ({text})")
+    if code == _NOT_A_COLLECTION:
+        return PbmError(f"{text}. Choose another mongodb.collection in the config.")
     if code == ATLAS_CODE and re.search(r"quota|already using", said):
         return PbmError(f"A limit of this Atlas tier is reached: {text}. Make room, or take a larger tier.")
     if code == ATLAS_CODE and re.search(r"atlas tier|CMD_NOT_ALLOWED", said):
@@ -153,16 +165,17 @@ class _Translated:
 
 
 def translated_driver_errors(
-    unavailable: Callable[[], PbmError | None] = lambda: None,
+    unavailable: Callable[[], PbmError | None] = lambda: None, *, connected: bool = True
 ) -> AbstractContextManager[None]:
     """Return a block in which a pymongo error becomes a `PbmError` whose message is fit to be shown.
 
     Args:
         unavailable: called where the server cannot be used; what it returns, if anything, is raised instead.
+        connected: the server has answered before, so its address and how it is reached are not in doubt.
     """
 
     def translation(error: BaseException | None) -> PbmError | None:
-        told = _translation(error)
+        told = _translation(error, connected=connected)
         return (isinstance(told or error, ServerUnavailable) and unavailable()) or told
 
     return _Translated(translation)
@@ -177,9 +190,9 @@ def needs_right(otherwise: str) -> AbstractContextManager[None]:
     return _Translated(translation)
 
 
-def _translation(error: BaseException | None) -> PbmError | None:
+def _translation(error: BaseException | None, *, connected: bool) -> PbmError | None:
     if isinstance(error, PyMongoError):
-        told = explain_driver_error(error)
+        told = explain_driver_error(error, connected=connected)
         told.driver_error = driver_error_kind(error)
         return told
     if isinstance(error, ValueError) and str(error).startswith("SASLprep"):  # which the driver lets pass as it is

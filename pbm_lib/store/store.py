@@ -20,8 +20,9 @@ from ..vocabulary import BOUNDED, PLAIN
 from .connection import open_client, ping_ms, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
+from .kind import refuse_other_kinds
 from .local_server import why_local_server_ended
-from .rule import create_collection, max_claim_days_of
+from .rule import install_rule, max_claim_days_of, wait_for_rule
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
@@ -167,7 +168,7 @@ def connect(config: Config | None = None) -> ClaimStore:
     config = load_config() if config is None else config
     check_kind("config", config, Config, "what load_config(path) returned, or None", ConfigError)
     uri = server_uri(config)
-    with translated_driver_errors():
+    with translated_driver_errors(connected=False):
         client = open_client(uri)
         try:
             with pymongo.timeout(None if "serverselectiontimeoutms=" in uri.lower() else _CONNECT_SECONDS):
@@ -197,15 +198,23 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
 
     Raises:
         SetupError: another validator, another index of our name, a default collation other than the simple one, or a
-            claim longer than D is there, the index was dropped meanwhile, or the database user lacks a right; the
-            message says which.
+            claim longer than D is there, it is a view, a time-series or a capped collection, the rule or the index was
+            changed meanwhile, or the database user lacks a right; the message says which.
         ServerUnavailable: the server went away.
     """
     check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
+    days, covering = store.config.data_generation.max_claim_days, store.config.mongodb.covering_index
     with store.errors_explained():
+        refuse_other_kinds(store.collection)
         refuse_other_collation(store.collection)
-        create_collection(store.collection, store.config.data_generation.max_claim_days)
-    _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
+        install_rule(
+            store.collection, days, lambda: install_index(store.collection, covering=covering, progress=progress)
+        )
+    _switch(store, covering=covering, progress=progress)
+    while store.max_claim_days != days:
+        with store.errors_explained():
+            wait_for_rule(store.collection, days)
+        store.refresh()
     return store
 
 

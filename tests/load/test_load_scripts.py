@@ -40,3 +40,28 @@ def test_a_load_works_from(store, run, arguments, piped):
 def test_the_scripts_own_name_is_back_after_the_load(store, run):
     code = SCRIPT.format(path=str(store.config.path)) + "print(__file__, __spec__)\n"
     assert run(code, ["script.py"]).stdout.splitlines()[-1].endswith("script.py None")
+
+
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+import psutil
+import pbm_lib as pbm
+store = pbm.connect(pbm.load_config({path!r}))
+try:
+    pbm.load_claims(store, workers=32, batch_size=100, progress=False)
+finally:
+    left = psutil.Process().children(recursive=True)
+    print([process for process in left if "spawn_main" in " ".join(process.cmdline())])
+"""
+
+
+def test_too_few_open_files_for_the_workers_is_an_error_that_says_so_and_leaves_no_process(store, run):
+    ended = run(FEW_FILES.format(path=str(store.config.path)), ["script.py"])
+    assert (ended.returncode, ended.stdout.splitlines()) == (1, ["[]"]), ended.stderr
+    assert ended.stderr.count("Traceback") == 1, ended.stderr
+    last = ended.stderr.strip().splitlines()[-1]
+    assert "LoadError: This machine lets 32 loading processes not start (Too many open files)" in last
+    assert "0 of 6,000 claims" in last
+    assert "workers=2" in last
+    assert "ulimit -n" in last
