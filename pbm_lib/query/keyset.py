@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..claims.document import BEGIN, ID
-from .any_type import beyond_in_other_types
+from .any_type import beyond_comparison
 
 
 @dataclass(frozen=True)
@@ -31,4 +31,4 @@ def beyond(boundary: Boundary, *, any_type: bool) -> list[dict[str, Any]]:
         {BEGIN: {"$eq": begin}, ID: {operator + "e" if boundary.inclusive else operator: _id}},
         {BEGIN: {operator: begin}},
     ]
-    return legs + beyond_in_other_types(begin, _id, operator) if any_type else legs
+    return legs + beyond_comparison(begin, _id, operator) if any_type else legs
