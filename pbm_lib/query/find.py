@@ -4,10 +4,14 @@ Answers are exact and in the order (serviceBeginDate, _id). A range matches ever
 the same answer: the plain one asks just that; the bounded one also uses that no claim lasts longer than D days.
 """
 
+import atexit
 import datetime as dt
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
+import pymongo
 from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from ..claims.document import BEGIN, ID
@@ -22,7 +26,9 @@ from .page import ClaimPage
 
 _STREAM_BATCH = 1_000
 _QUERY_PLAN_KILLED = 175
+_GOODBYE_SECONDS = 1
 _Answer = TypeVar("_Answer")
+_streams: weakref.WeakSet[Generator] = weakref.WeakSet()
 
 
 def find_claims(
@@ -138,7 +144,10 @@ def iter_claims(
     """
     query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
     most = store.config.query.max_page_size
-    return _stream(store, query, min(_STREAM_BATCH, most) if page_size is None else checked_page_size(store, page_size))
+    batch = min(_STREAM_BATCH, most) if page_size is None else checked_page_size(store, page_size)
+    stream = _stream(store, query, batch)
+    _streams.add(stream)
+    return stream
 
 
 def _read(store: ClaimStore, query: ClaimQuery, boundary: Boundary | None, size: int) -> list[dict[str, Any]]:
@@ -222,3 +231,12 @@ def _stream(store: ClaimStore, query: ClaimQuery, batch: int) -> Iterator[dict[s
                 if failed_at is last or not _is_dropped(error):
                     raise  # twice at the same claim is no passing trouble
                 failed_at = last
+
+
+@atexit.register
+def _close_streams() -> None:
+    """Give back the cursors of iterators that are alive at exit; the driver cannot once Python takes modules apart."""
+    for stream in list(_streams):
+        # The server may be gone, and a thread that is not waited for may be in the middle of a step.
+        with pymongo.timeout(_GOODBYE_SECONDS), suppress(PbmError, PyMongoError, ValueError):
+            stream.close()
