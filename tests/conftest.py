@@ -13,6 +13,7 @@ import yaml
 from secure_servers import SecureServer, secure_server
 
 from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server
+from pbm_lib.store import store as store_module
 from pbm_lib.store.connection import ConnectionString, open_client
 from pbm_lib.store.local_server import start_local_server
 
@@ -135,6 +136,24 @@ def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Ca
 def store(open_store: Callable[..., ClaimStore]) -> ClaimStore:
     """A set-up, empty collection of this test's own."""
     return setup_collection(open_store())
+
+
+class Clock:
+    """What stores know grows old by this clock, which moves when it is told to."""
+
+    def __init__(self):
+        self.now = 1e9
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """In place of the clock by which a store reads the server's rule again."""
+    clock = Clock()
+    monkeypatch.setattr(store_module, "time", clock)
+    return clock
 
 
 @pytest.fixture(scope="session")
