@@ -18,6 +18,7 @@ from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup
 from pbm_lib.claims.generate import claim_generator
 from pbm_lib.errors import ConnectionString
 from pbm_lib.load.state import LoadRecord
+from pbm_lib.store import store as store_module
 from pbm_lib.store.connection import open_client
 from pbm_lib.store.local_server import start_local_server
 
@@ -180,6 +181,24 @@ def filled(store: ClaimStore) -> ClaimStore:
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
     LoadRecord(store).mark("complete")
     return store
+
+
+class Clock:
+    """What stores know grows old by this clock, which moves when it is told to."""
+
+    def __init__(self):
+        self.now = 1e9
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """In place of the clock by which a store reads the server's rule again."""
+    clock = Clock()
+    monkeypatch.setattr(store_module, "time", clock)
+    return clock
 
 
 @pytest.fixture(scope="session")

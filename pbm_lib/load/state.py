@@ -16,7 +16,7 @@ from ..claims.generate import GENERATOR_VERSION, ClaimGenerator, claim_generator
 from ..claims.roster import provider_roster
 from ..config import DataGenerationConfig
 from ..errors import LoadError
-from ..store.kind import listed
+from ..store.collection import describe
 from ..store.store import ClaimStore
 
 LOADING, REPLACING, COMPLETE = "loading", "replacing", "complete"
@@ -37,18 +37,12 @@ def state_collection(store: ClaimStore) -> Collection:
 def load_state(store: ClaimStore) -> dict[str, Any] | None:
     """Return the state document; None if this program did not load the collection that now has this name."""
     state = state_collection(store).find_one({ID: store.collection.name})
-    return state if state and state.get("collection") == _identity(store.collection) else None
+    return state if state and state.get("collection") == describe(store.collection).identity else None
 
 
 def is_empty(store: ClaimStore) -> bool:
     """Whether the collection holds no document, or is not there."""
     return store.collection.find_one({}, {ID: 1}) is None
-
-
-def _identity(claims: Collection) -> str | None:
-    """The server's own id of a collection: one that was dropped and made again under the same name has another."""
-    found = listed(claims)
-    return found["info"]["uuid"].hex() if found else None
 
 
 def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
@@ -76,7 +70,7 @@ class LoadRecord:
         self._claims, self._records = store.collection, state_collection(store)
         self.found: dict[str, Any] | None = self._records.find_one({ID: self._claims.name})
         self.wanted = load_settings(store.config.data_generation)
-        self._identity = _identity(self._claims)
+        self._identity = describe(self._claims).identity
 
     @property
     def is_current(self) -> bool:
@@ -95,7 +89,7 @@ class LoadRecord:
 
     def renew(self) -> None:
         """Take the collection that now has this name for the one to load into."""
-        self._identity = _identity(self._claims)
+        self._identity = describe(self._claims).identity
 
     def mark(self, state: str) -> None:
         """Write a state; raise LoadError if another load has written another one."""
@@ -117,7 +111,7 @@ class LoadRecord:
         with suppress(PyMongoError), pymongo.timeout(_ANSWER_SECONDS):
             if self._records.find_one({ID: self._claims.name, "$nor": self._own()}):
                 return self._taken()
-            if _identity(self._claims) != self._identity:
+            if describe(self._claims).identity != self._identity:
                 return (
                     f"Somebody dropped {self._claims.full_name} while it was loaded; what may be there now has neither "
                     "the rule nor the index. Run setup_collection(store), then load_claims(store) again."

@@ -18,6 +18,7 @@ from ..claims.generate import claim_generator
 from ..config import Config
 from ..errors import LoadError, remember_secret
 from ..mql import to_mql
+from ..store.collection import claims_collection
 from ..store.connection import open_client
 from ..store.driver_errors import ATLAS_CODE, explain_driver_error, explain_refusal
 
@@ -47,7 +48,7 @@ def start_worker(uri: str, config: Config) -> None:
 def _collection() -> Collection:
     # Few connections: an Atlas M10 takes 15 new ones a second.
     client = open_client(_uri, serverSelectionTimeoutMS=5_000, maxPoolSize=1, serverMonitoringMode="poll")
-    return client[_config.mongodb.database][_config.mongodb.collection]
+    return claims_collection(client, _config)
 
 
 def insert_batch(start: int, stop: int) -> int:

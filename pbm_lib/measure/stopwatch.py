@@ -14,8 +14,9 @@ from ..store.driver_errors import driver_error_kind
 from ..store.store import ClaimStore
 
 
-def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Make a call and return its answer and its time in ms, on a monotonic clock; an error is the caller's."""
+def timed(store: ClaimStore, call: Callable[[], Any]) -> tuple[Any, float]:
+    """Make a call to a store and return its answer and its time in ms; an error is the caller's."""
+    store.keep_fresh(before_timing=True)
     started = time.perf_counter()
     answer = call()
     return answer, (time.perf_counter() - started) * 1000
@@ -39,6 +40,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._listener = _FailedCommands()
+        self._store: ClaimStore
 
     def measured(self, store: ClaimStore, clients: int) -> ClaimStore:
         """Open the same claims on a new client that this watch listens to.
@@ -50,13 +52,17 @@ class Stopwatch:
         Returns:
             A store like the one given; the caller closes it.
         """
-        return store.reopened(event_listeners=[self._listener], maxPoolSize=max(clients, 1) + 1)
+        self._store = store.reopened(event_listeners=[self._listener], maxPoolSize=max(clients, 1) + 1)
+        return self._store
 
     def time(self, call: Callable[[], Any]) -> Timing:
-        """Make a call and time it, nothing else. An error of the server or the way to it is kept, not raised."""
+        """Make a call to the measured store and time it, nothing else. A server error is kept, not raised."""
         failed_before = self._listener.count
         started = time.perf_counter()
         try:
+            self._store.keep_fresh(before_timing=True)
+            failed_before = self._listener.count
+            started = time.perf_counter()
             answer = call()
         except (PbmError, PyMongoError) as error:
             ms = (time.perf_counter() - started) * 1000

@@ -1,10 +1,9 @@
 """What bears the collection's name: only an ordinary collection takes the rule and keeps every claim."""
 
-from typing import Any
-
 from pymongo.collection import Collection
 
 from ..errors import PbmError, SetupError
+from .collection import describe
 
 _OTHER_KINDS = {
     "view": "a view, which holds no claims of its own",
@@ -13,18 +12,10 @@ _OTHER_KINDS = {
 }
 
 
-def listed(collection: Collection) -> dict[str, Any] | None:
-    """Return the server's entry of a collection: its type, options and UUID; None if there is none of that name."""
-    database = collection.database.with_options(
-        codec_options=collection.codec_options
-    )  # whatever the URI says of UUIDs
-    return next(iter(database.list_collections(filter={"name": collection.name})), None)
-
-
 def refuse_other_kinds(collection: Collection, error: type[PbmError] = SetupError) -> None:
     """Raise `error` if what is there is a view, a time-series collection or a capped one."""
-    there = listed(collection) or {}
-    kind = "capped" if there.get("options", {}).get("capped") else there.get("type")
+    there = describe(collection)
+    kind = "capped" if there.options.get("capped") else there.kind
     if kind in _OTHER_KINDS:
         raise error(
             f"{collection.full_name} is {_OTHER_KINDS[kind]}; it was left alone. Choose another mongodb.collection in "

@@ -7,6 +7,7 @@ from bson import Binary, Decimal128, Int64, ObjectId
 from oracle import TIN_A, day, fill, make_claim
 
 from pbm_lib import QueryPlan, explain_claims, explain_count, find_claims, setup_collection
+from pbm_lib.claims.document import BEGIN, ID
 from pbm_lib.mql import to_mql
 
 CLAIMS = [make_claim(number, day(number // 4), day(number // 4)) for number in range(2_000)]
@@ -61,6 +62,13 @@ def test_a_page_costs_the_same_at_any_depth_in_both_directions(walked):
 def test_a_page_of_an_unguarded_collection_is_as_flat(unguarded):
     assert unguarded.plan == "plain"
     check_flat(unguarded)
+
+
+@pytest.mark.parametrize("dated", [lambda number: number, lambda number: float("nan") if number < 1_200 else number])
+def test_a_page_between_numbers_is_as_flat(unguarded, dated):
+    fill(unguarded, [{**claim, ID: number, BEGIN: dated(number)} for number, claim in enumerate(CLAIMS)])
+    check_flat(unguarded)
+    fill(unguarded, CLAIMS)
 
 
 def check_flat(store):

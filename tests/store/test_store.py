@@ -8,6 +8,7 @@ import pytest
 from bson import Binary
 from bson.datetime_ms import DatetimeMS
 from oracle import TIN_A, check_all, day, fill, make_claim, overlapping
+from processes import run_python
 from pymongo.errors import InvalidOperation
 
 from pbm_lib import (
@@ -134,21 +135,38 @@ def test_refresh_sees_what_somebody_else_changed(store):
     assert "run setup_collection(store)" in repr(store)
 
 
+def idle_cursors(store):
+    stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"type": "idleCursor"}}]
+    there = store.collection.database.client.admin.aggregate(stages)
+    return [cursor for cursor in there if cursor["ns"] == store.collection.full_name]
+
+
 def test_an_iterator_that_is_left_early_leaves_no_cursor_open(store):
     fill(store, [make_claim(number, day(0), day(1)) for number in range(50)])
-    admin = store.collection.database.client.admin
-
-    def idle_cursors():
-        stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"type": "idleCursor"}}]
-        return [cursor for cursor in admin.aggregate(stages) if cursor["ns"] == store.collection.full_name]
-
     claims = iter_claims(store, TIN_A, page_size=5)
     assert [next(claims)[END] for _ in range(3)] == [day(1)] * 3
-    assert len(idle_cursors()) == 1
+    assert len(idle_cursors(store)) == 1
     claims.close()
-    assert idle_cursors() == []
+    assert idle_cursors(store) == []
     find_claims(store, TIN_A, page_size=7)
-    assert idle_cursors() == []
+    assert idle_cursors(store) == []
+
+
+STREAM = """
+import pbm_lib as pbm
+def first():  # a function holds the script's globals until Python has taken the modules apart
+    return next(claims)["_id"]
+store = pbm.connect(pbm.load_config({path!r}))
+claims = pbm.iter_claims(store, "411234567", page_size=5)
+print(first())
+"""
+
+
+def test_an_iterator_that_is_alive_at_exit_gives_its_cursor_back_without_a_word(store, test_uri):
+    fill(store, [make_claim(number, day(0), day(1)) for number in range(50)])
+    ended = run_python("-c", STREAM.format(path=str(store.config.path)), uri=test_uri)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{0:024x}\n", "")
+    assert idle_cursors(store) == []
 
 
 def test_an_iterators_arguments_are_refused_by_the_call(store):
