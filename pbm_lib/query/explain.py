@@ -7,6 +7,7 @@ from typing import Any
 
 from ..claims.document import END
 from ..display import ShownAsFacts
+from ..errors import PbmError
 from ..mql import to_mql
 from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
@@ -14,6 +15,7 @@ from ..vocabulary import BOUNDED
 from .cursor import decode_cursor
 from .filters import ClaimQuery, checked_page_size, make_query
 from .keyset import sort_order
+from .under_way import endable
 
 _PARTS = ("begin in the range", "begin before it")
 # The server's names of its stages, in words, in the order in which the work is done.
@@ -176,12 +178,14 @@ def _find_mql(command: dict[str, Any]) -> str:
 
 
 def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) -> QueryPlan:
-    with translated_driver_errors():
+    with translated_driver_errors(), endable(store):
         # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
         answer = store.collection.database.command(
             "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
         )
     stats = answer["executionStats"]
+    if not stats.get("executionSuccess", True):  # what it had examined until then would pass for all that it takes
+        raise PbmError(f"The server ended the query before its answer: {stats.get('errorMessage', 'no reason given')}.")
     winner = answer["queryPlanner"]["winningPlan"]
     counted = list(_named(stats["executionStages"], "nCounted"))
     return QueryPlan(
