@@ -3,8 +3,9 @@
 import math
 import os
 
+from ..arguments import checked, not_accepted
 from ..claims.roster import provider_roster
-from ..errors import LoadError, check_kind, not_accepted
+from ..errors import LoadError
 from ..store.store import ClaimStore
 from .insert import Added, insert_missing, told_how_to_go_on
 from .report import LoadReport
@@ -14,6 +15,7 @@ _ROUNDS = 3
 _POINTS = 200
 
 
+@checked(LoadError)
 def load_claims(
     store: ClaimStore,
     *,
@@ -45,7 +47,6 @@ def load_claims(
         LoadError: the collection holds other claims, or the load stopped; the message says how to go on.
         ServerUnavailable: the server cannot be reached to begin with.
     """
-    check_kind("store", store, ClaimStore, "what connect(config) returned", LoadError)
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or store.config.data_generation.batch_size
     with store.errors_explained():

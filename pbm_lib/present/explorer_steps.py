@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any, Self
 
+from ..arguments import checked
 from ..claims.roster import list_providers
 from ..errors import InvalidQuery, PbmError
 from ..measure.stopwatch import timed
@@ -24,6 +25,7 @@ _PAGE = "page"  # what a query is for, else the question and plan that it counts
 class ExplorerSteps:
     """The explorer without its looks: what a caller, or a click, may ask of it."""
 
+    @checked(InvalidQuery)
     def __init__(self, store: ClaimStore):
         self.store = store
         question = Question(list_providers(store.config)[0].tin)
@@ -32,6 +34,7 @@ class ExplorerSteps:
         self._counts = Counts(self._under_way)
         self.first()
 
+    @checked(InvalidQuery)
     def choose(
         self,
         *,

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..arguments import checked
 from ..claims.document import END
 from ..display import ShownAsFacts
-from ..errors import PbmError
+from ..errors import InvalidQuery, PbmError
 from ..mql import to_mql
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
@@ -83,6 +84,7 @@ class QueryPlan(ShownAsFacts):
         return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
 
 
+@checked(InvalidQuery)
 def explain_claims(
     store: ClaimStore,
     tin: str,
@@ -119,6 +121,7 @@ def explain_claims(
     return _explain(store, command, query.plan, _find_mql(command))
 
 
+@checked(InvalidQuery)
 def explain_count(
     store: ClaimStore,
     tin: str,

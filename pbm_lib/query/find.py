@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
+from ..arguments import checked
 from ..claims.document import BEGIN, ID
-from ..errors import PbmError
+from ..errors import InvalidQuery, PbmError
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
 from .any_type import is_sortable
@@ -25,6 +26,7 @@ _QUERY_PLAN_KILLED = 175
 _Answer = TypeVar("_Answer")
 
 
+@checked(InvalidQuery)
 def find_claims(
     store: ClaimStore,
     tin: str,
@@ -77,6 +79,7 @@ def find_claims(
     return _page(found, limit, boundary, query.identity, total)
 
 
+@checked(InvalidQuery)
 def count_claims(
     store: ClaimStore,
     tin: str,
@@ -106,6 +109,7 @@ def count_claims(
         return _count(store, query)
 
 
+@checked(InvalidQuery)
 def iter_claims(
     store: ClaimStore,
     tin: str,

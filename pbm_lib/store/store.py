@@ -12,10 +12,11 @@ from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
+from ..arguments import checked
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, ServerUnavailable, SetupError, check_kind
+from ..errors import ConfigError, ServerUnavailable, SetupError
 from ..vocabulary import BOUNDED, PLAIN
 from .connection import ConnectionString, open_client, ping_ms, server_uri
 from .driver_errors import translated_driver_errors
@@ -146,6 +147,7 @@ class ClaimStore(ShownAsFacts):
         }
 
 
+@checked(ConfigError)
 def connect(config: Config | None = None) -> ClaimStore:
     """Open the claims collection, on MONGODB_URI or else on the local server.
 
@@ -165,7 +167,6 @@ def connect(config: Config | None = None) -> ClaimStore:
         PbmError: the user may not read the database.
     """
     config = load_config() if config is None else config
-    check_kind("config", config, Config, "what load_config(path) returned, or None", ConfigError)
     uri = server_uri(config)
     with translated_driver_errors():
         client = open_client(uri)
@@ -178,6 +179,7 @@ def connect(config: Config | None = None) -> ClaimStore:
             raise
 
 
+@checked(SetupError)
 def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
     """Create the collection, its validator and its one compound index; safe to repeat.
 
@@ -201,7 +203,6 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
             message says which.
         ServerUnavailable: the server went away.
     """
-    check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
     with store.errors_explained():
         refuse_other_collation(store.collection)
         create_collection(store.collection, store.config.data_generation.max_claim_days)
@@ -209,6 +210,7 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
     return store
 
 
+@checked(SetupError)
 @contextmanager
 def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimStore]:
     """Use the covering index for the length of a block, and go back to the config's index whatever happens in it.
