@@ -86,7 +86,7 @@ def load_claims(
 
 
 def _within(name: str, value: int | None, most: int) -> int | None:
-    if value is None or (type(value) is int and 1 <= value <= most):
+    if value is None or 1 <= value <= most:
         return value
     raise not_accepted(name, repr(value), f"1 to {most:,}, or None for the config's", LoadError)
 

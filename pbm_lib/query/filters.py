@@ -95,7 +95,7 @@ def make_query(
     """Check the arguments of a query."""
     if type(tin) is not str or not _TIN.fullmatch(tin):
         raise not_accepted("tin", in_short(tin), "text of nine digits, such as '411234567'")
-    if type(plan) is not str or plan not in PLANS:
+    if plan not in PLANS:
         raise not_accepted("plan", in_short(plan), ", ".join(PLANS))
     first = _instant("service_date_start", start, is_end=False)
     last = _instant("service_date_end", end, is_end=True)
@@ -114,16 +114,16 @@ def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
     most = store.config.query.max_page_size
     if page_size is None:
         return store.config.query.default_page_size
-    if type(page_size) is not int or not 1 <= page_size <= most:
+    if not 1 <= page_size <= most:
         raise not_accepted("page_size", in_short(page_size), f"a whole number from 1 to {most:,}")
     return page_size
 
 
-def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
+def _instant(name: str, value: dt.date | None, *, is_end: bool) -> dt.datetime | None:
     """A service date as naive UTC in whole milliseconds, which is what the server stores."""
     if value is None:
         return None
-    if not isinstance(value, dt.date) or value != value:  # NaT is a datetime that does not equal itself
+    if value != value:  # NaT is a datetime that does not equal itself
         accepted = "a date such as datetime.date(2025, 1, 31), a datetime (naive means UTC), or None"
         raise not_accepted(name, in_short(value), accepted)
     if not isinstance(value, dt.datetime):
