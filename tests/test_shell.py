@@ -122,6 +122,7 @@ def test_every_object_prints_as_something_readable(loaded_store, tmp_path):
         pbm.load_claims(store, progress=False),
         pbm.find_claims(store, provider.tin),
         pbm.explain_claims(store, provider.tin),
+        pbm.ClaimExplorer(store),
         run,
         pbm.size_cluster(run),
         pbm.write_report(run, tmp_path),
@@ -131,6 +132,7 @@ def test_every_object_prints_as_something_readable(loaded_store, tmp_path):
     ):
         for text in (repr(thing), str(thing)):
             assert " object at 0x" not in text
+            assert text.isascii()  # a terminal may show nothing else
             assert max(map(len, text.splitlines())) <= 170, text
             assert len(text.splitlines()) <= 30, text
         if hasattr(thing, "_repr_html_"):

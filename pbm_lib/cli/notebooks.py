@@ -21,11 +21,22 @@ def refuse_to_overwrite(output_dir: Path) -> None:
     """Raise ConfigError if an executed copy would be written over a notebook that is no such copy."""
     for name in NOTEBOOKS:
         target = output_dir / f"{name}.ipynb"
-        if target.exists() and (target.samefile(notebooks_folder() / f"{name}.ipynb") or not _is_executed_copy(target)):
+        delivered = notebooks_folder() / target.name
+        try:
+            is_other = target.exists() and (target.samefile(delivered) or not _is_executed_copy(target))
+        except OSError as error:  # a folder that may not even be looked into
+            raise _unwritable(target, error) from None
+        if is_other:
             raise ConfigError(
                 f"{output_dir} holds a notebook {target.name} that is no executed copy, as the delivered ones are; the "
                 "executed copy would overwrite it. Pass another folder as --output, for example --output outputs."
             )
+
+
+def _unwritable(target: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"Cannot write {target}: {error.strerror or error}. Pass another folder as --output, or make this one writable."
+    )
 
 
 def _is_executed_copy(notebook: Path) -> bool:
@@ -48,8 +59,8 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
         Path of the executed copy.
 
     Raises:
-        ConfigError: the notebook has no parameter of that name, or a notebook that is no executed copy stands where the
-            copy would be written.
+        ConfigError: the notebook has no parameter of that name, the copy cannot be written, or a notebook that is no
+            executed copy stands where it would be.
         NotebookError: a cell ended in an error.
     """
     refuse_to_overwrite(output_dir)
@@ -57,8 +68,8 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
     known = papermill.inspect_notebook(str(source))
     if unknown := sorted(set(parameters) - set(known)):
         raise ConfigError(f"{name} has no parameter {', '.join(unknown)}; accepted: {', '.join(known)}.")
-    output_dir.mkdir(parents=True, exist_ok=True)
     try:
+        output_dir.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of the libraries, not of the notebook
             papermill.execute_notebook(
@@ -81,4 +92,6 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
             f"{name} stopped at cell {error.cell_index + 1}: {error.ename}: {redact(error.evalue).rstrip('.')}. "
             f"The executed copy is {target}."
         ) from None
+    except OSError as error:
+        raise _unwritable(target, error) from None
     return target

@@ -89,7 +89,7 @@ def write_report(run: PerformanceRun, output_dir: str | Path, baseline: Performa
 
 
 def _unwritable(folder: Path, error: OSError) -> PbmError:
-    return PbmError(f"Cannot write the report to {folder}: {error.strerror}. Choose another output folder.")
+    return PbmError(f"Cannot write the report to {folder}: {error.strerror or error}. Choose another output folder.")
 
 
 def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[str, Figure]) -> str:
