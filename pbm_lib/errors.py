@@ -127,27 +127,6 @@ def _forms(secret: str) -> set[str]:
     return forms | {repr(form)[1:-1] for form in forms}
 
 
-def check_kind(name: str, value: object, kind: type, accepted: str, error: type[PbmError] = InvalidQuery) -> None:
-    """Refuse an argument of another class, which would else end in an AttributeError; `accepted` is in words."""
-    if not isinstance(value, kind):
-        raise not_accepted(name, type(value).__name__, accepted, error)
-
-
-def not_accepted(name: str, shown: str, accepted: str, error: type[PbmError] = InvalidQuery) -> PbmError:
-    """Return the error of an argument: its name, its value as a message shows it, and what to pass instead."""
-    return error(f"{name}: {shown} is not accepted; accepted: {accepted}.")
-
-
-def switch(name: str, value: object) -> bool:
-    """Return a yes or no. It may be text, true or false in any case, as a command line passes it to a notebook."""
-    if isinstance(value, bool):
-        return value
-    known = {"true": True, "false": False}
-    if not isinstance(value, str) or value.lower() not in known:
-        raise not_accepted(name, repr(value), "true or false")
-    return known[value.lower()]
-
-
 def text_of(file: Path, called: str, hint: str, error: type[PbmError] = ConfigError, *, encoding: str = "utf-8") -> str:
     """Return the text of a file, or raise an error that says what the file is called, what is wrong, and the hint."""
     try:

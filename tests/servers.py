@@ -129,6 +129,18 @@ def wait_for(condition, seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
+SLOW = {"$expr": {"$function": {"body": "function(x) { sleep(300); return true; }", "args": ["$_id"], "lang": "js"}}}
+"""A condition that every claim meets, but only after 0.3 s."""
+
+
+def under_way(client: MongoClient, namespace: str, *, kill: bool = False) -> list[str]:
+    """The commands that the server is running now on a collection, by name; `kill` also ends them."""
+    operations = list(client.admin.aggregate([{"$currentOp": {}}, {"$match": {"ns": namespace}}]))
+    for operation in operations if kill else ():
+        client.admin.command("killOp", op=operation["opid"])
+    return [next(iter(operation["command"])) for operation in operations]
+
+
 @contextlib.contextmanager
 def running(mongod: Mongod) -> Iterator[Mongod]:
     """A mongod for the length of a block; its data are removed afterwards."""

@@ -1,6 +1,7 @@
 """Run the demo, render a report from a run file, start JupyterLab, stop the local server or print its address."""
 
 import argparse
+import io
 import sys
 from importlib import import_module
 
@@ -16,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         Exit status: 0 done, 1 an error that was said in a sentence, 130 interrupted.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path or a name may have letters that the terminal has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     # Each command is a module of this folder, imported when it is asked for: stopping the server needs no charts.
     command = import_module(f"..{options.command}", __name__)

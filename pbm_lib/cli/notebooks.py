@@ -22,11 +22,22 @@ def refuse_to_overwrite(output_dir: Path) -> None:
     """Raise ConfigError if an executed copy would be written over a notebook that is no such copy."""
     for name in NOTEBOOKS:
         target = output_dir / f"{name}.ipynb"
-        if target.exists() and (target.samefile(notebooks_folder() / f"{name}.ipynb") or not _is_executed_copy(target)):
+        delivered = notebooks_folder() / target.name
+        try:
+            is_other = target.exists() and (target.samefile(delivered) or not _is_executed_copy(target))
+        except OSError as error:  # a folder that may not even be looked into
+            raise _unwritable(target, error) from None
+        if is_other:
             raise ConfigError(
                 f"{output_dir} holds a notebook {target.name} that is no executed copy, as the delivered ones are; the "
                 "executed copy would overwrite it. Pass another folder as --output, for example --output outputs."
             )
+
+
+def _unwritable(target: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"Cannot write {target}: {error.strerror or error}. Pass another folder as --output, or make this one writable."
+    )
 
 
 def _is_executed_copy(notebook: Path) -> bool:
@@ -49,8 +60,8 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
         Path of the executed copy.
 
     Raises:
-        ConfigError: the notebook has no parameter of that name, or a notebook that is no executed copy stands where the
-            copy would be written.
+        ConfigError: the notebook has no parameter of that name, the copy cannot be written, or a notebook that is no
+            executed copy stands where it would be.
         NotebookError: a cell ended in an error.
     """
     refuse_to_overwrite(output_dir)
@@ -58,8 +69,8 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
     known = papermill.inspect_notebook(str(source))
     if unknown := sorted(set(parameters) - set(known)):
         raise ConfigError(f"{name} has no parameter {', '.join(unknown)}; accepted: {', '.join(known)}.")
-    output_dir.mkdir(parents=True, exist_ok=True)
     try:
+        output_dir.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of the libraries, not of the notebook
             papermill.execute_notebook(
@@ -78,9 +89,11 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
         # Our own message is fit to be shown; another's, papermill's error and its frames may hold anything.
         ours = isinstance(getattr(errors, error.ename, None), type)
         told = f"{error.ename}: {(error.evalue if ours else errors.redact(error.evalue)).rstrip('.')}"
-        stopped = NotebookError(
+        stopped: errors.PbmError = NotebookError(
             f"{name} stopped at cell {error.cell_index + 1}: {told}. The executed copy is {target}."
         )
+    except OSError as error:
+        stopped = _unwritable(target, error)
     else:
         return target
     raise stopped

@@ -3,8 +3,9 @@
 import math
 import os
 
+from ..arguments import checked, not_accepted
 from ..claims.roster import provider_roster
-from ..errors import LoadError, check_kind, not_accepted
+from ..errors import LoadError
 from ..store.store import ClaimStore
 from .claim import claim_collection
 from .insert import Added, insert_missing, told_how_to_go_on
@@ -25,6 +26,7 @@ _ROUNDS = 3
 _POINTS = 200
 
 
+@checked(LoadError)
 def load_claims(
     store: ClaimStore,
     *,
@@ -58,7 +60,6 @@ def load_claims(
             replaces its claims; the message says how to go on.
         ServerUnavailable: the server cannot be reached to begin with.
     """
-    check_kind("store", store, ClaimStore, "what connect(config) returned", LoadError)
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or store.config.data_generation.batch_size
     with store.errors_explained():
@@ -110,7 +111,7 @@ def _complete(
 
 
 def _within(name: str, value: int | None, most: int) -> int | None:
-    if value is None or (type(value) is int and 1 <= value <= most):
+    if value is None or 1 <= value <= most:
         return value
     raise not_accepted(name, repr(value), f"1 to {most:,}, or None for the config's", LoadError)
 

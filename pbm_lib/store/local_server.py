@@ -17,8 +17,9 @@ from filelock import FileLock, Timeout
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from ..arguments import checked
 from ..config import Config
-from ..errors import ServerUnavailable
+from ..errors import ConfigError, ServerUnavailable
 from .local_state import (
     LOCK,
     USER,
@@ -92,6 +93,7 @@ def why_local_server_ended(config: Config, uri: str) -> str | None:
     return f"The local server ended. {diagnose(config.data_dir)}"
 
 
+@checked(ConfigError)
 def stop_local_server(config: Config) -> bool:
     """Shut the local server down cleanly and wait until its process has ended.
 

@@ -9,10 +9,11 @@ from typing import Any, Self
 import pymongo
 from pymongo.collection import Collection
 
+from ..arguments import checked
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, ConnectionString, ServerUnavailable, SetupError, check_kind
+from ..errors import ConfigError, ConnectionString, ServerUnavailable, SetupError
 from ..vocabulary import BOUNDED, PLAIN
 from .collection import claims_collection, describe
 from .connection import open_client, server_uri
@@ -177,6 +178,7 @@ class ClaimStore(ShownAsFacts):
         }
 
 
+@checked(ConfigError)
 def connect(config: Config | None = None) -> ClaimStore:
     """Open the claims collection, on MONGODB_URI or else on the local server.
 
@@ -196,7 +198,6 @@ def connect(config: Config | None = None) -> ClaimStore:
         PbmError: the user may not read the database.
     """
     config = load_config() if config is None else config
-    check_kind("config", config, Config, "what load_config(path) returned, or None", ConfigError)
     uri = server_uri(config)
     with translated_driver_errors(connected=False):
         client = open_client(uri)
@@ -209,6 +210,7 @@ def connect(config: Config | None = None) -> ClaimStore:
             raise
 
 
+@checked(SetupError)
 def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
     """Create the collection, its validator and its one compound index; safe to repeat.
 
@@ -232,7 +234,6 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
             changed meanwhile, or the database user lacks a right; the message says which.
         ServerUnavailable: the server went away.
     """
-    check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
     days, covering = store.config.data_generation.max_claim_days, store.config.mongodb.covering_index
     with store.errors_explained():
         refuse_other_kinds(store.collection)
@@ -248,6 +249,7 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
     return store
 
 
+@checked(SetupError)
 @contextmanager
 def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimStore]:
     """Use the covering index for the length of a block, and go back to the config's index whatever happens in it.

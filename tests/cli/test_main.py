@@ -1,9 +1,12 @@
 """The command line, as a person types it."""
 
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 from conftest import write_config
+from fake_runs import fake_run, good_samples
 from processes import run_python
 
 from pbm_lib import ConfigError, load_config
@@ -80,6 +83,54 @@ def test_words_that_are_no_command_get_the_usage(words, capsys):
 def test_a_run_file_that_is_none_is_named(tmp_path, capsys):
     assert main(["report", str(tmp_path / "nothing.json"), "--output", str(tmp_path)]) == 1
     assert "nothing.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["demo"], "file/below"),
+        (["demo"], "notebooks is a file"),
+        (["report"], "file/below"),
+        (["report"], "charts is a file"),
+        (["report"], "report is a folder"),
+        *([(["demo"], "/proc"), (["report"], "/proc")] if Path("/proc/self").exists() else []),  # not even for root
+    ],
+    ids=lambda part: str(part).replace("/", "_"),
+)
+def test_an_output_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path, monkeypatch, capsys, words, place):
+    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/?directConnection=true")
+    config = write_config(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "notebooks is a file").mkdir()
+    (tmp_path / "notebooks is a file" / "notebooks").write_text("")
+    (tmp_path / "charts is a file").mkdir()
+    (tmp_path / "charts is a file" / "charts").write_text("")
+    (tmp_path / "report is a folder" / "performance_report.html").mkdir(parents=True)
+    if words == ["report"]:
+        options = [str(fake_run(load_config(config), good_samples()).save(tmp_path))]
+    else:
+        options = ["--config", str(config)]
+
+    assert main([*words, *options, "--output", str(tmp_path / place)]) == 1
+
+    said = capsys.readouterr().err
+    assert re.match(rf"(ConfigError|PbmError): Cannot (make|write) .*{re.escape(str(tmp_path / place))}", said)
+    assert re.search(r": [A-Z][a-z ]+\. (Name|Choose|Pass) another", said)  # the system's reason, and what to do
+
+
+@pytest.mark.parametrize("words", [["report"], ["stop"]], ids=str)
+def test_a_path_that_the_terminal_cannot_show_is_said_in_its_letters(tmp_path, monkeypatch, words):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    folder = tmp_path / "Kr\u00e4nke"
+    folder.mkdir()
+    config = write_config(folder)
+    if words == ["report"]:
+        words = [*words, fake_run(load_config(config), good_samples()).save(folder), "--output", folder]
+    else:
+        words = [*words, "--config", config]
+    done = run(*words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Kr\\xe4nke" in done.stdout
 
 
 @pytest.mark.parametrize("way", ["itself", "a link to it", "a copy of it", "a link to one notebook"])

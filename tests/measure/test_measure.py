@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -25,6 +26,7 @@ from pbm_lib import (
     setup_collection,
 )
 from pbm_lib.measure.operations import CALLS
+from pbm_lib.measure.recorder import Recorder
 from pbm_lib.measure.samples import Sample, statistics_of
 from pbm_lib.measure.stopwatch import Stopwatch
 from pbm_lib.vocabulary import BY_TIER
@@ -291,6 +293,14 @@ def test_a_call_that_the_driver_repeated_is_known(proxied):
     assert (quiet.retries, cut.retries, after.retries) == (0, 1, 0)
     assert (quiet.error, cut.error) == (None, None)
     assert cut.answer == quiet.answer
+
+
+def test_a_folder_that_vanishes_during_the_run_is_named(make_config, tmp_path):
+    run = fake_run(make_config(), good_samples())
+    run = replace(run, path=run.save(tmp_path / "runs"))
+    shutil.rmtree(tmp_path / "runs")
+    with pytest.raises(RunFileError, match=r"Cannot write .*runs.*: No such file or directory"):
+        Recorder(run, Stopwatch(), None, None).save()
 
 
 def test_a_call_that_failed_is_recorded_by_its_kind_alone(proxied):

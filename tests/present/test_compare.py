@@ -29,6 +29,12 @@ def test_both_ways_of_paging_return_the_same_claims(loaded_store, tin):
     assert (frame[["skip/limit ms", "keyset ms"]] > 0).all(axis=None)
 
 
+def test_a_page_of_0_ms_divides_nothing_by_zero(loaded_store, tin, monkeypatch):
+    monkeypatch.setattr("pbm_lib.present.compare.timed", lambda call: (call(), 0.0))  # as a coarse clock says
+    frame = compare_paging(loaded_store, tin, [100])
+    assert frame.loc[0, ["skip/limit ms", "keyset ms", "ratio"]].tolist() == [0, 0, 0]
+
+
 def test_a_way_that_returns_other_claims_is_shown_as_such(loaded_store, tin, monkeypatch):
     def one_too_deep(store, tin, depth):
         return cursor_after(store, tin, depth + 1)

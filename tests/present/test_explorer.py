@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import pytest
 from cell_output import cell_output
 from oracle import Wire, day, fill, listened_to, make_claim
-from servers import Mongod, free_port, running, wait_for
+from servers import SLOW, Mongod, free_port, running, under_way, wait_for
 
 from pbm_lib import (
     ClaimExplorer,
     InvalidQuery,
+    PbmError,
     ServerUnavailable,
     connect,
     count_claims,
@@ -27,6 +28,7 @@ from pbm_lib import (
     sample_claim,
     setup_collection,
 )
+from pbm_lib.query.filters import ClaimQuery
 from pbm_lib.vocabulary import BOUNDED, PLAIN, PLANS
 
 WINDOW = (dt.date(2025, 3, 1), dt.date(2025, 3, 31))
@@ -174,6 +176,66 @@ class TestWhatItCosts:
         assert re.search(r"documents examined +not asked", shown)
         assert explorer.explain().docs_examined == 10
         assert re.search(r"documents examined +10", repr(explorer))
+
+    @pytest.mark.parametrize("what", ["page", "total", "explain"])
+    def test_a_slow_query_that_nobody_waits_for_has_ended_before_the_next_page_is_read(
+        self, explorer, loaded_store, monkeypatch, what
+    ):
+        claims, fast = loaded_store.collection, ClaimQuery.filter
+        client, name = claims.database.client, claims.full_name
+
+        def filter_(query, *where):
+            return {**fast(query, *where), **(SLOW if query.plan == PLAIN else {})}
+
+        explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1])
+        if what != "page":
+            explorer.choose(plan=PLAIN)
+        monkeypatch.setattr(ClaimQuery, "filter", filter_)
+        slow = {
+            "page": lambda: explorer.choose(plan=PLAIN),
+            "total": lambda: explorer.total,
+            "explain": lambda: explorer.explain(),
+        }[what]
+        given: list[PbmError] = []
+
+        def abandoned() -> None:
+            try:
+                slow()
+            except PbmError as error:
+                given.append(error)
+
+        reader = threading.Thread(target=abandoned)
+        reader.start()
+        wait_for(lambda: len(under_way(client, name)) == 1, 10, "the slow query")
+        beside: list[list[str]] = []
+
+        def look() -> None:
+            # A thread of its own: the explorer's is bound to a session of another client.
+            looking = threading.Thread(target=lambda: beside.append(under_way(client, name)))
+            looking.start()
+            looking.join()
+
+        with heard(explorer, SlowPages(look)):
+            explorer.choose(plan=BOUNDED)
+        under_way(client, name, kill=True)
+        reader.join(10)
+        assert beside == [[]]
+        assert "was ended" in str(given[0])
+        assert (explorer.error, explorer.shown.explaining, explorer.shown.choice.plan) == (None, False, BOUNDED)
+        assert explorer.total == count_claims(loaded_store, explorer.shown.choice.question.tin, *WINDOW)
+
+    def test_a_total_that_is_still_wanted_goes_on_while_a_page_is_turned(self, explorer, loaded_store, monkeypatch):
+        totals: list[int] = []
+        explorer.choose(page_size=5)
+        name = loaded_store.collection.full_name
+        with monkeypatch.context() as patch:
+            patch.setattr(ClaimQuery, "count_filters", lambda query: [{**SLOW, "_id": {"$in": ids(explorer.page)}}])
+            reader = threading.Thread(target=lambda: totals.append(explorer.total))
+            reader.start()
+            wait_for(lambda: under_way(loaded_store.collection.database.client, name), 10, "the count")
+        explorer.next()
+        reader.join(10)
+        assert totals == [5]
 
     def test_many_readers_of_a_total_share_one_count(self, explorer):
         explorer.choose(page_size=10)

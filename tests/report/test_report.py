@@ -198,14 +198,6 @@ def test_a_rate_that_hardly_grows_is_no_gain(good):
     assert "more clients get no more" in concurrency_finding(hardly)
 
 
-@pytest.mark.parametrize("wrong", ["run.json", None, {}], ids=str)
-def test_what_is_no_run_is_refused(wrong, good, tmp_path):
-    with pytest.raises(PbmError, match=r"run: .* is not accepted; accepted: a PerformanceRun"):
-        write_report(wrong, tmp_path)
-    with pytest.raises(PbmError, match="baseline: str is not accepted"):
-        write_report(good, tmp_path, baseline="run.json")
-
-
 @pytest.mark.parametrize(
     ("low", "high", "written"), [(2.0, 9.0, {"2", "5"}), (1.0, 150.0, {"2", "5", "20", "50"}), (1.0, 5_000.0, set())]
 )
