@@ -32,6 +32,7 @@ class TestAsCommitted:
         nbformat.validate(notebook)
         assert notebook.metadata.kernelspec.name == "python3"
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert code
         assert not any(cell.outputs or cell.execution_count for cell in code)
 
     def test_cell_ids_are_unique_and_readable(self, path):
