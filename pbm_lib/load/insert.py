@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from ..errors import LoadError, ServerUnavailable
-from ..store.local_server import diagnose, is_local_uri, running_server
+from ..store.local_server import why_local_server_ended
 from ..store.store import ClaimStore
 from .worker import insert_batch, start_worker
 
@@ -92,8 +92,8 @@ def insert_missing(
 
 def _check_local_server(store: ClaimStore) -> None:
     """Say at once why the local server ended, where workers would wait for its return."""
-    if is_local_uri(store.config, store.uri) and not running_server(store.config):
-        raise LoadError(f"The local server ended. {diagnose(store.config.data_dir)}")
+    if ended := why_local_server_ended(store.config, store.uri):
+        raise LoadError(ended)
 
 
 def _run(

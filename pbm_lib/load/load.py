@@ -5,7 +5,6 @@ import os
 
 from ..claims.roster import provider_roster
 from ..errors import LoadError, check_kind, not_accepted
-from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from .insert import Added, insert_missing, told_how_to_go_on
 from .report import LoadReport
@@ -49,14 +48,14 @@ def load_claims(
     check_kind("store", store, ClaimStore, "what connect(config) returned", LoadError)
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or store.config.data_generation.batch_size
-    with translated_driver_errors():
+    with store.errors_explained():
         complete = claim_collection(store, replace=replace)
         counted = count_by_provider(store) if complete else {}
     added = Added()
     for turn in range(_ROUNDS):
         if not wrong_counts(store, counted):
             break
-        with told_how_to_go_on(), translated_driver_errors():
+        with told_how_to_go_on(), store.errors_explained():
             complete = False
             mark(store, "loading")
             # Counting sees nearly every gap. The second look is at each claim: a server that was killed may have lost
@@ -70,7 +69,7 @@ def load_claims(
     if wrong := wrong_counts(store, counted):
         raise LoadError(wrong)
     if not complete:  # else there is nothing to write, which a user who only reads may not
-        with translated_driver_errors():
+        with store.errors_explained():
             mark(store, "complete")
             flush(store)
     every = math.ceil(len(added.points) / _POINTS)

@@ -1,7 +1,6 @@
 """What a notebook needs before it begins, and which earlier notebook provides it."""
 
 from ..errors import LoadError
-from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from .state import is_empty, load_settings, load_state
 
@@ -21,7 +20,7 @@ def require_claims(store: ClaimStore) -> ClaimStore:
         LoadError: something is missing; the message names the notebook to run.
     """
     name = store.collection.full_name
-    with translated_driver_errors():
+    with store.errors_explained():
         loaded = load_state(store)
         empty = is_empty(store)
     if store.index_name is None:

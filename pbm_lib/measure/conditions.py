@@ -11,7 +11,6 @@ import pymongo
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from ..store.driver_errors import translated_driver_errors
 from ..store.footprint import Bytes
 from ..store.store import ClaimStore
 
@@ -70,7 +69,7 @@ class Conditions:
 
 def measure_conditions(store: ClaimStore, provider_claims: dict[str, int]) -> Conditions:
     """Gather what the figures depend on; `provider_claims` were counted for the first provider of each tier."""
-    with translated_driver_errors():
+    with store.errors_explained():
         indexes = store.collection.index_information()
     server = store.server
     return Conditions(

@@ -11,7 +11,6 @@ from ..config import PerformanceConfig
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims, iter_claims
 from ..query.jump import cursor_at
-from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from ..vocabulary import BY_TIER, OPERATIONS, PROVIDER, SCENARIOS
 from .questions import DEEP, Questions
@@ -100,7 +99,7 @@ def measure_volume(recorder: Recorder) -> None:
         recorder.time(lambda: sum(1 for _ in iter_claims(store, tin)), iteration=iteration, **labels)
         recorder.round_done()
     size = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
-    with translated_driver_errors():
+    with store.errors_explained():
         recorder.measured_bytes(store.collection.aggregate([{"$match": {TIN: tin}}, size]).next()["bytes"], **labels)
 
 
@@ -137,5 +136,5 @@ def volume_rounds(settings: PerformanceConfig) -> int:
 
 
 def _ping(store: ClaimStore) -> None:
-    with translated_driver_errors():
+    with store.errors_explained():
         store.collection.database.client.admin.command("ping")

@@ -6,7 +6,6 @@ from pandas.io.formats.style import Styler
 from ..claims.roster import list_providers
 from ..config import Config
 from ..mql import to_mql
-from ..store.driver_errors import translated_driver_errors
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
 
@@ -50,7 +49,7 @@ def indexes_frame(store: ClaimStore) -> DataFrame:
     Args:
         store: an open store.
     """
-    with translated_driver_errors():
+    with store.errors_explained():
         indexes = store.collection.index_information()
     rows = [(name, to_mql(dict(index["key"]))) for name, index in indexes.items()]
     return DataFrame(rows, columns=["index", "key"])

@@ -8,7 +8,6 @@ from typing import Any
 from ..claims.document import DAY_MS
 from ..errors import PbmError
 from ..mql import to_mql
-from ..store.driver_errors import translated_driver_errors
 from ..store.index import PROVIDER_INDEX
 from ..store.store import ClaimStore
 
@@ -86,7 +85,7 @@ def rule_note(store: ClaimStore) -> Note:
     Returns:
         The note.
     """
-    with translated_driver_errors():
+    with store.errors_explained():
         validator = store.collection.options().get("validator", {})
     if "$expr" not in validator:
         return note("The collection has no rule for the dates of a claim. Run setup_collection(store).")

@@ -8,7 +8,6 @@ from typing import Any
 from ..claims.document import END
 from ..display import ShownAsFacts
 from ..mql import to_mql
-from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
 from .cursor import decode_cursor
@@ -176,7 +175,7 @@ def _find_mql(command: dict[str, Any]) -> str:
 
 
 def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) -> QueryPlan:
-    with translated_driver_errors():
+    with store.errors_explained():
         # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
         answer = store.collection.database.command(
             "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options

@@ -12,7 +12,6 @@ from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure, PyMo
 
 from ..claims.document import BEGIN, ID
 from ..errors import PbmError
-from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
 from .any_type import is_sortable
@@ -72,7 +71,7 @@ def find_claims(
     query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
     limit = checked_page_size(store, page_size)
     boundary = None if cursor is None else decode_cursor(cursor, query.identity)
-    with translated_driver_errors():
+    with store.errors_explained():
         found = _read(store, query, boundary, limit + 1)
         total = _count(store, query) if with_total else None
     return _page(found, limit, boundary, query.identity, total)
@@ -103,7 +102,7 @@ def count_claims(
         ServerUnavailable: the server went away.
     """
     query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
-    with translated_driver_errors():
+    with store.errors_explained():
         return _count(store, query)
 
 
@@ -212,7 +211,7 @@ def _stream(store: ClaimStore, query: ClaimQuery, batch: int) -> Iterator[dict[s
     failed_at: Any = _stream  # no claim: the first failure is never the second one at the same place
     while True:
         boundary = None if last is None else Boundary("next", _key_of(last))
-        with translated_driver_errors():
+        with store.errors_explained():
             try:
                 filter_, order = query.filter(boundary), sort_order(boundary)
                 with store.collection.find(filter_, sort=order, batch_size=batch) as claims:

@@ -6,7 +6,6 @@ from typing import Any
 from bson import ObjectId
 
 from ..claims.document import BEGIN, ID, TIN
-from ..store.driver_errors import translated_driver_errors
 from ..store.store import ClaimStore
 from .cursor import encode_cursor
 from .filters import Question, make_query
@@ -24,13 +23,13 @@ def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
     """Return the token of the page behind so many claims of a provider, who has more; None for depth 0."""
     if not depth:
         return None
-    with translated_driver_errors():
+    with store.errors_explained():
         before = store.collection.find_one({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=depth - 1)
     return cursor_at(store, Question(tin), before[BEGIN], before[ID])
 
 
 def skip_page(store: ClaimStore, tin: str, depth: int, size: int) -> list[dict[str, Any]]:
     """Return the page behind so many claims of a provider by skip/limit, which walks past all of them."""
-    with translated_driver_errors():
+    with store.errors_explained():
         found = store.collection.find({TIN: tin}, sort=sort_order(None), skip=depth, limit=size, batch_size=size)
         return found.to_list()

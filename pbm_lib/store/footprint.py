@@ -5,7 +5,6 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from .driver_errors import translated_driver_errors
 from .store import ClaimStore
 
 Bytes = Annotated[int, Field(strict=True, ge=0)]
@@ -36,7 +35,7 @@ class Footprint:
 
 def measure_footprint(store: ClaimStore) -> Footprint:
     """Ask the server how large the claims are. On a sharded cluster it is the sum over the shards."""
-    with translated_driver_errors():
+    with store.errors_explained():
         answers = store.collection.aggregate([{"$collStats": {"storageStats": {}}}]).to_list()
     shards = [answer["storageStats"] for answer in answers]
     indexes: dict[str, int] = {}

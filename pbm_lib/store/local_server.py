@@ -37,7 +37,8 @@ class LocalServer:
     @property
     def uri(self) -> str:
         """Connection string; no credentials, loopback only."""
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        # On this machine a server that does not answer within two seconds has ended: nobody waits longer to be told.
+        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&serverSelectionTimeoutMS=2000"
 
 
 def start_local_server(config: Config) -> LocalServer:
@@ -69,6 +70,13 @@ def is_local_uri(config: Config, uri: str) -> bool:
     """Whether a connection string is that of this config's local server, as last started."""
     server = _last_started(config)
     return server is not None and server.uri == uri
+
+
+def why_local_server_ended(config: Config, uri: str) -> str | None:
+    """Say why the local server ended; None if it runs, or if the connection string is another server's."""
+    if not is_local_uri(config, uri) or running_server(config):
+        return None
+    return f"The local server ended. {diagnose(config.data_dir)}"
 
 
 def stop_local_server(config: Config) -> bool:

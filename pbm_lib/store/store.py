@@ -15,11 +15,12 @@ from pymongo.errors import OperationFailure
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, SetupError, check_kind
+from ..errors import ConfigError, ServerUnavailable, SetupError, check_kind
 from ..vocabulary import BOUNDED, PLAIN
 from .connection import ConnectionString, open_client, ping_ms, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
+from .local_server import why_local_server_ended
 from .rule import create_collection, max_claim_days_of
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
@@ -76,7 +77,7 @@ class ClaimStore(ShownAsFacts):
 
     def refresh(self) -> None:
         """Read validator and indexes from the server again, for example after somebody changed them."""
-        with translated_driver_errors():
+        with self.errors_explained():
             self.max_claim_days, self.bound_reason = max_claim_days_of(self.collection.options())
             indexes = self.collection.index_information()
         ours = {covering: find_index(indexes, covering=covering) for covering in (False, True)}
@@ -119,6 +120,21 @@ class ClaimStore(ShownAsFacts):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def errors_explained(self) -> Iterator[None]:
+        """Within this block a driver error becomes a `PbmError` whose message is fit to be shown.
+
+        Raises:
+            ServerUnavailable: the server cannot be used; of the local server it says why that one ended.
+        """
+        try:
+            with translated_driver_errors():
+                yield
+        except ServerUnavailable:
+            if ended := why_local_server_ended(self.config, self.uri):
+                raise ServerUnavailable(f"{ended} To start it again, call connect(config).") from None
+            raise
 
     def facts(self) -> dict[str, str]:
         """Return what a reader wants to know of this store, label to value."""
@@ -186,7 +202,7 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
         ServerUnavailable: the server went away.
     """
     check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
-    with translated_driver_errors():
+    with store.errors_explained():
         refuse_other_collation(store.collection)
         create_collection(store.collection, store.config.data_generation.max_claim_days)
     _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
@@ -219,7 +235,7 @@ def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[Clai
 
 
 def _switch(store: ClaimStore, *, covering: bool, progress: bool) -> None:
-    with translated_driver_errors():
+    with store.errors_explained():
         install_index(store.collection, covering=covering, progress=progress)
     store.refresh()
 

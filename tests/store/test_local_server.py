@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -17,8 +18,21 @@ from pymongo import WriteConcern
 from pymongo.errors import PyMongoError
 from servers import Mongod, free_port, running, tmpfs, wait_for
 
-from pbm_lib import ServerUnavailable, connect, stop_local_server
+from pbm_lib import (
+    PbmError,
+    ServerUnavailable,
+    connect,
+    count_claims,
+    explain_claims,
+    find_claims,
+    iter_claims,
+    load_claims,
+    require_claims,
+    setup_collection,
+    stop_local_server,
+)
 from pbm_lib.store import local_server
+from pbm_lib.store.footprint import measure_footprint
 from pbm_lib.store.local_server import diagnose, find_mongod, is_local_uri, running_server, start_local_server
 
 START = """
@@ -101,6 +115,56 @@ def test_a_killed_server_is_started_again_by_the_next_connect_with_what_it_held(
     with connect(config) as store:
         assert store.collection.count_documents({}) == 1
     assert running_server(config).pid != first.pid
+
+
+AT_A_STORE = {
+    "set up": setup_collection,
+    "load": lambda store: load_claims(store, progress=False),
+    "require claims": require_claims,
+    "page": lambda store: find_claims(store, TIN),
+    "count": lambda store: count_claims(store, TIN),
+    "walk": lambda store: next(iter_claims(store, TIN)),
+    "explain": lambda store: explain_claims(store, TIN),
+    "footprint": measure_footprint,
+    "refresh": lambda store: store.refresh(),
+}
+TIN = "411234567"
+
+
+def kill(config):
+    process = psutil.Process(running_server(config).pid)
+    process.kill()
+    process.wait()
+
+
+def test_whatever_is_asked_of_a_server_that_was_killed_says_that_it_ended(new_config):
+    config = new_config()
+    with connect(config) as store:
+        setup_collection(store)
+        kill(config)
+
+        def answer(called):
+            with pytest.raises(PbmError) as raised:
+                AT_A_STORE[called](store)
+            said = str(raised.value)
+            assert "The local server ended. See the end of its log" in said, called
+            assert "connect" in said and "Atlas" not in said and "127.0.0.1" not in said, called
+
+        with ThreadPoolExecutor(len(AT_A_STORE)) as pool:  # each waits two seconds for an answer
+            list(pool.map(answer, AT_A_STORE))
+
+
+def test_a_count_says_that_the_disk_of_the_server_that_ended_is_full(new_config, tmp_path):
+    with tmpfs(tmp_path / "disk", 400):
+        config = new_config(data_dir=str(tmp_path / "disk" / "data"))
+        with connect(config) as store:
+            setup_collection(store)
+            kill(config)
+            with contextlib.suppress(OSError), (tmp_path / "disk" / "filler").open("wb") as filler:
+                while True:
+                    filler.write(bytes(2**16))
+            with pytest.raises(ServerUnavailable, match=r"The local server ended\. The disk that holds .* is full"):
+                count_claims(store, TIN)
 
 
 @pytest.mark.parametrize(
