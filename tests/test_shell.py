@@ -188,6 +188,8 @@ def test_library_code_makes_no_call_that_one_system_alone_has():
     alone = re.compile(r"\bos\.(fork|kill|killpg|getuid|geteuid|setsid|uname)\b|\bimport (fcntl|resource|pwd|grp)\b")
     # What a text file is read with, where nothing is said, differs from system to system.
     unsaid = re.compile(r"\b(open|read_text|write_text)\((?!.*(encoding=|\"r?b\"))")
+    assert all(alone.search(line) for line in ("os.kill(pid, 9)", "import fcntl"))
+    assert all(unsaid.search(line) for line in ("open(file)", 'file.write_text("x")'))
     found = [
         f"{file.name}:{number}: {line.strip()}"
         for file in sorted((PROJECT / "pbm_lib").rglob("*.py"))

@@ -10,6 +10,7 @@ from oracle import PLANS, TIN_A, TIN_B, TIN_EMPTY, check_all, check_walk, day, f
 
 from pbm_lib import PbmError, count_claims, find_claims, iter_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID, TIN
+from pbm_lib.query.keyset import Boundary, beyond
 from pbm_lib.store.index import PROVIDER_INDEX
 
 D = 30
@@ -254,3 +255,16 @@ def test_a_walk_that_cannot_go_on_says_so_and_loses_no_claim(unguarded, odd):
     assert find_claims(unguarded, TIN_A, page_size=5).total == 5
     with pytest.raises(PbmError, match=f"^Claim {claims[1][ID]} has a .* from which paging cannot go on"):
         check_walk(unguarded, claims, TIN_A, page_size=1, plan="plain")
+
+
+@pytest.mark.parametrize("direction", ["next", "prev"])
+def test_no_claim_meets_two_conditions_of_a_boundary(open_store, direction):
+    begins = [None, 17, "2024-03-02", {"y": 2024}, Binary(b"x", 0), ObjectId(), True, day(1), Timestamp(9, 9)]
+    claims = [make_claim(number, begin, day(2)) for number, begin in enumerate([*begins, *begins])]
+    del claims[0][BEGIN]
+    store = open_store()
+    fill(store, claims)
+    for claim in claims:
+        conditions = beyond(Boundary(direction, (claim.get(BEGIN), claim[ID])), any_type=True)
+        apart = [store.collection.count_documents(condition) for condition in conditions]
+        assert sum(apart) == store.collection.count_documents({"$or": conditions})
