@@ -9,6 +9,7 @@ from conftest import write_config
 from fake_runs import fake_run, good_samples
 from processes import run_python
 
+from pbm_lib import load_config
 from pbm_lib.cli.main import main
 from pbm_lib.config_file import notebooks_folder
 
