@@ -81,7 +81,7 @@ class Mongod:
 
 @dataclass
 class ReplicaSet:
-    """Three mongods that elect a primary within a second or two."""
+    """Mongods that elect a primary within a second or two."""
 
     nodes: list[Mongod]
     name: str = "rs"
@@ -153,20 +153,32 @@ def running(mongod: Mongod) -> Iterator[Mongod]:
 
 @contextlib.contextmanager
 def replica_set(
-    folder: Path, options: list[str] | None = None, client_options: dict | None = None
+    folder: Path, options: list[str] | None = None, client_options: dict | None = None, *, lagging: bool = False
 ) -> Iterator[ReplicaSet]:
-    """A three-node replica set with a primary, for the length of a block."""
+    """A replica set for the length of a block: three nodes, or a primary and a secondary that stays behind."""
     extra = ["--replSet", "rs", "--oplogSize", "128", *(options or [])]
-    nodes = [Mongod(folder / f"node{number}", list(extra), client_options=client_options or {}) for number in range(3)]
+    if lagging:
+        extra += ["--setParameter", "enableTestCommands=1"]
+    nodes = [
+        Mongod(folder / f"node{number}", list(extra), client_options=client_options or {})
+        for number in range(2 if lagging else 3)
+    ]
     cluster = ReplicaSet(nodes)
     try:
         for node in cluster.nodes:
             node.start()
         members = [{"_id": number, "host": node.address} for number, node in enumerate(cluster.nodes)]
+        if lagging:
+            members[1] |= {"priority": 0, "votes": 0}
         with cluster.nodes[0].client() as client:
             settings = {"electionTimeoutMillis": 2_000, "heartbeatIntervalMillis": 500}
             client.admin.command("replSetInitiate", {"_id": "rs", "members": members, "settings": settings})
         cluster.primary()
+        if lagging:
+            with cluster.nodes[1].client() as client:
+                wait_for(lambda: client.admin.command("hello").get("secondary"), 60, "a secondary")
+                # Not secondaryDelaySecs: drivers are told of no member that has it.
+                client.admin.command("configureFailPoint", "stopReplProducer", mode="alwaysOn")
         yield cluster
     finally:
         for node in cluster.nodes:

@@ -183,8 +183,9 @@ def connect(config: Config | None = None) -> ClaimStore:
     """Open the claims collection, on MONGODB_URI or else on the local server.
 
     MONGODB_URI is read from the environment, or from a `.env` file beside the config file; the environment wins.
-    Whatever the URI says of reading, claims are read from the primary, as naive datetimes in UTC: a secondary that lags
-    behind would leave claims out of a walk, and let the set-up overlook one.
+    Whatever the URI says of reading, all is read from the primary as it stands there (read concern "local"), as naive
+    datetimes in UTC: a secondary lags behind, and so does what a majority has acknowledged, which would leave claims
+    out of a walk, and let the set-up overlook one. How writes are acknowledged (w) is the URI's to say.
 
     Args:
         config: the settings; None loads config.yaml.

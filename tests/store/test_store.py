@@ -53,6 +53,7 @@ def through(test_uri, make_config, monkeypatch):
         "uuidRepresentation=standard",
         "datetime_conversion=DATETIME_MS",
         "readConcernLevel=majority",
+        "readConcernLevel=linearizable",
         "timeoutMS=20000",
     ],
 )
