@@ -1,14 +1,17 @@
 """What a notebook needs before it begins, and which earlier notebook provides it."""
 
+from ..arguments import checked
 from ..errors import LoadError
 from ..store.store import ClaimStore
 from .state import is_empty, load_settings, load_state
 
 
+@checked(LoadError)
 def require_claims(store: ClaimStore) -> ClaimStore:
     """Check that the collection is set up and holds this config's claims, all of them.
 
-    It trusts the state document that the load wrote after counting; it counts nothing itself.
+    It trusts the state document that the load wrote after counting; it counts nothing itself, and looks for no claim
+    that is longer than the server's rule allows. `ClaimStore` says how one can get in; `setup_collection` finds it.
 
     Args:
         store: an open store.
@@ -20,6 +23,7 @@ def require_claims(store: ClaimStore) -> ClaimStore:
         LoadError: something is missing; the message names the notebook to run.
     """
     name = store.collection.full_name
+    store.refresh()
     with store.errors_explained():
         loaded = load_state(store)
         empty = is_empty(store)

@@ -6,8 +6,9 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import WriteError
 
+from ..arguments import checked
 from ..claims.document import END, ID, sample_claim
-from ..errors import SetupError, check_kind
+from ..errors import SetupError
 from ..mql import to_mql
 from ..store.rule import REJECTED, reasons_for_rejection
 from ..store.store import ClaimStore
@@ -17,6 +18,7 @@ _TRIAL_ID = ObjectId("000000000000000074727931")
 _NEW_FIELD = "priorAuthorization"
 
 
+@checked(SetupError)
 def try_new_field(store: ClaimStore) -> Note:
     """Insert a claim with a new field, read it back, and try to insert one whose end date is text; then remove it.
 
@@ -33,7 +35,6 @@ def try_new_field(store: ClaimStore) -> Note:
         ServerUnavailable: the server went away.
         PbmError: the database user may not write.
     """
-    check_kind("store", store, ClaimStore, "what connect(config) returned")
     claims, new = store.collection, {"number": "PA-204417", "approvedOn": dt.datetime(2024, 1, 5)}
     with store.errors_explained():
         claims.delete_one({ID: _TRIAL_ID})
