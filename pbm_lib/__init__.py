@@ -27,7 +27,8 @@ help(pbm.find_claims) and the like say more. What there is:
     errors        PbmError, of which: ConfigError, ServerUnavailable, SetupError, LoadError, InvalidQuery,
                   InvalidCursor, RunFileError
 
-Every error's message says what to do next. python -m pbm_lib --help lists the commands.
+Every error's message says what to do next; that of a wrong argument names it, and what is accepted.
+python -m pbm_lib --help lists the commands.
 """
 
 import threading

@@ -18,6 +18,7 @@ Switch = Annotated[bool, Field(strict=True)]
 Positive = Annotated[Whole, Field(ge=1)]
 NonNegative = Annotated[Whole, Field(ge=0)]
 PositiveNumber = Annotated[Number, Field(gt=0)]
+Seconds = Annotated[Number, Field(gt=0, le=86_400)]
 Day = Annotated[dt.date, Field(strict=True)]
 ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -116,11 +117,11 @@ class PerformanceConfig:
     iterations: Annotated[Whole, Field(ge=1, le=100_000)]
     warmup: Annotated[Whole, Field(ge=0, le=1_000)]
     plain_iterations: Annotated[Whole, Field(ge=0, le=10_000)]
-    plain_seconds: PositiveNumber
+    plain_seconds: Seconds
     tiers_to_test: Annotated[tuple[str, ...], Field(min_length=1)]
     window_days: Annotated[Whole, Field(ge=1, le=36_600)]
     concurrency: tuple[Annotated[Whole, Field(ge=1, le=64)], ...]
-    concurrency_seconds: PositiveNumber
+    concurrency_seconds: Seconds
     targets: dict[str, dict[str, PositiveNumber]]
 
     @model_validator(mode="after")

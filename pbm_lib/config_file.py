@@ -11,6 +11,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from .arguments import checked, full_path
 from .config import Config, shown
 from .errors import ConfigError, text_of
 
@@ -33,6 +34,7 @@ _WORDS = {
 }
 
 
+@checked(ConfigError)
 def load_config(path: str | Path | None = None) -> Config:
     """Read and check the settings.
 
@@ -47,7 +49,7 @@ def load_config(path: str | Path | None = None) -> Config:
         ConfigError: the file is missing or not YAML, or a key is unknown, missing, of the wrong type or out of
             range, the tiers do not add up, or the file holds a connection string or a password.
     """
-    file = _absolute(path) if path else _find_config()
+    file = full_path("path", path, ConfigError) if path else _find_config()
     text = text_of(file, f"the config file {file}", "Pass the path of a config.yaml.")
     try:
         settings = yaml.load(text, _Loader)
@@ -66,6 +68,7 @@ def load_config(path: str | Path | None = None) -> Config:
         raise ConfigError(f"{file.name}: {_explain(error)}") from None
 
 
+@checked(ConfigError)
 def output_folder(path: str | Path = "") -> Path:
     """Return the folder for run files, charts and reports, making it if it is missing.
 
@@ -78,7 +81,7 @@ def output_folder(path: str | Path = "") -> Path:
     Raises:
         ConfigError: it cannot be made.
     """
-    folder = _absolute(path) if path else _PROJECT / "outputs"
+    folder = full_path("path", path, ConfigError) if path else _PROJECT / "outputs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,13 +102,6 @@ def _find_config() -> Path:
         if (folder / "config.yaml").is_file():
             return folder / "config.yaml"
     raise ConfigError(f"No config.yaml in {working} or above it. Work inside the project, or pass the file's path.")
-
-
-def _absolute(path: str | Path) -> Path:
-    try:
-        return Path(path).expanduser().resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # no such user, or a character that no path may have
-        raise ConfigError(f"{str(path)!r} is no path: {str(error).rstrip('.')}.") from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,11 +1,9 @@
 """Real mongod processes for tests: one, three as a replica set, with authentication, with TLS; made to be killed."""
 
 import contextlib
-import queue
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from pbm_lib.store.local_server import find_mongod
+from pbm_lib.store.mongod import find_mongod
 
 
 def free_port() -> int:
@@ -131,6 +129,18 @@ def wait_for(condition, seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
+SLOW = {"$expr": {"$function": {"body": "function(x) { sleep(300); return true; }", "args": ["$_id"], "lang": "js"}}}
+"""A condition that every claim meets, but only after 0.3 s."""
+
+
+def under_way(client: MongoClient, namespace: str, *, kill: bool = False) -> list[str]:
+    """The commands that the server is running now on a collection, by name; `kill` also ends them."""
+    operations = list(client.admin.aggregate([{"$currentOp": {}}, {"$match": {"ns": namespace}}]))
+    for operation in operations if kill else ():
+        client.admin.command("killOp", op=operation["opid"])
+    return [next(iter(operation["command"])) for operation in operations]
+
+
 @contextlib.contextmanager
 def running(mongod: Mongod) -> Iterator[Mongod]:
     """A mongod for the length of a block; its data are removed afterwards."""
@@ -175,64 +185,6 @@ def replica_set(
             if node.process:  # a clean end would wait for the other nodes, and nothing of it is kept
                 node.kill()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class DelayProxy:
-    """A TCP proxy in front of a server that adds a delay to each direction, as a network does."""
-
-    def __init__(self, port: int, seconds: float):
-        self._target, self._seconds = port, seconds
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = [self._listener]
-        self._threads: list[threading.Thread] = []
-
-    @property
-    def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self._listener.getsockname()[1]}/?directConnection=true"
-
-    def __enter__(self) -> Self:
-        self._run(self._accept)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for end in self._sockets:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-        for end in self._sockets:
-            end.close()
-
-    def _run(self, target, *arguments) -> None:
-        self._threads.append(threading.Thread(target=target, args=arguments, daemon=True))
-        self._threads[-1].start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
-                self._sockets += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    under_way: queue.SimpleQueue = queue.SimpleQueue()
-                    self._run(self._receive, source, under_way)
-                    self._run(self._send, sink, under_way)
-
-    def _receive(self, source: socket.socket, under_way: queue.SimpleQueue) -> None:
-        data = b"-"
-        while data:
-            try:
-                data = source.recv(65_536)
-            except OSError:
-                data = b""
-            under_way.put((time.monotonic() + self._seconds, data))
-
-    def _send(self, sink: socket.socket, under_way: queue.SimpleQueue) -> None:
-        with contextlib.suppress(OSError):
-            while (sending := under_way.get())[1]:
-                time.sleep(max(0.0, sending[0] - time.monotonic()))
-                sink.sendall(sending[1])
-            sink.shutdown(socket.SHUT_WR)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 from bson import Decimal128, ObjectId
 from bson.raw_bson import RawBSONDocument
 
+from ..arguments import checked
 from ..config import Config, DataGenerationConfig
 from ..errors import InvalidQuery
 from .document import DAY_MS
@@ -42,6 +43,7 @@ _LOG_CENTS = np.log([system.median_usd * 100 for system in CLAIM_SYSTEMS])
 _SIGMA = np.array([system.sigma for system in CLAIM_SYSTEMS])
 
 
+@checked(InvalidQuery)
 def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> Iterator[dict[str, Any]]:
     """Yield claims as plain dict documents, in arrival order.
 
@@ -58,11 +60,17 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
     """
     volume = config.data_generation.target_volume
     stop = volume if stop is None else stop
-    if not (type(start) is int and type(stop) is int and 0 <= start <= stop <= volume):
+    if not 0 <= start <= stop <= volume:
         raise InvalidQuery(
             f"start, stop: {start!r}, {stop!r} are not accepted; accepted: 0 <= start <= stop <= {volume:,}."
         )
     return _plain_claims(claim_generator(config.data_generation), start, stop)
+
+
+def id_marks(seed: int, volume: int) -> tuple[str, str]:
+    """Return the last 16 hex digits of the first and of the last claim's `_id`; those of all others lie between."""
+    first = (seed % 2**24).to_bytes(3, "big").hex()
+    return f"{first}{0:010x}", f"{first}{volume - 1:010x}"
 
 
 class ClaimGenerator:

@@ -6,8 +6,9 @@ from functools import lru_cache
 import numpy as np
 from faker import Faker
 
+from ..arguments import checked, in_short
 from ..config import Config, DataGenerationConfig
-from ..errors import InvalidQuery, check_kind
+from ..errors import InvalidQuery
 from .reference import TIN_PREFIXES
 from .shuffle import Shuffle
 
@@ -51,6 +52,7 @@ class NamePools:
     last: tuple[str, ...]
 
 
+@checked(InvalidQuery)
 def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
     """Return the billing providers, those with the most claims first.
 
@@ -64,10 +66,9 @@ def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
     Raises:
         InvalidQuery: no tier of that name.
     """
-    check_kind("config", config, Config, "a Config, such as store.config")
     names = [known.name for known in config.data_generation.tiers]
     if tier is not None and tier not in names:
-        raise InvalidQuery(f"tier: {tier!r} is not configured; accepted: {', '.join(names)}, or None for all.")
+        raise InvalidQuery(f"tier: {in_short(tier)} is not configured; accepted: {', '.join(names)}, or None for all.")
     chosen = [provider for provider in provider_roster(config.data_generation) if tier in (None, provider.tier)]
     return sorted(chosen, key=lambda provider: -provider.claim_count)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -45,6 +46,8 @@ def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
 def run_lab(command: Sequence[str], config_file: Path) -> int:
     """Run JupyterLab until it ends, with the notebooks' empty `config_path` leading to a settings file.
 
+    Ctrl-C and SIGTERM end it and its kernels.
+
     Args:
         command: what `lab_command` returned.
         config_file: the settings file.
@@ -54,6 +57,8 @@ def run_lab(command: Sequence[str], config_file: Path) -> int:
     """
     environment = {**os.environ, CONFIG_VARIABLE: str(config_file)}
     with subprocess.Popen(command, env=environment) as lab:
+        # What a supervisor sends, or `kill`: left to its default it would end this process alone.
+        signal.signal(signal.SIGTERM, lambda *_: lab.terminate())
         while True:
             try:
                 return lab.wait()

@@ -8,10 +8,11 @@ from typing import Any
 
 import papermill
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config as KernelSettings
 
+from .. import errors
 from ..config_file import notebooks_folder
-from ..errors import ConfigError, NotebookError, redact
+from ..errors import ConfigError, NotebookError
+from .engine import ENGINE
 
 NOTEBOOKS = ("01_setup", "02_load", "03_explore", "04_performance")
 """The notebooks of the demo, in order."""
@@ -21,11 +22,22 @@ def refuse_to_overwrite(output_dir: Path) -> None:
     """Raise ConfigError if an executed copy would be written over a notebook that is no such copy."""
     for name in NOTEBOOKS:
         target = output_dir / f"{name}.ipynb"
-        if target.exists() and (target.samefile(notebooks_folder() / f"{name}.ipynb") or not _is_executed_copy(target)):
+        delivered = notebooks_folder() / target.name
+        try:
+            is_other = target.exists() and (target.samefile(delivered) or not _is_executed_copy(target))
+        except OSError as error:  # a folder that may not even be looked into
+            raise _unwritable(target, error) from None
+        if is_other:
             raise ConfigError(
                 f"{output_dir} holds a notebook {target.name} that is no executed copy, as the delivered ones are; the "
                 "executed copy would overwrite it. Pass another folder as --output, for example --output outputs."
             )
+
+
+def _unwritable(target: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"Cannot write {target}: {error.strerror or error}. Pass another folder as --output, or make this one writable."
+    )
 
 
 def _is_executed_copy(notebook: Path) -> bool:
@@ -48,8 +60,8 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
         Path of the executed copy.
 
     Raises:
-        ConfigError: the notebook has no parameter of that name, or a notebook that is no executed copy stands where the
-            copy would be written.
+        ConfigError: the notebook has no parameter of that name, the copy cannot be written, or a notebook that is no
+            executed copy stands where it would be.
         NotebookError: a cell ended in an error.
     """
     refuse_to_overwrite(output_dir)
@@ -57,28 +69,31 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
     known = papermill.inspect_notebook(str(source))
     if unknown := sorted(set(parameters) - set(known)):
         raise ConfigError(f"{name} has no parameter {', '.join(unknown)}; accepted: {', '.join(known)}.")
-    output_dir.mkdir(parents=True, exist_ok=True)
     try:
+        output_dir.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of the libraries, not of the notebook
             papermill.execute_notebook(
                 str(source),
                 str(target),
                 parameters=parameters,
+                engine_name=ENGINE,
                 kernel_name="python3",
                 progress_bar=False,
                 stdout_file=sys.stdout,
                 record_timing=False,
                 store_widget_state=False,
                 coalesce_streams=True,
-                # Ending a kernel begins with an interrupt, which it may report on the terminal as an error.
-                extra_arguments=["--IPKernelApp.log_level=50"],
-                config=KernelSettings({"KernelManager": {"transport_encryption": "auto"}}),
             )
     except PapermillExecutionError as error:
-        # Of our own errors the message is all that a reader needs; of others, type and message.
-        raise NotebookError(
-            f"{name} stopped at cell {error.cell_index + 1}: {error.ename}: {redact(error.evalue).rstrip('.')}. "
-            f"The executed copy is {target}."
-        ) from None
-    return target
+        # Our own message is fit to be shown; another's, papermill's error and its frames may hold anything.
+        ours = isinstance(getattr(errors, error.ename, None), type)
+        told = f"{error.ename}: {(error.evalue if ours else errors.redact(error.evalue)).rstrip('.')}"
+        stopped: errors.PbmError = NotebookError(
+            f"{name} stopped at cell {error.cell_index + 1}: {told}. The executed copy is {target}."
+        )
+    except OSError as error:
+        stopped = _unwritable(target, error)
+    else:
+        return target
+    raise stopped

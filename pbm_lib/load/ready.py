@@ -1,10 +1,12 @@
 """What a notebook needs before it begins, and which earlier notebook provides it."""
 
+from ..arguments import checked
 from ..errors import LoadError
 from ..store.store import ClaimStore
 from .state import is_empty, load_settings, load_state
 
 
+@checked(LoadError)
 def require_claims(store: ClaimStore) -> ClaimStore:
     """Check that the collection is set up and holds this config's claims, all of them.
 

@@ -1,7 +1,7 @@
 """A performance run: every sample and what it was taken on; saved under its id and never overwritten."""
 
 import re
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +10,9 @@ import pandas as pd
 from pydantic import AwareDatetime, ConfigDict, field_validator
 from pydantic.dataclasses import dataclass
 
+from ..arguments import checked, full_path, in_short, not_accepted
 from ..display import ShownAsFacts
+from ..errors import PbmError, RunFileError
 from ..store.footprint import Footprint
 from ..vocabulary import OPERATIONS, SECTIONS
 from . import run_file
@@ -20,6 +22,7 @@ from .samples import Sample, Series, Statistics, statistics_of
 from .summary import Figures, Throughput, summary_of, throughput_of
 
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_LABELS = (*(label.name for label in fields(Sample)), "counts")
 
 
 @dataclass(frozen=True, repr=False, config=ConfigDict(extra="forbid"))
@@ -82,13 +85,17 @@ class PerformanceRun(ShownAsFacts):
         sizes = {tier.name: tier.claims_per_provider for tier in self.settings.data_generation.tiers}
         return tuple(sorted(self.settings.performance.tiers_to_test, key=lambda tier: -sizes[tier]))
 
+    @checked(PbmError)
     def claims_per_provider(self, tier: str) -> int:
         """Return the claims of each provider of a tier, as configured.
 
         Args:
             tier: name of a tier of the run's config.
         """
-        return next(t.claims_per_provider for t in self.settings.data_generation.tiers if t.name == tier)
+        sizes = {known.name: known.claims_per_provider for known in self.settings.data_generation.tiers}
+        if tier not in sizes:
+            raise not_accepted("tier", in_short(tier), ", ".join(sizes), PbmError)
+        return sizes[tier]
 
     def select(self, **labels: Any) -> list[Sample]:
         """Return the samples with these labels.
@@ -96,6 +103,8 @@ class PerformanceRun(ShownAsFacts):
         Args:
             labels: fields of a sample and their values, for example `section="latency", tier="1M"`.
         """
+        if unknown := [name for name in labels if name not in _LABELS]:
+            raise not_accepted("labels", ", ".join(unknown), ", ".join(_LABELS), PbmError)
         of_series = {name: value for name, value in labels.items() if name in Series._fields}
         of_sample = {name: value for name, value in labels.items() if name not in of_series}
         return [
@@ -142,6 +151,7 @@ class PerformanceRun(ShownAsFacts):
         """Return the figures as a pandas DataFrame, a row a series; times in ms."""
         return summary_of(self.figures())
 
+    @checked(PbmError)
     def throughput(self, series: Series) -> Throughput:
         """Return the rates of a series.
 
@@ -150,6 +160,7 @@ class PerformanceRun(ShownAsFacts):
         """
         return throughput_of(series, self._by_series.get(series, []), self.levels)
 
+    @checked(RunFileError)
     def save(self, folder: str | Path) -> Path:
         """Write the run to a folder, under its id.
 
@@ -162,11 +173,12 @@ class PerformanceRun(ShownAsFacts):
         Raises:
             RunFileError: a file of that name is there, or the folder cannot be written.
         """
-        file = Path(folder).expanduser() / f"{self.id}.json"
+        file = full_path("folder", folder, RunFileError) / f"{self.id}.json"
         run_file.write_new(self, file)
         return file
 
     @classmethod
+    @checked(RunFileError)
     def load(cls, path: str | Path) -> Self:
         """Read a run file.
 
@@ -179,7 +191,7 @@ class PerformanceRun(ShownAsFacts):
         Raises:
             RunFileError: no such file, not a run file, damaged, or of another schema.
         """
-        file = Path(path).expanduser()
+        file = full_path("path", path, RunFileError)
         return replace(run_file.read(cls, file), path=file)
 
     def facts(self) -> dict[str, str]:

@@ -44,15 +44,22 @@ def write_new(run: Any, file: Path) -> None:
     except FileExistsError:
         raise RunFileError(f"{file} is there already; a run file is never overwritten.") from None
     except OSError as error:
-        raise RunFileError(f"Cannot write {file}: {error.strerror}. Choose another output folder.") from None
+        raise _unwritable(file, error) from None
 
 
 def write_over(run: Any, file: Path) -> None:
-    """Write a run over its own file, in one step."""
+    """Write a run over its own file, in one step.
+
+    Raises:
+        RunFileError: the folder cannot be written any more.
+    """
     # Whoever kills the run finds the file of before or of after, never a half.
     written = file.with_suffix(".json.new")
-    written.write_text(_to_json(run), encoding="utf-8")
-    written.replace(file)
+    try:
+        written.write_text(_to_json(run), encoding="utf-8")
+        written.replace(file)
+    except OSError as error:
+        raise _unwritable(file, error) from None
 
 
 def read(kind: type[_Run], file: Path) -> _Run:
@@ -113,6 +120,10 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     if strange := sorted(named - known):
         raise _damaged(name, f"no tier is named {strange[0][:40]!r}")
     return run
+
+
+def _unwritable(file: Path, error: OSError) -> RunFileError:
+    return RunFileError(f"Cannot write {file}: {error.strerror or error}. Choose another output folder.")
 
 
 def _damaged(name: str, reason: str) -> RunFileError:

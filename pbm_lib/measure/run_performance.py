@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..arguments import checked, not_accepted
 from ..claims.roster import list_providers
 from ..config import Config, PerformanceConfig
 from ..config_file import output_folder
-from ..errors import ConfigError, LoadError, PbmError, SetupError, check_kind, not_accepted
+from ..errors import ConfigError, LoadError, SetupError
 from ..query.find import count_claims
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
@@ -26,6 +27,7 @@ from .run import PerformanceRun
 from .stopwatch import Stopwatch
 
 
+@checked(ConfigError)
 def run_performance(
     store: ClaimStore,
     *,
@@ -66,7 +68,6 @@ def run_performance(
         RunFileError: the folder cannot be written.
         PbmError: three calls in a row failed; what was measured is in the run file.
     """
-    check_kind("store", store, ClaimStore, "what connect(config) returned", PbmError)
     settings = _settings(
         store.config,
         iterations=iterations,

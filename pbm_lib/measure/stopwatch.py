@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 
 from ..errors import PbmError
+from ..store.driver_errors import driver_error_kind
 from ..store.store import ClaimStore
 
 
@@ -91,10 +92,7 @@ class _FailedCommands(CommandListener):
         self._of_thread.count = self.count + 1
 
 
-def _kind(error: Exception) -> str:
-    # The kind alone: a driver's message may name hosts, and a run file travels.
-    cause = error if isinstance(error, PyMongoError) else error.__context__
-    if not isinstance(cause, PyMongoError):
-        return type(error).__name__
-    code = f", code {cause.code}" if isinstance(cause, OperationFailure) and cause.code else ""
-    return f"{type(cause).__name__}{code}"
+def _kind(error: PbmError | PyMongoError) -> str:
+    if isinstance(error, PyMongoError):
+        return driver_error_kind(error)
+    return error.driver_error or type(error).__name__

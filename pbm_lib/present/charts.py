@@ -3,10 +3,13 @@
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
+from ..arguments import check_columns, checked
+from ..errors import PbmError
 from ..load.report import LoadReport
 from ..report.style import BLUE, GREY, ORANGE, figure_titled, plain_ticks, styled
 
 
+@checked(PbmError)
 @styled
 def paging_chart(paging: DataFrame) -> Figure:
     """Return time a page against depth, by skip/limit and by keyset, on a log axis.
@@ -17,6 +20,7 @@ def paging_chart(paging: DataFrame) -> Figure:
     Returns:
         A figure with one panel.
     """
+    check_columns("paging", paging, ("depth", "same claims", "skip/limit ms", "keyset ms"), PbmError)
     deepest = paging.iloc[-1]
     same = "the same claims" if paging["same claims"].all() else "NOT the same claims"
     title = (
@@ -41,6 +45,7 @@ def paging_chart(paging: DataFrame) -> Figure:
     return figure
 
 
+@checked(PbmError)
 @styled
 def load_rate_chart(report: LoadReport) -> Figure:
     """Return claims a second over the time of a load.

@@ -7,14 +7,18 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from pandas import DataFrame, Series
 
+from ..arguments import check_columns, checked, in_short, not_accepted
 from ..claims.document import BEGIN, END
 from ..claims.generate import claim_generator
 from ..config import Config
+from ..errors import InvalidQuery
 from ..report.style import BLUE, GREY, figure_titled, plain_ticks, styled
 
 _PIECES = 1_000
+_COLUMNS = ("begin", "days", "system", "overpayment", "recouped", "age")  # of a sample, those that are described
 
 
+@checked(InvalidQuery)
 def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
     """Generate claims from evenly spread stretches of the whole period, without a server.
 
@@ -26,6 +30,8 @@ def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
         A pandas DataFrame, a row a claim: begin, days (0 for one that ends the day it begins), system, overpayment and
         recouped in US dollars, recovery, member, tin, age in years at the begin date.
     """
+    if count < 1:
+        raise not_accepted("count", in_short(count), "a whole number from 1")
     volume = config.data_generation.target_volume
     pieces = min(_PIECES, count, volume)
     length = min(count, volume) // pieces
@@ -50,12 +56,14 @@ def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
     return DataFrame(rows)
 
 
+@checked(InvalidQuery)
 def claims_summary(sample: DataFrame) -> DataFrame:
     """Return the distributions of a sample in numbers, as a pandas DataFrame: what, value.
 
     Args:
         sample: what `claims_sample` returned.
     """
+    check_columns("sample", sample, _COLUMNS, InvalidQuery)
     overpaid = sample[sample["overpayment"] > 0]
     weekend = sample["begin"].dt.day_of_week >= 5
     facts = {
@@ -85,6 +93,7 @@ def _of(values: Series, described: Callable[[Series], str]) -> str:
     return described(values) if len(values) else "none in the sample"
 
 
+@checked(InvalidQuery)
 @styled
 def claims_chart(sample: DataFrame) -> Figure:
     """Return three panels: claims a month, days from begin to end, overpayments on a log axis.
@@ -95,6 +104,7 @@ def claims_chart(sample: DataFrame) -> Figure:
     Returns:
         A figure.
     """
+    check_columns("sample", sample, _COLUMNS, InvalidQuery)
     same_day = (sample["days"] == 0).mean()
     title = f"{same_day:.0%} of the claims begin and end on the same day; the longest lasts {sample['days'].max()} days"
     figure = figure_titled(title, width=9.6, height=3.2)

@@ -8,7 +8,8 @@ from typing import Any
 
 from pandas import DataFrame
 
-from ..errors import InvalidQuery, switch
+from ..arguments import checked, in_short, switch
+from ..errors import InvalidQuery
 from ..measure.stopwatch import timed
 from ..query.explain import QueryPlan, explain_claims
 from ..query.filters import Question
@@ -21,6 +22,7 @@ from .notes import Note, note
 _REPEATS = 3
 
 
+@checked(InvalidQuery)
 def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = None) -> DataFrame:
     """Read the same page by skip/limit and by keyset, at several depths of a provider's claims.
 
@@ -42,9 +44,9 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
     total = count_claims(store, tin)
     if depths is None:
         depths = sorted({total * percent // 100 for percent in (0, 1, 10, 50, 90)})
-    if not all(type(depth) is int and 0 <= depth < max(total, 1) for depth in depths):
+    if not depths or not all(type(depth) is int and 0 <= depth < max(total, 1) for depth in depths):
         raise InvalidQuery(
-            f"depths: {list(depths)!r} are not accepted; accepted: whole numbers from 0 to {total - 1:,}."
+            f"depths: {in_short(list(depths))} is not accepted; accepted: whole numbers from 0 to {total - 1:,}."
         )
     size, rows = store.config.query.default_page_size, []
     for depth in depths:
@@ -55,10 +57,11 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
 
         by_skip = partial(skip_page, store, tin, depth, size)
         (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(store, by_skip, by_keyset)
-        rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / keyset_ms))
+        rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / max(keyset_ms, 0.001)))
     return DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 
 
+@checked(InvalidQuery)
 def compare_plans(
     store: ClaimStore, tin: str, service_date_start: dt.date | None = None, service_date_end: dt.date | None = None
 ) -> DataFrame:
@@ -87,8 +90,9 @@ def compare_plans(
     return frame
 
 
+@checked(InvalidQuery)
 def compare_indexes(
-    store: ClaimStore, tin: str, service_date_start: dt.date, service_date_end: dt.date, *, build: bool
+    store: ClaimStore, tin: str, service_date_start: dt.date, service_date_end: dt.date, *, build: bool | str
 ) -> DataFrame | Note:
     """Ask for one range with the three-field index and with the covering one, and switch back whatever happens.
 
@@ -125,6 +129,7 @@ def compare_indexes(
     return frame
 
 
+@checked(InvalidQuery)
 def plans_frame(*plans: QueryPlan) -> DataFrame:
     """Return explained queries side by side, as a pandas DataFrame with a column a query.
 

@@ -6,13 +6,15 @@ from concurrent.futures import Future
 from ..measure.stopwatch import timed
 from ..query.filters import Question
 from ..query.find import count_claims
+from ..query.under_way import UnderWay
 from ..store.store import ClaimStore
 
 
 class Counts:
     """The counts made so far, each with the ms that it took, by question and plan."""
 
-    def __init__(self):
+    def __init__(self, under_way: UnderWay):
+        self._under_way = under_way
         self._counts: dict[tuple[Question, str], Future[tuple[int, float]]] = {}
         self._lock = threading.RLock()
 
@@ -23,7 +25,8 @@ class Counts:
             counted = self._counts.setdefault((question, plan), Future())
         if is_new:
             try:
-                counted.set_result(timed(store, lambda: count_claims(store, *question, plan=plan)))
+                with self._under_way.query(store, (question, plan)):
+                    counted.set_result(timed(store, lambda: count_claims(store, *question, plan=plan)))
             except BaseException as error:  # an interrupt too: nobody may wait for a count that is not under way
                 with self._lock:
                     del self._counts[question, plan]

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any, Self
 
+from ..arguments import checked
 from ..claims.roster import list_providers
 from ..errors import InvalidQuery, PbmError
 from ..measure.stopwatch import timed
@@ -11,24 +12,29 @@ from ..query.explain import QueryPlan, explain_claims
 from ..query.filters import Question, checked_page_size, make_query
 from ..query.find import find_claims
 from ..query.page import ClaimPage
+from ..query.under_way import QueryEnded, UnderWay
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
 from .explorer_counts import Counts
 from .explorer_moments import Choice, Moments, Shown
 
 _SAME: Any = type("Same", (), {"__repr__": lambda self: "as before"})()
+_PAGE = "page"  # what a query is for, else the question and plan that it counts
 
 
 class ExplorerSteps:
     """The explorer without its looks: what a caller, or a click, may ask of it."""
 
+    @checked(InvalidQuery)
     def __init__(self, store: ClaimStore):
         self.store = store
         question = Question(list_providers(store.config)[0].tin)
         self._moments = Moments(Choice(question, store.config.query.default_page_size, BOUNDED))
-        self._counts = Counts()
+        self._under_way = UnderWay()
+        self._counts = Counts(self._under_way)
         self.first()
 
+    @checked(InvalidQuery)
     def choose(
         self,
         *,
@@ -130,11 +136,13 @@ class ExplorerSteps:
         choice = shown.choice
         self._moments.add(shown, explaining=True)
         try:
-            plan = explain_claims(
-                self.store, *choice.question, page_size=choice.page_size, cursor=shown.cursor, plan=choice.plan
-            )
+            with self._under_way.query(self.store, _PAGE):
+                plan = explain_claims(
+                    self.store, *choice.question, page_size=choice.page_size, cursor=shown.cursor, plan=choice.plan
+                )
         except PbmError as error:
-            self._moments.add(shown, error=str(error), explaining=False)
+            wrong = None if isinstance(error, QueryEnded) else str(error)
+            self._moments.add(shown, error=wrong, explaining=False)
             raise
         self._moments.add(shown, examined=plan, explaining=False)
         return plan
@@ -178,6 +186,8 @@ class ExplorerSteps:
             if shown.is_quick:
                 self.explain()
             self._count(shown.choice)
+        except QueryEnded:
+            return
         except PbmError as error:
             self._moments.add(shown, error=str(error))
 
@@ -185,14 +195,17 @@ class ExplorerSteps:
         if cursor is None:
             self._counts.forget(choice.question, choice.plan)
         step = self._moments.begin(choice, *self._counts.known(choice.question, choice.plan))
+        # What was asked before is not waited for any more, but a total of the same claims is.
+        total_of = (choice.question, choice.plan)
         try:
-            page, page_ms = timed(
-                self.store,
-                lambda: find_claims(
-                    self.store, *choice.question, page_size=choice.page_size, cursor=cursor,
-                    with_total=False, plan=choice.plan,
-                ),
-            )  # fmt: skip
+            with self._under_way.query(self.store, _PAGE, ends=lambda subject: subject != total_of):
+                page, page_ms = timed(
+                    self.store,
+                    lambda: find_claims(
+                        self.store, *choice.question, page_size=choice.page_size, cursor=cursor,
+                        with_total=False, plan=choice.plan,
+                    ),
+                )  # fmt: skip
         except PbmError as error:
             self._moments.fail(step, _sentence(error, choice.question))
             raise

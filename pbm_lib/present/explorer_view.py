@@ -21,6 +21,7 @@ _TEXT = "color:var(--jp-ui-font-color1,inherit)"
 _FAINT = "color:var(--jp-ui-font-color2,inherit)"
 # No width of its own: it takes what there is and scrolls or wraps, where else a widget would grow beyond the page.
 _AS_WIDE = "width:0;min-width:100%;box-sizing:border-box;"
+_ASCII = str.maketrans({"·": "-", _WAITING: "..."})  # not every terminal has more
 _LINE = "1px solid var(--jp-border-color2,#999)"
 
 
@@ -131,4 +132,4 @@ def static_text(store: ClaimStore, shown: Shown) -> str:
                 part, 116, initial_indent=f"  {label:<20}", subsequent_indent=" " * 22,
                 break_long_words=False, break_on_hyphens=False,
             )  # fmt: skip
-    return "\n".join(lines)
+    return "\n".join(lines).translate(_ASCII)

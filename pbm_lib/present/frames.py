@@ -3,13 +3,16 @@
 from pandas import DataFrame
 from pandas.io.formats.style import Styler
 
+from ..arguments import checked
 from ..claims.roster import list_providers
 from ..config import Config
+from ..errors import PbmError
 from ..mql import to_mql
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
 
 
+@checked(PbmError)
 def table(frame: DataFrame) -> Styler:
     """Return a frame styled for a reader: no index, words to the left, numbers with thousands separators.
 
@@ -28,6 +31,7 @@ def table(frame: DataFrame) -> Styler:
     return style.set_table_styles(heads, overwrite=False)
 
 
+@checked(PbmError)
 def tiers_frame(config: Config) -> DataFrame:
     """Return the roster by tier as a pandas DataFrame: tier, providers, claims each, claims in all, an example.
 
@@ -43,6 +47,7 @@ def tiers_frame(config: Config) -> DataFrame:
     return DataFrame(rows, columns=["tier", "providers", "claims each", "claims in all", "for example"])
 
 
+@checked(PbmError)
 def indexes_frame(store: ClaimStore) -> DataFrame:
     """Return the collection's indexes as the server has them, as a pandas DataFrame: name, key.
 
@@ -55,6 +60,7 @@ def indexes_frame(store: ClaimStore) -> DataFrame:
     return DataFrame(rows, columns=["index", "key"])
 
 
+@checked(PbmError)
 def footprint_frame(store: ClaimStore) -> DataFrame:
     """Return what the claims take on the server, as a pandas DataFrame: what, size.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..arguments import checked
 from ..claims.document import DAY_MS
 from ..errors import PbmError
 from ..mql import to_mql
@@ -39,6 +40,7 @@ def note(text: str, command: str | None = None) -> Note:
     return Note(f"{text}\n\n    {command}", f"{paragraph}<pre>{html.escape(command)}</pre>")
 
 
+@checked(PbmError)
 def show_claim(claim: dict[str, Any]) -> Note:
     """Return a claim in a form that reads well as a cell's output.
 
@@ -50,6 +52,7 @@ def show_claim(claim: dict[str, Any]) -> Note:
     return Note(text, f"<pre style='{style}'>{html.escape(text)}</pre>")
 
 
+@checked(PbmError)
 def topology_note(store: ClaimStore) -> Note:
     """Say what the server's topology means for the claims, with the sharding command on a sharded cluster.
 
@@ -76,6 +79,7 @@ def topology_note(store: ClaimStore) -> Note:
     )
 
 
+@checked(PbmError)
 def rule_note(store: ClaimStore) -> Note:
     """Show what the server demands of the dates of every claim, read from the collection's validator.
 
@@ -93,6 +97,7 @@ def rule_note(store: ClaimStore) -> Note:
     return note(f"The server refuses a claim unless (a day has {DAY_MS:,} ms):", rule)
 
 
+@checked(PbmError)
 def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
     """Make a call that is refused and return its error as a sentence, to show what a user would read.
 

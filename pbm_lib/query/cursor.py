@@ -7,7 +7,7 @@ from typing import Any
 import bson
 from bson import json_util
 
-from ..errors import InvalidCursor, PbmError, check_kind
+from ..errors import InvalidCursor, PbmError
 from .any_type import is_sortable
 from .keyset import Boundary
 
@@ -35,9 +35,8 @@ def encode_cursor(boundary: Boundary, query: list[Any]) -> str:
     return token
 
 
-def decode_cursor(token: Any, query: list[Any]) -> Boundary:
+def decode_cursor(token: str, query: list[Any]) -> Boundary:
     """Return the boundary of a token, or raise InvalidCursor: not ours, damaged, or of another query."""
-    check_kind("cursor", token, str, "a page's next_cursor or prev_cursor", InvalidCursor)
     if not 0 < len(token) <= _MAX_LENGTH:
         raise InvalidCursor(
             "cursor: the token is empty or too long. Start again from the first page, without a cursor."

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..arguments import checked
 from ..claims.document import END
 from ..display import ShownAsFacts
+from ..errors import InvalidQuery, PbmError
 from ..mql import to_mql
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
 from .cursor import decode_cursor
 from .filters import ClaimQuery, checked_page_size, make_query
 from .keyset import sort_order
+from .under_way import endable
 
 _PARTS = ("begin in the range", "begin before it")
 # The server's names of its stages, in words, in the order in which the work is done.
@@ -81,6 +84,7 @@ class QueryPlan(ShownAsFacts):
         return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
 
 
+@checked(InvalidQuery)
 def explain_claims(
     store: ClaimStore,
     tin: str,
@@ -117,6 +121,7 @@ def explain_claims(
     return _explain(store, command, query.plan, _find_mql(command))
 
 
+@checked(InvalidQuery)
 def explain_count(
     store: ClaimStore,
     tin: str,
@@ -175,12 +180,14 @@ def _find_mql(command: dict[str, Any]) -> str:
 
 
 def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) -> QueryPlan:
-    with store.errors_explained():
+    with store.errors_explained(), endable(store):
         # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
         answer = store.collection.database.command(
             "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
         )
     stats = answer["executionStats"]
+    if not stats.get("executionSuccess", True):  # what it had examined until then would pass for all that it takes
+        raise PbmError(f"The server ended the query before its answer: {stats.get('errorMessage', 'no reason given')}.")
     winner = answer["queryPlanner"]["winningPlan"]
     counted = list(_named(stats["executionStages"], "nCounted"))
     return QueryPlan(

@@ -2,21 +2,18 @@
 
 import datetime as dt
 import re
-import reprlib
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..arguments import in_short, not_accepted
 from ..claims.document import BEGIN, END, TIN
-from ..errors import InvalidQuery, check_kind, not_accepted
+from ..errors import InvalidQuery
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, PLAIN, PLANS
 from .keyset import Boundary, beyond
 
 _MS = dt.timedelta(milliseconds=1)
 _TIN = re.compile(r"[0-9]{9}")
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 60
-_shown = _SHORT.repr
 
 
 class Question(NamedTuple):
@@ -97,16 +94,15 @@ def make_query(
     fresh: bool = True,
 ) -> ClaimQuery:
     """Check the arguments of a query, then what the server enforces; not `fresh`: take that as it was last known."""
-    check_kind("store", store, ClaimStore, "what connect(config) returned")
     if type(tin) is not str or not _TIN.fullmatch(tin):
-        raise not_accepted("tin", _shown(tin), "text of nine digits, such as '411234567'")
-    if type(plan) is not str or plan not in PLANS:
-        raise not_accepted("plan", _shown(plan), ", ".join(PLANS))
+        raise not_accepted("tin", in_short(tin), "text of nine digits, such as '411234567'")
+    if plan not in PLANS:
+        raise not_accepted("plan", in_short(plan), ", ".join(PLANS))
     first = _instant("service_date_start", start, is_end=False)
     last = _instant("service_date_end", end, is_end=True)
     if first is not None and last is not None and last < first:
         raise InvalidQuery(
-            f"service_date_end: {_shown(end)} is before service_date_start {_shown(start)}; accepted: no earlier."
+            f"service_date_end: {in_short(end)} is before service_date_start {in_short(start)}; accepted: no earlier."
         )
     if fresh:  # for the plain plan as well: where the rule has gone, dates and ids of other types may have come
         store.keep_fresh()
@@ -122,18 +118,18 @@ def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
     most = store.config.query.max_page_size
     if page_size is None:
         return store.config.query.default_page_size
-    if type(page_size) is not int or not 1 <= page_size <= most:
-        raise not_accepted("page_size", _shown(page_size), f"a whole number from 1 to {most:,}")
+    if not 1 <= page_size <= most:
+        raise not_accepted("page_size", in_short(page_size), f"a whole number from 1 to {most:,}")
     return page_size
 
 
-def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
+def _instant(name: str, value: dt.date | None, *, is_end: bool) -> dt.datetime | None:
     """A service date as naive UTC in whole milliseconds, which is what the server stores."""
     if value is None:
         return None
-    if not isinstance(value, dt.date) or value != value:  # NaT is a datetime that does not equal itself
+    if value != value:  # NaT is a datetime that does not equal itself
         accepted = "a date such as datetime.date(2025, 1, 31), a datetime (naive means UTC), or None"
-        raise not_accepted(name, _shown(value), accepted)
+        raise not_accepted(name, in_short(value), accepted)
     if not isinstance(value, dt.datetime):
         # An end that is a day means all of it.
         return dt.datetime.combine(value, dt.time(23, 59, 59, 999_000) if is_end else dt.time())
@@ -145,4 +141,4 @@ def _instant(name: str, value: Any, *, is_end: bool) -> dt.datetime | None:
         # A start between two milliseconds must not let in a claim of the earlier one.
         return whole + _MS if between and not is_end else whole
     except (OverflowError, ValueError, TypeError, NotImplementedError):
-        raise not_accepted(name, _shown(value), "a moment in the years 1 to 9999, in UTC") from None
+        raise not_accepted(name, in_short(value), "a moment in the years 1 to 9999, in UTC") from None

@@ -15,8 +15,9 @@ from typing import Any
 import pymongo
 from pymongo.errors import PyMongoError
 
+from ..arguments import checked
 from ..claims.document import BEGIN, ID
-from ..errors import PbmError
+from ..errors import InvalidQuery, PbmError
 from ..store.retry import again_if_dropped, is_dropped
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
@@ -31,6 +32,7 @@ _GOODBYE_SECONDS = 1
 _streams: weakref.WeakSet[Generator] = weakref.WeakSet()
 
 
+@checked(InvalidQuery)
 def find_claims(
     store: ClaimStore,
     tin: str,
@@ -83,6 +85,7 @@ def find_claims(
     return _page(found, limit, boundary, identity, total)
 
 
+@checked(InvalidQuery)
 def count_claims(
     store: ClaimStore,
     tin: str,
@@ -112,6 +115,7 @@ def count_claims(
         return sum(again_if_dropped(partial(store.collection.count_documents, part)) for part in query.count_filters())
 
 
+@checked(InvalidQuery)
 def iter_claims(
     store: ClaimStore,
     tin: str,

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from ..arguments import checked
 from ..display import NOT_MEASURED, milliseconds, times
+from ..errors import PbmError
 from ..measure.run import PerformanceRun
 from ..vocabulary import BOUNDED, BY_TIER, CONTESTANTS, OPERATIONS, PAGINGS, PLAIN, PLANS, SCENARIOS
 from . import chart_texts as texts
@@ -26,6 +28,7 @@ from .style import (
 )
 
 
+@checked(PbmError)
 @styled
 def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
     """Return the latency of counts and pages by tier, every sample a point, p95 written on, on a log axis.
@@ -73,6 +76,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
     return figure
 
 
+@checked(PbmError)
 @styled
 def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
     """Return the bounded against the plain plan, every sample a point, medians joined, on a log axis.
@@ -118,6 +122,7 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
     return figure
 
 
+@checked(PbmError)
 @styled
 def keyset_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
     """Return a page by keyset against one by skip/limit at growing depth, every sample a point, on a log axis.
@@ -162,6 +167,7 @@ def keyset_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) ->
     return figure
 
 
+@checked(PbmError)
 @styled
 def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
     """Return pages a second and the latency of a page, by the number of clients at work at once.

@@ -9,8 +9,9 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
+from ..arguments import checked, full_path
 from ..display import milliseconds
-from ..errors import PbmError, check_kind
+from ..errors import PbmError
 from ..measure.run import PerformanceRun
 from ..measure.samples import FEWEST_FOR_P95, WIDE_SPREAD
 from .chart_texts import FLAT
@@ -53,6 +54,7 @@ class ReportFiles:
         return f"<p><b>Report written</b></p><ul>{places}</ul>"
 
 
+@checked(PbmError)
 def write_report(run: PerformanceRun, output_dir: str | Path, baseline: PerformanceRun | None = None) -> ReportFiles:
     """Write the report of a run; files of an earlier report there are replaced. No server is needed.
 
@@ -67,10 +69,7 @@ def write_report(run: PerformanceRun, output_dir: str | Path, baseline: Performa
     Raises:
         PbmError: the folder cannot be written.
     """
-    check_kind("run", run, PerformanceRun, "a PerformanceRun, as PerformanceRun.load(path) reads one", PbmError)
-    if baseline is not None:
-        check_kind("baseline", baseline, PerformanceRun, "a PerformanceRun, or None", PbmError)
-    folder = Path(output_dir).expanduser().resolve()
+    folder = full_path("output_dir", output_dir, PbmError)
     try:
         (folder / "charts").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -90,7 +89,7 @@ def write_report(run: PerformanceRun, output_dir: str | Path, baseline: Performa
 
 
 def _unwritable(folder: Path, error: OSError) -> PbmError:
-    return PbmError(f"Cannot write the report to {folder}: {error.strerror}. Choose another output folder.")
+    return PbmError(f"Cannot write the report to {folder}: {error.strerror or error}. Choose another output folder.")
 
 
 def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[str, Figure]) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..arguments import checked, in_short, not_accepted
 from ..config import AtlasConfig, AtlasTier
-from ..errors import ConfigError, LoadError, not_accepted
+from ..errors import ConfigError, LoadError
 from ..measure.run import PerformanceRun
 from ..store.footprint import Footprint, measure_footprint
 from ..store.store import ClaimStore
@@ -141,6 +142,7 @@ class ClusterSizing:
         return f"<p><b>{self.sentence}</b></p>{table}<p>{source}</p>"
 
 
+@checked(ConfigError)
 def size_cluster(
     source: PerformanceRun | ClaimStore, *, claims: int | None = None, hours: float = 2.0
 ) -> ClusterSizing:
@@ -161,10 +163,10 @@ def size_cluster(
         ConfigError: claims or hours are not accepted.
         LoadError: there are no claims to measure.
     """
-    if claims is not None and (type(claims) is not int or claims < 1):
-        raise not_accepted("claims", repr(claims), "a whole number from 1, or None", ConfigError)
-    if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours < float("inf"):
-        raise not_accepted("hours", repr(hours), "a number above 0", ConfigError)
+    if claims is not None and claims < 1:
+        raise not_accepted("claims", in_short(claims), "a whole number from 1, or None", ConfigError)
+    if not 0 < hours < float("inf"):
+        raise not_accepted("hours", in_short(hours), "a number above 0", ConfigError)
     if isinstance(source, PerformanceRun):
         return _sizing(source.footprint, source.settings.atlas, claims, hours)
     return _sizing(measure_footprint(source), source.config.atlas, claims, hours)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..arguments import checked
 from ..display import milliseconds
+from ..errors import PbmError
 from ..measure.run import PerformanceRun
 from ..measure.samples import statistics_of
 from ..measure.summary import KEYS, NUMBERS, Throughput
@@ -123,6 +125,7 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
     return Table(tuple(columns), tuple(rows), texts=4)
 
 
+@checked(PbmError)
 def targets_frame(run: PerformanceRun):
     """Return each target with the value measured and whether it was met, as a pandas DataFrame.
 

@@ -40,10 +40,12 @@ class Described:
     Attributes:
         identity: its own id of it; a collection that was dropped and made again under its name has another. None if
             there is no such collection.
+        kind: "collection", "timeseries" or "view"; None if there is none.
         options: as it was created and modified, its validator among them.
     """
 
     identity: str | None
+    kind: str | None
     options: dict[str, Any]
 
 
@@ -51,5 +53,5 @@ def describe(collection: Collection) -> Described:
     """Ask the server, in one command, which collection has this name and with which options."""
     for found in collection.database.list_collections(filter={"name": collection.name}):
         identity = found["info"].get("uuid")  # a view has none
-        return Described(identity and identity.hex(), found.get("options", {}))
-    return Described(None, {})
+        return Described(identity and identity.hex(), found["type"], found.get("options", {}))
+    return Described(None, None, {})

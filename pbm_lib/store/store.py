@@ -2,25 +2,27 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import pymongo
 from pymongo.collection import Collection
 
+from ..arguments import checked
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, ServerUnavailable, SetupError, check_kind
+from ..errors import ConfigError, ConnectionString, ServerUnavailable, SetupError
 from ..vocabulary import BOUNDED, PLAIN
 from .collection import claims_collection, describe
-from .connection import ConnectionString, open_client, server_uri
+from .connection import open_client, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
+from .kind import refuse_other_kinds
 from .local_server import why_local_server_ended
 from .retry import again_if_dropped
-from .rule import create_collection, max_claim_days_of
+from .rule import install_rule, max_claim_days_of, wait_for_rule
 from .server import ServerInfo, server_info
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
@@ -69,7 +71,9 @@ class ClaimStore(ShownAsFacts):
         self.config = config
         self.server = server
         self.uri = uri
+        # A debugger shows a store also where the first look at the server fails.
         self.index_name: str | None = None
+        self._known = _Known(0.0, None, None, "not read yet")
         self.refresh()
 
     def refresh(self) -> None:
@@ -151,20 +155,18 @@ class ClaimStore(ShownAsFacts):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def errors_explained(self) -> Iterator[None]:
-        """Within this block a driver error becomes a `PbmError` whose message is fit to be shown.
+    def errors_explained(self) -> AbstractContextManager[None]:
+        """Return a block in which a driver error becomes a `PbmError` whose message is fit to be shown.
 
         Raises:
             ServerUnavailable: the server cannot be used; of the local server it says why that one ended.
         """
-        try:
-            with translated_driver_errors():
-                yield
-        except ServerUnavailable:
-            if ended := why_local_server_ended(self.config, self.uri):
-                raise ServerUnavailable(f"{ended} To start it again, call connect(config).") from None
-            raise
+
+        def ended() -> ServerUnavailable | None:
+            why = why_local_server_ended(self.config, self.uri)
+            return ServerUnavailable(f"{why} To start it again, call connect(config).") if why else None
+
+        return translated_driver_errors(ended)
 
     def facts(self) -> dict[str, str]:
         """Return what a reader wants to know of this store, label to value."""
@@ -176,6 +178,7 @@ class ClaimStore(ShownAsFacts):
         }
 
 
+@checked(ConfigError)
 def connect(config: Config | None = None) -> ClaimStore:
     """Open the claims collection, on MONGODB_URI or else on the local server.
 
@@ -196,9 +199,8 @@ def connect(config: Config | None = None) -> ClaimStore:
         PbmError: the user may not read the database.
     """
     config = load_config() if config is None else config
-    check_kind("config", config, Config, "what load_config(path) returned, or None", ConfigError)
     uri = server_uri(config)
-    with translated_driver_errors():
+    with translated_driver_errors(connected=False):
         client = open_client(uri)
         try:
             with pymongo.timeout(None if "serverselectiontimeoutms=" in uri.lower() else _CONNECT_SECONDS):
@@ -209,6 +211,7 @@ def connect(config: Config | None = None) -> ClaimStore:
             raise
 
 
+@checked(SetupError)
 def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
     """Create the collection, its validator and its one compound index; safe to repeat.
 
@@ -228,18 +231,26 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
 
     Raises:
         SetupError: another validator, another index of our name, a default collation other than the simple one, or a
-            claim longer than D is there, the index was dropped meanwhile, or the database user lacks a right; the
-            message says which.
+            claim longer than D is there, it is a view, a time-series or a capped collection, the rule or the index was
+            changed meanwhile, or the database user lacks a right; the message says which.
         ServerUnavailable: the server went away.
     """
-    check_kind("store", store, ClaimStore, "what connect(config) returned", SetupError)
+    days, covering = store.config.data_generation.max_claim_days, store.config.mongodb.covering_index
     with store.errors_explained():
+        refuse_other_kinds(store.collection)
         refuse_other_collation(store.collection)
-        create_collection(store.collection, store.config.data_generation.max_claim_days)
-    _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
+        install_rule(
+            store.collection, days, lambda: install_index(store.collection, covering=covering, progress=progress)
+        )
+    _switch(store, covering=covering, progress=progress)
+    while store.max_claim_days != days:
+        with store.errors_explained():
+            wait_for_rule(store.collection, days)
+        store.refresh()
     return store
 
 
+@checked(SetupError)
 @contextmanager
 def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimStore]:
     """Use the covering index for the length of a block, and go back to the config's index whatever happens in it.

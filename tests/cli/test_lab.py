@@ -1,12 +1,21 @@
 """`python -m pbm_lib lab`: which folder, which settings, and how it ends."""
 
+import contextlib
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from conftest import write_config
+from jupyter_client import BlockingKernelClient
+from loads import have_ended
+from processes import start_python
 from servers import wait_for
 
 from pbm_lib import load_config
@@ -38,22 +47,50 @@ def test_the_variable_names_the_settings_file_unless_a_path_is_given(tmp_path, m
     assert load_config(other).path == other
 
 
+def start_kernel(address):
+    """Start a kernel on a running JupyterLab, as opening a notebook does, and wait until it could run a cell."""
+    page = urlsplit(address)
+    request = urllib.request.Request(f"http://{page.netloc}/api/kernels?{page.query}", b"{}", method="POST")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        kernel = json.loads(answer.read())["id"]
+    client = BlockingKernelClient(connection_file=f"{os.environ['JUPYTER_RUNTIME_DIR']}/kernel-{kernel}.json")
+    client.load_connection_file()
+    client.start_channels()
+    client.wait_for_ready(30)
+    client.stop_channels()
+
+
+def is_kernel(process):
+    with contextlib.suppress(psutil.NoSuchProcess):  # a program that Lab asks for something ends by itself
+        return "ipykernel_launcher" in process.cmdline()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there a terminal sends its Ctrl-C in another way")
-def test_the_notebooks_get_the_settings_and_ctrl_c_ends_it_cleanly(tmp_path):
+@pytest.mark.parametrize("way", ["Ctrl-C", "SIGTERM"])
+def test_the_notebooks_get_the_settings_and_it_ends_cleanly_with_its_kernels(tmp_path, monkeypatch, way):
     config = write_config(tmp_path)
     log = tmp_path / "lab.log"
-    folders = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    for name in ("CONFIG", "DATA", "RUNTIME"):
+        monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(tmp_path / name))
+    processes = []
     with log.open("w") as output:
-        lab = subprocess.Popen(
-            [sys.executable, "-m", "pbm_lib", "lab", "--config", str(config), "--", "--no-browser", "--allow-root"],
-            stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **folders}, cwd=tmp_path,
-            start_new_session=True,
-        )  # fmt: skip
+        words = ["-m", "pbm_lib", "lab", "--config", config, "--", "--no-browser", "--allow-root"]
+        lab = start_python(*words, stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path)
         try:
             wait_for(lambda: "token=" in log.read_text() or lab.poll() is not None, 60, "JupyterLab")
-            os.killpg(lab.pid, signal.SIGINT)  # what a terminal does
+            start_kernel(re.search(r"http://127\S+token=\w+", log.read_text())[0])
+            processes = psutil.Process(lab.pid).children(recursive=True)
+            assert [process for process in processes if is_kernel(process)]
+            if way == "Ctrl-C":
+                os.killpg(lab.pid, signal.SIGINT)  # what a terminal does
+            else:
+                lab.terminate()
             assert lab.wait(30) == 0
+            assert have_ended(processes)
         finally:
+            for process in processes:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             if lab.poll() is None:
                 os.killpg(lab.pid, signal.SIGKILL)
                 lab.wait()

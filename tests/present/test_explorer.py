@@ -10,12 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 from cell_output import cell_output
-from oracle import Wire, listened_to
-from servers import Mongod, free_port, running, wait_for
+from oracle import Wire, day, fill, listened_to, make_claim
+from servers import SLOW, Mongod, free_port, running, under_way, wait_for
 
 from pbm_lib import (
     ClaimExplorer,
     InvalidQuery,
+    PbmError,
     ServerUnavailable,
     connect,
     count_claims,
@@ -27,6 +28,7 @@ from pbm_lib import (
     sample_claim,
     setup_collection,
 )
+from pbm_lib.query.filters import ClaimQuery
 from pbm_lib.vocabulary import BOUNDED, PLAIN, PLANS
 
 WINDOW = (dt.date(2025, 3, 1), dt.date(2025, 3, 31))
@@ -175,6 +177,66 @@ class TestWhatItCosts:
         assert explorer.explain().docs_examined == 10
         assert re.search(r"documents examined +10", repr(explorer))
 
+    @pytest.mark.parametrize("what", ["page", "total", "explain"])
+    def test_a_slow_query_that_nobody_waits_for_has_ended_before_the_next_page_is_read(
+        self, explorer, loaded_store, monkeypatch, what
+    ):
+        claims, fast = loaded_store.collection, ClaimQuery.filter
+        client, name = claims.database.client, claims.full_name
+
+        def filter_(query, *where):
+            return {**fast(query, *where), **(SLOW if query.plan == PLAIN else {})}
+
+        explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1])
+        if what != "page":
+            explorer.choose(plan=PLAIN)
+        monkeypatch.setattr(ClaimQuery, "filter", filter_)
+        slow = {
+            "page": lambda: explorer.choose(plan=PLAIN),
+            "total": lambda: explorer.total,
+            "explain": lambda: explorer.explain(),
+        }[what]
+        given: list[PbmError] = []
+
+        def abandoned() -> None:
+            try:
+                slow()
+            except PbmError as error:
+                given.append(error)
+
+        reader = threading.Thread(target=abandoned)
+        reader.start()
+        wait_for(lambda: len(under_way(client, name)) == 1, 10, "the slow query")
+        beside: list[list[str]] = []
+
+        def look() -> None:
+            # A thread of its own: the explorer's is bound to a session of another client.
+            looking = threading.Thread(target=lambda: beside.append(under_way(client, name)))
+            looking.start()
+            looking.join()
+
+        with heard(explorer, SlowPages(look)):
+            explorer.choose(plan=BOUNDED)
+        under_way(client, name, kill=True)
+        reader.join(10)
+        assert beside == [[]]
+        assert "was ended" in str(given[0])
+        assert (explorer.error, explorer.shown.explaining, explorer.shown.choice.plan) == (None, False, BOUNDED)
+        assert explorer.total == count_claims(loaded_store, explorer.shown.choice.question.tin, *WINDOW)
+
+    def test_a_total_that_is_still_wanted_goes_on_while_a_page_is_turned(self, explorer, loaded_store, monkeypatch):
+        totals: list[int] = []
+        explorer.choose(page_size=5)
+        name = loaded_store.collection.full_name
+        with monkeypatch.context() as patch:
+            patch.setattr(ClaimQuery, "count_filters", lambda query: [{**SLOW, "_id": {"$in": ids(explorer.page)}}])
+            reader = threading.Thread(target=lambda: totals.append(explorer.total))
+            reader.start()
+            wait_for(lambda: under_way(loaded_store.collection.database.client, name), 10, "the count")
+        explorer.next()
+        reader.join(10)
+        assert totals == [5]
+
     def test_many_readers_of_a_total_share_one_count(self, explorer):
         explorer.choose(page_size=10)
         totals: list[int] = []
@@ -186,6 +248,75 @@ class TestWhatItCosts:
                 reader.join()
         assert totals == [3_000] * 8
         assert wire.names.count("aggregate") == 1
+
+
+class TestTotal:
+    """A total is counted once, and anew after `first()` or after a count that failed."""
+
+    def test_first_counts_anew_and_a_turn_of_the_page_does_not(self, store):
+        tin = list_providers(store.config)[0].tin
+        fill(store, [make_claim(number, day(number), day(number), tin) for number in range(3)])
+        explorer = ClaimExplorer(store).choose(page_size=1)
+        assert explorer.total == 3
+        store.collection.insert_one(make_claim(3, day(3), day(3), tin))
+        assert (explorer.next().total, explorer.previous().total) == (3, 3)
+        assert explorer.first().shown.total is None
+        assert (explorer.total, explorer.shown.total) == (4, 4)
+        # Each plan has a total of its own; on a later page it is not counted again.
+        explorer.next()
+        store.collection.delete_one({"_id": explorer.page[0]["_id"]})
+        assert explorer.choose(plan=PLAIN).shown.total is None
+        assert explorer.total == 3
+        assert explorer.choose(plan=BOUNDED).shown.total == 4
+
+    def test_first_waits_for_a_count_under_way_instead_of_a_second_one(self, explorer):
+        began, released = threading.Event(), threading.Event()
+
+        class SlowCount(Wire):
+            def started(self, event):
+                super().started(event)
+                if event.command_name == "aggregate":
+                    began.set()
+                    released.wait(10)
+
+        with heard(explorer, SlowCount()) as wire:
+            counting = threading.Thread(target=lambda: explorer.total)
+            counting.start()
+            assert began.wait(10)
+            explorer.first()
+            released.set()
+            assert explorer.total == 3_000
+            counting.join(10)
+        assert wire.names.count("aggregate") == 1
+
+    def test_a_count_that_failed_fails_for_all_who_wait_for_it_and_is_tried_again(self, proxied):
+        behind, proxy = proxied
+        with behind.reopened(serverSelectionTimeoutMS=5_000) as store:
+            explorer = ClaimExplorer(store)
+            seen: list[object] = []
+
+            def read():
+                try:
+                    seen.append(explorer.total)
+                except ServerUnavailable as error:
+                    seen.append(type(error))
+
+            proxy.cut_at(b"aggregate\0", times=4)  # the driver sends it twice, and so do we
+            readers = [threading.Thread(target=read, daemon=True) for _ in range(3)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join(20)
+            assert seen == [ServerUnavailable] * 3
+            assert (explorer.shown.total, explorer.shown.count_ms, len(explorer.page)) == (None, None, 100)
+            assert (explorer.total, explorer.shown.total) == (3_000, 3_000)
+            # Nobody is told of a count that follows a page by an error: it is shown.
+            proxy.cut_at(b"aggregate\0", times=4)
+            explorer.first().follow_up()
+            assert "does not answer" in explorer.error
+            assert explorer.first().error is None
+            explorer.follow_up()
+            assert (explorer.shown.total, explorer.error) == (3_000, None)
 
 
 class TestWhatItShows:

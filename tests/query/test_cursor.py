@@ -52,7 +52,7 @@ def test_every_corruption_of_one_character_is_refused(direction, inclusive):
 
 @pytest.mark.parametrize(
     "value",
-    [None, 5, 2.5, True, b"bytes", [], {}, ("a",), "", "=", "====", "\u00e9", "\ud800", "a" * 4_001, "bnVsbA", "A"],
+    ["", "=", "====", "\u00e9", "\ud800", "a" * 4_001, "bnVsbA", "A"],
     ids=repr,
 )
 def test_what_is_no_token_is_refused(value):

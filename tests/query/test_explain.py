@@ -1,14 +1,19 @@
 """What explain says: read by a customer, and what keeps a page flat."""
 
 import datetime as dt
+import os
+import signal
+import threading
 
 import pytest
 from bson import Binary, Decimal128, Int64, ObjectId
 from oracle import TIN_A, day, fill, make_claim
+from servers import SLOW, under_way, wait_for
 
-from pbm_lib import QueryPlan, explain_claims, explain_count, find_claims, setup_collection
+from pbm_lib import QueryPlan, count_claims, explain_claims, explain_count, find_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, ID
 from pbm_lib.mql import to_mql
+from pbm_lib.query.filters import ClaimQuery
 
 CLAIMS = [make_claim(number, day(number // 4), day(number // 4)) for number in range(2_000)]
 RANGE = (day(300), day(400))
@@ -146,3 +151,29 @@ def test_a_deep_page_is_as_cheap_when_the_server_has_learnt_its_plan_on_page_two
     examined = [entry["keysExamined"] for entry in database["system.profile"].find({"op": "query"}, sort=[("ts", 1)])]
     assert len(examined) == 6
     assert max(examined) <= 55
+
+
+@pytest.mark.parametrize(
+    ("call", "command"),
+    [(find_claims, "find"), (count_claims, "aggregate"), (explain_claims, "explain"), (explain_count, "explain")],
+)
+def test_a_query_that_is_interrupted_goes_on_nowhere(unguarded, monkeypatch, call, command):
+    fast, admin = ClaimQuery.filter, unguarded.collection.database.client
+    monkeypatch.setattr(ClaimQuery, "filter", lambda query, *where: {**fast(query, *where), **SLOW})
+
+    def running() -> list[str]:
+        return under_way(admin, unguarded.collection.full_name)
+
+    def interrupt() -> None:
+        wait_for(lambda: running() == [command], 10, command)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    reader = threading.Thread(target=interrupt)
+    reader.start()
+    with pytest.raises(KeyboardInterrupt):
+        call(unguarded, TIN_A)  # of 2,000 claims: 30 s for a page, 10 minutes for the rest
+    reader.join()
+    try:
+        wait_for(lambda: running() == [], 5, "the end of it")
+    finally:
+        under_way(admin, unguarded.collection.full_name, kill=True)

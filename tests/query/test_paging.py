@@ -10,6 +10,7 @@ from oracle import PLANS, TIN_A, TIN_B, TIN_EMPTY, check_all, check_walk, day, f
 
 from pbm_lib import PbmError, count_claims, find_claims, iter_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID, TIN
+from pbm_lib.query.keyset import Boundary, beyond
 from pbm_lib.store.index import PROVIDER_INDEX
 
 D = 30
@@ -25,7 +26,6 @@ INSTANT = st.builds(
     st.sampled_from([0, 0, 0, -1, 1]),
 )
 LIMIT = st.one_of(st.none(), INSTANT, INSTANT.map(lambda moment: moment.date()))
-ORACLE = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["three-field", "covering"])
@@ -34,7 +34,7 @@ def indexed(request, open_store):
     return setup_collection(open_store({"mongodb": {"covering_index": request.param}}))
 
 
-@ORACLE
+@settings(max_examples=80)
 @given(drawn=COLLECTION, limits=st.tuples(LIMIT, LIMIT), tin=st.sampled_from([TIN_A, TIN_A, TIN_A, TIN_EMPTY]))
 @example(drawn=[(number % 3, D, TIN_A) for number in range(12)], limits=(day(30), day(30)), tin=TIN_A)
 @example(drawn=[(0, 0, TIN_A), (0, D, TIN_A), (D, 0, TIN_A)], limits=(day(D), day(D)), tin=TIN_A)
@@ -88,7 +88,7 @@ CHANGE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     begins=st.lists(st.integers(0, 20), min_size=8, max_size=20),
     changes=st.lists(CHANGE, min_size=1, max_size=12),
@@ -200,7 +200,7 @@ def unguarded(request, open_store):
     return store
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     drawn=st.lists(st.tuples(IDS, DATES, DATES), max_size=16, unique_by=lambda row: repr(row[0])),
     start=st.sampled_from([None, None, day(0), day(2)]),
@@ -231,6 +231,23 @@ def test_ids_and_dates_of_every_type_are_walked_in_the_servers_order(unguarded, 
     assert count_claims(unguarded, TIN_A, start, end) == len(expected)
 
 
+@pytest.mark.parametrize(
+    ("field", "values", "types"),
+    [
+        (BEGIN, [Regex("^2024"), Regex("^2025")], "Regex, ObjectId"),
+        (BEGIN, [[day(1), day(2)], [day(1), day(3)]], "list, ObjectId"),
+        (ID, [MinKey(), ObjectId(f"{2:024x}")], "datetime, MinKey"),
+    ],
+    ids=["a date that is a pattern", "dates in a list", "the least _id"],
+)
+def test_a_claim_behind_which_no_page_can_begin_is_named(open_store, field, values, types):
+    store = open_store()
+    fill(store, [{**make_claim(number, day(1), day(2)), field: value} for number, value in enumerate(values)])
+    assert len(find_claims(store, TIN_A, page_size=2)) == 2
+    with pytest.raises(PbmError, match=rf"^Claim .* of type {types}, from which paging cannot go on"):
+        find_claims(store, TIN_A, page_size=1)
+
+
 @pytest.mark.parametrize("odd", [MinKey(), Regex("a"), Code("a"), MaxKey()])
 def test_a_walk_that_cannot_go_on_says_so_and_loses_no_claim(unguarded, odd):
     claims = [make_claim(number, begin, day(9)) for number, begin in enumerate([day(1), odd, NAN, "text", day(2)])]
@@ -238,3 +255,16 @@ def test_a_walk_that_cannot_go_on_says_so_and_loses_no_claim(unguarded, odd):
     assert find_claims(unguarded, TIN_A, page_size=5).total == 5
     with pytest.raises(PbmError, match=f"^Claim {claims[1][ID]} has a .* from which paging cannot go on"):
         check_walk(unguarded, claims, TIN_A, page_size=1, plan="plain")
+
+
+@pytest.mark.parametrize("direction", ["next", "prev"])
+def test_no_claim_meets_two_conditions_of_a_boundary(open_store, direction):
+    begins = [None, 17, "2024-03-02", {"y": 2024}, Binary(b"x", 0), ObjectId(), True, day(1), Timestamp(9, 9)]
+    claims = [make_claim(number, begin, day(2)) for number, begin in enumerate([*begins, *begins])]
+    del claims[0][BEGIN]
+    store = open_store()
+    fill(store, claims)
+    for claim in claims:
+        conditions = beyond(Boundary(direction, (claim.get(BEGIN), claim[ID])), any_type=True)
+        apart = [store.collection.count_documents(condition) for condition in conditions]
+        assert sum(apart) == store.collection.count_documents({"$or": conditions})
