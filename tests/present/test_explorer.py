@@ -484,7 +484,7 @@ class TestPanel:
             self.settled(explorer)
         assert wire.names.count("find") == 1
 
-    def test_a_step_in_code_moves_the_controls(self, explorer, panel):
+    def test_a_step_in_code_moves_the_controls(self, clock, explorer, panel):
         self.settled(explorer)
         with heard(explorer, Wire()) as wire:
             explorer.choose(tin=list_providers(explorer.store.config, "60")[2].tin, page_size=30, plan=PLAIN)

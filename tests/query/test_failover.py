@@ -21,7 +21,7 @@ CLAIMS = [make_claim(number, day(number // 3), day(number // 3 + number % 2)) fo
 
 
 @pytest.mark.parametrize("page_size", [1, 100, 101, 102, 1_000])
-def test_a_page_arrives_in_its_first_batch(store, page_size):
+def test_a_page_arrives_in_its_first_batch(clock, store, page_size):
     fill(store, CLAIMS)
     wire = Wire()
     with listened_to(store, wire) as heard:
