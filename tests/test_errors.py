@@ -171,7 +171,7 @@ def test_an_address_that_nobody_told_of_is_hidden_in_its_text(text, shown):
 
 
 def test_a_path_that_is_an_address_is_not_repeated():
-    with pytest.raises(ConfigError, match="Cannot read the config file") as refusal:
+    with pytest.raises(ConfigError, match="it is an address") as refusal:
         load_config("mongodb+srv://eve:Pw@cluster0.example.net/")
     assert "eve" not in repr(refusal.value)
 

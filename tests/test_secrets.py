@@ -255,8 +255,7 @@ def test_the_command_line_says_a_sentence_of_ours_whatever_the_password_is(monke
     monkeypatch.setenv("MONGODB_URI", "mongodb://amy:config@h/")
     assert main(["stop", "--config", "mongodb+srv://eve:Pw@cluster0.example.net/"]) == 1
     told = capsys.readouterr().err
-    assert told.startswith("ConfigError: Cannot read the config file ")
-    assert told.endswith("/***: No such file or directory. Pass the path of a config.yaml.\n")
+    assert told == "ConfigError: path: *** is not a path (it is an address). Pass another one.\n"
 
 
 def test_a_server_that_is_killed_in_the_middle_of_a_run_leaves_no_login_behind(tmp_path, monkeypatch, capfd):

@@ -13,7 +13,7 @@ from ..arguments import checked
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, ConnectionString, ServerUnavailable, SetupError
+from ..errors import ConfigError, ConnectionString, InvalidQuery, ServerUnavailable, SetupError
 from ..vocabulary import BOUNDED, PLAIN
 from .collection import claims_collection, describe
 from .connection import open_client, server_uri
@@ -85,6 +85,7 @@ class ClaimStore(ShownAsFacts):
         self.index_name = ours[self.config.mongodb.covering_index] or ours[False] or ours[True]
         self._known = known  # at once, since other threads use this store, and last, since it says that all is known
 
+    @checked(InvalidQuery)
     def keep_fresh(self, *, before_timing: bool = False) -> None:
         """Read the validator again if that was more than 5 seconds ago; if the collection was replaced, all of it.
 
