@@ -31,7 +31,7 @@ def test_both_ways_of_paging_return_the_same_claims(loaded_store, tin):
 
 
 def test_a_page_of_0_ms_divides_nothing_by_zero(loaded_store, tin, monkeypatch):
-    monkeypatch.setattr("pbm_lib.present.compare.timed", lambda _, call: (call(), 0.0))  # as a coarse clock says
+    monkeypatch.setattr("pbm_lib.present.compare.timed", lambda store, call: (call(), 0.0))  # as a coarse clock says
     frame = compare_paging(loaded_store, tin, [100])
     assert frame.loc[0, ["skip/limit ms", "keyset ms", "ratio"]].tolist() == [0, 0, 0]
 
