@@ -82,7 +82,7 @@ class UnderWay:
         """Run a block's queries, after those that began before it and whose subject `ends` have ended.
 
         Raises:
-            QueryEnded: a later block, or `end`, ended this one.
+            QueryEnded: a later block ended this one.
         """
         with endable(store) as end:
             mine = _Query(subject, end)
@@ -100,12 +100,6 @@ class UnderWay:
                 with self._lock:
                     self._queries.remove(mine)
                 mine.done.set()
-
-    def end(self) -> None:
-        """End whatever is under way."""
-        with self._lock:
-            queries = list(self._queries)
-        _end(queries)
 
 
 def _end(queries: list[_Query]) -> None:

@@ -54,8 +54,8 @@ def start_kernel(address):
         kernel = json.loads(answer.read())["id"]
     client = BlockingKernelClient(connection_file=f"{os.environ['JUPYTER_RUNTIME_DIR']}/kernel-{kernel}.json")
     client.load_connection_file()
-    client.start_channels()
-    client.wait_for_ready(30)
+    client.start_channels(hb=False)
+    client.kernel_info(reply=True, timeout=60)
     client.stop_channels()
 
 
