@@ -58,9 +58,9 @@ from .report.report import ReportFiles as ReportFiles, write_report as write_rep
 from .report.sizing import ClusterSizing as ClusterSizing, size_cluster as size_cluster
 from .report.tables import targets_frame as targets_frame
 from .store.local_server import stop_local_server as stop_local_server
+from .store.server import ServerInfo as ServerInfo
 from .store.store import (
     ClaimStore as ClaimStore,
-    ServerInfo as ServerInfo,
     connect as connect,
     covering_index as covering_index,
     setup_collection as setup_collection,

@@ -7,7 +7,13 @@ from urllib.parse import unquote, unquote_plus
 
 
 class PbmError(Exception):
-    """Base of every error that pbm_lib raises on purpose; its message says what to do next."""
+    """Base of every error that pbm_lib raises on purpose; its message says what to do next.
+
+    Attributes:
+        driver_error: class and code of the driver's error that it was made from; "" if from none.
+    """
+
+    driver_error = ""
 
     def _render_traceback_(self) -> list[str]:
         # IPython asks an exception for its own rendering: a user's mistake shows as one sentence, not a stack.
@@ -47,40 +53,72 @@ class NotebookError(PbmError):
 
 
 _MASK = "***"
-# An address, but not the "mongodb://..." of a sentence that explains what one looks like.
-_URI = re.compile(r"mongodb(?:\+srv)?://(?!\.\.\.)[^\s'\"]*", re.IGNORECASE)
+# A mask in the place of a word tells the word to whoever knows the sentence: if the password is "refused", then
+# "Connection ***" gives it away. So our own sentences are never masked, since what is in them comes from no secret, and
+# a text from elsewhere is left out as a whole where it holds one. Only an address, which nothing else looks like, is
+# masked within its text.
+_LEFT_OUT = "details left out, as they may contain a part of the connection string"
+# Up to the last @ of its line, since a password may hold anything; a path has one slash for two. Not the "mongodb://..."
+# of a sentence that explains what one looks like.
+_ADDRESS = re.compile(r"mongodb(?:\+srv)?:/(?!/?\.\.\.)/?(?:.*@)?[^\s'\"/][^\s'\"]*", re.IGNORECASE)
 _SECRET_OPTIONS = ("tlscertificatekeyfilepassword", "authmechanismproperties")
+_addresses: set[str] = set()
 _secrets: set[str] = set()
 _users: set[str] = set()
+
+
+class ConnectionString(str):
+    """A connection string that does not show itself where variables are listed: its repr is masked."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ConnectionString(***)"
+
+    def __getitem__(self, key) -> "ConnectionString":
+        return ConnectionString(super().__getitem__(key))  # some debuggers cut a long text before they show it
 
 
 def remember_secret(uri: str) -> None:
     """Make `redact` hide a URI, well formed or not, its user, password and secret options, as written and decoded."""
     _, _, rest = uri.partition("://")
-    login, at, _ = rest.rpartition("@")
-    user, _, password = login.partition(":")
     options = [option.partition("=") for option in uri.partition("?")[2].split("&")]
-    parts = {value for name, _, value in options if name.lower() in _SECRET_OPTIONS}
-    if at:
-        parts |= {uri, login, password}
+    for name, _, value in options:
+        if name.lower() in _SECRET_OPTIONS:
+            _secrets.update(_forms(value))
+    # Any @ may be the one that ends the login: a password may hold one, and so may an option.
+    for at in re.finditer("@", rest):
+        user, _, password = rest[: at.start()].partition(":")
+        _addresses.update(_forms(uri))
         _users.update(_forms(user))
-    for part in parts:
-        _secrets.update(_forms(part))
+        _secrets.update(_forms(password))
 
 
 def redact(text: object) -> str:
-    """Return `text` with every known secret and user, and every `mongodb://` address, replaced by `***`."""
+    """Return a text of the driver or server, each address in it as `***`; where it holds a secret, another text."""
     for name in ("MONGODB_URI", "MONGODB_URI_TEST"):
         remember_secret(os.environ.get(name, ""))
-    shown = _URI.sub(_MASK, str(text))
-    # A user's name (demo), or a secret of one to three letters, would riddle every word with masks: those are hidden
-    # where they stand alone.
+    shown = str(text)
+    for address in sorted(_addresses, key=len, reverse=True):
+        shown = shown.replace(address, _MASK)
+    return _LEFT_OUT if _holds_a_secret(shown) else hide_addresses(shown)
+
+
+def hide_addresses(text: object) -> str:
+    """Return a text with each connection string in it as `***`, whoever's it is."""
+    return _ADDRESS.sub(_MASK, str(text))
+
+
+def _holds_a_secret(text: str) -> bool:
+    # A user's name (demo), or a secret of one to three letters, is a part of many words: those count where they stand
+    # alone.
     whole = {secret for secret in _secrets if len(secret) > 3}
-    for secret in sorted(whole, key=len, reverse=True):
-        shown = shown.replace(secret, _MASK)
-    for word in sorted((_secrets | _users) - whole, key=len, reverse=True):
-        shown = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", _MASK, shown)
-    return shown
+    alone = [re.compile(rf"(?<!\w){re.escape(word)}(?!\w)") for word in (_secrets | _users) - whole]
+    # What is percent-encoded can be so in more than one way.
+    return any(
+        any(secret in form for secret in whole) or any(word.search(form) for word in alone)
+        for form in {text, unquote(text), unquote_plus(text)}
+    )
 
 
 def _forms(secret: str) -> set[str]:
@@ -95,4 +133,5 @@ def text_of(file: Path, called: str, hint: str, error: type[PbmError] = ConfigEr
         return file.read_text(encoding=encoding)
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
-        raise error(f"Cannot read {called}: {reason}. {hint}".rstrip()) from None
+    # Out here Python does not hang the problem on the error: it holds the file's text, which may be a .env file's.
+    raise error(f"Cannot read {hide_addresses(called)}: {reason}. {hint}".rstrip())

@@ -8,12 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
+from proxy import Proxy
 from secure_servers import SecureServer, secure_server
 
 from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server
-from pbm_lib.store.connection import ConnectionString, open_client
+from pbm_lib.claims.generate import claim_generator
+from pbm_lib.errors import ConnectionString
+from pbm_lib.load.state import LoadRecord
+from pbm_lib.store import store as store_module
+from pbm_lib.store.connection import open_client
 from pbm_lib.store.local_server import start_local_server
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -39,6 +45,11 @@ SMALL = {
     },
     "local_server": {"port": 0, "cache_gb": 0.25},
 }
+
+# Every run of the tests draws the same examples; `.ci/run` draws others besides, from a seed that it prints.
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("random", deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +102,17 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
         yield server
 
 
+@pytest.fixture
+def proxied(loaded_store: ClaimStore, test_uri: str) -> Iterator[tuple[ClaimStore, Proxy]]:
+    """The loaded claims behind a proxy, and the proxy; the store has a client of its own."""
+    if "MONGODB_URI_TEST" in os.environ:
+        pytest.skip("cuts connections of the tests' own local server")
+    with Proxy(test_uri) as proxy, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MONGODB_URI", proxy.uri.replace("TimeoutMS=2000", "TimeoutMS=400"))
+        with connect(loaded_store.config) as store:
+            yield store, proxy
+
+
 @pytest.fixture(scope="session")
 def _databases(test_uri: str) -> Iterator[list[str]]:
     """Names of the databases that tests made; dropped at the end of the session."""
@@ -114,6 +136,20 @@ def make_config(tmp_path_factory: pytest.TempPathFactory, _databases: list[str])
     return make
 
 
+@pytest.fixture
+def new_config(make_config: Callable[..., Config]) -> Iterator[Callable[..., Config]]:
+    """Call it to get a config whose local server has an empty folder; stopped after the test."""
+    configs: list[Config] = []
+
+    def make(**local: Any) -> Config:
+        configs.append(make_config({"local_server": local}))
+        return configs[-1]
+
+    yield make
+    for config in configs:
+        stop_local_server(config)
+
+
 @pytest.fixture(scope="session")
 def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
     """Call it with changes (or a Config) to get a connected store; closed at the end of the session."""
@@ -135,6 +171,34 @@ def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Ca
 def store(open_store: Callable[..., ClaimStore]) -> ClaimStore:
     """A set-up, empty collection of this test's own."""
     return setup_collection(open_store())
+
+
+@pytest.fixture
+def filled(store: ClaimStore) -> ClaimStore:
+    """A store with all its claims, as a load leaves it; quicker than a load, which starts processes."""
+    data = store.config.data_generation
+    LoadRecord(store).mark("loading")
+    store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
+    LoadRecord(store).mark("complete")
+    return store
+
+
+class Clock:
+    """What stores know grows old by this clock, which moves when it is told to."""
+
+    def __init__(self):
+        self.now = 1e9
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """In place of the clock by which a store reads the server's rule again."""
+    clock = Clock()
+    monkeypatch.setattr(store_module, "time", clock)
+    return clock
 
 
 @pytest.fixture(scope="session")

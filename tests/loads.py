@@ -1,10 +1,9 @@
 """What the tests of the load share: a digest of claims, and a load in a process of its own that can be killed.
 
-Run as a program it loads the claims of a config: python tests/loads.py CONFIG [WORKERS]
+Run as a program it loads the claims of a config: python tests/loads.py CONFIG WORKERS [replace]
 """
 
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from pathlib import Path
 import bson
 import psutil
 from bson.raw_bson import RawBSONDocument
+from processes import start_python
 
 from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection
 from pbm_lib.claims.document import ID
@@ -59,20 +59,12 @@ def _generated_digest(data: DataGenerationConfig) -> str:
     return digest(bson.encode(claim) for claim in claim_generator(data).documents(0, data.target_volume))
 
 
-def start_loading(config: Config, uri: str | None = None, *, workers: int = 2) -> subprocess.Popen:
+def start_loading(
+    config: Config, uri: str | None = None, *, workers: int = 2, replace: bool = False
+) -> subprocess.Popen:
     """Start this file as a program, as the leader of a process group of its own."""
-    environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
-    if uri:
-        environment["MONGODB_URI"] = uri
-    return subprocess.Popen(
-        [sys.executable, __file__, str(config.path), str(workers)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    words = ["replace"] if replace else []
+    return start_python(__file__, config.path, workers, *words, uri=uri, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def loading_workers(process: subprocess.Popen | psutil.Process) -> list[psutil.Process]:
@@ -87,11 +79,12 @@ def have_ended(processes: list[psutil.Process]) -> bool:
     return all(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in left)
 
 
-def main(path: Path, workers: int) -> None:
+def main(path: Path, workers: int, *, replace: bool) -> None:
     with connect(load_config(path)) as store:
-        setup_collection(store)
-        print(load_claims(store, workers=workers, progress=False))  # noqa: T201
+        if not replace:
+            setup_collection(store)
+        print(load_claims(store, workers=workers, replace=replace, progress=False))  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), replace="replace" in sys.argv[3:])

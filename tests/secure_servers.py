@@ -1,6 +1,7 @@
 """Real mongods as Atlas runs them: TLS only, a login for everybody, and users with no more rights than they need."""
 
 import contextlib
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ DATABASE = "pbm_demo"
 
 PASSWORD = "Zebra9@/w:rd%41 ?#[ü]&'$\\+"
 """Holds what must be percent-encoded in a URI, and a percent sign that decodes to something else when taken twice."""
+
+_TESTS = Path(__file__).parent
 
 TRACES = ("Zebra9", "quagga7")
 """Parts of the password and of each user's name that look the same however the whole is encoded."""
@@ -101,6 +104,19 @@ def _with_users(server: SecureServer) -> SecureServer:
 
 def _full_name(user: str) -> str:
     return f"quagga7-{user}"
+
+
+def all_that_hangs_on(error: BaseException | None, *, seen: tuple[BaseException, ...] = ()) -> str:
+    """What a crash reporter or a debugger can show: texts, and variables of every frame but the tests' own, of an error
+    and of each that it was made from, also where Python would not show that one."""
+    if error is None or error in seen:
+        return ""
+    frames = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), capture_locals=True)
+    passed = [frame for frame in frames if _TESTS not in Path(frame.filename).parents]
+    own = [str(error), repr(error), repr(error.args), repr(vars(error))]
+    variables = [f"{frame.filename} {frame.name} {frame.locals}" for frame in passed]
+    made_from = [all_that_hangs_on(other, seen=(*seen, error)) for other in (error.__cause__, error.__context__)]
+    return "\n".join([*own, *variables, *made_from])
 
 
 def files_with_traces(*folders: Path) -> list[Path]:

@@ -1,11 +1,9 @@
 """Real mongod processes for tests: one, three as a replica set, with authentication, with TLS; made to be killed."""
 
 import contextlib
-import queue
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from pbm_lib.store.local_server import find_mongod
+from pbm_lib.store.mongod import find_mongod
 
 
 def free_port() -> int:
@@ -83,7 +81,7 @@ class Mongod:
 
 @dataclass
 class ReplicaSet:
-    """Three mongods that elect a primary within a second or two."""
+    """Mongods that elect a primary within a second or two."""
 
     nodes: list[Mongod]
     name: str = "rs"
@@ -155,84 +153,38 @@ def running(mongod: Mongod) -> Iterator[Mongod]:
 
 @contextlib.contextmanager
 def replica_set(
-    folder: Path, options: list[str] | None = None, client_options: dict | None = None
+    folder: Path, options: list[str] | None = None, client_options: dict | None = None, *, lagging: bool = False
 ) -> Iterator[ReplicaSet]:
-    """A three-node replica set with a primary, for the length of a block."""
+    """A replica set for the length of a block: three nodes, or a primary and a secondary that stays behind."""
     extra = ["--replSet", "rs", "--oplogSize", "128", *(options or [])]
-    nodes = [Mongod(folder / f"node{number}", list(extra), client_options=client_options or {}) for number in range(3)]
+    if lagging:
+        extra += ["--setParameter", "enableTestCommands=1"]
+    nodes = [
+        Mongod(folder / f"node{number}", list(extra), client_options=client_options or {})
+        for number in range(2 if lagging else 3)
+    ]
     cluster = ReplicaSet(nodes)
     try:
         for node in cluster.nodes:
             node.start()
         members = [{"_id": number, "host": node.address} for number, node in enumerate(cluster.nodes)]
+        if lagging:
+            members[1] |= {"priority": 0, "votes": 0}
         with cluster.nodes[0].client() as client:
             settings = {"electionTimeoutMillis": 2_000, "heartbeatIntervalMillis": 500}
             client.admin.command("replSetInitiate", {"_id": "rs", "members": members, "settings": settings})
         cluster.primary()
+        if lagging:
+            with cluster.nodes[1].client() as client:
+                wait_for(lambda: client.admin.command("hello").get("secondary"), 60, "a secondary")
+                # Not secondaryDelaySecs: drivers are told of no member that has it.
+                client.admin.command("configureFailPoint", "stopReplProducer", mode="alwaysOn")
         yield cluster
     finally:
         for node in cluster.nodes:
             if node.process:  # a clean end would wait for the other nodes, and nothing of it is kept
                 node.kill()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class DelayProxy:
-    """A TCP proxy in front of a server that adds a delay to each direction, as a network does."""
-
-    def __init__(self, port: int, seconds: float):
-        self._target, self._seconds = port, seconds
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = [self._listener]
-        self._threads: list[threading.Thread] = []
-
-    @property
-    def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self._listener.getsockname()[1]}/?directConnection=true"
-
-    def __enter__(self) -> Self:
-        self._run(self._accept)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for end in self._sockets:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-        for end in self._sockets:
-            end.close()
-
-    def _run(self, target, *arguments) -> None:
-        self._threads.append(threading.Thread(target=target, args=arguments, daemon=True))
-        self._threads[-1].start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
-                self._sockets += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    under_way: queue.SimpleQueue = queue.SimpleQueue()
-                    self._run(self._receive, source, under_way)
-                    self._run(self._send, sink, under_way)
-
-    def _receive(self, source: socket.socket, under_way: queue.SimpleQueue) -> None:
-        data = b"-"
-        while data:
-            try:
-                data = source.recv(65_536)
-            except OSError:
-                data = b""
-            under_way.put((time.monotonic() + self._seconds, data))
-
-    def _send(self, sink: socket.socket, under_way: queue.SimpleQueue) -> None:
-        with contextlib.suppress(OSError):
-            while (sending := under_way.get())[1]:
-                time.sleep(max(0.0, sending[0] - time.monotonic()))
-                sink.sendall(sending[1])
-            sink.shutdown(socket.SHUT_WR)
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ def right(loaded_store, tmp_path_factory):
         "tin": tin, "tier": "60", "service_date_start": dt.date(2025, 1, 1), "service_date_end": dt.date(2025, 1, 31),
         "path": {"load_config": config.path, "output_folder": run_file.parent, "PerformanceRun.load": run_file},
         "folder": run_file.parent / "again", "output_dir": run_file.parent / "report",
-        "self": {"ClaimExplorer": pbm.ClaimExplorer(store), "PerformanceRun": run},
+        "self": {"ClaimExplorer": pbm.ClaimExplorer(store), "ClaimStore": store, "PerformanceRun": run},
     }  # fmt: skip
 
 

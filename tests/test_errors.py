@@ -1,6 +1,9 @@
 """What a driver's error becomes: words that say what to do, and no secret in them."""
 
+import bson
 import pytest
+from bson.errors import InvalidBSON
+from bson.raw_bson import RawBSONDocument
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
@@ -10,9 +13,9 @@ from pymongo.errors import (
     OperationFailure,
 )
 
-from pbm_lib import PbmError, ServerUnavailable, errors
+from pbm_lib import ConfigError, PbmError, ServerUnavailable, SetupError, errors, load_config
 from pbm_lib.errors import redact, remember_secret
-from pbm_lib.store.driver_errors import explain_driver_error, lacks_right
+from pbm_lib.store.driver_errors import explain_driver_error, lacks_right, translated_driver_errors
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +40,24 @@ def of_atlas(text, code=8000):
             PbmError,
             "may not do this: user is",
         ),
-        (of_atlas("you are over your space quota, using 513 MB of 512 MB"), PbmError, "over your space quota"),
+        (
+            of_atlas('not authorized on admin to execute command { create: "claims", lsid: { id: UUID("1") } }'),
+            PbmError,
+            "may not do this: not authorized on admin to run create. Give it the role",
+        ),
+        (
+            of_atlas("you are over your space quota, using 513 MB of 512 MB"),
+            PbmError,
+            "A limit of this Atlas tier is reached: you are over your space quota, using 513 MB of 512 MB. Make room",
+        ),
+        (
+            of_atlas("cannot create a new collection -- already using 500 collections of 500"),
+            PbmError,
+            "A limit of this Atlas tier is reached: cannot create",
+        ),
+        (of_atlas("$where not allowed in this atlas tier"), PbmError, "This Atlas tier does not offer what the demo"),
+        (of_atlas("CMD_NOT_ALLOWED: fsync"), PbmError, "This Atlas tier does not offer what the demo needs: CMD_NOT"),
+        (of_atlas("something else about authors"), PbmError, "(code 8000): something else about authors."),
         (
             of_atlas(
                 'not authorized on a to execute command { drop: "claims", lsid: { id: UUID("1") }, $db: "a" }', 13
@@ -62,39 +82,98 @@ def test_a_drivers_error_says_what_to_do(error, kind, told):
     assert str(explained).endswith((".", ")"))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("db.example.net:27017: connection closed", "(connection closed)"),
+        (
+            "a.net:27017: [Errno 111] Connection refused,b.net:27018: timed out",
+            "([Errno 111] Connection refused,timed out)",
+        ),
+        ("h:1: [SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred", "([SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred)"),
+        ('No replica set members match selector "Primary()"', '(No replica set members match selector "Primary()")'),
+    ],
+)
+def test_where_a_connection_had_worked_the_uri_needs_no_mending_and_no_host_is_shown(text, shown):
+    explained = str(explain_driver_error(AutoReconnect(text), connected=True))
+    assert explained.startswith("The MongoDB server does not answer. Check that it still runs")
+    assert explained.endswith(shown)
+    assert "tls" not in explained
+    assert "MONGODB_URI" not in explained
+
+
 def test_a_right_that_is_lacking_is_told_from_a_login_that_failed():
-    assert lacks_right(of_atlas("user is not allowed to do action [collMod]"))
-    assert not lacks_right(of_atlas("bad auth : authentication failed"))
+    assert lacks_right(of_atlas("user is not allowed to do action [collMod] on [pbm_demo.claims]"))
+    assert lacks_right(of_atlas("not authorized on pbm_demo to execute command { collMod: 1 }"))
+    for other in (
+        "bad auth : authentication failed",
+        "you are over your space quota",
+        "not allowed in this atlas tier",
+    ):
+        assert not lacks_right(of_atlas(other))
 
 
 @pytest.mark.parametrize(
-    "shown",
+    "text",
     [
-        "mongodb+srv://amy:pa%24%24w0rd@c.example.net/?x=1",
         "password pa$$w0rd is wrong",
         "pa%24%24w0rd",
+        "of pa$%24w0rd",
         "amy:pa$$w0rd",
         "login of user amy.",
         "key password K3y-pass",
         "token t0ken",
+        "mongodb://elsewhere/ and pa$$w0rd",
     ],
 )
-def test_a_secret_is_hidden_as_written_and_decoded(shown):
+def test_a_text_that_holds_a_secret_in_whatever_form_is_left_out_as_a_whole(text):
     uri = "mongodb+srv://amy:pa%24%24w0rd@c.example.net/?tlsCertificateKeyFilePassword=K3y-pass"
     remember_secret(uri + "&authMechanismProperties=t0ken")
-    hidden = redact(shown)
-    assert "***" in hidden
-    assert not any(secret in hidden for secret in ("amy", "w0rd", "K3y", "t0ken"))
+    assert redact(text) == "details left out, as they may contain a part of the connection string"
 
 
-def test_a_users_name_is_hidden_where_it_stands_alone_and_nothing_else_is_torn():
+@pytest.mark.parametrize("text", ["no secret", "amyloid", "a w0rd", "K3y"])
+def test_a_text_without_a_secret_stays(text):
+    remember_secret("mongodb+srv://amy:pa%24%24w0rd@c.example.net/?tlsCertificateKeyFilePassword=K3y-pass")
+    assert redact(text) == text
+
+
+def test_a_password_is_known_whatever_stands_behind_it():
+    remember_secret("mongodb://amy:S3cret@h/?appName=me@work")
+    assert "S3cret" not in redact("S3cret is wrong")
+
+
+def test_a_users_name_and_a_short_password_count_where_they_stand_alone():
     remember_secret("mongodb://demo:ab@h/")
-    assert redact("demo may not write pbm_demo.claims; ab about") == "*** may not write pbm_demo.claims; *** about"
+    assert redact("not authorized on pbm_demo to run abort") == "not authorized on pbm_demo to run abort"
+    for text in ("not authorized on demo", "ab initio"):
+        assert redact(text).startswith("details left out")
 
 
 def test_the_environments_address_is_hidden_without_being_asked(monkeypatch):
     monkeypatch.setenv("MONGODB_URI_TEST", "mongodb://amy:S3cr3t%2F@h/")
-    assert redact("S3cr3t/ and S3cr3t%2F") == "*** and ***"
+    assert redact("it was mongodb://amy:S3cr3t%2F@h/.") == "it was ***."
+    assert redact("S3cr3t/ and").startswith("details left out")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cannot use mongodb://eve:Pw@h:1/db?a=b here", "cannot use *** here"),
+        ("'MongoDB+SRV://eve:Pw@h/'", "'***'"),
+        ("mongodb://eve:P w'd@h/ is wrong", "*** is wrong"),
+        ("No such file: /work/mongodb:/eve:Pw@h", "No such file: /work/***"),
+        ("only with 'mongodb+srv://' URIs", "only with 'mongodb+srv://' URIs"),
+    ],
+)
+def test_an_address_that_nobody_told_of_is_hidden_in_its_text(text, shown):
+    assert redact(text) == shown
+
+
+def test_a_path_that_is_an_address_is_not_repeated():
+    with pytest.raises(ConfigError, match="it is an address") as refusal:
+        load_config("mongodb+srv://eve:Pw@cluster0.example.net/")
+    assert "eve" not in repr(refusal.value)
 
 
 def test_an_address_without_a_login_hides_nothing():
@@ -106,3 +185,25 @@ def test_what_an_address_looks_like_may_be_said():
     assert redact("Expected mongodb://... or mongodb+srv://..., no quotes") == (
         "Expected mongodb://... or mongodb+srv://..., no quotes"
     )
+
+
+def test_a_document_that_bson_cannot_read_is_said_and_its_text_redacted(store):
+    remember_secret("mongodb://amy:S3cret@h/")
+    bare = store.collection.database.bare
+    bare.insert_one(RawBSONDocument(bson.encode({"_id": 1, "text": "x"}).replace(b"x\0", b"\xff\0")))
+    unread = pytest.raises(PbmError, match="holds a value that cannot be read: 'utf-8' codec")
+    with unread as refusal, translated_driver_errors():
+        bare.find_one()
+    assert refusal.value.__context__ is None
+    with pytest.raises(PbmError, match="cannot be read: details left out"), translated_driver_errors():
+        raise InvalidBSON("cannot decode 'S3cret'")
+
+
+def test_an_error_of_ours_passes_and_leaves_the_drivers_behind():
+    with pytest.raises(SetupError, match="mine") as refusal, translated_driver_errors():
+        try:
+            raise OperationFailure("S3cret")
+        except OperationFailure:
+            raise SetupError("mine") from None
+    assert refusal.value.__context__ is None
+    assert [entry.name for entry in refusal.traceback] == [refusal.traceback[0].name]

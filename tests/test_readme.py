@@ -1,13 +1,12 @@
 """README is true: every key, folder, notebook and command that exists is in it, and no other."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from dataclasses import fields, is_dataclass
 
 import pytest
 from conftest import PROJECT
+from processes import run_python
 
 import pbm_lib
 from pbm_lib import Config
@@ -80,5 +79,5 @@ def test_importing_the_package_needs_no_pandas_and_no_jupyter():
     code = (
         "import pbm_lib, sys; print([m for m in ('pandas', 'matplotlib', 'papermill', 'IPython') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python("-c", code)
     assert done.stdout.strip() == "[]"

@@ -2,8 +2,6 @@
 
 import logging
 import pprint
-import subprocess
-import sys
 import threading
 import time
 import traceback
@@ -13,14 +11,17 @@ import psutil
 import pytest
 from conftest import write_config
 from IPython.core.oinspect import Inspector
+from processes import run_python
 from pymongo.errors import PyMongoError
-from secure_servers import DATABASE, PASSWORD, TRACES, files_with_traces, secure_server
+from secure_servers import DATABASE, PASSWORD, TRACES, all_that_hangs_on, files_with_traces, secure_server
+from servers import free_port
 
 from pbm_lib import (
     LoadError,
     PbmError,
     ServerUnavailable,
     connect,
+    errors,
     find_claims,
     list_providers,
     load_claims,
@@ -28,6 +29,7 @@ from pbm_lib import (
     run_performance,
     setup_collection,
 )
+from pbm_lib.cli.main import main
 
 LARGER = {
     "data_generation": {
@@ -48,14 +50,31 @@ def store(secure, tmp_path, monkeypatch):
         yield setup_collection(opened)
 
 
+@pytest.fixture
+def with_password(secure):
+    """Call it with a password to get the connection string of a user who has it, and no right."""
+    with secure.root() as root:
+
+        def make(password, roles=()):
+            if make.there:
+                root.admin.command("dropUser", "quagga7-word")
+            root.admin.command("createUser", "quagga7-word", pwd=password, roles=list(roles))
+            make.there = True
+            return secure.uri("word", password=password)
+
+        make.there = False
+        yield make
+        root.admin.command("dropUser", "quagga7-word")
+
+
 def free_of_traces(text: str) -> bool:
     assert text, "there is nothing to search"
     return not any(trace in text for trace in TRACES)
 
 
 def shown(error: BaseException) -> str:
-    """All that a shell shows of an error, with the errors that led to it, and what it holds itself."""
-    return "".join(traceback.format_exception(error)) + repr(error) + repr(error.args)
+    """All that a shell, a debugger or a crash reporter shows of an error, with the errors that led to it."""
+    return "".join(traceback.format_exception(error)) + all_that_hangs_on(error)
 
 
 def test_the_search_finds_a_login_in_whatever_form(secure, tmp_path):
@@ -90,8 +109,12 @@ def test_nothing_that_shows_a_store_shows_its_login(store):
         {"retryWirtes": PASSWORD},
         {"readPreference": PASSWORD},
         {"user": "stranger"},
+        {"authSource": PASSWORD},
+        {"replicaSet": PASSWORD, "serverSelectionTimeoutMS": "400"},
+        {"readPreferenceTags": PASSWORD},
+        {"password": PASSWORD + "\x07"},
     ],
-    ids=str,
+    ids=lambda wrong: ", ".join(wrong),
 )
 def test_a_connection_that_fails_names_no_login(secure, tmp_path, monkeypatch, wrong):
     if "tlsCAFile" in wrong:
@@ -158,17 +181,81 @@ def test_a_load_that_loses_its_rights_midway_names_no_login(secure, tmp_path, mo
 
             revoker = threading.Thread(target=revoke)
             revoker.start()
-            with pytest.raises(LoadError, match=r"The load stopped: The database user may not do this.* to run insert"):
+            with pytest.raises(
+                LoadError, match=r"The load stopped: The database user may not do this.* to run insert"
+            ) as stopped:
                 load_claims(store)
             revoker.join()
     out, err = capfd.readouterr()
     assert free_of_traces(out + err)
+    assert free_of_traces(shown(stopped.value))
 
 
 def test_a_claim_that_the_server_refuses_shows_no_login(store):
     with pytest.raises(PyMongoError) as refusal:
         store.collection.insert_one({"serviceBeginDate": "yesterday"})
-    assert free_of_traces(shown(refusal.value))
+    # The frames are the driver's.
+    assert free_of_traces("".join(traceback.format_exception(refusal.value)) + repr(refusal.value.args))
+
+
+def test_a_querys_error_brings_nothing_of_the_drivers(with_password, store, secure, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", with_password(PASSWORD, roles=[{"role": "read", "db": DATABASE}]))
+    with connect(store.config) as reader:
+        with secure.root() as root:
+            root.admin.command("updateUser", "quagga7-word", roles=[])
+        tin = list_providers(store.config)[0].tin
+        for call in (lambda: find_claims(reader, tin), lambda: setup_collection(reader), reader.refresh):
+            with pytest.raises(PbmError, match="database user may not") as refusal:
+                call()
+            assert "OperationFailure" not in all_that_hangs_on(refusal.value).replace("OperationFailure, code 13", "")
+
+
+def test_a_client_does_not_show_what_an_option_repeats(secure, tmp_path, monkeypatch):
+    monkeypatch.setenv("MONGODB_URI", secure.uri(appName=PASSWORD))
+    with connect(load_config(write_config(tmp_path))) as store:
+        assert free_of_traces(repr(store.collection))
+        assert free_of_traces(repr(store.uri) + repr(store.uri[:20]) + repr(store.uri[5:]))
+
+
+def test_a_password_that_is_a_word_of_the_servers_answer_is_not_told_by_a_mask(with_password, tmp_path, monkeypatch):
+    config = write_config(tmp_path)
+    told = {}
+    for password in ("authorized", "listCollections", "pbm_demo", "database", "nothing of it"):
+        monkeypatch.setattr(errors, "_secrets", set())
+        monkeypatch.setenv("MONGODB_URI", with_password(password))
+        with pytest.raises(PbmError) as refusal:
+            connect(load_config(config))
+        told[password] = str(refusal.value)
+    assert "not authorized on pbm_demo to run listCollections. Give it" in told["nothing of it"]
+    # The last is a word of our own sentence, which stands there whatever the password is.
+    assert told["database"] == told["nothing of it"]
+    # Each of the others leaves the same behind, so that it does not tell which it is.
+    assert told["authorized"] == told["listCollections"] == told["pbm_demo"]
+    assert "authorized" not in told["authorized"]
+    assert "***" not in "".join(told.values())
+    assert "Give it the role readWrite" in told["authorized"]
+
+
+@pytest.mark.parametrize("password", ["refused", "server", "MongoDB", "127.0.0.1", "111"])
+def test_a_password_that_is_a_word_of_the_drivers_text_is_not_told_by_a_mask(tmp_path, monkeypatch, password):
+    monkeypatch.setattr(errors, "_secrets", set())
+    uri = f"mongodb://amy:{password}@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=400"
+    monkeypatch.setenv("MONGODB_URI", uri)
+    with pytest.raises(ServerUnavailable) as refusal:
+        connect(load_config(write_config(tmp_path)))
+    ours, _, details = str(refusal.value).partition(" (")
+    assert ours.startswith("The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and")
+    assert details
+    assert password not in details
+    assert "***" not in details
+
+
+def test_the_command_line_says_a_sentence_of_ours_whatever_the_password_is(monkeypatch, capsys):
+    monkeypatch.setattr(errors, "_secrets", set())
+    monkeypatch.setenv("MONGODB_URI", "mongodb://amy:config@h/")
+    assert main(["stop", "--config", "mongodb+srv://eve:Pw@cluster0.example.net/"]) == 1
+    told = capsys.readouterr().err
+    assert told == "ConfigError: path: *** is not a path (it is an address). Pass another one.\n"
 
 
 def test_a_server_that_is_killed_in_the_middle_of_a_run_leaves_no_login_behind(tmp_path, monkeypatch, capfd):
@@ -211,8 +298,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_run_leaves_no_login_behind(t
 def test_a_shell_with_all_warnings_on_shows_no_login(secure, tmp_path, monkeypatch, code, told):
     monkeypatch.setenv("MONGODB_URI", secure.uri())
     start = f"import pbm_lib as pbm; store = pbm.connect(pbm.load_config({str(write_config(tmp_path))!r}))\n"
-    command = [sys.executable, "-X", "dev", "-W", "always", "-c", start + code]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    done = run_python("-X", "dev", "-W", "always", "-c", start + code)
     assert told in done.stderr
     assert free_of_traces(done.stdout + done.stderr)
 

@@ -6,11 +6,10 @@ import inspect
 import os
 import pydoc
 import re
-import subprocess
-import sys
 
 import pytest
 from conftest import PROJECT, write_config
+from processes import run_python
 
 import pbm_lib as pbm
 
@@ -101,7 +100,7 @@ def test_names_may_be_used_first_by_several_threads_at_once():
         "threads = [threading.Thread(target=use, args=(name,)) for name in pbm.__all__]\n"
         "[thread.start() for thread in threads], [thread.join() for thread in threads]\nprint(failed)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = run_python("-c", code)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
@@ -150,10 +149,7 @@ def test_a_pages_rows_are_aligned(loaded_store):
 
 def shell(code, tmp_path, uri):
     config = write_config(tmp_path, {"mongodb": {"database": f"pbm_test_shell_{os.getpid()}"}})
-    environment = {**os.environ, "MONGODB_URI": uri}
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=config.parent, env=environment, capture_output=True, text=True, timeout=120
-    )
+    return run_python("-c", code, cwd=config.parent, uri=uri)
 
 
 def test_the_first_lines_that_one_types_print_well(tmp_path, test_uri):
@@ -192,6 +188,8 @@ def test_library_code_makes_no_call_that_one_system_alone_has():
     alone = re.compile(r"\bos\.(fork|kill|killpg|getuid|geteuid|setsid|uname)\b|\bimport (fcntl|resource|pwd|grp)\b")
     # What a text file is read with, where nothing is said, differs from system to system.
     unsaid = re.compile(r"\b(open|read_text|write_text)\((?!.*(encoding=|\"r?b\"))")
+    assert all(alone.search(line) for line in ("os.kill(pid, 9)", "import fcntl"))
+    assert all(unsaid.search(line) for line in ("open(file)", 'file.write_text("x")'))
     found = [
         f"{file.name}:{number}: {line.strip()}"
         for file in sorted((PROJECT / "pbm_lib").rglob("*.py"))

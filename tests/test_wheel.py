@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import site
-import subprocess
 import sys
 import venv
 import zipfile
@@ -12,6 +11,7 @@ from email.parser import Parser
 
 import pytest
 from conftest import PROJECT, write_config
+from processes import run_python
 
 import pbm_lib as pbm
 
@@ -22,8 +22,7 @@ def wheel(tmp_path_factory):
     copy = tmp_path_factory.mktemp("source")
     shutil.copytree(PROJECT / "pbm_lib", copy / "pbm_lib", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", copy)
-    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(copy / "dist"), str(copy)]
-    done = subprocess.run(build, capture_output=True, text=True, timeout=300)
+    done = run_python("-m", "pip", "wheel", "-q", "--no-deps", "-w", copy / "dist", copy)
     assert done.returncode == 0, done.stderr
     (file,) = (copy / "dist").glob("*.whl")
     return file
@@ -58,13 +57,11 @@ def test_installed_in_an_empty_environment_it_answers_a_page(wheel, tmp_path, lo
     folder = tmp_path / "environment"
     venv.create(folder, with_pip=False)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    there = subprocess.run(
-        [python, "-c", "import site; print(site.getsitepackages()[-1])"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    there = run_python("-c", "import site; print(site.getsitepackages()[-1])", python=python).stdout.strip()
     with zipfile.ZipFile(wheel) as archive:  # what installing a wheel of pure Python is
         archive.extractall(there)
     # Its libraries are borrowed from this environment; this project itself, installed there by its folder, is not.
-    borrowed = {"PYTHONPATH": os.pathsep.join(site.getsitepackages()), "MONGODB_URI": test_uri}
+    borrowed = {"PYTHONPATH": os.pathsep.join(site.getsitepackages())}
     config = write_config(tmp_path, {"mongodb": {"database": loaded_store.config.mongodb.database}})
     code = (
         "import pbm_lib as pbm\n"
@@ -72,9 +69,7 @@ def test_installed_in_an_empty_environment_it_answers_a_page(wheel, tmp_path, lo
         "print(len(pbm.find_claims(store, pbm.list_providers(store.config)[0].tin)), pbm.__file__)\n"
         "print(pbm.sample_claim()['recoveryMethod'], len(pbm.__all__))"
     )
-    done = subprocess.run(
-        [python, "-c", code], cwd=tmp_path, env={**os.environ, **borrowed}, capture_output=True, text=True, timeout=120
-    )
+    done = run_python("-c", code, python=python, uri=test_uri, cwd=tmp_path, env=borrowed)
     assert done.returncode == 0, done.stderr
     (claims, file), (_, names) = (line.split(" ", 1) for line in done.stdout.splitlines())
     assert claims == "100"

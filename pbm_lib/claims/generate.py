@@ -67,6 +67,12 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
     return _plain_claims(claim_generator(config.data_generation), start, stop)
 
 
+def id_marks(seed: int, volume: int) -> tuple[str, str]:
+    """Return the last 16 hex digits of the first and of the last claim's `_id`; those of all others lie between."""
+    first = (seed % 2**24).to_bytes(3, "big").hex()
+    return f"{first}{0:010x}", f"{first}{volume - 1:010x}"
+
+
 class ClaimGenerator:
     """Makes claims by number. Its memory does not grow with the volume."""
 

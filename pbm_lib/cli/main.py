@@ -1,11 +1,11 @@
-"""Run the demo, render a report from a run file, start JupyterLab, stop the local server."""
+"""Run the demo, render a report from a run file, start JupyterLab, stop the local server or print its address."""
 
 import argparse
 import io
 import sys
 from importlib import import_module
 
-from ..errors import PbmError, redact
+from ..errors import PbmError, hide_addresses
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return command.run(options)
     except PbmError as error:
-        print(f"{type(error).__name__}: {redact(error)}", file=sys.stderr)
+        print(f"{type(error).__name__}: {hide_addresses(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted. Run the same command again: the load goes on where it stopped.", file=sys.stderr)
@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
 
     stop = commands.add_parser("stop", help="stop the local server; the claims stay on disk")
     _add_config(stop)
+
+    uri = commands.add_parser("uri", help="print the local server's address, with its password, for Compass or mongosh")
+    _add_config(uri)
     return parser
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import papermill
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config as KernelSettings
 
+from .. import errors
 from ..config_file import notebooks_folder
-from ..errors import ConfigError, NotebookError, redact
+from ..errors import ConfigError, NotebookError
+from .engine import ENGINE
 
 NOTEBOOKS = ("01_setup", "02_load", "03_explore", "04_performance")
 """The notebooks of the demo, in order."""
@@ -76,22 +77,23 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
                 str(source),
                 str(target),
                 parameters=parameters,
+                engine_name=ENGINE,
                 kernel_name="python3",
                 progress_bar=False,
                 stdout_file=sys.stdout,
                 record_timing=False,
                 store_widget_state=False,
                 coalesce_streams=True,
-                # Ending a kernel begins with an interrupt, which it may report on the terminal as an error.
-                extra_arguments=["--IPKernelApp.log_level=50"],
-                config=KernelSettings({"KernelManager": {"transport_encryption": "auto"}}),
             )
     except PapermillExecutionError as error:
-        # Of our own errors the message is all that a reader needs; of others, type and message.
-        raise NotebookError(
-            f"{name} stopped at cell {error.cell_index + 1}: {error.ename}: {redact(error.evalue).rstrip('.')}. "
-            f"The executed copy is {target}."
-        ) from None
+        # Our own message is fit to be shown; another's, papermill's error and its frames may hold anything.
+        ours = isinstance(getattr(errors, error.ename, None), type)
+        told = f"{error.ename}: {(error.evalue if ours else errors.redact(error.evalue)).rstrip('.')}"
+        stopped: errors.PbmError = NotebookError(
+            f"{name} stopped at cell {error.cell_index + 1}: {told}. The executed copy is {target}."
+        )
     except OSError as error:
-        raise _unwritable(target, error) from None
-    return target
+        stopped = _unwritable(target, error)
+    else:
+        return target
+    raise stopped

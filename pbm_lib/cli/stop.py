@@ -4,11 +4,18 @@ import argparse
 
 from ..config_file import load_config
 from ..store.local_server import stop_local_server
+from ..store.local_state import holds_database, refuse_others_folder
 
 
 def run(options: argparse.Namespace) -> int:
     """Stop the server and say so."""
     config = load_config(options.config)
-    stopped = stop_local_server(config)
-    print(f"Stopped the local server of {config.path}." if stopped else f"No local server of {config.path} is running.")
+    refuse_others_folder(config.data_dir)
+    gone = not holds_database(config.data_dir)  # a mongod that ends writes to it again
+    if not stop_local_server(config):
+        print(f"No local server of {config.path} is running.")
+        return 0
+    print(f"Stopped the local server of {config.path}.")
+    if gone:
+        print(f"Its data folder {config.data_dir} was deleted or moved. The next start begins with an empty one.")
     return 0

@@ -1,6 +1,7 @@
 """Insert missing claims in loading processes, and say how to go on when that is broken off."""
 
 import itertools
+import math
 import multiprocessing
 import sys
 import time
@@ -12,9 +13,10 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from ..errors import LoadError, ServerUnavailable
+from ..errors import LoadError, PbmError, ServerUnavailable
 from ..store.local_server import why_local_server_ended
 from ..store.store import ClaimStore
+from .state import LoadRecord
 from .worker import insert_batch, start_worker
 
 _WATCH_SECONDS = 1.0
@@ -37,20 +39,34 @@ class Added:
 
 
 @contextmanager
-def told_how_to_go_on():
-    """Within this block an interrupt, or a server that goes away, becomes a LoadError that says how to go on."""
+def told_how_to_go_on(record: LoadRecord) -> Iterator[None]:
+    """Within this block what stops the load becomes a LoadError that says how to go on."""
     try:
         yield
     except KeyboardInterrupt:
         raise LoadError(f"The load was interrupted. {_GO_ON}") from None
     except ServerUnavailable as error:
         raise LoadError(f"The load stopped: {error} {_RECONNECT}") from None
+    except PbmError:
+        # Whatever failed, it did because of that.
+        if lost := record.lost():
+            raise LoadError(f"The load stopped: {lost}") from None
+        raise
 
 
 def insert_missing(
-    store: ClaimStore, missing: list[tuple[int, int]], workers: int, added: Added, *, progress: bool
+    store: ClaimStore,
+    missing: list[tuple[int, int]],
+    workers: int,
+    added: Added,
+    lost: Callable[[], str | None],
+    *,
+    progress: bool,
 ) -> None:
-    """Insert these batches, (start, stop) of claim numbers with stop exclusive, and note in `added` what they add."""
+    """Insert these batches, (start, stop) of claim numbers with stop exclusive, and note in `added` what they add.
+
+    Once a second `lost` is asked why the collection is no longer the load's to insert into; None means that it is.
+    """
     volume = store.config.data_generation.target_volume
     done = volume - sum(stop - start for start, stop in missing)
     before = added.points[-1][0]
@@ -67,7 +83,7 @@ def insert_missing(
         disable=not progress, mininterval=0.5,
     )  # fmt: skip
     try:
-        for claims, inserted in _run(pool, missing, 2 * workers, lambda: _check_local_server(store)):
+        for claims, inserted in _run(pool, missing, 2 * workers, lambda: _check_server(store, lost)):
             done += claims
             bar.update(claims)
             added.points.append((before + time.perf_counter() - started, added.claims + inserted))
@@ -82,6 +98,12 @@ def insert_missing(
             raise LoadError(f"The load was interrupted. {so_far} {_GO_ON}") from None
         if isinstance(error, BrokenProcessPool):
             raise LoadError(f"A loading process ended (killed, or out of memory). {so_far} {_GO_ON}") from None
+        if isinstance(error, OSError):
+            raise LoadError(
+                f"This machine lets {workers} loading processes not start ({error.strerror}). {so_far} Use fewer, for "
+                "example load_claims(store, workers=2), which goes on from there; or raise the limit, which for open "
+                "files is ulimit -n."
+            ) from None
         if isinstance(error, LoadError):
             raise LoadError(f"The load stopped: {str(error).rstrip('.')}. {so_far} {_RECONNECT}") from None
         raise
@@ -90,27 +112,29 @@ def insert_missing(
     added.seconds += time.perf_counter() - started
 
 
-def _check_local_server(store: ClaimStore) -> None:
-    """Say at once why the local server ended, where workers would wait for its return."""
-    if ended := why_local_server_ended(store.config, store.uri):
-        raise LoadError(ended)
+def _check_server(store: ClaimStore, lost: Callable[[], str | None]) -> None:
+    """Say at once why the local server ended, or why the collection is lost; workers would wait, or make it anew."""
+    if reason := why_local_server_ended(store.config, store.uri) or lost():
+        raise LoadError(reason)
 
 
 def _run(
     pool: ProcessPoolExecutor, batches: Iterable[tuple[int, int]], most: int, check: Callable[[], None]
 ) -> Iterator[tuple[int, int]]:
-    """Yield (claims, claims added) as batches get done, with at most so many under way; check while none gets done."""
+    """Yield (claims, claims added) as batches get done, with at most so many under way; check once a second."""
     waiting: dict[Future, int] = {}
     left = iter(batches)
+    checked = -math.inf
     while True:
+        if time.monotonic() - checked >= _WATCH_SECONDS:
+            check()
+            checked = time.monotonic()
         for start, stop in itertools.islice(left, most - len(waiting)):
             with _script_left_out():
                 waiting[pool.submit(insert_batch, start, stop)] = stop - start
         if not waiting:
             return
         done = wait(waiting, timeout=_WATCH_SECONDS, return_when=FIRST_COMPLETED).done
-        if not done:
-            check()
         for future in done:
             if future.exception():
                 check()  # what ended the server says more than what a worker saw of it

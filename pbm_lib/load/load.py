@@ -7,9 +7,20 @@ from ..arguments import checked, not_accepted
 from ..claims.roster import provider_roster
 from ..errors import LoadError
 from ..store.store import ClaimStore
+from .claim import claim_collection
 from .insert import Added, insert_missing, told_how_to_go_on
 from .report import LoadReport
-from .state import claim_collection, count_by_provider, flush, mark, missing_ranges, wrong_counts
+from .state import (
+    COMPLETE,
+    LOADING,
+    START_OVER,
+    LoadRecord,
+    count_by_provider,
+    flush,
+    foreign_documents,
+    missing_ranges,
+    wrong_counts,
+)
 
 _ROUNDS = 3
 _POINTS = 200
@@ -34,8 +45,9 @@ def load_claims(
 
     Args:
         store: a store that `setup_collection` has set up.
-        replace: drop the claims that this program loaded before and start over. Claims of another origin stay. A
-            sharded collection is made anew unsharded.
+        replace: drop the claims that this program loaded before and start over. Where the collection has anything
+            else, documents, indexes, a validator or options, nothing is dropped and the error names it. A sharded
+            collection is made anew unsharded.
         workers: loading processes, 1 to 32; None takes `data_generation.workers`.
         batch_size: claims in one insert, 1 to 50,000; None takes `data_generation.batch_size`.
         progress: show a bar on standard output.
@@ -44,35 +56,17 @@ def load_claims(
         The report; counts by tier are those on the server.
 
     Raises:
-        LoadError: the collection holds other claims, or the load stopped; the message says how to go on.
+        LoadError: the collection holds other claims, the load stopped, somebody dropped the collection, or another load
+            replaces its claims; the message says how to go on.
         ServerUnavailable: the server cannot be reached to begin with.
     """
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or store.config.data_generation.batch_size
     with store.errors_explained():
-        complete = claim_collection(store, replace=replace)
-        counted = count_by_provider(store) if complete else {}
+        record = claim_collection(store, replace=replace)
     added = Added()
-    for turn in range(_ROUNDS):
-        if not wrong_counts(store, counted):
-            break
-        with told_how_to_go_on(), store.errors_explained():
-            complete = False
-            mark(store, "loading")
-            # Counting sees nearly every gap. The second look is at each claim: a server that was killed may have lost
-            # the last batches that it had acknowledged, and a document of somebody else can hide a gap from counts.
-            missing = missing_ranges(store, batch_size, by_id=turn > 0)
-            if missing:
-                insert_missing(store, missing, workers, added, progress=progress)
-            elif turn > 0:
-                break
-            counted = count_by_provider(store)
-    if wrong := wrong_counts(store, counted):
-        raise LoadError(wrong)
-    if not complete:  # else there is nothing to write, which a user who only reads may not
-        with store.errors_explained():
-            mark(store, "complete")
-            flush(store)
+    with told_how_to_go_on(record), store.errors_explained():
+        counted = _complete(store, record, workers, batch_size, added, progress=progress)
     every = math.ceil(len(added.points) / _POINTS)
     return LoadReport(
         volume=sum(counted.values()),
@@ -83,6 +77,37 @@ def load_claims(
         tiers=_by_tier(store, counted),
         progress=(*added.points[:-1:every], added.points[-1]),
     )
+
+
+def _complete(
+    store: ClaimStore, record: LoadRecord, workers: int, batch_size: int, added: Added, *, progress: bool
+) -> dict[str | None, int]:
+    """Add what is missing, mark the load as complete, and return the claims of each provider on the server."""
+    # What is complete needs no writing, which a user who only reads may not.
+    counted = count_by_provider(store) if (complete := record.is_complete) else {}
+    for turn in range(_ROUNDS):
+        if not wrong_counts(store, counted):
+            break
+        complete = False
+        record.mark(LOADING)
+        # Counting sees nearly every gap. The second look is at each claim: a server that was killed may have lost
+        # the last batches that it had acknowledged, and a document of somebody else can hide a gap from counts.
+        missing = missing_ranges(store, batch_size, by_id=turn > 0)
+        if missing:
+            insert_missing(store, missing, workers, added, record.lost, progress=progress)
+        elif turn > 0:
+            break
+        counted = count_by_provider(store)
+    if wrong := wrong_counts(store, counted):
+        others = foreign_documents(store, record.wanted)
+        advice = f"Delete what this program did not load, {others}, and load again." if others else START_OVER
+        raise LoadError(f"{wrong} {advice}")
+    if lost := record.lost():
+        raise LoadError(lost)
+    if not complete:
+        record.mark(COMPLETE)
+        flush(store)
+    return counted
 
 
 def _within(name: str, value: int | None, most: int) -> int | None:

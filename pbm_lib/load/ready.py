@@ -10,7 +10,8 @@ from .state import is_empty, load_settings, load_state
 def require_claims(store: ClaimStore) -> ClaimStore:
     """Check that the collection is set up and holds this config's claims, all of them.
 
-    It trusts the state document that the load wrote after counting; it counts nothing itself.
+    It trusts the state document that the load wrote after counting; it counts nothing itself, and looks for no claim
+    that is longer than the server's rule allows. `ClaimStore` says how one can get in; `setup_collection` finds it.
 
     Args:
         store: an open store.
@@ -22,6 +23,7 @@ def require_claims(store: ClaimStore) -> ClaimStore:
         LoadError: something is missing; the message names the notebook to run.
     """
     name = store.collection.full_name
+    store.refresh()
     with store.errors_explained():
         loaded = load_state(store)
         empty = is_empty(store)

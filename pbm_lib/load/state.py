@@ -6,18 +6,22 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import pymongo
 from pymongo import WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from ..claims.document import ID, TIN
-from ..claims.generate import GENERATOR_VERSION, ClaimGenerator, claim_generator
+from ..claims.generate import GENERATOR_VERSION, ClaimGenerator, claim_generator, id_marks
 from ..claims.roster import provider_roster
 from ..config import DataGenerationConfig
 from ..errors import LoadError
-from ..store.store import ClaimStore, setup_collection
+from ..store.collection import describe
+from ..store.store import ClaimStore
 
-_START_OVER = "To drop those claims and start over: load_claims(store, replace=True)."
+LOADING, REPLACING, COMPLETE = "loading", "replacing", "complete"
+START_OVER = "To drop those claims and start over: load_claims(store, replace=True)."
+_ANSWER_SECONDS = 2
 _COUNTS_AT_ONCE = 4
 _GROUP = 64  # batches whose claims are counted together before one looks closer
 
@@ -33,20 +37,12 @@ def state_collection(store: ClaimStore) -> Collection:
 def load_state(store: ClaimStore) -> dict[str, Any] | None:
     """Return the state document; None if this program did not load the collection that now has this name."""
     state = state_collection(store).find_one({ID: store.collection.name})
-    return state if state and state.get("collection") == _identity(store.collection) else None
+    return state if state and state.get("collection") == describe(store.collection).identity else None
 
 
 def is_empty(store: ClaimStore) -> bool:
     """Whether the collection holds no document, or is not there."""
     return store.collection.find_one({}, {ID: 1}) is None
-
-
-def _identity(claims: Collection) -> str | None:
-    """The server's own id of a collection: one that was dropped and made again under the same name has another."""
-    database = claims.database.with_options(codec_options=claims.codec_options)  # whatever the URI says of UUIDs
-    for found in database.list_collections(filter={"name": claims.name}):
-        return found["info"]["uuid"].hex()
-    return None
 
 
 def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
@@ -62,51 +58,77 @@ def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
     }
 
 
-def claim_collection(store: ClaimStore, *, replace: bool) -> bool:
-    """Make sure that the collection is ours to load into; return whether its last load was completed."""
-    if store.collection.options().get("capped"):
-        raise LoadError(
-            f"{store.collection.full_name} is a capped collection, in which the server makes room for new claims by "
-            "deleting others; it was left alone. Choose another mongodb.collection in the config, or drop it yourself "
-            "and set up again."
-        )
-    loaded, wanted = load_state(store), load_settings(store.config.data_generation)
-    empty = is_empty(store)
-    if not empty and loaded is None:
-        raise LoadError(
-            f"{store.collection.full_name} holds documents that this program did not load (or that were restored "
-            "under its name since); they were left alone. Choose another mongodb.collection in the config."
-        )
-    if replace:
-        store.collection.drop()
-        setup_collection(store, progress=False)
-        return False
-    if not empty and loaded["settings"] != wanted:
-        differences = "; ".join(
-            f"{name}: loaded with {loaded['settings'].get(name)}, config says {value}"
-            for name, value in wanted.items()
-            if loaded["settings"].get(name) != value
-        )
-        raise LoadError(f"{store.collection.full_name} was loaded with other settings ({differences}). {_START_OVER}")
-    store.refresh()  # somebody may have dropped the collection, and with it the rule and the index
-    if store.max_claim_days != store.config.data_generation.max_claim_days or store.index_name is None:
-        reason = store.bound_reason if store.index_name else "it has no index for these queries"
-        raise LoadError(
-            f"{store.collection.full_name} is not set up for loading ({reason}). Run "
-            "setup_collection(store), which is notebook 01_setup, first."
-        )
-    return not empty and loaded["state"] == "complete"
+class LoadRecord:
+    """The state document, which a load writes only as long as no other load has written it.
 
+    Attributes:
+        found: the document as it was read, or last written; None if there is none.
+        wanted: the settings that the config loads with.
+    """
 
-def mark(store: ClaimStore, state: str) -> None:
-    """Write the state document; `state` is "loading" or "complete"."""
-    document = {
-        "collection": _identity(store.collection),
-        "settings": load_settings(store.config.data_generation),
-        "state": state,
-        "at": dt.datetime.now(dt.UTC),
-    }
-    state_collection(store).replace_one({ID: store.collection.name}, document, upsert=True)
+    def __init__(self, store: ClaimStore):
+        self._claims, self._records = store.collection, state_collection(store)
+        self.found: dict[str, Any] | None = self._records.find_one({ID: self._claims.name})
+        self.wanted = load_settings(store.config.data_generation)
+        self._identity = describe(self._claims).identity
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is about the collection that now has this name."""
+        return bool(self.found) and self.found["collection"] == self._identity
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a load of this collection was completed."""
+        return self.is_current and self.found["state"] == COMPLETE
+
+    @property
+    def loaded_with(self) -> dict[str, Any]:
+        """The settings of the claims that are there; the config's where nothing is recorded."""
+        return self.found["settings"] if self.found else self.wanted
+
+    def renew(self) -> None:
+        """Take the collection that now has this name for the one to load into."""
+        self._identity = describe(self._claims).identity
+
+    def mark(self, state: str) -> None:
+        """Write a state; raise LoadError if another load has written another one."""
+        # Until the claims are dropped, what is there was loaded with the settings of before.
+        settings = self.loaded_with if state == REPLACING else self.wanted
+        self.write({"collection": self._identity, "settings": settings, "state": state, "at": dt.datetime.now(dt.UTC)})
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Write the document, such as one that was found before; raise LoadError as `mark` does."""
+        for _ in range(2):  # the second finds what another load of the same claims has just inserted
+            with suppress(DuplicateKeyError):
+                self._records.replace_one({ID: self._claims.name, "$or": self._own()}, document, upsert=True)
+                self.found = document
+                return
+        raise LoadError(self._taken())
+
+    def lost(self) -> str | None:
+        """Say why the collection is no longer this load's; None if it is, or if the server does not tell now."""
+        with suppress(PyMongoError), pymongo.timeout(_ANSWER_SECONDS):
+            if self._records.find_one({ID: self._claims.name, "$nor": self._own()}):
+                return self._taken()
+            if describe(self._claims).identity != self._identity:
+                return (
+                    f"Somebody dropped {self._claims.full_name} while it was loaded; what may be there now has neither "
+                    "the rule nor the index. Run setup_collection(store), then load_claims(store) again."
+                )
+        return None
+
+    def _own(self) -> list[dict[str, Any]]:
+        """Filters for what this load has found or written, and for what another load of the same claims writes."""
+        same = {"collection": self._identity, "settings": self.wanted, "state": {"$ne": REPLACING}}
+        known = {name: value for name, value in (self.found or {}).items() if name != ID}
+        return [same, known] if known else [same]
+
+    def _taken(self) -> str:
+        return (
+            f"Another load of {self._claims.full_name}, with replace=True, began meanwhile, and this one gave way. Let "
+            "it end; then load_claims(store) says what is there."
+        )
 
 
 def flush(store: ClaimStore) -> None:
@@ -114,6 +136,23 @@ def flush(store: ClaimStore) -> None:
     # It does so by itself within a minute.
     with suppress(OperationFailure):  # Atlas lets nobody ask
         store.collection.database.client.admin.command("fsync")
+
+
+def foreign_documents(store: ClaimStore, settings: dict[str, Any]) -> str | None:
+    """Say how many documents are there whose `_id` these settings give to no claim; None if there are none."""
+    # Read in the index of _id alone: about 1 us a document.
+    first, last = id_marks(settings["seed"], settings["target_volume"])
+    is_id = {"$eq": [{"$type": f"${ID}"}, "objectId"]}
+    stages = [
+        {"$sort": {ID: 1}},
+        {"$project": {"mark": {"$cond": [is_id, {"$substrCP": [{"$toString": f"${ID}"}, 8, 16]}, ""]}}},
+        {"$match": {"mark": {"$not": {"$gte": first, "$lte": last}}}},
+        {"$group": {ID: None, "documents": {"$sum": 1}, "example": {"$first": f"${ID}"}}},
+    ]
+    for found in store.collection.aggregate(stages):
+        documents = found["documents"]
+        return f"{documents:,} document{'s' if documents != 1 else ''} (such as _id {found['example']!r:.60})"
+    return None
 
 
 def count_by_provider(store: ClaimStore) -> dict[str | None, int]:
@@ -134,19 +173,16 @@ def count_by_provider(store: ClaimStore) -> dict[str | None, int]:
 
 
 def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
-    """Return None if each provider has exactly its claims and nobody else any, else a message."""
-    roster = provider_roster(store.config.data_generation)
-    for provider in roster:
+    """Return None if each provider has exactly its claims and nobody else any, else what is wrong."""
+    name = store.collection.full_name
+    for provider in provider_roster(store.config.data_generation):
         if (count := counted.get(provider.tin, 0)) != provider.claim_count:
             return (
-                f"{provider.name} (TIN {provider.tin}) has {count:,} claims in {store.collection.full_name}, the "
-                f"config says {provider.claim_count:,}. Somebody else writes there. {_START_OVER}"
+                f"{provider.name} (TIN {provider.tin}) has {count:,} claims in {name}, the config says "
+                f"{provider.claim_count:,}. Somebody else writes there."
             )
-    if foreign := sum(counted.values()) - store.config.data_generation.target_volume:
-        return (
-            f"{store.collection.full_name} holds {foreign:,} documents of providers that are not in the config's "
-            f"roster. Delete them, or start over. {_START_OVER}"
-        )
+    if others := counted.get(None, 0):
+        return f"{name} holds {others:,} documents of providers that are not in the config's roster."
     return None
 
 

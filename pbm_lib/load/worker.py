@@ -18,15 +18,15 @@ from ..claims.generate import claim_generator
 from ..config import Config
 from ..errors import LoadError, remember_secret
 from ..mql import to_mql
+from ..store.collection import claims_collection
 from ..store.connection import open_client
-from ..store.driver_errors import explain_driver_error
+from ..store.driver_errors import ATLAS_CODE, explain_driver_error, explain_refusal
 
 _RETRY_SECONDS = 45
 _DUPLICATE_KEY = 11000
 _EXPLAINED = {
     121: "a claim does not pass the collection's validator; run setup_collection(store) and see its message",
     14031: "the server's disk is full; free some space there",
-    8000: "the server refuses writes; on a free or Flex tier its storage limit may be reached",
 }
 
 _uri: str
@@ -48,7 +48,7 @@ def start_worker(uri: str, config: Config) -> None:
 def _collection() -> Collection:
     # Few connections: an Atlas M10 takes 15 new ones a second.
     client = open_client(_uri, serverSelectionTimeoutMS=5_000, maxPoolSize=1, serverMonitoringMode="poll")
-    return client[_config.mongodb.database][_config.mongodb.collection]
+    return claims_collection(client, _config)
 
 
 def insert_batch(start: int, stop: int) -> int:
@@ -68,14 +68,22 @@ def insert_batch(start: int, stop: int) -> int:
                 return error.details["nInserted"]
             if codes or time.monotonic() > deadline:
                 code = min(codes or unsafe)
-                raise LoadError(f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}") from None
+                problems = error.details["writeErrors"] + error.details["writeConcernErrors"]
+                raise LoadError(why_refused(code, problems)) from None
         except AutoReconnect as error:
             if time.monotonic() > deadline:
-                raise LoadError(str(explain_driver_error(error))) from None
+                raise LoadError(str(explain_driver_error(error, connected=True))) from None
         except PyMongoError as error:
-            raise LoadError(str(explain_driver_error(error))) from None
+            raise LoadError(str(explain_driver_error(error, connected=True))) from None
         time.sleep(pause)
         pause = min(2.0, pause * 2)
+
+
+def why_refused(code: int, problems: list[dict[str, Any]]) -> str:
+    """Say what the first of these refused writes that has this code means."""
+    if code == ATLAS_CODE:  # the text tells what it is, and holds no claim
+        return str(explain_refusal(code, next(problem["errmsg"] for problem in problems if problem["code"] == code)))
+    return f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}"
 
 
 def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:

@@ -78,6 +78,7 @@ def run_performance(
         concurrency_seconds=concurrency_seconds,
         seed=seed,
     )
+    store.refresh()
     if store.index_name is None or store.max_claim_days is None:
         lacking = (
             "the compound index" if store.index_name is None else f"the bound on claim days ({store.bound_reason})"

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 
 from ..errors import PbmError
+from ..store.driver_errors import driver_error_kind
 from ..store.store import ClaimStore
 
 
-def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Make a call and return its answer and its time in ms, on a monotonic clock; an error is the caller's."""
+def timed(store: ClaimStore, call: Callable[[], Any]) -> tuple[Any, float]:
+    """Make a call to a store and return its answer and its time in ms; an error is the caller's."""
+    store.keep_fresh(before_timing=True)
     started = time.perf_counter()
     answer = call()
     return answer, (time.perf_counter() - started) * 1000
@@ -38,6 +40,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._listener = _FailedCommands()
+        self._store: ClaimStore
 
     def measured(self, store: ClaimStore, clients: int) -> ClaimStore:
         """Open the same claims on a new client that this watch listens to.
@@ -49,13 +52,17 @@ class Stopwatch:
         Returns:
             A store like the one given; the caller closes it.
         """
-        return store.reopened(event_listeners=[self._listener], maxPoolSize=max(clients, 1) + 1)
+        self._store = store.reopened(event_listeners=[self._listener], maxPoolSize=max(clients, 1) + 1)
+        return self._store
 
     def time(self, call: Callable[[], Any]) -> Timing:
-        """Make a call and time it, nothing else. An error of the server or the way to it is kept, not raised."""
+        """Make a call to the measured store and time it, nothing else. A server error is kept, not raised."""
         failed_before = self._listener.count
         started = time.perf_counter()
         try:
+            self._store.keep_fresh(before_timing=True)
+            failed_before = self._listener.count
+            started = time.perf_counter()
             answer = call()
         except (PbmError, PyMongoError) as error:
             ms = (time.perf_counter() - started) * 1000
@@ -85,10 +92,7 @@ class _FailedCommands(CommandListener):
         self._of_thread.count = self.count + 1
 
 
-def _kind(error: Exception) -> str:
-    # The kind alone: a driver's message may name hosts, and a run file travels.
-    cause = error if isinstance(error, PyMongoError) else error.__context__
-    if not isinstance(cause, PyMongoError):
-        return type(error).__name__
-    code = f", code {cause.code}" if isinstance(cause, OperationFailure) and cause.code else ""
-    return f"{type(cause).__name__}{code}"
+def _kind(error: PbmError | PyMongoError) -> str:
+    if isinstance(error, PyMongoError):
+        return driver_error_kind(error)
+    return error.driver_error or type(error).__name__

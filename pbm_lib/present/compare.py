@@ -55,7 +55,8 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
         def by_keyset(token: str | None = token) -> list[dict[str, Any]]:
             return list(find_claims(store, tin, cursor=token, with_total=False))
 
-        (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(partial(skip_page, store, tin, depth, size), by_keyset)
+        by_skip = partial(skip_page, store, tin, depth, size)
+        (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(store, by_skip, by_keyset)
         rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / max(keyset_ms, 0.001)))
     return DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 
@@ -145,12 +146,12 @@ def _page_and_total(
     store: ClaimStore, question: Question, *, plan: str = BOUNDED
 ) -> tuple[Sequence[dict[str, Any]], int, dict[str, str]]:
     """Return the claims of the first page, the total, and total and times as text, label to value."""
-    page, page_ms = timed(lambda: find_claims(store, *question, with_total=False, plan=plan))
-    total, total_ms = timed(lambda: count_claims(store, *question, plan=plan))
+    page, page_ms = timed(store, lambda: find_claims(store, *question, with_total=False, plan=plan))
+    total, total_ms = timed(store, lambda: count_claims(store, *question, plan=plan))
     facts = {"page, ms": f"{page_ms:,.0f}", "total, ms": f"{total_ms:,.0f}", "total": f"{total:,}"}
     return page.documents, total, facts
 
 
-def _take_turns(*ways: Callable[[], Any]) -> list[tuple[Any, float]]:
-    taken = [[timed(way) for way in ways] for _ in range(_REPEATS)]
+def _take_turns(store: ClaimStore, *ways: Callable[[], Any]) -> list[tuple[Any, float]]:
+    taken = [[timed(store, way) for way in ways] for _ in range(_REPEATS)]
     return [(turns[0][0], statistics.median(ms for _, ms in turns)) for turns in zip(*taken, strict=True)]

@@ -26,7 +26,7 @@ class Counts:
         if is_new:
             try:
                 with self._under_way.query(store, (question, plan)):
-                    counted.set_result(timed(lambda: count_claims(store, *question, plan=plan)))
+                    counted.set_result(timed(store, lambda: count_claims(store, *question, plan=plan)))
             except BaseException as error:  # an interrupt too: nobody may wait for a count that is not under way
                 with self._lock:
                     del self._counts[question, plan]

@@ -71,8 +71,8 @@ class ExplorerSteps:
         choice = replace(shown.choice, question=shown.choice.question._replace(**asked), **how)
         # Each value by itself is checked before it is taken. That the dates are in order is checked after: who moves a
         # range changes one end of it first.
-        make_query(self.store, *choice.question._replace(end=None), plan=choice.plan)
-        make_query(self.store, *choice.question._replace(start=None), plan=choice.plan)
+        make_query(self.store, *choice.question._replace(end=None), plan=choice.plan, fresh=False)
+        make_query(self.store, *choice.question._replace(start=None), plan=choice.plan, fresh=False)
         checked_page_size(self.store, choice.page_size)
         if not asked and set(how) == {"plan"}:
             return self._read(choice, shown.cursor, shown.before)
@@ -200,10 +200,11 @@ class ExplorerSteps:
         try:
             with self._under_way.query(self.store, _PAGE, ends=lambda subject: subject != total_of):
                 page, page_ms = timed(
+                    self.store,
                     lambda: find_claims(
                         self.store, *choice.question, page_size=choice.page_size, cursor=cursor,
                         with_total=False, plan=choice.plan,
-                    )
+                    ),
                 )  # fmt: skip
         except PbmError as error:
             self._moments.fail(step, _sentence(error, choice.question))

@@ -61,7 +61,7 @@ def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
     """Return the MQL of page and total, label to lines; nothing where the choice is no query."""
     choice = shown.choice
     try:
-        query = make_query(store, *choice.question, plan=choice.plan)
+        query = make_query(store, *choice.question, plan=choice.plan, fresh=False)
     except InvalidQuery:
         return {}
     page = page_mql(store, query, page_size=choice.page_size, cursor=shown.cursor)

@@ -1,22 +1,26 @@
 """Paging where no validator of ours is: service dates and ids of any BSON type, as a customer's collection may have.
 
-A comparison such as {$gt: x} matches values of x's own BSON type alone, while a sort orders all types. Where the server
-enforces the types of both fields that makes no difference. In a collection without our rule it does: there the other
-types are asked for too, or a claim without a date would be on a page forwards and on none backwards.
+A comparison such as {$gt: x} matches values of x's own BSON type alone, and never NaN, while a sort orders all values.
+Where the server enforces the types of both fields that makes no difference. In a collection without our rule it does:
+there what does not compare is asked for too, or a claim without a date would be on a page forwards and on none
+backwards.
 """
 
 import datetime as dt
+import math
 import uuid
 from typing import Any
 
-from bson import Binary, Decimal128, ObjectId, Timestamp
+from bson import Binary, Code, Decimal128, ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
 
 from ..claims.document import BEGIN, ID
 
-# The BSON types in the order in which the server sorts them, and the Python types that stand for them. Left out are
-# those that cannot be compared with $gt (regular expressions, MinKey, MaxKey) and arrays, which an index takes apart.
+# The BSON types in the order in which the server sorts them, and the Python types that stand for them. Those without
+# any cannot be compared with $gt: paging cannot go on from such a value, and says so when it gets there. Left out are
+# arrays, which an index takes apart.
 _ORDER: tuple[tuple[str, tuple[type, ...]], ...] = (
+    ("minKey", ()),
     ("null", (type(None),)),
     ("number", (int, float, Decimal128)),
     ("string", (str,)),
@@ -26,7 +30,14 @@ _ORDER: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("bool", (bool,)),
     ("date", (dt.datetime, DatetimeMS)),
     ("timestamp", (Timestamp,)),
+    ("regex", ()),
+    ("javascript", ()),
+    ("maxKey", ()),
 )
+_NAMES = [name for name, _ in _ORDER]
+# To the server NaN compares with nothing, so that numbers up to NaN, or beyond it, are what does not compare the other
+# way round. A leg of its own for NaN would do, were the server not to choose the index on _id for it.
+_OPPOSITE = {"$gt": "$lte", "$gte": "$lt", "$lt": "$gte", "$lte": "$gt"}
 
 
 def is_sortable(value: Any) -> bool:
@@ -34,26 +45,36 @@ def is_sortable(value: Any) -> bool:
     return _rank(value) is not None
 
 
+def compared(value: Any, operator: str) -> dict[str, Any]:
+    """Return the condition for what compares with a value by $gt, $gte, $lt or $lte, NaN as the first of numbers."""
+    has_nan = _rank(value) == _NAMES.index("number") and _is_nan(value) == operator.startswith("$gt")
+    return {"$type": "number", "$not": {_OPPOSITE[operator]: value}} if has_nan else {operator: value}
+
+
 def beyond_in_other_types(begin: Any, _id: Any, operator: str) -> list[dict[str, Any]]:
     """Return the conditions for what lies beyond a place ("$gt" or "$lt") with a date or an id of another type."""
-    conditions: list[dict[str, Any]] = []
-    # null lies within _id's types, but a missing serviceBeginDate sorts as null and has no type to ask for.
-    if types := _types_beyond(_id, operator):
-        conditions.append({BEGIN: {"$eq": begin}, ID: {"$type": types}})
-    types = _types_beyond(begin, operator)
-    if dated := [name for name in types if name != "null"]:
-        conditions.append({BEGIN: {"$type": dated}})
-    if "null" in types:
+    dated = _types_beyond(begin, operator)
+    conditions: list[dict[str, Any]] = [
+        {BEGIN: {"$eq": begin}, ID: {"$type": _types_beyond(_id, operator)}},
+        {BEGIN: {"$type": [name for name in dated if name != "null"]}},
+    ]
+    if "null" in dated:  # which _id has, but a missing serviceBeginDate sorts as null and has no type to ask for
         conditions.append({BEGIN: {"$eq": None}})
     return conditions
 
 
 def _types_beyond(value: Any, operator: str) -> list[str]:
-    rank, names = _rank(value), [name for name, _ in _ORDER]
-    return names[rank + 1 :] if operator == "$gt" else names[:rank]
+    rank = _rank(value)
+    return _NAMES[rank + 1 :] if operator == "$gt" else _NAMES[:rank]
+
+
+def _is_nan(value: Any) -> bool:
+    return value.to_decimal().is_nan() if isinstance(value, Decimal128) else math.isnan(value)
 
 
 def _rank(value: Any) -> int | None:
     if isinstance(value, bool):  # to Python a number as well
-        return next(rank for rank, (name, _) in enumerate(_ORDER) if name == "bool")
+        return _NAMES.index("bool")
+    if isinstance(value, Code):  # to Python a string as well
+        return None
     return next((rank for rank, (_, types) in enumerate(_ORDER) if isinstance(value, types)), None)

@@ -91,8 +91,9 @@ def make_query(
     end: dt.date | None,
     *,
     plan: str = BOUNDED,
+    fresh: bool = True,
 ) -> ClaimQuery:
-    """Check the arguments of a query."""
+    """Check the arguments of a query, then what the server enforces; not `fresh`: take that as it was last known."""
     if type(tin) is not str or not _TIN.fullmatch(tin):
         raise not_accepted("tin", in_short(tin), "text of nine digits, such as '411234567'")
     if plan not in PLANS:
@@ -103,10 +104,13 @@ def make_query(
         raise InvalidQuery(
             f"service_date_end: {in_short(end)} is before service_date_start {in_short(start)}; accepted: no earlier."
         )
-    days = store.max_claim_days if plan == BOUNDED else None
+    if fresh:  # for the plain plan as well: where the rule has gone, dates and ids of other types may have come
+        store.keep_fresh()
+    enforced = store.max_claim_days
+    days = enforced if plan == BOUNDED else None
     if days is not None and first is not None and first - dt.datetime.min < dt.timedelta(days=days):
         days = None  # start - D is no date; nothing lies there that the plain plan would have to step over
-    return ClaimQuery(store.collection.full_name, tin, first, last, days, any_type=store.max_claim_days is None)
+    return ClaimQuery(store.collection.full_name, tin, first, last, days, any_type=enforced is None)
 
 
 def checked_page_size(store: ClaimStore, page_size: int | None) -> int:

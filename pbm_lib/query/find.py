@@ -4,15 +4,21 @@ Answers are exact and in the order (serviceBeginDate, _id). A range matches ever
 the same answer: the plain one asks just that; the bounded one also uses that no claim lasts longer than D days.
 """
 
+import atexit
 import datetime as dt
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+import weakref
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
-from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+import pymongo
+from pymongo.errors import PyMongoError
 
 from ..arguments import checked
 from ..claims.document import BEGIN, ID
 from ..errors import InvalidQuery, PbmError
+from ..store.retry import again_if_dropped, is_dropped
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED
 from .any_type import is_sortable
@@ -22,8 +28,8 @@ from .keyset import Boundary, sort_order
 from .page import ClaimPage
 
 _STREAM_BATCH = 1_000
-_QUERY_PLAN_KILLED = 175
-_Answer = TypeVar("_Answer")
+_GOODBYE_SECONDS = 1
+_streams: weakref.WeakSet[Generator] = weakref.WeakSet()
 
 
 @checked(InvalidQuery)
@@ -48,9 +54,8 @@ def find_claims(
     change, is on exactly one page. A claim that is inserted behind the walk, or deleted ahead of it, is not seen; one
     whose serviceBeginDate moves may be seen twice or not at all. `total` is counted after the page is read.
 
-    The bounded plan is as exact as its bound. The server refuses every longer claim, except from a writer that has the
-    right to bypass its validator and does. Such a claim may be missing from a range that it reaches into from further
-    back than D days; the plain plan finds it, and `setup_collection` reports it.
+    The bounded plan is as exact as its bound, which the server enforces; `ClaimStore` says how a longer claim can get
+    in all the same, and what then.
 
     Args:
         store: an open store.
@@ -70,13 +75,14 @@ def find_claims(
         InvalidCursor: the cursor is damaged or belongs to another query.
         ServerUnavailable: the server went away.
     """
-    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
+    ask = partial(make_query, store, tin, service_date_start, service_date_end, plan=plan)
+    identity = ask(fresh=False).identity
     limit = checked_page_size(store, page_size)
-    boundary = None if cursor is None else decode_cursor(cursor, query.identity)
+    boundary = None if cursor is None else decode_cursor(cursor, identity)
     with store.errors_explained():
-        found = _read(store, query, boundary, limit + 1)
-        total = _count(store, query) if with_total else None
-    return _page(found, limit, boundary, query.identity, total)
+        found = _read(store, ask(), boundary, limit + 1)
+    total = count_claims(store, tin, service_date_start, service_date_end, plan=plan) if with_total else None
+    return _page(found, limit, boundary, identity, total)
 
 
 @checked(InvalidQuery)
@@ -106,7 +112,7 @@ def count_claims(
     """
     query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
     with store.errors_explained():
-        return _count(store, query)
+        return sum(again_if_dropped(partial(store.collection.count_documents, part)) for part in query.count_filters())
 
 
 @checked(InvalidQuery)
@@ -140,9 +146,13 @@ def iter_claims(
         InvalidQuery: an argument is not accepted; raised by the call, not by the first step.
         ServerUnavailable: the server went away and did not come back.
     """
-    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
+    ask = partial(make_query, store, tin, service_date_start, service_date_end, plan=plan)
+    ask(fresh=False)
     most = store.config.query.max_page_size
-    return _stream(store, query, min(_STREAM_BATCH, most) if page_size is None else checked_page_size(store, page_size))
+    batch = min(_STREAM_BATCH, most) if page_size is None else checked_page_size(store, page_size)
+    stream = _stream(store, ask, batch)
+    _streams.add(stream)
+    return stream
 
 
 def _read(store: ClaimStore, query: ClaimQuery, boundary: Boundary | None, size: int) -> list[dict[str, Any]]:
@@ -152,31 +162,7 @@ def _read(store: ClaimStore, query: ClaimQuery, boundary: Boundary | None, size:
         with store.collection.find(filter_, sort=order, limit=size, batch_size=size) as found:
             return found.to_list()
 
-    return _again_if_dropped(read)
-
-
-def _count(store: ClaimStore, query: ClaimQuery) -> int:
-    return sum(
-        _again_if_dropped(lambda part=part: store.collection.count_documents(part)) for part in query.count_filters()
-    )
-
-
-def _again_if_dropped(read: Callable[[], _Answer]) -> _Answer:
-    try:
-        return read()
-    except PyMongoError as error:
-        if not _is_dropped(error):
-            raise
-    return read()
-
-
-def _is_dropped(error: PyMongoError) -> bool:
-    """Whether a read ended halfway for a reason that a second one does not meet."""
-    if isinstance(error, ServerSelectionTimeoutError):
-        return False  # nobody answered for as long as one waits
-    if isinstance(error, OperationFailure) and error.code == _QUERY_PLAN_KILLED:
-        return True  # its index was dropped, as switching the covering index does
-    return isinstance(error, AutoReconnect | CursorNotFound)
+    return again_if_dropped(read)
 
 
 def _page(found: list, limit: int, boundary: Boundary | None, identity: list, total: int | None) -> ClaimPage:
@@ -210,19 +196,28 @@ def _key_of(claim: dict[str, Any]) -> tuple[Any, Any]:
     return begin, _id
 
 
-def _stream(store: ClaimStore, query: ClaimQuery, batch: int) -> Iterator[dict[str, Any]]:
+def _stream(store: ClaimStore, ask: Callable[[], ClaimQuery], batch: int) -> Iterator[dict[str, Any]]:
     last: dict[str, Any] | None = None
     failed_at: Any = _stream  # no claim: the first failure is never the second one at the same place
     while True:
         boundary = None if last is None else Boundary("next", _key_of(last))
         with store.errors_explained():
             try:
-                filter_, order = query.filter(boundary), sort_order(boundary)
+                filter_, order = ask().filter(boundary), sort_order(boundary)
                 with store.collection.find(filter_, sort=order, batch_size=batch) as claims:
                     for last in claims:
                         yield last
                 return
             except PyMongoError as error:
-                if failed_at is last or not _is_dropped(error):
+                if failed_at is last or not is_dropped(error):
                     raise  # twice at the same claim is no passing trouble
                 failed_at = last
+
+
+@atexit.register
+def _close_streams() -> None:
+    """Give back the cursors of iterators that are alive at exit; the driver cannot once Python takes modules apart."""
+    for stream in list(_streams):
+        # The server may be gone, and a thread that is not waited for may be in the middle of a step.
+        with pymongo.timeout(_GOODBYE_SECONDS), suppress(PbmError, PyMongoError, ValueError):
+            stream.close()

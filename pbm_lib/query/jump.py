@@ -16,7 +16,7 @@ _FIRST_ID = ObjectId("0" * 24)
 
 def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, _id: ObjectId = _FIRST_ID) -> str:
     """Return the token of the page behind a place: the claim of this begin date and `_id`, there or not."""
-    return encode_cursor(Boundary("next", (begin, _id)), make_query(store, *question).identity)
+    return encode_cursor(Boundary("next", (begin, _id)), make_query(store, *question, fresh=False).identity)
 
 
 def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:

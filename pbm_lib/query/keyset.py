@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..claims.document import BEGIN, ID
-from .any_type import beyond_in_other_types
+from .any_type import beyond_in_other_types, compared
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,10 @@ def beyond(boundary: Boundary, *, any_type: bool) -> list[dict[str, Any]]:
     """Return conditions, each with index bounds of its own, for what lies beyond a boundary; no claim meets two."""
     begin, _id = boundary.key
     operator = "$gt" if boundary.direction == "next" else "$lt"
+    within_day = operator + "e" if boundary.inclusive else operator
     legs = [
         # $eq, since a bare value could be read as operators.
-        {BEGIN: {"$eq": begin}, ID: {operator + "e" if boundary.inclusive else operator: _id}},
-        {BEGIN: {operator: begin}},
+        {BEGIN: {"$eq": begin}, ID: compared(_id, within_day) if any_type else {within_day: _id}},
+        {BEGIN: compared(begin, operator) if any_type else {operator: begin}},
     ]
     return legs + beyond_in_other_types(begin, _id, operator) if any_type else legs

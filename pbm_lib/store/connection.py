@@ -9,13 +9,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pymongo
 from dotenv import dotenv_values
-from pymongo import MongoClient
 from pymongo.errors import InvalidURI, PyMongoError
 from pymongo.uri_parser import split_options
 
 from ..config import Config
-from ..errors import ConfigError, ServerUnavailable, redact, remember_secret, text_of
+from ..errors import ConfigError, ConnectionString, PbmError, ServerUnavailable, redact, remember_secret, text_of
 from .driver_errors import explain_driver_error
 from .local_server import start_local_server
 
@@ -27,45 +27,52 @@ _SCHEME = re.compile(r"mongodb(\+srv)?://")
 _PLACEHOLDER = re.compile(r"<(db_)?(user(name)?|password|cluster[\w-]*|host(name)?)>", re.IGNORECASE)
 
 
-class ConnectionString(str):
-    """A connection string that does not show itself where variables are listed: its repr is masked."""
-
-    __slots__ = ()
+class MongoClient(pymongo.MongoClient):
+    """A client whose repr, which is in that of each collection, shows no secret that an option repeats."""
 
     def __repr__(self) -> str:
-        return "ConnectionString(***)"
+        return redact(super().__repr__())
+
+
+# A crash reporter, or a debugger, shows the variables of every frame that an error has passed, and those of the errors
+# that it was made from. So a connection string is in no variable here that would show it, and an error is raised after
+# the `except`, where Python does not hang on it the driver's own: the driver's variables hold the password.
 
 
 def server_uri(config: Config) -> ConnectionString:
     """Return MONGODB_URI from the environment or else from `.env`; where it is empty, start the local server."""
-    uri = os.environ.get(_VARIABLE)
-    if uri is None:  # an empty one wins as well: it asks for the local server
-        uri = _from_file(config.path.parent / ".env")
-    uri = uri.strip()
-    if not uri:
-        return ConnectionString(start_local_server(config).uri)
+    uri = given_uri(config) or start_local_server(config).uri
     remember_secret(uri)
-    return ConnectionString(uri)
+    return uri
 
 
-def open_client(uri: str, **options: Any) -> MongoClient:
+def given_uri(config: Config) -> ConnectionString:
+    """Return MONGODB_URI from the environment or else from `.env`; "" asks for the local server."""
+    if _VARIABLE in os.environ:  # an empty one wins as well: it asks for the local server
+        return ConnectionString(os.environ[_VARIABLE].strip())
+    return _from_file(config.path.parent / ".env")
+
+
+def open_client(uri: ConnectionString, **options: Any) -> MongoClient:
     """Open a client with the demo's timeouts, unless the URI sets its own. It connects when it is first used."""
     defaults = {name: ms for name, ms in _DEFAULT_TIMEOUTS.items() if f"{name.lower()}=" not in uri.lower()}
     try:
         with warnings.catch_warnings():
             # What matters is refused. What else the driver warns of has no consequence: a compressor not installed.
             warnings.simplefilter("ignore")
-            _refuse_malformed(uri)
-            return MongoClient(str(uri), appname="pbm_lib", **{**defaults, **options})
+            refusal = _why_malformed(uri)
+            if refusal is None:
+                return MongoClient(str(uri), appname="pbm_lib", **{**defaults, **options})
     except PyMongoError as error:
-        raise explain_driver_error(error) from None
+        refusal = explain_driver_error(error)
     except OSError as error:
-        raise ServerUnavailable(
+        refusal = ServerUnavailable(
             f"A certificate file named in MONGODB_URI cannot be used ({redact(error)}). Correct its path, or leave the "
             "option out."
-        ) from None
+        )
     except (ValueError, TypeError, KeyError):  # their texts may hold a part of the string
-        raise explain_driver_error(InvalidURI()) from None
+        refusal = explain_driver_error(InvalidURI())
+    raise refusal
 
 
 def ping_ms(client: MongoClient) -> float:
@@ -78,38 +85,46 @@ def ping_ms(client: MongoClient) -> float:
     return statistics.median(times)
 
 
-def _from_file(file: Path) -> str:
+def _from_file(file: Path) -> ConnectionString:
     """MONGODB_URI of a .env file; "" where there is none."""
     if not file.exists():
-        return ""
+        return ConnectionString()
     # The byte-order mark of Windows' editor is no part of a name.
-    text = text_of(file, str(file), _ENV_LINE, encoding="utf-8-sig")
+    uri = _value_in(text_of(file, str(file), _ENV_LINE, encoding="utf-8-sig"))
+    if uri is None:
+        raise ConfigError(
+            f"{file} holds a connection string, but not as MONGODB_URI, or its quotes do not match. {_ENV_LINE}"
+        )
+    return ConnectionString(uri.strip())
+
+
+def _value_in(text: str) -> str | None:
+    """MONGODB_URI of a .env file's text; None where the text holds a connection string that would be overlooked."""
     # As it stands, since a password may well hold ${...}.
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     if _VARIABLE not in values and any(_SCHEME.search(line) and f"{_VARIABLE}_TEST" not in line for line in lines):
-        raise ConfigError(
-            f"{file} holds a connection string, but not as MONGODB_URI, or its quotes do not match. {_ENV_LINE}"
-        )
+        return None
     return values.get(_VARIABLE) or ""
 
 
-def _refuse_malformed(uri: str) -> None:
-    """Refuse what the driver would misread, ignore, or take for a host, before it contacts anybody."""
+def _why_malformed(uri: str) -> PbmError | None:
+    """The refusal of what the driver would misread, ignore, or take for a host, before it contacts anybody."""
     path, _, query = uri.partition("://")[2].partition("?")
     hosts, _, database = path.partition("/")
     # A / or ? of a password that is not percent-encoded ends the hosts too early: a part of it would be looked up.
     torn = "@" in database or ("@" in query and "@" not in hosts)
     if torn or not _SCHEME.match(uri) or _PLACEHOLDER.search(uri):
-        raise InvalidURI
+        return explain_driver_error(InvalidURI())
     if not query:
-        return
+        return None
     try:
         split_options(query, warn=False)  # by itself, MongoClient only warns of an option that it does not know
-    except InvalidURI:
-        raise
+    except InvalidURI as error:
+        return explain_driver_error(error)
     except (PyMongoError, ValueError) as error:
         reason = redact(error).partition(" or maybe")[0].rstrip(".")
-        raise ServerUnavailable(
+        return ServerUnavailable(
             f"MONGODB_URI is not a valid connection string: {reason[:200]}. Correct or remove that."
-        ) from None
+        )
+    return None

@@ -1,8 +1,9 @@
 """What a driver error means, in words: what happened and what to do, without a secret."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from bson.errors import BSONError
 from pymongo.errors import (
@@ -27,6 +28,10 @@ _LOGIN = (
     "The server refused the login. Check user and password in MONGODB_URI, and authSource if it is there; special "
     "characters in user and password must be percent-encoded (for example @ as %40)."
 )
+_CHARACTER = (
+    "The user or password in MONGODB_URI has a character that none may have, such as a control character. Copy both "
+    "again, or choose another password."
+)
 _NO_RIGHT = (
     "The database user may not do this: {text}. Give it the role readWrite (and, for set-up, dbAdmin) on the "
     "demo's database."
@@ -35,6 +40,13 @@ _NO_NAME = "Copy the connection string again from Atlas (Connect > Drivers) and 
 _NO_ANSWER = (
     "The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and on Atlas the IP access "
     "list and that the cluster is not paused. ({text})"
+)
+_NOT_A_COLLECTION = 166  # a view, or a time-series collection
+ATLAS_CODE = 8000
+"""Shared Atlas tiers (free, Flex) have this one code for every refusal, and tell in words which it is."""
+_LOST_ANSWER = (
+    "The MongoDB server does not answer. Check that it still runs and that the network is up, and on Atlas the IP "
+    "access list and that the cluster is not paused. ({text})"
 )
 # What a driver's text says, in lower case, and what it means; the first that is found counts.
 _MEANINGS = (
@@ -56,22 +68,28 @@ _MEANINGS = (
 )
 
 
-def explain_driver_error(error: PyMongoError) -> PbmError:
-    """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`."""
+def explain_driver_error(error: PyMongoError, *, connected: bool = False) -> PbmError:
+    """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`.
+
+    Where a connection of this URI has worked before (`connected`), nothing in the URI needs mending.
+    """
     if isinstance(error, NotPrimaryError):
         return ServerUnavailable(
             "This member of the replica set is not, or no longer, its primary. Try again on a connection to the whole "
             "set: replicaSet=... in MONGODB_URI, without directConnection."
         )
     if isinstance(error, OperationFailure) and not isinstance(error, BulkWriteError):
-        return _explain_refusal(error)
+        return explain_refusal(error.code, str((error.details or {}).get("errmsg") or error))
     if isinstance(error, InvalidURI):
         return ServerUnavailable(_INVALID_URI)
-    text = _short(redact(error))
+    said = _short(str(error))
+    text = redact(said)[:200].rstrip(". ")
     unreachable = isinstance(error, ServerSelectionTimeoutError | NetworkTimeout | AutoReconnect)
+    if unreachable and connected:
+        return ServerUnavailable(_LOST_ANSWER.format(text=re.sub(r"[^\s,]+:\d+: ", "", text)))
     if unreachable or isinstance(error, ConfigurationError):
         for pattern, meaning in _MEANINGS:
-            if re.search(pattern, text.lower()):
+            if re.search(pattern, said.lower()):
                 return ServerUnavailable(meaning.format(text=text))
     if unreachable:
         return ServerUnavailable(_NO_ANSWER.format(text=text))
@@ -82,45 +100,103 @@ def explain_driver_error(error: PyMongoError) -> PbmError:
     return PbmError(f"The MongoDB driver reported {type(error).__name__}: {text}.")
 
 
+def driver_error_kind(error: PyMongoError) -> str:
+    """Class and code of a driver's error, without its text: that may name hosts, and a run file travels."""
+    code = f", code {error.code}" if isinstance(error, OperationFailure) and error.code else ""
+    return f"{type(error).__name__}{code}"
+
+
 def lacks_right(error: OperationFailure) -> bool:
     """Whether the server refused a command because the user may not run it."""
-    # Shared Atlas tiers have one code for everything, 8000, and say it in words.
-    return error.code == 13 or (error.code == 8000 and "not allowed" in str(error))
+    return _lacks_right(error.code, str(error))
 
 
-@contextmanager
-def needs_right(otherwise: str) -> Iterator[None]:
-    """Within this block a command that the user may not run becomes a SetupError that says what to do."""
-    try:
-        yield
-    except OperationFailure as error:
-        if not lacks_right(error):
-            raise
-        raise SetupError(otherwise) from None
-
-
-def _explain_refusal(error: OperationFailure) -> PbmError:
-    text = redact((error.details or {}).get("errmsg") or error).rstrip(". ")[:300]
-    if lacks_right(error):
-        # The server repeats the whole command; its name is enough.
-        return PbmError(_NO_RIGHT.format(text=re.sub(r"execute command \{ (\w+):.*", r"run \1", text)))
-    if error.code == 18 or (error.code == 8000 and "auth" in text):
+def explain_refusal(code: int | None, said: str) -> PbmError:
+    """Say what a server's refusal, of a command or of a single write, means: its code and what it said."""
+    # The server repeats the whole command that it refuses; its name is enough.
+    text = redact(re.sub(r"execute command \{ (\w+):.*", r"run \1", said)).rstrip(". ")[:300]
+    if _lacks_right(code, said):
+        return PbmError(_NO_RIGHT.format(text=text))
+    if code == 18 or (code == ATLAS_CODE and re.search(r"bad auth|authentication failed", said, re.IGNORECASE)):
         return ServerUnavailable(_LOGIN)
-    if error.code == 334:
+    if code == 334:
         return ServerUnavailable(f"The server does not accept this way to log in; see authMechanism. ({text})")
-    return PbmError(f"The server answered with an error (code {error.code}): {text}.")
+    if code == _NOT_A_COLLECTION:
+        return PbmError(f"{text}. Choose another mongodb.collection in the config.")
+    if code == ATLAS_CODE and re.search(r"quota|already using", said):
+        return PbmError(f"A limit of this Atlas tier is reached: {text}. Make room, or take a larger tier.")
+    if code == ATLAS_CODE and re.search(r"atlas tier|CMD_NOT_ALLOWED", said):
+        return PbmError(f"This Atlas tier does not offer what the demo needs: {text}. Take a larger tier.")
+    return PbmError(f"The server answered with an error (code {code}): {text}.")
+
+
+def _lacks_right(code: int | None, said: str) -> bool:
+    return code == 13 or (code == ATLAS_CODE and re.search(r"not authorized|user is not allowed", said) is not None)
 
 
 def _short(text: str) -> str:
-    return text.split(", Timeout:")[0].split(" (configured timeouts")[0][:200].rstrip(". ")
+    return text.split(", Timeout:")[0].split(" (configured timeouts")[0]
 
 
-@contextmanager
-def translated_driver_errors() -> Iterator[None]:
-    """Within this block a pymongo error becomes a `PbmError` whose message is fit to be shown."""
-    try:
-        yield
-    except PyMongoError as error:
-        raise explain_driver_error(error) from None
-    except BSONError as error:
-        raise PbmError(f"A document on the server holds a value that cannot be read: {redact(error)[:150]}.") from None
+class _Translated:
+    """A block in which a driver's error becomes another, with nothing of the driver's hanging on it.
+
+    It is no `contextmanager`: a frame of that would hold the driver's error, whose text may repeat the login.
+    """
+
+    def __init__(self, translation: Callable[[BaseException | None], PbmError | None]):
+        self._translation = translation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, PbmError):
+            error.__context__ = None
+        told = self._translation(error)
+        # A crash reporter, or a debugger, shows the variables of each frame that an error passed, and those of the
+        # errors that it was made from. The driver's hold the password.
+        del kind, error, trace
+        if told:
+            try:
+                raise told
+            finally:
+                told.__context__ = None
+
+
+def translated_driver_errors(
+    unavailable: Callable[[], PbmError | None] = lambda: None, *, connected: bool = True
+) -> AbstractContextManager[None]:
+    """Return a block in which a pymongo error becomes a `PbmError` whose message is fit to be shown.
+
+    Args:
+        unavailable: called where the server cannot be used; what it returns, if anything, is raised instead.
+        connected: the server has answered before, so its address and how it is reached are not in doubt.
+    """
+
+    def translation(error: BaseException | None) -> PbmError | None:
+        told = _translation(error, connected=connected)
+        return (isinstance(told or error, ServerUnavailable) and unavailable()) or told
+
+    return _Translated(translation)
+
+
+def needs_right(otherwise: str) -> AbstractContextManager[None]:
+    """Return a block in which a command that the user may not run becomes a SetupError that says what to do."""
+
+    def translation(error: BaseException | None) -> PbmError | None:
+        return SetupError(otherwise) if isinstance(error, OperationFailure) and lacks_right(error) else None
+
+    return _Translated(translation)
+
+
+def _translation(error: BaseException | None, *, connected: bool) -> PbmError | None:
+    if isinstance(error, PyMongoError):
+        told = explain_driver_error(error, connected=connected)
+        told.driver_error = driver_error_kind(error)
+        return told
+    if isinstance(error, ValueError) and str(error).startswith("SASLprep"):  # which the driver lets pass as it is
+        return ServerUnavailable(_CHARACTER)
+    if isinstance(error, BSONError):
+        return PbmError(f"A document on the server holds a value that cannot be read: {redact(error)[:150]}.")
+    return None

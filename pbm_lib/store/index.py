@@ -47,6 +47,13 @@ def find_index(indexes: dict[str, Any], *, covering: bool) -> str | None:
     return next((name for name, index in indexes.items() if _serves(index, _FORMS[covering])), None)
 
 
+def foreign_indexes(collection: Collection) -> list[str]:
+    """Return the names of the indexes that this program does not make."""
+    ours = {form.name: form for form in _FORMS.values()}
+    indexes = collection.index_information().items()
+    return [name for name, index in indexes if name != "_id_" and not (name in ours and _serves(index, ours[name]))]
+
+
 def _serves(index: dict[str, Any], form: _Form) -> bool:
     """Whether an index has a form's keys, and is not hidden, partial or otherwise not for every query."""
     return list(index["key"]) == list(form.keys.items()) and all(map(_is_neutral, index, index.values()))

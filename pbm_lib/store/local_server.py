@@ -1,76 +1,89 @@
 """The embedded default: a real mongod on 127.0.0.1, started once and found again by every later process."""
 
-import json
+import errno
 import os
+import secrets
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from ..arguments import checked
 from ..config import Config
 from ..errors import ConfigError, ServerUnavailable
+from .local_state import (
+    LOCK,
+    USER,
+    LocalServer,
+    cannot_use,
+    close_to_others,
+    holds_database,
+    read_state,
+    refuse_others_files,
+    refuse_others_folder,
+    running_mongod,
+    write_state,
+)
+from .mongod import LOG, diagnose, find_mongod
 
 _START_SECONDS = 60
-_FULL_BELOW = 2**20  # bytes; mongod cannot even write its log then
-_STATE, _LOG = "server.json", "mongod.log"
-_START_MARKS = (20698, 4615611)  # numbers of "SERVER RESTARTED" and "MongoDB starting" in mongod's log
+_END_SECONDS = 60
+_LOGIN_REFUSED = 18
 
 
-@dataclass(frozen=True)
-class LocalServer:
-    """A running mongod of ours. `created` is the process's start time, so that a reused pid is not taken for it."""
-
-    pid: int
-    created: float
-    port: int
-
-    @property
-    def uri(self) -> str:
-        """Connection string; no credentials, loopback only."""
-        # On this machine a server that does not answer within two seconds has ended: nobody waits longer to be told.
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true&serverSelectionTimeoutMS=2000"
+class _LoginTaken(ServerUnavailable):
+    """Somebody else made the first login of a new server."""
 
 
 def start_local_server(config: Config) -> LocalServer:
     """Return the running local server, ready to answer; start it when there is none."""
     folder = config.data_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "start.lock", timeout=_START_SECONDS + 15):
-            return running_server(config) or _start(config, folder)
+        if not folder.exists():
+            _find(config, None)  # says so where a server still runs on it
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_others_folder(folder)
+        with FileLock(folder / LOCK, timeout=_START_SECONDS + 15):
+            last = read_state(folder)
+            server = _find(config, last)
+            if server is None and (last is None or not holds_database(folder)):
+                refuse_others_files(folder)
+                last = None
+            close_to_others(folder)
+            return server or _start(config, last)
     except Timeout:
         raise ServerUnavailable(
             f"Another process has been starting the local server in {folder} for over a minute. Try again; if it "
             "stays so, end that process."
         ) from None
     except OSError as error:
-        raise ServerUnavailable(
-            f"Cannot use the local server's data folder {folder}: {error.strerror or error}. Make it writable, or "
-            "set local_server.data_dir in the config to another folder."
-        ) from None
+        if error.errno == errno.ENOSPC:
+            raise ServerUnavailable(diagnose(folder)) from None
+        raise cannot_use(folder, error) from None
 
 
 def running_server(config: Config) -> LocalServer | None:
     """Return the server of this config's data folder; None if it does not run."""
-    server = _last_started(config)
-    return server if server and _process_of(server) else None
+    last = read_state(config.data_dir)
+    if last is None or not last.port:
+        return None
+    found = running_mongod(config.data_dir, last)
+    return LocalServer(found.process.pid, found.port, last.password) if found and found.has_login else None
 
 
 def is_local_uri(config: Config, uri: str) -> bool:
     """Whether a connection string is that of this config's local server, as last started."""
-    server = _last_started(config)
-    return server is not None and server.uri == uri
+    last = read_state(config.data_dir)
+    return last is not None and last.uri == uri
 
 
 def why_local_server_ended(config: Config, uri: str) -> str | None:
@@ -89,129 +102,82 @@ def stop_local_server(config: Config) -> bool:
 
     Returns:
         True if a server was stopped, False if none was running.
+
+    Raises:
+        ServerUnavailable: the data folder belongs to another user.
     """
-    server = running_server(config)
-    if server is None:
+    refuse_others_folder(config.data_dir)
+    last = read_state(config.data_dir)
+    found = running_mongod(config.data_dir, last)
+    if found is None:
         return False
-    process = _process_of(server)
-    # The connection breaks when the server goes; the wait below tells whether it went.
-    with suppress(PyMongoError), MongoClient(server.uri, serverSelectionTimeoutMS=5_000) as client:
-        client.admin.command("shutdown")
-    try:
-        process.wait(timeout=60)
-    except psutil.TimeoutExpired:
-        process.terminate()
-        process.wait(timeout=30)
-    except psutil.NoSuchProcess:
-        pass
-    (config.data_dir / _STATE).unlink(missing_ok=True)
+    if os.name != "posix" and last:  # elsewhere, what terminate() does is a clean shutdown
+        # The connection breaks when the server goes; the wait below tells whether it went.
+        with suppress(PyMongoError), MongoClient(last.uri, serverSelectionTimeoutMS=5_000) as client:
+            client.admin.command("shutdown")
+        with suppress(psutil.TimeoutExpired):
+            found.process.wait(_END_SECONDS)
+    _end(found.process)
     return True
 
 
-def find_mongod() -> Path:
-    """Return a mongod program that runs here: the one from the wheel, else one on PATH."""
-    candidates = []
-    if (spec := find_spec("fiftyone")) and spec.submodule_search_locations:
-        name = "mongod.exe" if sys.platform == "win32" else "mongod"
-        candidates += [Path(place) / "db" / "bin" / name for place in spec.submodule_search_locations]
-    if on_path := shutil.which("mongod"):
-        candidates.append(Path(on_path))
-    complaints = []
-    for program in candidates:
-        if not program.is_file():
-            continue
-        try:
-            tried = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            complaints.append(str(error))
-            continue
-        if tried.returncode == 0:
-            return program
-        complaints.append(tried.stderr.strip() or f"it exits with {tried.returncode}")
-    if not complaints:
+def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
+    """The running server of a data folder, with its login; None where there is none to be used, or an error."""
+    found = running_mongod(config.data_dir, last)
+    if found is None:
+        return None
+    settings, pid = config.local_server, found.process.pid
+    stop = f"Run: python -m pbm_lib stop --config {shlex.quote(str(config.path))}"
+    if not found.has_login:
         raise ServerUnavailable(
-            "No mongod program for the local server. Run: pip install -r requirements.txt (or install MongoDB so "
-            "that mongod is on PATH, or set MONGODB_URI to a server of yours)."
+            f"Another mongod uses the data folder {config.data_dir}: process {pid}, which asks for no login. An "
+            f"earlier version of this program started it, or somebody else. {stop}. Then delete the folder, or set "
+            "local_server.data_dir in the config to a new one."
         )
-    reason = "; ".join(complaints)
-    if "libcurl" in reason or "libssl" in reason or "libcrypto" in reason:
+    if last is None or found.folder != config.data_dir:
         raise ServerUnavailable(
-            f"mongod lacks a system library ({reason.splitlines()[0].rpartition('libraries: ')[2][-120:]}). On Debian "
-            "and Ubuntu run: apt-get update && apt-get install -y libcurl4 libssl3. Or set MONGODB_URI to a server of "
-            "yours."
+            f"The local server (process {pid}) still runs on the data folder {found.folder}, which was deleted, "
+            f"moved, or emptied. {stop}. Then try again."
         )
-    raise ServerUnavailable(
-        f"mongod cannot run here ({reason[:200]}). Install MongoDB so that mongod is on PATH, or set MONGODB_URI."
-    )
-
-
-def diagnose(folder: Path) -> str:
-    """Say in one sentence why the mongod of a data folder ended, from the end of its log, and what to do."""
-    if not folder.is_dir():
-        return f"Its data folder {folder} is gone. Put it back, or set local_server.data_dir, and start again."
-    errors = _last_errors(folder / _LOG)
-
-    def says(*words: str) -> bool:
-        return any(word in errors for word in words)
-
-    if says("No space left on device", "ENOSPC") or shutil.disk_usage(folder).free < _FULL_BELOW:
-        return (
-            f"The disk that holds {folder} is full. Free some space (3 million claims take about 1 GB), then try again."
+    differences = []
+    if settings.port not in (0, found.port):
+        differences.append(f"on port {found.port}, and local_server.port is {settings.port}")
+    if found.cache_gb != settings.cache_gb:
+        differences.append(f"with a cache of {found.cache_gb} GB, and local_server.cache_gb is {settings.cache_gb}")
+    if differences:
+        raise ServerUnavailable(
+            f"The local server (process {pid}) runs {'; it runs '.join(differences)} in the config. {stop}. Then try "
+            "again: it starts with the config's settings."
         )
-    if says("Address already in use"):
-        return "Its port is in use by another program. Set local_server.port in the config to a free port, or to 0."
-    if says("SocketException"):
-        return "It may not listen on its port. Set local_server.port in the config to another one, or to 0."
-    if says("Unable to lock the lock file"):
-        return f"Another mongod uses the data folder {folder}. Stop that one, or set local_server.data_dir."
-    if says("Permission denied", "not permitted", "Read-only file system", "create a lock file on a read-only"):
-        return f"The data folder {folder} is not writable. Change its owner, or set local_server.data_dir."
-    if says("UPGRADE PROBLEM") or (says("featureCompatibilityVersion") and "invalid" in errors.lower()):
-        return (
-            f"The data in {folder} was written by another MongoDB version. Set local_server.data_dir to a new folder."
-        )
-    return f"See the end of its log: {folder / _LOG}."
+    server = LocalServer(pid, found.port, last.password)
+    if not last.port:  # whoever started it was killed before it had its login
+        return _make_ready(server, last, config.data_dir)
+    if server != last:
+        write_state(config.data_dir, server)
+    return server
 
 
-def _last_errors(log: Path) -> str:
-    """The lines of mongod's log, at its end, that report errors of the last start and what came of it."""
-    # Not every line: in each start it says that one thing or another is unavailable, and after an unclean end that it
-    # found the lock file of that; and clients' queries stand there in words of their own.
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 100_000))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    errors: list[str] = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            if entry["id"] in _START_MARKS:
-                errors.clear()
-            elif entry["s"] in ("E", "F"):
-                errors.append(line)
-        except (ValueError, TypeError, KeyError):
-            errors.append(line)  # not in the log's form: what ended it may well be said here
-    return "\n".join(errors)
-
-
-def _start(config: Config, folder: Path) -> LocalServer:
-    program, settings = find_mongod(), config.local_server
+def _start(config: Config, last: LocalServer | None) -> LocalServer:
+    folder, program, settings = config.data_dir, find_mongod(), config.local_server
     port = settings.port or _free_port()
     if settings.port and _answers(port):
         raise ServerUnavailable(
             f"Port {port} on 127.0.0.1 is in use by another program. Set local_server.port in the config to a free "
             "port, or to 0 to take any."
         )
-    (folder / _LOG).unlink(missing_ok=True)
+    if last is None:
+        # Written before there are data: a start that is broken off must not leave data without a login.
+        last = LocalServer(0, 0, secrets.token_urlsafe())
+        write_state(folder, last)
     command = [
         str(program),
+        "--auth",
         *("--dbpath", str(folder)),
         *("--port", str(port)),
         *("--bind_ip", "127.0.0.1"),
         *("--wiredTigerCacheSizeGB", str(settings.cache_gb)),
-        *("--logpath", str(folder / _LOG)),
+        *("--logpath", str(folder / LOG)),
+        "--logappend",  # otherwise a start that fails would take a running server's log away
     ]
     if os.name == "posix":
         command.append("--nounixsocket")  # a stale socket file of another user would block the start
@@ -224,49 +190,90 @@ def _start(config: Config, folder: Path) -> LocalServer:
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **detach
     )
-    server = LocalServer(process.pid, psutil.Process(process.pid).create_time(), port)
-    try:
-        _wait_until_ready(server, process, folder)
-        written = folder / f"{_STATE}.new"
-        written.write_text(json.dumps(asdict(server)), encoding="utf-8")
-        written.replace(folder / _STATE)
-    except BaseException:  # an interrupted start, or a full disk, must not leave a server that nobody finds again
-        process.terminate()
-        process.wait()
-        raise
     process.returncode = 0  # it goes on without us, which is no "subprocess still running" to warn about
+    return _make_ready(LocalServer(process.pid, port, last.password), last, folder)
+
+
+def _make_ready(server: LocalServer, last: LocalServer, folder: Path) -> LocalServer:
+    """Wait until a server answers to its login, which its first start makes, and note that it does."""
+    first = not last.port
+    process = psutil.Process(server.pid)
+    try:
+        _wait_until_ready(server, process, folder, first=first)
+        write_state(folder, server)
+    except BaseException as error:  # an interrupted start, or a full disk, must not leave a server behind
+        _end(process)
+        if isinstance(error, _LoginTaken):
+            _empty(folder)
+        raise
     return server
 
 
-def _wait_until_ready(server: LocalServer, process: subprocess.Popen, folder: Path) -> None:
+def _wait_until_ready(server: LocalServer, process: psutil.Process, folder: Path, *, first: bool) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    with MongoClient(server.uri, serverSelectionTimeoutMS=500, connect=False) as client:
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise ServerUnavailable(f"The local mongod ended while starting. {diagnose(folder)}")
+    while time.monotonic() < deadline:
+        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            raise ServerUnavailable(f"The local mongod ended while starting. {diagnose(folder)}")
+        # Before it listens, another user's program might do so on its port: that must not be given the password.
+        if _listens(process, server.port):
             try:
-                client.admin.command("ping")
+                _log_in(server, folder, first=first)
                 return
             except PyMongoError:
-                continue  # server selection itself waits half a second
+                pass  # it is just starting, or just ending
+        time.sleep(0.05)
     raise ServerUnavailable(f"The local mongod did not get ready in {_START_SECONDS} seconds. {diagnose(folder)}")
 
 
-def _last_started(config: Config) -> LocalServer | None:
-    """The server that was last started in this config's data folder, running or not; None if nothing tells."""
-    try:
-        return LocalServer(**json.loads((config.data_dir / _STATE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+def _log_in(server: LocalServer, folder: Path, *, first: bool) -> None:
+    with MongoClient(server.uri, serverSelectionTimeoutMS=500) as client:
+        try:
+            client.admin.command("ping")
+            return
+        except OperationFailure as error:
+            if error.code != _LOGIN_REFUSED:
+                raise
+    if not first:
+        raise ServerUnavailable(
+            f"The database in {folder} does not accept the login of this folder: one of its files was replaced. "
+            "Delete the folder (the claims can be loaded again), or set local_server.data_dir to a new one."
+        )
+    # Where there is no user yet, mongod lets the first one be made from this machine, by whoever comes first.
+    address = f"mongodb://127.0.0.1:{server.port}/?directConnection=true"
+    with MongoClient(address, serverSelectionTimeoutMS=500) as client:
+        try:
+            client.admin.command("createUser", USER, pwd=server.password, roles=["root"])
+        except OperationFailure:
+            raise _LoginTaken(
+                f"Another user of this machine made the first login of the new local server in {folder}, so it was "
+                "stopped and its files were removed; no claim was in it. Try again."
+            ) from None
 
 
-def _process_of(server: LocalServer) -> psutil.Process | None:
-    try:
-        process = psutil.Process(server.pid)
-        alive = abs(process.create_time() - server.created) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return None
-    return process if alive else None
+def _empty(folder: Path) -> None:
+    """Remove what a first start has written."""
+    for file in folder.iterdir():
+        if file.is_dir():
+            shutil.rmtree(file)
+        elif file.name != LOCK:
+            file.unlink()
+
+
+def _end(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(_END_SECONDS)
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    with suppress(psutil.Error):
+        sockets = process.net_connections("tcp4")
+        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
+    return False
 
 
 def _free_port() -> int:

@@ -1,6 +1,8 @@
 """The collection's validator: installed so that the bound D holds for every claim, and only then to be relied on."""
 
 import datetime as dt
+import time
+from collections.abc import Callable
 from typing import Any
 
 from bson import Decimal128, ObjectId
@@ -12,6 +14,9 @@ from ..errors import SetupError
 from .driver_errors import needs_right
 
 _NAMESPACE_EXISTS = 48
+_INDEX_BUILD_IN_PROGRESS = 12587
+_CHECK_SECONDS = 120  # three million claims take some ten
+_PAUSE_SECONDS = 0.1
 # The server refuses what breaks the rule; at "constraint" (9.0) it also vouches for what was there before.
 _ENFORCED = ("strict", "constraint")
 _REFUSING = ("error", "errorAndLog")
@@ -24,6 +29,25 @@ _BSON_TYPES = {
     int: ["int", "long"],
     float: "double",
 }
+
+
+def install_rule(collection: Collection, days: int, build_index: Callable[[], None]) -> None:
+    """Create the collection with its validator, or install that; where an index is being built, build ours first."""
+    try:
+        create_collection(collection, days)
+    except OperationFailure as error:
+        if error.code != _INDEX_BUILD_IN_PROGRESS:
+            raise
+        build_index()  # most likely another set-up builds the same one, and this waits for it
+        try:
+            create_collection(collection, days)
+        except OperationFailure as again:
+            if again.code != _INDEX_BUILD_IN_PROGRESS:
+                raise
+            raise SetupError(
+                f"Somebody builds an index on {collection.full_name}, and until that is ready its validator cannot be "
+                "changed. Wait for it, then set up again."
+            ) from None
 
 
 def create_collection(collection: Collection, days: int) -> None:
@@ -66,6 +90,16 @@ def install_validator(collection: Collection, days: int) -> None:
     _modify(collection, wanted, action=action)
 
 
+def wait_for_rule(collection: Collection, days: int) -> None:
+    """Return when the rule is in force; raise SetupError if it is not, nor about to be."""
+    # Another set-up at the same time has it in the other form as long as it checks the claims.
+    deadline = time.monotonic() + _CHECK_SECONDS
+    while (known := max_claim_days_of(options := collection.options()))[0] != days:
+        if options.get("validator") != _unproven(claim_validator(days)) or time.monotonic() > deadline:
+            raise SetupError(f"{collection.full_name} was changed during the set-up: {known[1]}. Set up again.")
+        time.sleep(_PAUSE_SECONDS)
+
+
 def refusing_action(options: dict[str, Any]) -> str:
     """The collection's validation action where that one refuses claims, with or without a log entry; else error."""
     action = options.get("validationAction")
@@ -77,11 +111,22 @@ def _unproven(validator: dict[str, Any]) -> dict[str, Any]:
     return {"$and": [validator]}
 
 
+def _proven(validator: dict[str, Any]) -> dict[str, Any]:
+    """The rule itself where a set-up that was interrupted left it behind in that other form."""
+    return validator["$and"][0] if set(validator) == {"$and"} and len(validator["$and"]) == 1 else validator
+
+
+def is_ours(validator: dict[str, Any] | None) -> bool:
+    """Whether this program installs that validator, for whatever D; and so if there is none."""
+    if not validator:
+        return True
+    days, _ = max_claim_days_of({"validator": _proven(validator)})
+    return days is not None and _proven(validator) == claim_validator(days)
+
+
 def refuse_other_rules(collection: Collection, options: dict[str, Any], days: int) -> None:
     """Raise SetupError if the rules there are not ours to change, or cannot be changed without a weaker level."""
-    present = options.get("validator") or {}
-    if set(present) == {"$and"} and len(present["$and"]) == 1:
-        present = present["$and"][0]  # left behind by a set-up that was interrupted
+    present = _proven(options.get("validator") or {})
     known_days, _ = max_claim_days_of({"validator": present})
     if known_days is not None and known_days != days:
         raise SetupError(

@@ -1,70 +1,67 @@
 """The way to the claims: connect to a server, and set up the collection, its validator and its one index."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import pymongo
-from bson.binary import UuidRepresentation
-from bson.codec_options import DatetimeConversion
-from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure
 
 from ..arguments import checked
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, ServerUnavailable, SetupError
+from ..errors import ConfigError, ConnectionString, InvalidQuery, ServerUnavailable, SetupError
 from ..vocabulary import BOUNDED, PLAIN
-from .connection import ConnectionString, open_client, ping_ms, server_uri
+from .collection import claims_collection, describe
+from .connection import open_client, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
+from .kind import refuse_other_kinds
 from .local_server import why_local_server_ended
-from .rule import create_collection, max_claim_days_of
+from .retry import again_if_dropped
+from .rule import install_rule, max_claim_days_of, wait_for_rule
+from .server import ServerInfo, server_info
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
 _GOODBYE_SECONDS = 1
+# A shorter time costs more round trips; in a longer one, queries rely longer on a rule that somebody has changed.
+_KNOWN_SECONDS = 5.0
 
 
-@dataclass(frozen=True, repr=False)
-class ServerInfo:
-    """What the store is connected to.
+@dataclass(frozen=True)
+class _Known:
+    """What the server said of the collection."""
 
-    Attributes:
-        version: MongoDB version, for example "6.0.5".
-        topology: "standalone", "replica set" or "sharded cluster".
-        host_kind: "Atlas", "local" (this machine) or "remote".
-        cache_bytes: WiredTiger cache in bytes; None where the user may not read it or a router has none.
-        ping_ms: median round trip of a ping in ms.
-    """
-
-    version: str
-    topology: str
-    host_kind: str
-    cache_bytes: int | None
-    ping_ms: float
-
-    def __repr__(self) -> str:
-        return f"ServerInfo: {self}"
-
-    def __str__(self) -> str:
-        cache = f", cache {self.cache_bytes / 2**30:.2g} GB" if self.cache_bytes else ""
-        return f"MongoDB {self.version}, {self.topology}, {self.host_kind}{cache}, ping {self.ping_ms:.2f} ms"
+    at: float  # when it was asked, on the monotonic clock
+    identity: str | None
+    max_claim_days: int | None
+    bound_reason: str
 
 
 class ClaimStore(ShownAsFacts):
     """The claims collection of one server, as `connect` returns it.
+
+    The bounded query is exact as long as no claim lasts longer than D days, which the server's validator enforces. The
+    store reads that rule again before a query if it last did so more than 5 seconds ago, and sees then whether somebody
+    changed the rule or replaced the collection. A longer claim can still get in:
+
+    - from a writer who has the right to bypass the validator and does;
+    - while somebody has the validator switched off, or its level below strict, and then switches it on again;
+    - within those 5 seconds after somebody changed the rule, until they are over.
+
+    The bounded query may leave such a claim out of a range that it reaches into from further back than D days; the
+    plain one finds it. `setup_collection` checks every claim and reports the first that is too long.
 
     Attributes:
         collection: the pymongo collection.
         config: the settings it was opened with.
         server: facts about the server (`ServerInfo`).
         uri: the connection string; it may hold a password, so its repr is masked.
-        max_claim_days: D in days as the server's validator enforced it when it was last read, by `connect`,
-            `setup_collection` or `refresh`; None if nothing does.
+        max_claim_days: D in days as the server's validator enforced it when it was last read; None if nothing does.
         bound_reason: how D is known, or why it is not.
         index_name: name of the compound index in use; None before `setup_collection`.
     """
@@ -74,15 +71,55 @@ class ClaimStore(ShownAsFacts):
         self.config = config
         self.server = server
         self.uri = uri
+        # A debugger shows a store also where the first look at the server fails.
+        self.index_name: str | None = None
+        self._known = _Known(0.0, None, None, "not read yet")
         self.refresh()
 
     def refresh(self) -> None:
         """Read validator and indexes from the server again, for example after somebody changed them."""
         with self.errors_explained():
-            self.max_claim_days, self.bound_reason = max_claim_days_of(self.collection.options())
-            indexes = self.collection.index_information()
+            known = again_if_dropped(self._ask)
+            indexes = again_if_dropped(self.collection.index_information)
         ours = {covering: find_index(indexes, covering=covering) for covering in (False, True)}
         self.index_name = ours[self.config.mongodb.covering_index] or ours[False] or ours[True]
+        self._known = known  # at once, since other threads use this store, and last, since it says that all is known
+
+    @checked(InvalidQuery)
+    def keep_fresh(self, *, before_timing: bool = False) -> None:
+        """Read the validator again if that was more than 5 seconds ago; if the collection was replaced, all of it.
+
+        Every query does this first.
+
+        Args:
+            before_timing: read it early, so that a query that begins now and is timed need not.
+
+        Raises:
+            ServerUnavailable: the server went away.
+        """
+        if time.monotonic() - self._known.at < (_KNOWN_SECONDS / 2 if before_timing else _KNOWN_SECONDS):
+            return
+        with self.errors_explained():
+            known = again_if_dropped(self._ask)
+        if known.identity == self._known.identity:
+            self._known = known
+        else:
+            self.refresh()
+
+    def _ask(self) -> _Known:
+        at = time.monotonic()
+        described = describe(self.collection)
+        return _Known(at, described.identity, *max_claim_days_of(described.options))
+
+    @property
+    def max_claim_days(self) -> int | None:
+        """D in days as the server's validator enforced it when it was last read; None if nothing does."""
+        return self._known.max_claim_days
+
+    @property
+    def bound_reason(self) -> str:
+        """How D is known, or why it is not."""
+        return self._known.bound_reason
 
     @property
     def plan(self) -> str:
@@ -101,12 +138,9 @@ class ClaimStore(ShownAsFacts):
         Raises:
             ServerUnavailable: the server went away.
         """
-        client, claims = open_client(self.uri, **client_options), self.collection
+        client = open_client(self.uri, **client_options)
         try:
-            collection = client[claims.database.name].get_collection(
-                claims.name, codec_options=claims.codec_options, read_preference=claims.read_preference
-            )
-            return type(self)(collection, self.config, self.server, self.uri)
+            return type(self)(claims_collection(client, self.config), self.config, self.server, self.uri)
         except BaseException:
             client.close()
             raise
@@ -122,20 +156,18 @@ class ClaimStore(ShownAsFacts):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def errors_explained(self) -> Iterator[None]:
-        """Within this block a driver error becomes a `PbmError` whose message is fit to be shown.
+    def errors_explained(self) -> AbstractContextManager[None]:
+        """Return a block in which a driver error becomes a `PbmError` whose message is fit to be shown.
 
         Raises:
             ServerUnavailable: the server cannot be used; of the local server it says why that one ended.
         """
-        try:
-            with translated_driver_errors():
-                yield
-        except ServerUnavailable:
-            if ended := why_local_server_ended(self.config, self.uri):
-                raise ServerUnavailable(f"{ended} To start it again, call connect(config).") from None
-            raise
+
+        def ended() -> ServerUnavailable | None:
+            why = why_local_server_ended(self.config, self.uri)
+            return ServerUnavailable(f"{why} To start it again, call connect(config).") if why else None
+
+        return translated_driver_errors(ended)
 
     def facts(self) -> dict[str, str]:
         """Return what a reader wants to know of this store, label to value."""
@@ -152,8 +184,9 @@ def connect(config: Config | None = None) -> ClaimStore:
     """Open the claims collection, on MONGODB_URI or else on the local server.
 
     MONGODB_URI is read from the environment, or from a `.env` file beside the config file; the environment wins.
-    Whatever the URI says of reading, claims are read from the primary, as naive datetimes in UTC: a secondary that lags
-    behind would leave claims out of a walk, and let the set-up overlook one.
+    Whatever the URI says of reading, all is read from the primary as it stands there (read concern "local"), as naive
+    datetimes in UTC: a secondary lags behind, and so does what a majority has acknowledged, which would leave claims
+    out of a walk, and let the set-up overlook one. How writes are acknowledged (w) is the URI's to say.
 
     Args:
         config: the settings; None loads config.yaml.
@@ -168,12 +201,12 @@ def connect(config: Config | None = None) -> ClaimStore:
     """
     config = load_config() if config is None else config
     uri = server_uri(config)
-    with translated_driver_errors():
+    with translated_driver_errors(connected=False):
         client = open_client(uri)
         try:
             with pymongo.timeout(None if "serverselectiontimeoutms=" in uri.lower() else _CONNECT_SECONDS):
                 client.admin.command("ping")
-            return ClaimStore(_collection(client, config), config, _server_info(client), uri)
+            return ClaimStore(claims_collection(client, config), config, server_info(client), uri)
         except BaseException:
             client.close()
             raise
@@ -199,14 +232,22 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
 
     Raises:
         SetupError: another validator, another index of our name, a default collation other than the simple one, or a
-            claim longer than D is there, the index was dropped meanwhile, or the database user lacks a right; the
-            message says which.
+            claim longer than D is there, it is a view, a time-series or a capped collection, the rule or the index was
+            changed meanwhile, or the database user lacks a right; the message says which.
         ServerUnavailable: the server went away.
     """
+    days, covering = store.config.data_generation.max_claim_days, store.config.mongodb.covering_index
     with store.errors_explained():
+        refuse_other_kinds(store.collection)
         refuse_other_collation(store.collection)
-        create_collection(store.collection, store.config.data_generation.max_claim_days)
-    _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
+        install_rule(
+            store.collection, days, lambda: install_index(store.collection, covering=covering, progress=progress)
+        )
+    _switch(store, covering=covering, progress=progress)
+    while store.max_claim_days != days:
+        with store.errors_explained():
+            wait_for_rule(store.collection, days)
+        store.refresh()
     return store
 
 
@@ -240,38 +281,3 @@ def _switch(store: ClaimStore, *, covering: bool, progress: bool) -> None:
     with store.errors_explained():
         install_index(store.collection, covering=covering, progress=progress)
     store.refresh()
-
-
-def _collection(client: MongoClient, config: Config) -> Collection:
-    # One way to decode, whatever the URI asks: claims, cursors and tests then compare alike everywhere. A date that no
-    # datetime holds (a customer's "never", in the year 10000) and a UUID stay what BSON has, so that a cursor can too.
-    database = client.get_database(config.mongodb.database)
-    return database.get_collection(
-        config.mongodb.collection,
-        codec_options=database.codec_options.with_options(
-            tz_aware=False,
-            tzinfo=None,
-            datetime_conversion=DatetimeConversion.DATETIME_AUTO,
-            uuid_representation=UuidRepresentation.UNSPECIFIED,
-        ),
-        read_preference=ReadPreference.PRIMARY,
-    )
-
-
-def _server_info(client: MongoClient) -> ServerInfo:
-    hello = client.admin.command("hello")
-    hosts = [host for host, _ in client.nodes]
-    if hello.get("msg") == "isdbgrid":
-        topology = "sharded cluster"
-    else:
-        topology = "replica set" if "setName" in hello else "standalone"
-    if any(host.endswith((".mongodb.net", ".mongodbgov.net", ".mongodb-dev.net")) for host in hosts):
-        host_kind = "Atlas"
-    else:
-        host_kind = "local" if all(host in ("localhost", "127.0.0.1", "::1") for host in hosts) else "remote"
-    try:
-        cache = client.admin.command("serverStatus")["wiredTiger"]["cache"]["maximum bytes configured"]
-    except (OperationFailure, KeyError):
-        cache = None  # needs the right clusterMonitor; shared Atlas tiers and routers have no figure
-    version = client.server_info()["version"]
-    return ServerInfo(version, topology, host_kind, cache and int(cache), ping_ms(client))

@@ -2,14 +2,17 @@
 
     .venv/bin/python tests/benchmarks/load.py [--claims N] [--rounds R] [--tune]
 
-Starts a mongod of its own with the config's cache and takes turns: the ceiling (claims generated and encoded
-beforehand, inserted by the best number of writers), `load_claims`, and the loop that anyone would write first. Each
-has validator and index in place. Prints a table and saves the figures as JSON under outputs/benchmarks/. `--tune`
-tries instead what could be set otherwise: index before or after, batch sizes, workers, write concerns.
+Starts a mongod of its own with the config's cache and takes turns, every other round from the last to the first: the
+ceiling (claims generated and encoded beforehand, inserted by the best number of writers), `load_claims`, and the loop
+that anyone would write first. Each has validator and index in place and begins with an empty collection on a server
+that is warm: it has run since before the first round. Prints a table and saves the figures as JSON under
+outputs/benchmarks/. `--tune` tries instead what could be set otherwise: index before or after, batch sizes, workers,
+write concerns.
 """
 
 import argparse
 import datetime as dt
+import math
 import multiprocessing
 import os
 import statistics
@@ -29,7 +32,7 @@ from bson import Decimal128
 from bson.raw_bson import RawBSONDocument
 from faker import Faker
 from pymongo import MongoClient
-from saving import save
+from taking import in_turn, save
 
 import pbm_lib as pbm
 from pbm_lib import ClaimStore, Config, connect, stop_local_server
@@ -40,6 +43,8 @@ from pbm_lib.load.state import missing_ranges
 from pbm_lib.store.index import install_index
 from pbm_lib.store.local_server import start_local_server
 
+MOST_CLAIMS = 30_000_000
+"""More would fill the disk of most machines, and the ceiling keeps them all in memory."""
 NAIVE_CLAIMS = 5_000
 GENERATED_AT_30M = 300_000
 
@@ -260,8 +265,9 @@ def compare(config: Config, rounds: int) -> dict[str, Any]:
     best = max(by_writers, key=by_writers.get)
     print("ceiling by writers:", {writers: f"{rate:,.0f}/s" for writers, rate in by_writers.items()})
     figures: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        taken = {"ceiling": ceiling(config, best), **loaded(config), "naive": naive(config)}
+    for number in range(rounds):
+        top, ours, loop = in_turn(number, lambda: ceiling(config, best), lambda: loaded(config), lambda: naive(config))
+        taken = {"ceiling": top, **ours, "naive": loop}
         for name, value in taken.items():
             figures.setdefault(name, []).append(value)
         print({name: f"{value:,.1f}" for name, value in taken.items()})
@@ -292,10 +298,10 @@ def tune(config: Config, rounds: int) -> dict[str, Any]:
     for options in ("w=1&journal=false", "w=1&journal=true", "w=majority", "w=0"):
         contestants[options] = lambda options=options: timed(config, uri_options=f"&{options}")
     rates: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, take in contestants.items():
-            rates[name].append(take())
-            print(f"{name:<20} {rates[name][-1]:>10,.0f} claims/s")
+    for number in range(rounds):
+        for name, rate in zip(contestants, in_turn(number, *contestants.values()), strict=True):
+            rates[name].append(rate)
+            print(f"{name:<20} {rate:>10,.0f} claims/s")
     print()
     for name, values in rates.items():
         print(f"{name:<20} median {statistics.median(values):>10,.0f} claims/s")
@@ -322,14 +328,34 @@ def timed(
         return config.data_generation.target_volume / (time.perf_counter() - started)
 
 
-def main() -> None:
+def whole(text: str, least: int, most: int, step: int = 1) -> int:
+    """A number that an option accepts; argparse makes a sentence of what it does not."""
+    multiples = "" if step == 1 else f", in steps of {step:,}, so that every provider has whole claims"
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most or value % step:
+        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; accepted: {least:,} to {most:,}{multiples}.")
+    return value
+
+
+def parsed(config: Config, words: list[str] | None = None) -> argparse.Namespace:
+    """The options, of the command line if no other words are given."""
+    data = config.data_generation
+    step = data.target_volume // math.gcd(data.target_volume, *(tier.claims_per_provider for tier in data.tiers))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--claims", type=int, default=300_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--claims", type=lambda text: whole(text, step, MOST_CLAIMS, step), default=300_000)
+    parser.add_argument("--rounds", type=lambda text: whole(text, 1, 1_000), default=3)
     parser.add_argument("--tune", action="store_true")
-    arguments = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    config = pbm.load_config()
+    arguments = parsed(config)
     started = dt.datetime.now(dt.UTC)
-    with server_for(scaled(pbm.load_config(), arguments.claims)) as config:
+    with server_for(scaled(config, arguments.claims)) as config:
         with empty_store(config) as store:
             server = str(store.server)
         taken = (tune if arguments.tune else compare)(config, arguments.rounds)

@@ -15,6 +15,7 @@ import pytest
 from conftest import write_config
 from jupyter_client import BlockingKernelClient
 from loads import have_ended
+from processes import start_python
 from servers import wait_for
 
 from pbm_lib import load_config
@@ -73,10 +74,8 @@ def test_the_notebooks_get_the_settings_and_it_ends_cleanly_with_its_kernels(tmp
         monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(tmp_path / name))
     processes = []
     with log.open("w") as output:
-        lab = subprocess.Popen(
-            [sys.executable, "-m", "pbm_lib", "lab", "--config", str(config), "--", "--no-browser", "--allow-root"],
-            stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path, start_new_session=True,
-        )  # fmt: skip
+        words = ["-m", "pbm_lib", "lab", "--config", config, "--", "--no-browser", "--allow-root"]
+        lab = start_python(*words, stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path)
         try:
             wait_for(lambda: "token=" in log.read_text() or lab.poll() is not None, 60, "JupyterLab")
             start_kernel(re.search(r"http://127\S+token=\w+", log.read_text())[0])

@@ -1,57 +1,21 @@
 """The command line, as a person types it."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import write_config
 from fake_runs import fake_run, good_samples
+from processes import run_python
 
-from pbm_lib import ConfigError, load_config
+from pbm_lib import load_config
 from pbm_lib.cli.main import main
-from pbm_lib.cli.notebooks import refuse_to_overwrite, run_notebook
 from pbm_lib.config_file import notebooks_folder
-from pbm_lib.errors import NotebookError, redact
-from pbm_lib.store.local_server import running_server
 
 
-def run(*words, cwd, uri=None, timeout=600):
-    environment = {name: value for name, value in os.environ.items() if name != "MONGODB_URI"}
-    if uri:
-        environment["MONGODB_URI"] = uri
-    return subprocess.run(
-        [sys.executable, "-m", "pbm_lib", *map(str, words)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout,
-    )  # fmt: skip
-
-
-def test_the_demo_from_nothing_to_the_report_and_stop(tmp_path):
-    config = write_config(tmp_path)
-    done = run("demo", "--config", config, "--output", tmp_path / "out", cwd=tmp_path)
-    try:
-        assert done.returncode == 0, done.stderr
-        names = ["01_setup", "02_load", "03_explore", "04_performance"]
-        assert [name for name in names if name in done.stdout] == names
-        assert sorted(file.stem for file in (tmp_path / "out" / "notebooks").glob("*.ipynb")) == names
-        assert (tmp_path / "out" / "performance_report.html").is_file()
-        assert "Traceback" not in done.stdout + done.stderr
-        assert running_server(load_config(config)) is not None
-
-        (run_file,) = (tmp_path / "out" / "runs").glob("*.json")
-        report = run("report", run_file, "--baseline", run_file, "--output", tmp_path / "again", cwd=tmp_path)
-        assert report.returncode == 0, report.stderr
-        assert (tmp_path / "again" / "performance_report.html").is_file()
-    finally:
-        stopped = run("stop", "--config", config, cwd=tmp_path)
-    assert stopped.stdout == f"Stopped the local server of {config}.\n"
-    # What the demo said to type, with the config that was used.
-    assert f"-m pbm_lib stop --config {config}" in done.stdout
-    assert running_server(load_config(config)) is None
-    assert run("stop", "--config", config, cwd=tmp_path).stdout.startswith("No local server")
+def run(*words, cwd, uri=None):
+    return run_python("-m", "pbm_lib", *words, cwd=cwd, uri=uri, timeout=600)
 
 
 def test_a_misspelt_key_ends_the_demo_in_a_sentence(tmp_path):
@@ -65,7 +29,7 @@ def test_a_misspelt_key_ends_the_demo_in_a_sentence(tmp_path):
 
 
 def test_an_unreachable_server_ends_the_demo_in_a_sentence_without_a_secret(tmp_path):
-    uri = "mongodb://amy:Tr0ub4dor%263@127.0.0.1:9/?directConnection=true"
+    uri = "mongodb://amy:Tr0ub4dor%263@127.0.0.1:9/?directConnection=true&serverSelectionTimeoutMS=500"
     done = run("demo", "--config", write_config(tmp_path), "--output", tmp_path / "out", cwd=tmp_path, uri=uri)
     assert done.returncode == 1
     assert "01_setup stopped" in done.stderr
@@ -122,7 +86,7 @@ def test_an_output_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path, mo
     assert main([*words, *options, "--output", str(tmp_path / place)]) == 1
 
     said = capsys.readouterr().err
-    assert re.match(redact(rf"(ConfigError|PbmError): Cannot (make|write) .*{re.escape(str(tmp_path / place))}"), said)
+    assert re.match(rf"(ConfigError|PbmError): Cannot (make|write) .*{re.escape(str(tmp_path / place))}", said)
     assert re.search(r": [A-Z][a-z ]+\. (Name|Choose|Pass) another", said)  # the system's reason, and what to do
 
 
@@ -162,22 +126,9 @@ def test_the_demo_refuses_a_folder_whose_notebooks_it_would_overwrite(tmp_path, 
     assert main(["demo", "--config", str(write_config(tmp_path)), "--output", place]) == 1
 
     shown = capsys.readouterr()
-    # The command line hides the names of users that tests before this one logged in with: root, say.
     assert shown.err.startswith(
-        redact(f"ConfigError: {(project if way == 'itself' else output).resolve() / 'notebooks'} holds")
+        f"ConfigError: {(project if way == 'itself' else output).resolve() / 'notebooks'} holds"
     )
     assert "Pass another folder as --output" in shown.err
     assert "==" not in shown.out
     assert {file.name: file.read_bytes() for file in (project / "notebooks").glob("*.ipynb")} == before
-
-
-def test_an_executed_copy_may_be_written_again_and_a_notebook_of_ones_own_may_not(tmp_path, monkeypatch):
-    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/?directConnection=true")
-    for _ in range(2):
-        with pytest.raises(NotebookError, match="01_setup stopped"):
-            run_notebook("01_setup", tmp_path / "copies", {"config_path": str(write_config(tmp_path))})
-    refuse_to_overwrite(tmp_path / "copies")
-    refuse_to_overwrite(tmp_path / "nothing")
-    (tmp_path / "copies" / "03_explore.ipynb").write_text("mine")
-    with pytest.raises(ConfigError, match=r"copies holds a notebook 03_explore.ipynb"):
-        run_notebook("01_setup", tmp_path / "copies", {})

@@ -10,25 +10,15 @@ from bson import ObjectId
 from loads import TIERS_30K, configured_digest, stored_digest
 from oracle import Wire, day, listened_to, make_claim
 
-from pbm_lib import ClaimStore, LoadError, connect, load_claims, require_claims, setup_collection
+from pbm_lib import ClaimStore, LoadError, SetupError, connect, load_claims, require_claims, setup_collection
 from pbm_lib.claims.document import ID, TIN
 from pbm_lib.claims.generate import claim_generator
 from pbm_lib.claims.roster import provider_roster
-from pbm_lib.load.state import mark
+from pbm_lib.load.state import LoadRecord
 
 
 def load(store, **options):
     return load_claims(store, progress=False, **options)
-
-
-@pytest.fixture
-def filled(store):
-    """A store with all its claims, as a load leaves it; quicker than a load, which starts processes."""
-    data = store.config.data_generation
-    mark(store, "loading")
-    store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
-    mark(store, "complete")
-    return store
 
 
 def ids(store, *numbers):
@@ -59,7 +49,7 @@ def test_a_second_load_counts_the_claims_once_and_searches_for_nothing(loaded_st
     asked = [sent["pipeline"][0]["$match"] for sent in on_claims if "aggregate" in sent]
     everybody = [{TIN: provider.tin} for provider in provider_roster(loaded_store.config.data_generation)]
     assert sorted(asked, key=str) == sorted([{}, *everybody], key=str)
-    assert all(sent["filter"] == {} for sent in on_claims if "find" in sent)
+    assert [sent["filter"] for sent in on_claims if "find" in sent] == [{}]  # whether there is any claim
 
 
 def test_the_bytes_on_the_server_are_the_generated_ones_for_any_workers_and_batches(open_store):
@@ -75,7 +65,7 @@ def test_the_bytes_on_the_server_are_the_generated_ones_for_any_workers_and_batc
 def test_a_load_stopped_at_90_percent_is_resumed_with_a_tenth_of_the_work(open_store):
     store = setup_collection(open_store(TIERS_30K))
     # As a killed load leaves it: the first batches are there, a few in part, and no mark says complete.
-    mark(store, "loading")
+    LoadRecord(store).mark("loading")
     store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 27_200))
     store.collection.delete_many({ID: {"$in": ids(store, 25_001, 26_333)}})
     with pytest.raises(LoadError, match="02_load"):
@@ -91,6 +81,40 @@ def test_claims_that_others_deleted_are_added_again_though_the_state_says_comple
     filled.collection.delete_many({ID: {"$in": ids(filled, 0, 1, 2_500, 5_999)}})
     assert load(filled).inserted == 4
     assert stored_digest(filled) == configured_digest(filled.config)
+
+
+def test_a_load_killed_between_the_last_insert_and_the_mark_is_completed_by_the_next(filled):
+    LoadRecord(filled).mark("loading")
+    with pytest.raises(LoadError, match="not loaded completely"):
+        require_claims(filled)
+    report = load(filled)
+    assert (report.volume, report.inserted) == (6_000, 0)
+    assert require_claims(filled) is filled
+
+
+def test_the_record_waits_for_a_majority_and_the_claims_are_flushed_to_disk_at_the_end(filled):
+    wire = Wire()
+    filled.collection.delete_one({})
+    with listened_to(filled, wire) as heard:
+        wire.clear()
+        load(heard)
+    marks = [sent for name, sent in wire.sent if name == "update"]
+    assert [sent["updates"][0]["u"]["state"] for sent in marks] == ["loading", "complete"]
+    assert {sent["update"] for sent in marks} == {f"{heard.collection.name}_load"}
+    assert [sent["writeConcern"] for sent in marks] == [{"w": "majority"}] * 2
+    assert wire.names[-1] == "fsync"
+    assert dict(wire.answers)["fsync"]["ok"] == 1
+
+
+def test_a_rule_for_other_claims_than_the_configs_is_said_and_loaded_into_when_replaced(store, open_store):
+    other = open_store(same_place(store, max_claim_days=40))
+    with pytest.raises(LoadError, match=r"at most 30 days, the config says data_generation.max_claim_days: 40\)\. Run"):
+        load(other)
+    assert (store.collection.find_one(), open_store(store.config).max_claim_days) == (None, 30)
+    with pytest.raises(SetupError, match="Set it to 30, or load anew with replace=True"):
+        setup_collection(other)
+    assert load(other, replace=True).volume == 6_000
+    assert other.max_claim_days == 40
 
 
 def test_a_collection_that_others_emptied_is_loaded_again(filled):
@@ -118,7 +142,7 @@ def test_claims_too_many_of_a_known_provider_are_reported_not_deleted(filled):
     filled.collection.insert_one(make_claim(1, day(0), day(0), provider.tin))
     with pytest.raises(LoadError, match=f"TIN {provider.tin}.* has 301 claims .* the config says 300") as refused:
         load(filled)
-    assert "replace=True" in str(refused.value)
+    assert "Delete what this program did not load, 1 document (such as _id ObjectId('000000000000" in str(refused.value)
     assert filled.collection.count_documents({}) == 6_001
     with pytest.raises(LoadError, match="02_load"):
         require_claims(filled)
@@ -164,11 +188,17 @@ def test_workers_and_batch_size_are_no_other_settings(filled, open_store):
     assert load(other).inserted == 0
 
 
+NOT_OURS = {
+    False: "documents that this program did not load: 5 documents",
+    True: "what is not this program's: 5 documents",
+}
+
+
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_collection_of_others_is_never_touched(store, replace):
     theirs = [make_claim(number, day(number), day(number)) for number in range(5)]
     store.collection.insert_many(theirs)
-    with pytest.raises(LoadError, match=r"holds documents that this program did not load.*left alone"):
+    with pytest.raises(LoadError, match=NOT_OURS[replace]):
         load(store, replace=replace)
     assert list(store.collection.find()) == theirs
 
@@ -178,7 +208,7 @@ def test_a_collection_that_others_made_under_the_name_of_a_loaded_one_is_never_t
     filled.collection.drop()
     theirs = [{"_id": number} for number in range(5)]
     filled.collection.insert_many(theirs)
-    with pytest.raises(LoadError, match="did not load"):
+    with pytest.raises(LoadError, match=NOT_OURS[replace]):
         load(filled, replace=replace)
     assert list(filled.collection.find()) == theirs
     with pytest.raises(LoadError, match="Run notebook"):

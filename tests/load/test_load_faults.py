@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from loads import TIERS_30K, configured_digest, have_ended, loading_workers, start_loading, stored_digest
+from proxy import Proxy
 from pymongo.errors import PyMongoError
-from servers import DelayProxy, Mongod, replica_set, running, tmpfs, wait_for
+from servers import Mongod, replica_set, running, tmpfs, wait_for
 
 from pbm_lib import LoadError, ServerUnavailable, connect, load_claims, setup_collection, stop_local_server
 from pbm_lib.load.state import load_state
@@ -243,7 +244,7 @@ def test_a_password_changed_after_connecting_is_reported_and_not_shown(tmp_path,
 
 
 def test_a_network_delay_of_50_ms_changes_nothing_but_the_time(mongod, open_at):
-    with DelayProxy(mongod.port, 0.025) as proxy:
+    with Proxy(mongod.uri, delay=0.025) as proxy:
         store = open_at(proxy.uri)
         assert store.server.ping_ms >= 50
         report = load_claims(store, progress=False, batch_size=5_000)

@@ -1,11 +1,8 @@
 """The load starts processes; it works from a script, a pipe and an interactive shell, whatever the script says."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from loads import configured_digest, stored_digest
+from processes import run_python
 
 SCRIPT = """
 import pbm_lib as pbm
@@ -22,15 +19,7 @@ def run(store, test_uri, tmp_path):
 
     def ended(code, arguments, *, piped=False):
         (tmp_path / "script.py").write_text(code)
-        return subprocess.run(
-            [sys.executable, *arguments],
-            env=os.environ | {"MONGODB_URI": test_uri},
-            cwd=tmp_path,
-            input=code if piped else "",
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return run_python(*arguments, uri=test_uri, cwd=tmp_path, input=code if piped else "")
 
     return ended
 
@@ -51,3 +40,28 @@ def test_a_load_works_from(store, run, arguments, piped):
 def test_the_scripts_own_name_is_back_after_the_load(store, run):
     code = SCRIPT.format(path=str(store.config.path)) + "print(__file__, __spec__)\n"
     assert run(code, ["script.py"]).stdout.splitlines()[-1].endswith("script.py None")
+
+
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+import psutil
+import pbm_lib as pbm
+store = pbm.connect(pbm.load_config({path!r}))
+try:
+    pbm.load_claims(store, workers=32, batch_size=100, progress=False)
+finally:
+    left = psutil.Process().children(recursive=True)
+    print([process for process in left if "spawn_main" in " ".join(process.cmdline())])
+"""
+
+
+def test_too_few_open_files_for_the_workers_is_an_error_that_says_so_and_leaves_no_process(store, run):
+    ended = run(FEW_FILES.format(path=str(store.config.path)), ["script.py"])
+    assert (ended.returncode, ended.stdout.splitlines()) == (1, ["[]"]), ended.stderr
+    assert ended.stderr.count("Traceback") == 1, ended.stderr
+    last = ended.stderr.strip().splitlines()[-1]
+    assert "LoadError: This machine lets 32 loading processes not start (Too many open files)" in last
+    assert "0 of 6,000 claims" in last
+    assert "workers=2" in last
+    assert "ulimit -n" in last

@@ -1,21 +1,16 @@
 """The performance run on a real server: what it records, what it compares, and what is left when it is stopped."""
 
-import contextlib
 import json
-import os
 import platform
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fake_runs import fake_run, good_samples, series
+from processes import start_python
 
 from pbm_lib import (
     ConfigError,
@@ -24,7 +19,6 @@ from pbm_lib import (
     PerformanceRun,
     RunFileError,
     SetupError,
-    connect,
     count_claims,
     find_claims,
     list_providers,
@@ -75,6 +69,7 @@ def test_an_answer_that_differs_is_recorded(open_store, loaded_store, tmp_path):
     # Against the truth, the bounded plan of this copy believes that no claim lasts longer than a day.
     store = open_store(loaded_store.config)
     questions = run_performance(store, output_dir=tmp_path, progress=False, plain_iterations=4, concurrency=())
+    assert sum(check.compared for check in questions.checks) > 0
     assert all(check.equal == check.compared for check in questions.checks)
     lasting = store.collection.database["lasting"]
     lasting.insert_many(store.collection.find())
@@ -287,74 +282,13 @@ def test_warmups_failures_and_retries_are_kept_out_and_counted():
 # Trouble on the way to the server
 
 
-class Proxy:
-    """A way to a server that can be cut: once, at the next message that holds some bytes, or for good."""
-
-    def __init__(self, port: int):
-        self._target = ("127.0.0.1", port)
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.cut_once_at = b""
-        self.cut_for_good_after = -1  # messages with a find in them
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(self._target)
-            self._sockets += [near, far]
-            threading.Thread(target=self._pump, args=(near, far, True), daemon=True).start()
-            threading.Thread(target=self._pump, args=(far, near, False), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket, from_client: bool) -> None:
-        try:
-            while data := source.recv(65_536):
-                if from_client and self.cut_once_at and self.cut_once_at in data:
-                    self.cut_once_at = b""
-                    break
-                if from_client and self.cut_for_good_after >= 0 and b"find\0" in data:
-                    self.cut_for_good_after -= 1
-                    if self.cut_for_good_after < 0:
-                        self.close()
-                        return
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            end.close()
-
-    def close(self) -> None:
-        for end in (self._listener, *self._sockets):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
-@pytest.fixture
-def proxied(loaded_store, test_uri, monkeypatch):
-    """A store behind a proxy, and the proxy."""
-    if "MONGODB_URI_TEST" in os.environ:
-        pytest.skip("cuts connections of the tests' own local server")
-    proxy = Proxy(int(test_uri.split(":")[2].split("/")[0]))
-    monkeypatch.setenv(
-        "MONGODB_URI", f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true&serverSelectionTimeoutMS=400"
-    )
-    with connect(loaded_store.config) as store:
-        yield store, proxy
-    proxy.close()
-
-
 def test_a_call_that_the_driver_repeated_is_known(proxied):
     store, proxy = proxied
     tin = list_providers(store.config)[0].tin
     watch = Stopwatch()
     with watch.measured(store, 1) as measured:
         quiet = watch.time(lambda: find_claims(measured, tin, with_total=False))
-        proxy.cut_once_at = b"find\0"
+        proxy.cut_at(b"find\0")
         cut = watch.time(lambda: find_claims(measured, tin, with_total=False))
         after = watch.time(lambda: find_claims(measured, tin, with_total=False))
     assert (quiet.retries, cut.retries, after.retries) == (0, 1, 0)
@@ -376,7 +310,7 @@ def test_a_call_that_failed_is_recorded_by_its_kind_alone(proxied):
     watch = Stopwatch()
     with watch.measured(store, 1) as measured:
         watch.time(lambda: count_claims(measured, tin))
-        proxy.close()
+        proxy.cut()
         timing = watch.time(lambda: count_claims(measured, tin))
     assert timing.answer is None
     assert timing.error in ("ServerSelectionTimeoutError", "AutoReconnect", "NetworkTimeout", "ConnectionFailure")
@@ -402,10 +336,7 @@ def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri
         "store = pbm_lib.connect(pbm_lib.load_config(sys.argv[1]))\n"
         "run_performance(store, output_dir=sys.argv[2], iterations=100_000, progress=False)"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(loaded_store.config.path), str(tmp_path)],
-        env={**os.environ, "MONGODB_URI": test_uri},
-    )
+    process = start_python("-c", program, loaded_store.config.path, tmp_path, uri=test_uri)
     try:
         deadline = time.monotonic() + 60
         samples: tuple[Sample, ...] = ()

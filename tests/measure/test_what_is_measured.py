@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 from fake_runs import fake_run
-from oracle import overlapping
+from oracle import Wire, listened_to, overlapping
 
-from pbm_lib import PbmError, PerformanceRun, count_claims, list_providers
+from pbm_lib import ClaimStore, PbmError, PerformanceRun, count_claims, list_providers, run_performance
 from pbm_lib.claims.document import BEGIN, ID, TIN
 from pbm_lib.claims.generate import claim_generator
 from pbm_lib.measure.comparisons import measure_depth
 from pbm_lib.measure.operations import CALLS
 from pbm_lib.measure.questions import Questions
 from pbm_lib.measure.recorder import Recorder
-from pbm_lib.measure.stopwatch import Stopwatch
+from pbm_lib.measure.stopwatch import Stopwatch, timed
 from pbm_lib.vocabulary import SCENARIOS
 
 
@@ -133,3 +133,55 @@ def test_three_failures_in_a_row_end_a_run_and_two_with_a_success_between_do_not
     left = PerformanceRun.load(recorder.run.path)
     assert [sample.error is None for sample in left.samples] == [False, False, True] * 3 + [False] * 3
     assert not left.complete
+
+
+class TimedWire(Wire):
+    """Knows which commands were sent by a call that was being timed."""
+
+    def __init__(self):
+        super().__init__()
+        self.timed: list[str] = []
+        self._of_thread = threading.local()
+
+    def started(self, event):
+        super().started(event)
+        if getattr(self._of_thread, "is_timed", False):
+            self.timed.append(event.command_name)
+
+    def listening(self, call):
+        self._of_thread.is_timed = True
+        try:
+            return call()
+        finally:
+            self._of_thread.is_timed = False
+
+
+def test_what_a_query_makes_sure_of_is_in_no_timed_call(loaded_store, clock, tmp_path, monkeypatch):
+    wire, reopened, time = TimedWire(), ClaimStore.reopened, Stopwatch.time
+
+    def heard(store, event_listeners, **options):
+        return reopened(store, event_listeners=[*event_listeners, wire], **options)
+
+    def timed_later(watch, call):
+        clock.now += 6
+        return time(watch, lambda: wire.listening(call))
+
+    with loaded_store.reopened() as store:
+        monkeypatch.setattr(ClaimStore, "reopened", heard)
+        monkeypatch.setattr(Stopwatch, "time", timed_later)
+        # One client, as a second would move the clock within the call of the first.
+        run_performance(store, iterations=1, concurrency=[1], output_dir=tmp_path, progress=False)
+    assert wire.names.count("listCollections") > 20
+    assert set(wire.timed) == {"ping", "find", "getMore", "aggregate"}
+
+
+def test_what_people_see_timed_has_only_the_query_in_it(loaded_store, clock):
+    wire = TimedWire()
+    tin = list_providers(loaded_store.config, "60")[0].tin
+    with listened_to(loaded_store, wire) as heard:
+        for seconds in (3, 60):
+            clock.now += seconds
+            claims, _ = timed(heard, lambda: wire.listening(lambda: count_claims(heard, tin)))
+            assert claims == 60
+    assert wire.names.count("listCollections") == 1 + 2
+    assert wire.timed == ["aggregate"] * 2

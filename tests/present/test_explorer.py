@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from cell_output import cell_output
-from oracle import Wire, listened_to
+from oracle import Wire, day, fill, listened_to, make_claim
 from servers import SLOW, Mongod, free_port, running, under_way, wait_for
 
 from pbm_lib import (
@@ -250,6 +250,75 @@ class TestWhatItCosts:
         assert wire.names.count("aggregate") == 1
 
 
+class TestTotal:
+    """A total is counted once, and anew after `first()` or after a count that failed."""
+
+    def test_first_counts_anew_and_a_turn_of_the_page_does_not(self, store):
+        tin = list_providers(store.config)[0].tin
+        fill(store, [make_claim(number, day(number), day(number), tin) for number in range(3)])
+        explorer = ClaimExplorer(store).choose(page_size=1)
+        assert explorer.total == 3
+        store.collection.insert_one(make_claim(3, day(3), day(3), tin))
+        assert (explorer.next().total, explorer.previous().total) == (3, 3)
+        assert explorer.first().shown.total is None
+        assert (explorer.total, explorer.shown.total) == (4, 4)
+        # Each plan has a total of its own; on a later page it is not counted again.
+        explorer.next()
+        store.collection.delete_one({"_id": explorer.page[0]["_id"]})
+        assert explorer.choose(plan=PLAIN).shown.total is None
+        assert explorer.total == 3
+        assert explorer.choose(plan=BOUNDED).shown.total == 4
+
+    def test_first_waits_for_a_count_under_way_instead_of_a_second_one(self, explorer):
+        began, released = threading.Event(), threading.Event()
+
+        class SlowCount(Wire):
+            def started(self, event):
+                super().started(event)
+                if event.command_name == "aggregate":
+                    began.set()
+                    released.wait(10)
+
+        with heard(explorer, SlowCount()) as wire:
+            counting = threading.Thread(target=lambda: explorer.total)
+            counting.start()
+            assert began.wait(10)
+            explorer.first()
+            released.set()
+            assert explorer.total == 3_000
+            counting.join(10)
+        assert wire.names.count("aggregate") == 1
+
+    def test_a_count_that_failed_fails_for_all_who_wait_for_it_and_is_tried_again(self, proxied):
+        behind, proxy = proxied
+        with behind.reopened(serverSelectionTimeoutMS=5_000) as store:
+            explorer = ClaimExplorer(store)
+            seen: list[object] = []
+
+            def read():
+                try:
+                    seen.append(explorer.total)
+                except ServerUnavailable as error:
+                    seen.append(type(error))
+
+            proxy.cut_at(b"aggregate\0", times=4)  # the driver sends it twice, and so do we
+            readers = [threading.Thread(target=read, daemon=True) for _ in range(3)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join(20)
+            assert seen == [ServerUnavailable] * 3
+            assert (explorer.shown.total, explorer.shown.count_ms, len(explorer.page)) == (None, None, 100)
+            assert (explorer.total, explorer.shown.total) == (3_000, 3_000)
+            # Nobody is told of a count that follows a page by an error: it is shown.
+            proxy.cut_at(b"aggregate\0", times=4)
+            explorer.first().follow_up()
+            assert "does not answer" in explorer.error
+            assert explorer.first().error is None
+            explorer.follow_up()
+            assert (explorer.shown.total, explorer.error) == (3_000, None)
+
+
 class TestWhatItShows:
     def test_headless_it_is_a_table_and_no_widget(self, explorer):
         bundle = cell_output(explorer)
@@ -416,7 +485,7 @@ class TestPanel:
             self.settled(explorer)
         assert wire.names.count("find") == 1
 
-    def test_a_step_in_code_moves_the_controls(self, explorer, panel):
+    def test_a_step_in_code_moves_the_controls(self, clock, explorer, panel):
         self.settled(explorer)
         with heard(explorer, Wire()) as wire:
             explorer.choose(tin=list_providers(explorer.store.config, "60")[2].tin, page_size=30, plan=PLAIN)

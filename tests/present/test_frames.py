@@ -20,7 +20,7 @@ from pbm_lib import (
     tiers_frame,
     topology_note,
 )
-from pbm_lib.load.state import mark
+from pbm_lib.load.state import LoadRecord
 
 
 def test_a_claim_shows_as_indented_json():
@@ -84,13 +84,13 @@ class TestWhatANotebookNeeds:
 
     def test_an_unfinished_load_is_said(self, store):
         store.collection.insert_one(sample_claim())
-        mark(store, "loading")
+        LoadRecord(store).mark("loading")
         with pytest.raises(LoadError, match="not loaded completely"):
             require_claims(store)
 
     def test_other_settings_are_said(self, store, open_store, make_config):
         store.collection.insert_one(sample_claim())
-        mark(store, "complete")
+        LoadRecord(store).mark("complete")
         changes = {"mongodb": {"database": store.collection.database.name}, "data_generation": {"seed": 5}}
         other = setup_collection(open_store(make_config(changes)))
         with pytest.raises(LoadError, match="other settings"):

@@ -138,7 +138,7 @@ def test_an_id_too_long_for_a_token_is_no_bad_token_but_an_error():
     assert not isinstance(caught.value, InvalidCursor)
 
 
-def test_through_find_claims_no_wrong_token_reaches_the_server(store):
+def test_through_find_claims_no_wrong_token_reaches_the_server(clock, store):
     fill(store, [make_claim(number, day(number), day(number)) for number in range(5)])
     token = find_claims(store, TIN_A, day(0), page_size=2).next_cursor
     wire = Wire()

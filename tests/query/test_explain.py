@@ -11,6 +11,7 @@ from oracle import TIN_A, day, fill, make_claim
 from servers import SLOW, under_way, wait_for
 
 from pbm_lib import QueryPlan, count_claims, explain_claims, explain_count, find_claims, setup_collection
+from pbm_lib.claims.document import BEGIN, ID
 from pbm_lib.mql import to_mql
 from pbm_lib.query.filters import ClaimQuery
 
@@ -66,6 +67,13 @@ def test_a_page_costs_the_same_at_any_depth_in_both_directions(walked):
 def test_a_page_of_an_unguarded_collection_is_as_flat(unguarded):
     assert unguarded.plan == "plain"
     check_flat(unguarded)
+
+
+@pytest.mark.parametrize("dated", [lambda number: number, lambda number: float("nan") if number < 1_200 else number])
+def test_a_page_between_numbers_is_as_flat(unguarded, dated):
+    fill(unguarded, [{**claim, ID: number, BEGIN: dated(number)} for number, claim in enumerate(CLAIMS)])
+    check_flat(unguarded)
+    fill(unguarded, CLAIMS)
 
 
 def check_flat(store):

@@ -6,14 +6,22 @@ import pytest
 from oracle import TIN_A, Wire, day, fill, listened_to, make_claim, overlapping
 from servers import replica_set
 
-from pbm_lib import ServerUnavailable, connect, count_claims, find_claims, iter_claims, setup_collection
+from pbm_lib import (
+    ServerUnavailable,
+    connect,
+    count_claims,
+    find_claims,
+    iter_claims,
+    list_providers,
+    setup_collection,
+)
 from pbm_lib.claims.document import ID
 
 CLAIMS = [make_claim(number, day(number // 3), day(number // 3 + number % 2)) for number in range(1_200)]
 
 
 @pytest.mark.parametrize("page_size", [1, 100, 101, 102, 1_000])
-def test_a_page_arrives_in_its_first_batch(store, page_size):
+def test_a_page_arrives_in_its_first_batch(clock, store, page_size):
     fill(store, CLAIMS)
     wire = Wire()
     with listened_to(store, wire) as heard:
@@ -48,6 +56,51 @@ def test_a_cursor_that_the_server_lost_is_opened_again_behind_the_last_claim(sto
         seen += list(claims)
     assert seen == overlapping(CLAIMS, TIN_A)
     assert wire.names.count("find") == 2
+
+
+@pytest.fixture
+def streamed(proxied):
+    """A stream of the largest provider's claims, 100 a batch, the proxy that it comes through, and all its claims."""
+    store, proxy = proxied
+    tin = list_providers(store.config, "3K")[0].tin
+    # Longer than the half second that a driver leaves between two looks at a server.
+    with store.reopened(serverSelectionTimeoutMS=5_000) as patient:
+        count_claims(patient, tin)  # the connection is there when the proxy begins to cut
+        yield iter_claims(patient, tin, page_size=100), proxy, overlapping(store.collection.find().to_list(), tin)
+
+
+# The driver itself repeats a find once, and never a getMore.
+
+
+def test_a_stream_that_fails_before_its_first_claim_begins_again(streamed):
+    claims, proxy, expected = streamed
+    proxy.cut_at(b"find\0", times=2)
+    assert list(claims) == expected
+
+
+def test_a_stream_goes_on_behind_its_last_claim_as_often_as_it_gets_further(streamed):
+    claims, proxy, expected = streamed
+    seen = []
+    for _ in range(3):
+        seen += [next(claims) for _ in range(150)]
+        proxy.cut_at(b"getMore\0")
+    assert seen + list(claims) == expected
+
+
+def test_a_stream_that_fails_twice_at_its_first_claim_gives_up(streamed):
+    claims, proxy, _ = streamed
+    proxy.cut_at(b"find\0", times=4)
+    with pytest.raises(ServerUnavailable):
+        next(claims)
+
+
+def test_a_stream_that_fails_twice_behind_the_same_claim_gives_up(streamed):
+    claims, proxy, expected = streamed
+    assert [next(claims) for _ in range(100)] == expected[:100]
+    # A getMore, and both attempts at the find behind the same claim; whoever tried once more would get on.
+    proxy.cut_at(b"claims\0", times=3)
+    with pytest.raises(ServerUnavailable):
+        next(claims)
 
 
 @pytest.mark.replica_set

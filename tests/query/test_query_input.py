@@ -135,7 +135,8 @@ def test_what_is_accepted_is_sent_as_text_and_dates_alone(heard, wire):
     wire.clear()
     page = find_claims(heard, TIN_A, dt.date(2024, 1, 1), pd.Timestamp("2024-02-01", tz="Asia/Tokyo"), plan="plain")
     assert page.total == 0
-    (_, find), (_, count) = wire.sent
+    # Beside these it may read the rule again, if that was more than five seconds ago.
+    find, count = (command for name, command in wire.sent if name != "listCollections")
     expected = {
         "billingProvider.providerTin": TIN_A,
         "serviceBeginDate": {"$lte": dt.datetime(2024, 1, 31, 15)},

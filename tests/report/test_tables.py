@@ -1,17 +1,22 @@
 """The tables of the report, cell by cell, on runs whose figures all differ: no cell can show another's figure."""
 
-import pytest
-from fake_runs import skewed_baseline, skewed_run
+import datetime as dt
+from dataclasses import replace
 
+import pytest
+from fake_runs import FOOTPRINT, START, fake_run, good_samples, skewed_baseline, skewed_run
+
+from pbm_lib import size_cluster, targets_frame
 from pbm_lib.report.tables import (
     Table,
     concurrency_table,
+    conditions_table,
     figures_table,
     plans_table,
     sizes_table,
     summary_frame,
-    targets_frame,
     targets_table,
+    tiers_table,
 )
 
 WIDE = "wide spread: IQR 182% of median"
@@ -74,6 +79,81 @@ def test_concurrency_cell_by_cell(run, baseline):
         "5 | 4.00 | 356 ms | 0.30",
     ]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
+
+
+def test_conditions_cell_by_cell(config):
+    run = fake_run(config, good_samples())
+    machine = replace(run.conditions.machine, cpus=8, cpu_model=None, memory_bytes=16 * 2**30)
+    conditions = replace(
+        run.conditions,
+        server_version="8.0.4",
+        topology="replica set",
+        host_kind="Atlas",
+        cache_bytes=2**30,
+        indexes={"a": "b: 1"},
+        max_claim_days=45,
+        machine=machine,
+        pymongo="4.21.0",
+        pbm_lib="0.2.0",
+        git_commit="0123456789abcdef-dirty",
+    )
+    settings = replace(run.settings, page_size=50)
+    other = replace(
+        run,
+        id="20261121T081500Z-00000000",
+        complete=False,
+        started=START - dt.timedelta(days=1),
+        ended=START,
+        conditions=conditions,
+        settings=settings,
+        footprint=replace(FOOTPRINT, claims=7, cached_data_bytes=None),
+        samples=tuple(replace(sample, ms=3 * sample.ms) for sample in run.samples),
+    )
+    alone, beside = cells(conditions_table(run)), cells(conditions_table(run, other))
+    assert alone == [
+        " | this run",
+        "Run | 20261122T081500Z-1a2b3c4d",
+        "Began, took | 2026-11-22 08:15 UTC, 90 s",
+        "Server | MongoDB 6.0.5, standalone, local",
+        "Cache | 0.5 GB",
+        "In the cache after the fast queries | 430.0 MB of claims, 40.0 MB of index keys",
+        "Ping | 1.0 ms (median), 3.3 ms (p95)",
+        "Claims | 3,000,000; providers of 3K, 300, 60",
+        "Indexes | claims_by_provider {billingProvider.providerTin: 1, serviceBeginDate: 1, _id: 1}",
+        "Longest claim allowed | 30 days",
+        "Page, window | 100 claims, 90 days",
+        "Client's machine | 2 CPUs (A processor), 8 GB of memory, Linux 6.1 x86_64",
+        "Software | Python 3.11.7, pymongo 4.20.0, pbm_lib 0.1.0",
+        "Seed | 7 (questions), 20261122 (claims)",
+    ]
+    more = [
+        "baseline",
+        "20261121T081500Z-00000000 (incomplete)",
+        "2026-11-21 08:15 UTC, 86400 s",
+        "MongoDB 8.0.4, replica set, Atlas",
+        "1 GB",
+        DASH,
+        "3.0 ms (median), 9.9 ms (p95)",
+        "7; providers of 3K, 300, 60",
+        "a {b: 1}",
+        "45 days",
+        "50 claims, 90 days",
+        "8 CPUs (model unknown), 16 GB of memory, Linux 6.1 x86_64",
+        "Python 3.11.7, pymongo 4.21.0, pbm_lib 0.2.0 (0123456789ab-dirty)",
+        "7 (questions), 20261122 (claims)",
+    ]
+    assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
+
+
+def test_tiers_cell_by_cell(run):
+    assert cells(tiers_table(size_cluster(run, claims=50_000_000, hours=3))) == [
+        "tier | holds the claims | storage taken | cache taken by indexes | $ an hour | $ for 3 hours",
+        "M10 | no | 125.0% | 465.7% | 0.08 | 0.24",
+        "M20 | no | 62.5% | 232.8% | 0.20 | 0.60",
+        "M30 | no | 31.2% | 116.4% | 0.54 | 1.62",
+        "M40 (cheapest that does) | yes | 15.6% | 29.1% | 1.04 | 3.12",
+        "M50 | yes | 7.8% | 14.6% | 2.00 | 6.00",
+    ]
 
 
 def test_sizes_cell_by_cell(run, baseline):

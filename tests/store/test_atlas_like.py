@@ -128,9 +128,20 @@ class TestWhatAUserMayNotDo:
         assert store.index_name == "claims_by_provider"
 
     def test_a_reader_cannot_replace_the_claims(self, as_user, loaded):
-        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run drop\. Give it the role readWrite"):
+        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run update\. Give it the role readWrite"):
             load_claims(as_user("reader"), replace=True, progress=False)
         assert loaded.collection.count_documents({}) == 6_000
+
+    def test_whoever_may_write_but_not_drop_leaves_a_loaded_collection_as_it_was(self, secure, as_user, loaded):
+        may = ["find", "insert", "update", "listCollections", "listIndexes"]
+        granted = [{"resource": {"db": DATABASE, "collection": ""}, "actions": may}]
+        with secure.root() as root:
+            root.admin.command("createRole", "careful", privileges=granted, roles=[])
+            root.admin.command("createUser", "quagga7-careful", pwd=PASSWORD, roles=["careful"])
+        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run drop\. Give it the role readWrite"):
+            load_claims(as_user("careful"), replace=True, progress=False)
+        assert loaded.collection.count_documents({}) == 6_000
+        assert require_claims(loaded) is loaded
 
     def test_a_reader_may_check_what_is_loaded(self, as_user, loaded):
         assert load_claims(as_user("reader"), progress=False).inserted == 0

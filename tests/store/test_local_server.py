@@ -1,6 +1,8 @@
 """The local server starts once, is found again, outlives its starter, and says what is in its way."""
 
 import contextlib
+import dataclasses
+import io
 import json
 import os
 import re
@@ -8,15 +10,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+import yaml
 from bson import ObjectId
+from processes import start_python
 from pymongo import WriteConcern
-from pymongo.errors import PyMongoError
-from servers import Mongod, free_port, running, tmpfs, wait_for
+from servers import free_port, tmpfs, wait_for
 
 from pbm_lib import (
     PbmError,
@@ -27,13 +29,16 @@ from pbm_lib import (
     find_claims,
     iter_claims,
     load_claims,
+    load_config,
     require_claims,
     setup_collection,
     stop_local_server,
 )
+from pbm_lib.cli.main import main
 from pbm_lib.store import local_server
 from pbm_lib.store.footprint import measure_footprint
-from pbm_lib.store.local_server import diagnose, find_mongod, is_local_uri, running_server, start_local_server
+from pbm_lib.store.local_server import is_local_uri, running_server, start_local_server
+from pbm_lib.store.mongod import find_mongod
 
 START = """
 import sys, time
@@ -44,31 +49,9 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def new_config(make_config):
-    """Call it to get a config whose local server has an empty folder; stopped after the test."""
-    configs = []
-
-    def make(**local):
-        configs.append(make_config({"local_server": local}))
-        return configs[-1]
-
-    yield make
-    for config in configs:
-        stop_local_server(config)
-
-
 def starter(config):
     """Another process that starts the local server, says its pid, and stays until told."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONGODB_URI")}
-    return subprocess.Popen(
-        [sys.executable, "-c", START, str(config.path)],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return start_python("-c", START, config.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def test_port_0_takes_a_free_port_and_later_calls_find_the_same_server(new_config):
@@ -175,26 +158,160 @@ def test_a_count_says_that_the_disk_of_the_server_that_ended_is_full(new_config,
                 count_claims(store, TIN)
 
 
+STALE = {"pid": 2**22 + 1, "created": 1.0, "port": 27117}  # no process has such a pid
+
+
 @pytest.mark.parametrize(
     "left",
-    [
-        lambda: json.dumps({"pid": os.getpid(), "created": 1.0, "port": 27117}),
-        lambda: json.dumps({"pid": 2**22 + 1, "created": 1.0, "port": 27117}),
-        lambda: "{",
-        lambda: "[]",
-        lambda: json.dumps({"pid": 1}),
-    ],
-    ids=["a reused pid", "no such pid", "half a file", "another type", "fields missing"],
+    [json.dumps({**STALE, "password": "x"}), json.dumps(STALE), json.dumps({"password": "x"}), "{", "[]"],
+    ids=["a server that ended", "of an earlier version", "fields missing", "half a file", "another type"],
 )
 def test_a_stale_state_file_is_seen_through(new_config, left):
     config = new_config()
     config.data_dir.mkdir()
-    (config.data_dir / "server.json").write_text(left())
+    (config.data_dir / "server.json").write_text(left)
     assert running_server(config) is None
     assert stop_local_server(config) is False
     server = start_local_server(config)
     assert "mongod" in psutil.Process(server.pid).name()
     assert running_server(config) == server
+
+
+def change_state(config, **changes):
+    """Change what the state file says."""
+    file = config.data_dir / "server.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def test_a_step_of_the_clock_does_not_lose_the_running_server(new_config, monkeypatch):
+    config = new_config()
+    server = start_local_server(config)
+    start_time = psutil.Process.create_time
+    with monkeypatch.context() as patch:  # as psutil has it when the clock was set forward by an hour
+        patch.setattr(psutil.Process, "create_time", lambda process: start_time(process) + 3600)
+        assert running_server(config) == start_local_server(config) == server
+    change_state(config, created=start_time(psutil.Process(server.pid)) - 3600)
+    assert running_server(config) == start_local_server(config) == server
+    assert stop_local_server(config) is True
+    assert not psutil.pid_exists(server.pid)
+
+
+def test_a_pid_that_another_program_has_now_is_not_taken_for_the_server(new_config):
+    config = new_config()
+    server = start_local_server(config)
+    with subprocess.Popen(["sleep", "600"]) as other:
+        try:
+            change_state(config, pid=other.pid, created=psutil.Process(other.pid).create_time())
+            assert running_server(config) == start_local_server(config) == server  # found all the same
+            change_state(config, pid=other.pid, created=psutil.Process(other.pid).create_time())
+            assert stop_local_server(config) is True
+            assert not psutil.pid_exists(server.pid)
+            change_state(config, pid=other.pid, created=psutil.Process(other.pid).create_time())
+            assert running_server(config) is None
+            assert stop_local_server(config) is False
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+def test_another_folders_server_is_not_taken_for_this_ones(new_config):
+    mine, others = new_config(), new_config()
+    start_local_server(mine)
+    stop_local_server(mine)
+    other = start_local_server(others)
+    change_state(mine, pid=other.pid, port=other.port)
+    assert running_server(mine) is None
+    assert stop_local_server(mine) is False
+    assert running_server(others) == other
+
+
+def test_a_start_that_fails_leaves_the_running_servers_log_alone(new_config):
+    config = new_config()
+    start_local_server(config)
+    stop_local_server(config)
+    log, settings = config.data_dir / "mongod.log", config.data_dir.parent / "mongod.conf"
+    # A mongod that is not found by its command line.
+    storage = {"dbPath": str(config.data_dir)}
+    net = {"port": free_port(), "bindIp": "127.0.0.1", "unixDomainSocket": {"enabled": False}}
+    destination = {"destination": "file", "path": str(log), "logAppend": True}
+    settings.write_text(yaml.safe_dump({"storage": storage, "net": net, "systemLog": destination}))
+    with subprocess.Popen([find_mongod(), "--config", settings], stdout=subprocess.DEVNULL) as mongod:
+        try:
+            wait_for(lambda: str(net["port"]) in log.read_text() and "Waiting for" in log.read_text(), 60, "mongod")
+            before, inode = log.read_text(), log.stat().st_ino
+            with pytest.raises(ServerUnavailable, match=r"Another mongod uses the data folder"):
+                start_local_server(config)
+            assert running_server(config) is None
+            assert log.stat().st_ino == inode
+            assert log.read_text().startswith(before)
+            assert mongod.poll() is None
+        finally:
+            mongod.terminate()
+
+
+def run_stop(config):
+    """What `python -m pbm_lib stop` prints."""
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        assert main(["stop", "--config", str(config.path)]) == 0
+    return shown.getvalue()
+
+
+def test_a_folder_that_was_deleted_while_its_server_runs_is_said_and_stop_ends_it(new_config):
+    config = new_config(port=free_port())
+    server = start_local_server(config)
+    shutil.rmtree(config.data_dir)
+    told = rf"process {server.pid}\) still runs .* deleted, moved.*lib stop"
+    with pytest.raises(ServerUnavailable, match=told):
+        connect(config)
+    assert not config.data_dir.exists()
+    (config.data_dir / "diagnostic.data").mkdir(parents=True)  # mongod makes it again after a while
+    with pytest.raises(ServerUnavailable, match=told):
+        connect(config)
+    assert re.search(r"Stopped the local server.*\nIts data folder .* was deleted or moved", run_stop(config))
+    assert not psutil.pid_exists(server.pid)
+    with connect(config) as store:
+        assert store.collection.count_documents({}) == 0
+
+
+def test_a_folder_that_was_moved_while_its_server_runs_is_said_and_keeps_its_claims(make_config):
+    config = make_config()
+    with connect(config) as store:
+        store.collection.with_options(write_concern=WriteConcern(j=True)).insert_one({"_id": ObjectId()})
+    server, home = running_server(config), config.path.parent
+    moved = load_config(home.rename(home.with_name(f"{home.name}-moved")) / "config.yaml")
+    try:
+        with pytest.raises(
+            ServerUnavailable, match=rf"process {server.pid}\) still runs .*{home}.* was deleted, moved"
+        ):
+            connect(moved)
+        (home / ".mongodb" / "diagnostic.data").mkdir(parents=True)  # mongod makes it again after a while
+        assert run_stop(moved).startswith("Stopped the local server")
+        assert not psutil.pid_exists(server.pid)
+        with connect(moved) as store:
+            assert store.collection.count_documents({}) == 1
+    finally:
+        stop_local_server(moved)
+
+
+def test_settings_that_changed_while_the_server_runs_are_said(new_config):
+    config = new_config()
+    server = start_local_server(config)
+
+    def changed(**local):
+        return dataclasses.replace(config, local_server=dataclasses.replace(config.local_server, **local))
+
+    assert start_local_server(changed(port=server.port)) == server
+    for local, told in [
+        ({"port": 27_999}, rf"process {server.pid}\) runs on port {server.port}, and local_server\.port is 27999 in"),
+        ({"cache_gb": 1}, r"runs with a cache of 0\.25 GB, and local_server\.cache_gb is 1(\.0)? in the config"),
+    ]:
+        with pytest.raises(ServerUnavailable, match=told) as refusal:
+            connect(changed(**local))
+        assert f"python -m pbm_lib stop --config {config.path}" in str(refusal.value)
+    assert running_server(config) == server
+    assert stop_local_server(changed(port=27_999, cache_gb=1)) is True
+    assert not psutil.pid_exists(server.pid)
 
 
 def test_stopping_is_clean_and_may_be_repeated(new_config):
@@ -216,14 +333,6 @@ def test_a_port_in_use_is_reported_with_the_setting_to_change(new_config):
             connect(config)
     assert running_server(config) is None
     assert start_local_server(config).port == port
-
-
-def test_a_folder_that_another_mongod_uses_is_reported(new_config):
-    config = new_config()
-    with running(Mongod(config.data_dir)):
-        with pytest.raises(ServerUnavailable, match=r"Another mongod uses the data folder .*local_server.data_dir"):
-            start_local_server(config)
-        assert running_server(config) is None
 
 
 def test_a_file_in_the_place_of_the_folder_is_reported(new_config, tmp_path):
@@ -248,48 +357,10 @@ def test_a_disk_without_room_to_start_is_reported(new_config, tmp_path):
             start_local_server(new_config(data_dir=str(tmp_path / "small" / "data")))
 
 
-def use_program(monkeypatch, folder, text):
-    """Make this script the only mongod there is; None leaves none."""
-    monkeypatch.setattr(local_server, "find_spec", lambda _: None)
-    folder.mkdir()
-    if text is not None:
-        (folder / "mongod").write_text(f"#!/bin/sh\n{text}\n")
-        (folder / "mongod").chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder))
-
-
-LOADER = "error while loading shared libraries: {}: cannot open shared object file: No such file or directory"
-
-
-@pytest.mark.parametrize("library", ["libcurl.so.4", "libssl.so.3", "libcrypto.so.3"])
-def test_a_missing_system_library_is_reported_with_the_packages_to_install(monkeypatch, tmp_path, new_config, library):
-    use_program(monkeypatch, tmp_path / "bin", f"echo 'mongod: {LOADER.format(library)}' >&2; exit 127")
-    with pytest.raises(ServerUnavailable, match=f"{library}.*apt-get install -y libcurl4 libssl3"):
-        connect(new_config())
-
-
-def test_a_program_that_does_not_run_here_is_reported(monkeypatch, tmp_path, new_config):
-    use_program(monkeypatch, tmp_path / "bin", "kill -ILL $$")
-    with pytest.raises(ServerUnavailable, match=r"mongod cannot run here .*MONGODB_URI"):
-        connect(new_config())
-
-
-def test_no_program_at_all_is_reported_with_the_command_that_installs_one(monkeypatch, tmp_path, new_config):
-    use_program(monkeypatch, tmp_path / "bin", None)
-    with pytest.raises(ServerUnavailable, match=r"pip install -r requirements\.txt"):
-        connect(new_config())
-
-
-def test_a_mongod_on_the_path_serves_where_the_wheel_is_missing(monkeypatch, tmp_path):
-    real = find_mongod()
-    use_program(monkeypatch, tmp_path / "bin", f'exec "{real}" "$@"')
-    assert find_mongod() == tmp_path / "bin" / "mongod"
-
-
 def test_a_start_that_is_interrupted_leaves_no_server_behind(new_config, monkeypatch):
     config, before = new_config(), [child.pid for child in psutil.Process().children()]
 
-    def interrupted(server, process, folder):
+    def interrupted(server, process, folder, *, first):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -299,97 +370,3 @@ def test_a_start_that_is_interrupted_leaves_no_server_behind(new_config, monkeyp
     assert "mongod" not in [child.name() for child in psutil.Process().children() if child.pid not in before]
     assert running_server(config) is None
     assert start_local_server(config).port
-
-
-# --- diagnoses, each of a log that mongod has written ---------------------------------------------------------------
-
-UNKNOWN, PORT, FOLDER = r"^See the end of its log", r"^Its port is in use", r"^Another mongod uses the data folder"
-
-
-def start_and_kill(folder):
-    mongod = Mongod(folder).start()
-    mongod.kill()
-    return mongod
-
-
-def fail_to_start(mongod):
-    with pytest.raises(AssertionError, match="mongod ended with"):
-        mongod.start()
-
-
-def test_only_what_the_last_start_says_is_taken_for_the_cause(tmp_path):
-    folder = tmp_path / "data"
-
-    def told(cause):
-        assert re.search(cause, diagnose(folder)), diagnose(folder)
-
-    start_and_kill(folder)
-    told(UNKNOWN)
-    start_and_kill(folder)
-    assert "Detected unclean shutdown" in (folder / "mongod.log").read_text()
-    told(UNKNOWN)  # finding what an unclean end left behind is no cause
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        fail_to_start(Mongod(folder, port=taken.getsockname()[1]))
-    told(PORT)
-    mongod = Mongod(folder).start()
-    try:
-        fail_to_start(Mongod(folder))
-        told(FOLDER)
-    finally:
-        mongod.kill()
-    mongod.start()
-    with mongod.client() as client:  # what clients say is logged, too
-        client.admin.command("profile", 0, slowms=-1)
-        words = "No space left on device, Permission denied, DBPathInUse, Address already in use, UPGRADE PROBLEM"
-        client.demo.claims.find_one({"x": words}, comment=words)
-    mongod.kill()
-    assert words in (folder / "mongod.log").read_text()
-    told(UNKNOWN)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        fail_to_start(Mongod(folder, port=taken.getsockname()[1]))
-    told(PORT)
-    mongod.start().stop()
-    told(UNKNOWN)
-    shutil.rmtree(folder)
-    told(r"^Its data folder .* is gone")
-
-
-def test_a_port_that_cannot_be_listened_on_is_no_port_in_use(tmp_path):
-    log = ("--dbpath", str(tmp_path), "--logpath", str(tmp_path / "mongod.log"))
-    nobodys = ("--bind_ip", "192.0.2.1", "--port", str(free_port()), "--nounixsocket")  # an address of no machine
-    assert subprocess.run([find_mongod(), *log, *nobodys], stdout=subprocess.DEVNULL, timeout=60).returncode != 0
-    assert re.search(r"^It may not listen on its port\. Set local_server\.port", diagnose(tmp_path))
-
-
-def test_a_folder_that_became_read_only_is_diagnosed_whatever_the_log_said_before(tmp_path):
-    with tmpfs(tmp_path / "small", 400):
-        folder = tmp_path / "small" / "data"
-        folder.mkdir()
-        (folder / "mongod.log").symlink_to(tmp_path / "mongod.log")
-        start_and_kill(folder)
-        start_and_kill(folder)
-        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "small")], check=True)
-        fail_to_start(Mongod(folder))
-        assert re.search(r"^The data folder .* is not writable", diagnose(folder)), diagnose(folder)
-
-
-def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(tmp_path):
-    with tmpfs(tmp_path / "small", 400) as resize:
-        folder = tmp_path / "small" / "data"
-        folder.mkdir()
-        (folder / "mongod.log").symlink_to(tmp_path / "mongod.log")
-        mongod = start_and_kill(folder)
-        mongod.start()
-        try:
-            with (tmp_path / "small" / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
-                while True:  # until there is no room, whatever the server writes meanwhile
-                    filler.write(bytes(2**20))
-            with mongod.client() as client, contextlib.suppress(PyMongoError):
-                client.demo.claims.insert_many({"text": "x" * 1000} for _ in range(1000))
-                client.admin.command("fsync")
-            mongod.process.wait(60)
-        finally:
-            mongod.kill()
-        (tmp_path / "small" / "filler").unlink()
-        resize(500)
-        assert re.search(r"^The disk that holds .* is full", diagnose(folder)), diagnose(folder)

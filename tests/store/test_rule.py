@@ -1,14 +1,14 @@
 """The bound D is the server's promise or it is not used: read back, weakened, smuggled past, installed late."""
 
+import copy
 import datetime as dt
 
 import pytest
 from bson import ObjectId
 from oracle import DAY_0, TIN_A, Wire, check_all, day, fill, listened_to, make_claim, overlapping
-from pymongo import monitoring
 from pymongo.errors import BulkWriteError, OperationFailure, WriteError
 
-from pbm_lib import SetupError, count_claims, find_claims, setup_collection
+from pbm_lib import SetupError, count_claims, find_claims, sample_claim, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID
 from pbm_lib.query.filters import make_query
 from pbm_lib.store.connection import open_client
@@ -167,10 +167,11 @@ def test_a_weakened_validator_is_put_right_or_left_as_weak(open_store, store):
     assert setup_collection(store).max_claim_days == D
 
 
-class Intruder(monitoring.CommandListener):
+class Intruder(Wire):
     """Writes a longer claim at the moment when the set-up sends a certain command."""
 
     def __init__(self, collection, moment):
+        super().__init__()
         self.collection, self.moment, self.outcome = collection, moment, "not tried"
 
     def started(self, event):
@@ -180,12 +181,6 @@ class Intruder(monitoring.CommandListener):
                 self.outcome = "stored"
             except WriteError as error:
                 self.outcome = error.code
-
-    def succeeded(self, event):
-        pass
-
-    def failed(self, event):
-        pass
 
 
 def test_no_longer_claim_slips_in_between_the_check_and_the_rule(open_store, test_uri):
@@ -230,6 +225,51 @@ def test_a_foreign_validator_and_another_d_are_left_alone(open_store, store):
     with pytest.raises(SetupError, match=r"at most 45 days, the config says .*max_claim_days: 30"):
         setup_collection(store)
     assert store.collection.options()["validator"] == claim_validator(45)
+
+
+def paths_of(value, *above):
+    """The path of every field of a document, of embedded documents and what is in them too."""
+    for name, inner in value.items():
+        yield (*above, name)
+        if isinstance(inner, dict):
+            yield from paths_of(inner, *above, name)
+
+
+def changed(claim, path, change):
+    """A copy of a claim in which the document that holds a field has been changed."""
+    claim = copy.deepcopy(claim)
+    holder = claim
+    for name in path[:-1]:
+        holder = holder[name]
+    change(holder)
+    return claim
+
+
+@pytest.mark.parametrize("wrong", ["missing", 7, None, "another"], ids=repr)
+def test_every_field_of_the_claim_is_required_with_its_type_however_deep(store, wrong):
+    paths = list(paths_of(sample_claim()))
+    assert max(map(len, paths)) == 3
+    accepted = []
+    for path in paths:
+        name = path[-1]
+        if wrong == "missing":
+            if path == (ID,):
+                continue  # the driver adds one
+            claim = changed(sample_claim(), path, lambda holder, name=name: holder.pop(name))
+        else:
+            value = wrong
+            if wrong == "another":  # a type that other fields of the claim have
+                holder = []
+                changed(sample_claim(), path, holder.append)
+                value = DAY_0 if isinstance(holder[0][name], str) else "text"
+            claim = changed(sample_claim(), path, lambda holder, name=name, value=value: holder.update({name: value}))
+        try:
+            store.collection.insert_one(claim)
+            accepted.append(path)
+        except WriteError as error:
+            assert error.code == 121
+    assert accepted == []
+    store.collection.insert_one(sample_claim())
 
 
 SMUGGLING = {

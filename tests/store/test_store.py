@@ -1,14 +1,27 @@
 """The store: what it says of itself, and that a URI's options change nothing about the claims."""
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bson import Binary
 from bson.datetime_ms import DatetimeMS
 from oracle import TIN_A, check_all, day, fill, make_claim, overlapping
+from processes import run_python
 from pymongo.errors import InvalidOperation
 
-from pbm_lib import ServerUnavailable, connect, find_claims, iter_claims, setup_collection
+from pbm_lib import (
+    LoadError,
+    PbmError,
+    ServerUnavailable,
+    SetupError,
+    connect,
+    find_claims,
+    iter_claims,
+    load_claims,
+    setup_collection,
+)
 from pbm_lib.claims.document import BEGIN, END, ID
 
 CLAIMS = [make_claim(number, day(number), day(number + 1)) for number in range(12)]
@@ -40,6 +53,7 @@ def through(test_uri, make_config, monkeypatch):
         "uuidRepresentation=standard",
         "datetime_conversion=DATETIME_MS",
         "readConcernLevel=majority",
+        "readConcernLevel=linearizable",
         "timeoutMS=20000",
     ],
 )
@@ -122,23 +136,88 @@ def test_refresh_sees_what_somebody_else_changed(store):
     assert "run setup_collection(store)" in repr(store)
 
 
+def idle_cursors(store):
+    stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"type": "idleCursor"}}]
+    there = store.collection.database.client.admin.aggregate(stages)
+    return [cursor for cursor in there if cursor["ns"] == store.collection.full_name]
+
+
 def test_an_iterator_that_is_left_early_leaves_no_cursor_open(store):
     fill(store, [make_claim(number, day(0), day(1)) for number in range(50)])
-    admin = store.collection.database.client.admin
-
-    def idle_cursors():
-        stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"type": "idleCursor"}}]
-        return [cursor for cursor in admin.aggregate(stages) if cursor["ns"] == store.collection.full_name]
-
     claims = iter_claims(store, TIN_A, page_size=5)
     assert [next(claims)[END] for _ in range(3)] == [day(1)] * 3
-    assert len(idle_cursors()) == 1
+    assert len(idle_cursors(store)) == 1
     claims.close()
-    assert idle_cursors() == []
+    assert idle_cursors(store) == []
     find_claims(store, TIN_A, page_size=7)
-    assert idle_cursors() == []
+    assert idle_cursors(store) == []
+
+
+STREAM = """
+import pbm_lib as pbm
+def first():  # a function holds the script's globals until Python has taken the modules apart
+    return next(claims)["_id"]
+store = pbm.connect(pbm.load_config({path!r}))
+claims = pbm.iter_claims(store, "411234567", page_size=5)
+print(first())
+"""
+
+
+def test_an_iterator_that_is_alive_at_exit_gives_its_cursor_back_without_a_word(store, test_uri):
+    fill(store, [make_claim(number, day(0), day(1)) for number in range(50)])
+    ended = run_python("-c", STREAM.format(path=str(store.config.path)), uri=test_uri)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{0:024x}\n", "")
+    assert idle_cursors(store) == []
 
 
 def test_an_iterators_arguments_are_refused_by_the_call(store):
     with pytest.raises(ValueError, match=r"^tin: "):
         iter_claims(store, "no")
+
+
+OTHER_KINDS = {
+    "a capped collection": {"capped": True, "size": 2**20},
+    "a time-series collection": {"timeseries": {"timeField": "t"}},
+    "a view": {"viewOn": "others", "pipeline": []},
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_only_an_ordinary_collection_is_set_up_or_loaded_into(open_store, kind):
+    store = open_store()
+    database, name = store.collection.database, store.collection.name
+    database.create_collection(name, **OTHER_KINDS[kind])
+    before = database.list_collections(filter={"name": name}).to_list()
+    refusal = rf"is {kind}, .* left alone\. Choose another mongodb\.collection .*set up again\.$"
+    with pytest.raises(SetupError, match=refusal):
+        setup_collection(store)
+    for replace in (False, True):
+        with pytest.raises(LoadError, match=refusal):
+            load_claims(store, replace=replace, progress=False)
+    assert database.list_collections(filter={"name": name}).to_list() == before
+
+
+def test_a_view_is_refused_when_it_is_opened(open_store):
+    store = open_store()
+    store.collection.database.create_collection(store.collection.name, viewOn="others")
+    with pytest.raises(PbmError, match=r"is a view, not a collection\. Choose another mongodb\.collection"):
+        open_store(store.config)
+
+
+@pytest.mark.parametrize("there", ["nothing", "claims"])
+def test_two_set_ups_at_once_both_return_with_rule_and_index(open_store, there):
+    for _ in range(4):
+        stores = [open_store()]
+        stores += [open_store(stores[0].config) for _ in range(3)]
+        if there == "claims":
+            stores[0].collection.insert_many([make_claim(number, day(0), day(1)) for number in range(2_000)])
+        at_once = threading.Barrier(len(stores))
+
+        def set_up(store, at_once=at_once):
+            at_once.wait(10)
+            return setup_collection(store, progress=False)
+
+        with ThreadPoolExecutor(len(stores)) as pool:
+            for store in pool.map(set_up, stores):
+                assert (store.max_claim_days, store.index_name) == (30, "claims_by_provider")
+        assert list(stores[0].collection.index_information()) == ["_id_", "claims_by_provider"]

@@ -1,0 +1,118 @@
+"""Whether the collection is this program's to load into, and to drop when its claims are to be replaced."""
+
+import time
+from typing import Any
+
+from pymongo.errors import OperationFailure
+
+from ..errors import LoadError, PbmError, ServerUnavailable
+from ..store.index import foreign_indexes
+from ..store.kind import refuse_other_kinds
+from ..store.rule import is_ours
+from ..store.store import ClaimStore, setup_collection
+from .state import LOADING, REPLACING, START_OVER, LoadRecord, foreign_documents, is_empty
+
+_RULE = {"validator", "validationLevel", "validationAction"}
+# A load that is under way looks once a second whether it has to give way.
+_GIVE_WAY_SECONDS = 3
+
+
+def claim_collection(store: ClaimStore, *, replace: bool) -> LoadRecord:
+    """Make sure that the collection is ours to load into, and return the record of what is there."""
+    refuse_other_kinds(store.collection, LoadError)
+    record = LoadRecord(store)
+    if replace:
+        _start_over(store, record)
+    elif not is_empty(store):
+        _refuse_other_claims(store, record)
+    store.refresh()  # somebody may have dropped the collection, and with it the rule and the index
+    if reason := _not_set_up(store):
+        raise LoadError(
+            f"{store.collection.full_name} is not set up for loading ({reason}). Run setup_collection(store), which "
+            "is notebook 01_setup, first."
+        )
+    return record
+
+
+def _not_set_up(store: ClaimStore) -> str | None:
+    wanted = store.config.data_generation.max_claim_days
+    if store.index_name is None:
+        return "it has no index for these queries"
+    if store.max_claim_days is None:
+        return store.bound_reason
+    if store.max_claim_days != wanted:
+        return (
+            f"its rule is for claims of at most {store.max_claim_days} days, the config says "
+            f"data_generation.max_claim_days: {wanted}"
+        )
+    return None
+
+
+def _refuse_other_claims(store: ClaimStore, record: LoadRecord) -> None:
+    """Raise LoadError if what is there is not the beginning, or all, of the configured claims."""
+    name = store.collection.full_name
+    # One that was dropped in the middle of a load, and made anew by its inserts, holds claims of ours and no others.
+    if not record.is_current and (others := foreign_documents(store, record.loaded_with)):
+        raise LoadError(
+            f"{name} holds documents that this program did not load: {others}; they were left alone. Choose another "
+            "mongodb.collection in the config."
+        )
+    if not record.found:
+        raise LoadError(f"{name} holds claims, but the record of what they were loaded with is gone. {START_OVER}")
+    if record.found["state"] == REPLACING:
+        raise LoadError(
+            f"A load of {name} with replace=True is under way, or was broken off. In that case start it again: "
+            "load_claims(store, replace=True)."
+        )
+    loaded, wanted = record.loaded_with, record.wanted
+    if differences := [key for key, value in wanted.items() if loaded.get(key) != value]:
+        shown = "; ".join(f"{key}: loaded with {loaded.get(key)}, {_says(key)} {wanted[key]}" for key in differences)
+        raise LoadError(f"{name} was loaded with other settings ({shown}). {START_OVER}")
+
+
+def _says(key: str) -> str:
+    return "this version has" if key == "generator" else "config says"
+
+
+def _start_over(store: ClaimStore, record: LoadRecord) -> None:
+    """Drop what this program loaded, and set up anew; raise LoadError, and drop nothing, if anything else is there."""
+    _refuse_foreign(store, record.loaded_with)
+    before = record.found
+    record.mark(REPLACING)
+    if before and before["state"] in (LOADING, REPLACING):
+        time.sleep(_GIVE_WAY_SECONDS)
+    try:
+        store.collection.drop()
+    except OperationFailure:  # the user may not
+        if before:
+            record.write(before)
+        raise
+    try:
+        setup_collection(store, progress=False)
+    except ServerUnavailable:
+        raise
+    except PbmError as error:
+        raise LoadError(f"The claims were dropped, but the set-up failed: {error}") from None
+    record.renew()
+    if not is_empty(store):
+        raise LoadError(
+            f"Somebody writes to {store.collection.full_name} while its claims are replaced. Wait until that has "
+            "ended, then run load_claims(store, replace=True) again."
+        )
+
+
+def _refuse_foreign(store: ClaimStore, loaded_with: dict[str, Any]) -> None:
+    """Raise LoadError if dropping the collection would lose anything that this program did not make."""
+    options = store.collection.options()
+    found = [f"the index {name}" for name in foreign_indexes(store.collection)]
+    found += [f"the option {option}" for option in sorted(set(options) - _RULE)]
+    if not is_ours(options.get("validator")):
+        found.append("a validator")
+    if others := foreign_documents(store, loaded_with):
+        found.append(others)
+    if found:
+        raise LoadError(
+            f"{store.collection.full_name} has what is not this program's: {', '.join(found)}. Replacing its claims "
+            "drops the whole collection, so nothing was dropped. Remove what you do not need yourself, or choose "
+            "another mongodb.collection in the config."
+        )

@@ -1,0 +1,23 @@
+"""What bears the collection's name: only an ordinary collection takes the rule and keeps every claim."""
+
+from pymongo.collection import Collection
+
+from ..errors import PbmError, SetupError
+from .collection import describe
+
+_OTHER_KINDS = {
+    "view": "a view, which holds no claims of its own",
+    "timeseries": "a time-series collection, which takes no validator",
+    "capped": "a capped collection, in which the server makes room for new claims by deleting others",
+}
+
+
+def refuse_other_kinds(collection: Collection, error: type[PbmError] = SetupError) -> None:
+    """Raise `error` if what is there is a view, a time-series collection or a capped one."""
+    there = describe(collection)
+    kind = "capped" if there.options.get("capped") else there.kind
+    if kind in _OTHER_KINDS:
+        raise error(
+            f"{collection.full_name} is {_OTHER_KINDS[kind]}; it was left alone. Choose another mongodb.collection in "
+            "the config, or drop it yourself and set up again."
+        )

@@ -1,0 +1,163 @@
+"""What is known of the local server: its folder, which only its owner can enter, its login, and its process."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+from ..errors import ConnectionString, ServerUnavailable, remember_secret
+from .mongod import LOG
+
+USER = "pbm_lib_local"  # a word of no sentence, since redact hides the names of users
+LOCK = "start.lock"
+_STATE = "server.json"
+# What a folder without a database may hold: the last is written again by a mongod whose folder was deleted.
+_HARMLESS = {LOCK, LOG, _STATE, f"{_STATE}.new", "diagnostic.data"}
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A mongod of ours and its login. Before its first start has made the login, pid and port are 0."""
+
+    pid: int
+    port: int
+    password: str = field(repr=False)
+
+    @property
+    def uri(self) -> ConnectionString:
+        """Connection string with the login; loopback only."""
+        place = f"{USER}:{self.password}@127.0.0.1:{self.port}"
+        # On this machine a server that does not answer within two seconds has ended: nobody waits longer to be told.
+        options = "authSource=admin&directConnection=true&serverSelectionTimeoutMS=2000"
+        uri = ConnectionString(f"mongodb://{place}/?{options}")
+        remember_secret(uri)
+        return uri
+
+
+@dataclass(frozen=True)
+class RunningMongod:
+    """A mongod process of this user, with what its command line says."""
+
+    process: psutil.Process
+    folder: Path
+    port: int
+    cache_gb: float | None
+    has_login: bool
+
+
+def read_state(folder: Path) -> LocalServer | None:
+    """Return the server that was last started in a data folder, running or not; None if nothing tells."""
+    try:
+        state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        return LocalServer(int(state["pid"]), int(state["port"]), str(state["password"]))
+    except (OSError, ValueError, TypeError, KeyError):  # an earlier version's has no password
+        return None
+
+
+def write_state(folder: Path, server: LocalServer) -> None:
+    """Replace the state file by one that only its owner can read."""
+    written = folder / f"{_STATE}.new"
+    written.unlink(missing_ok=True)
+    # Not made first and closed to others afterwards: somebody could open it in between.
+    with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(asdict(server), file)
+    written.replace(folder / _STATE)
+
+
+def close_to_others(folder: Path) -> None:
+    """Let nobody but its owner enter a data folder."""
+    # On Windows a mode says nothing of other users: there a folder below the user's own profile is closed to them.
+    if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        folder.chmod(0o700)
+
+
+def holds_database(folder: Path) -> bool:
+    """Whether a mongod has written to a data folder."""
+    return (folder / "WiredTiger").exists() or (folder / "mongod.lock").exists()
+
+
+def refuse_others_files(folder: Path) -> None:
+    """Refuse a folder that is not empty and has no login of ours: it would be closed to others, or its data shared."""
+    if holds_database(folder):
+        raise ServerUnavailable(
+            f"The data folder {folder} holds a database, but no login to it: an earlier version of this program, or "
+            f"another mongod, made it, or its file {_STATE} is gone. Delete the folder (the claims can be loaded "
+            "again), or set local_server.data_dir in the config to a new folder."
+        )
+    if {file.name for file in folder.iterdir()} - _HARMLESS:
+        raise ServerUnavailable(
+            f"The data folder {folder} holds other files. Set local_server.data_dir in the config to a new folder."
+        )
+
+
+def refuse_others_folder(folder: Path) -> None:
+    """Refuse a data folder that belongs to another user of this machine."""
+    if os.name != "posix":
+        return
+    try:
+        owner = folder.stat().st_uid
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise cannot_use(folder, error) from None
+    if owner != psutil.Process().uids().effective:
+        name = str(owner)
+        with suppress(KeyError):
+            name = folder.owner()
+        raise ServerUnavailable(
+            f"The local server's data folder {folder} belongs to the user {name}, who alone may use, start, and stop "
+            "that server. Set local_server.data_dir in the config to a folder of your own."
+        )
+
+
+def cannot_use(folder: Path, error: OSError) -> ServerUnavailable:
+    """Return the error of a data folder that the system does not let us use."""
+    return ServerUnavailable(
+        f"Cannot use the local server's data folder {folder}: {error.strerror or error}. Make it writable, or "
+        "set local_server.data_dir in the config to another folder."
+    )
+
+
+def running_mongod(folder: Path, last: LocalServer | None) -> RunningMongod | None:
+    """Return this user's mongod on a data folder; None if there is none.
+
+    It is known by its command line. Its pid alone does not tell, since pids are used again, nor does its start time,
+    which moves with the clock.
+    """
+    me = psutil.Process().username()
+    for process in _candidates(last):
+        with suppress(psutil.Error, OSError, KeyError, ValueError):  # it ended meanwhile, or was started in another way
+            if not process.name().startswith("mongod") or process.username() != me:
+                continue
+            found = _described(process)
+            # One whose folder was moved still has the old place in its command line.
+            same = last is not None and (process.pid, found.port) == (last.pid, last.port)
+            moved = same and not holds_database(found.folder)
+            if found.folder == folder or moved:
+                return found
+    return None
+
+
+def _candidates(last: LocalServer | None) -> Iterator[psutil.Process]:
+    with suppress(psutil.Error):
+        if last and last.pid:
+            yield psutil.Process(last.pid)
+    yield from psutil.process_iter()
+
+
+def _described(process: psutil.Process) -> RunningMongod:
+    words = [part for word in process.cmdline() for part in (word.split("=", 1) if word[:2] == "--" else [word])]
+    options = dict(zip(words, [*words[1:], ""], strict=True))
+    cache = options.get("--wiredTigerCacheSizeGB")
+    return RunningMongod(
+        process=process,
+        folder=Path(options["--dbpath"]).resolve(),
+        port=int(options["--port"]),
+        cache_gb=float(cache) if cache else None,
+        has_login="--auth" in options,
+    )

@@ -1,0 +1,103 @@
+"""The mongod program: which one runs here, and what its log says when it ended."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import ServerUnavailable
+
+LOG = "mongod.log"
+_FULL_BELOW = 2**20  # bytes; mongod cannot even write its log then
+_START_MARKS = (20698, 4615611)  # numbers of "SERVER RESTARTED" and "MongoDB starting" in mongod's log
+
+
+def find_mongod() -> Path:
+    """Return a mongod program that runs here: the one from the wheel, else one on PATH."""
+    candidates = []
+    if (spec := find_spec("fiftyone")) and spec.submodule_search_locations:
+        name = "mongod.exe" if sys.platform == "win32" else "mongod"
+        candidates += [Path(place) / "db" / "bin" / name for place in spec.submodule_search_locations]
+    if on_path := shutil.which("mongod"):
+        candidates.append(Path(on_path))
+    complaints = []
+    for program in candidates:
+        if not program.is_file():
+            continue
+        try:
+            tried = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            complaints.append(str(error))
+            continue
+        if tried.returncode == 0:
+            return program
+        complaints.append(tried.stderr.strip() or f"it exits with {tried.returncode}")
+    if not complaints:
+        raise ServerUnavailable(
+            "No mongod program for the local server. Run: pip install -r requirements.txt (or install MongoDB so "
+            "that mongod is on PATH, or set MONGODB_URI to a server of yours)."
+        )
+    reason = "; ".join(complaints)
+    if "libcurl" in reason or "libssl" in reason or "libcrypto" in reason:
+        raise ServerUnavailable(
+            f"mongod lacks a system library ({reason.splitlines()[0].rpartition('libraries: ')[2][-120:]}). On Debian "
+            "and Ubuntu run: apt-get update && apt-get install -y libcurl4 libssl3. Or set MONGODB_URI to a server of "
+            "yours."
+        )
+    raise ServerUnavailable(
+        f"mongod cannot run here ({reason[:200]}). Install MongoDB so that mongod is on PATH, or set MONGODB_URI."
+    )
+
+
+def diagnose(folder: Path) -> str:
+    """Say in one sentence why the mongod of a data folder ended, from the end of its log, and what to do."""
+    if not folder.is_dir():
+        return f"Its data folder {folder} is gone. Put it back, or set local_server.data_dir, and start again."
+    errors = _last_errors(folder / LOG)
+
+    def says(*words: str) -> bool:
+        return any(word in errors for word in words)
+
+    if says("No space left on device", "ENOSPC") or shutil.disk_usage(folder).free < _FULL_BELOW:
+        return (
+            f"The disk that holds {folder} is full. Free some space (3 million claims take about 1 GB), then try again."
+        )
+    if says("Address already in use"):
+        return "Its port is in use by another program. Set local_server.port in the config to a free port, or to 0."
+    if says("SocketException"):
+        return "It may not listen on its port. Set local_server.port in the config to another one, or to 0."
+    if says("Unable to lock the lock file"):
+        return f"Another mongod uses the data folder {folder}. Stop that one, or set local_server.data_dir."
+    if says("Permission denied", "not permitted", "Read-only file system", "create a lock file on a read-only"):
+        return f"The data folder {folder} is not writable. Change its owner, or set local_server.data_dir."
+    if says("UPGRADE PROBLEM") or (says("featureCompatibilityVersion") and "invalid" in errors.lower()):
+        return (
+            f"The data in {folder} was written by another MongoDB version. Set local_server.data_dir to a new folder."
+        )
+    return f"See the end of its log: {folder / LOG}."
+
+
+def _last_errors(log: Path) -> str:
+    """The lines of mongod's log, at its end, that report errors of the last start and what came of it."""
+    # Not every line: in each start it says that one thing or another is unavailable, and after an unclean end that it
+    # found the lock file of that; and clients' queries stand there in words of their own.
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 100_000))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    errors: list[str] = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            if entry["id"] in _START_MARKS:
+                errors.clear()
+            elif entry["s"] in ("E", "F"):
+                errors.append(line)
+        except (ValueError, TypeError, KeyError):
+            errors.append(line)  # not in the log's form: what ended it may well be said here
+    return "\n".join(errors)

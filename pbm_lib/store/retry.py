@@ -1,0 +1,28 @@
+"""Reads that are made once more where the connection was lost on the way."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+
+_QUERY_PLAN_KILLED = 175
+_Answer = TypeVar("_Answer")
+
+
+def again_if_dropped(read: Callable[[], _Answer]) -> _Answer:
+    """Read, and once more if that ended halfway."""
+    try:
+        return read()
+    except PyMongoError as error:
+        if not is_dropped(error):
+            raise
+    return read()
+
+
+def is_dropped(error: PyMongoError) -> bool:
+    """Whether a read ended halfway for a reason that a second one does not meet."""
+    if isinstance(error, ServerSelectionTimeoutError):
+        return False  # nobody answered for as long as one waits
+    if isinstance(error, OperationFailure) and error.code == _QUERY_PLAN_KILLED:
+        return True  # its index was dropped, as switching the covering index does
+    return isinstance(error, AutoReconnect | CursorNotFound)

@@ -1,0 +1,54 @@
+"""Which server it is: facts that a reader of its answers wants to know."""
+
+from dataclasses import dataclass
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from .connection import ping_ms
+
+
+@dataclass(frozen=True, repr=False)
+class ServerInfo:
+    """What the store is connected to.
+
+    Attributes:
+        version: MongoDB version, for example "6.0.5".
+        topology: "standalone", "replica set" or "sharded cluster".
+        host_kind: "Atlas", "local" (this machine) or "remote".
+        cache_bytes: WiredTiger cache in bytes; None where the user may not read it or a router has none.
+        ping_ms: median round trip of a ping in ms.
+    """
+
+    version: str
+    topology: str
+    host_kind: str
+    cache_bytes: int | None
+    ping_ms: float
+
+    def __repr__(self) -> str:
+        return f"ServerInfo: {self}"
+
+    def __str__(self) -> str:
+        cache = f", cache {self.cache_bytes / 2**30:.2g} GB" if self.cache_bytes else ""
+        return f"MongoDB {self.version}, {self.topology}, {self.host_kind}{cache}, ping {self.ping_ms:.2f} ms"
+
+
+def server_info(client: MongoClient) -> ServerInfo:
+    """Ask a server for its facts."""
+    hello = client.admin.command("hello")
+    hosts = [host for host, _ in client.nodes]
+    if hello.get("msg") == "isdbgrid":
+        topology = "sharded cluster"
+    else:
+        topology = "replica set" if "setName" in hello else "standalone"
+    if any(host.endswith((".mongodb.net", ".mongodbgov.net", ".mongodb-dev.net")) for host in hosts):
+        host_kind = "Atlas"
+    else:
+        host_kind = "local" if all(host in ("localhost", "127.0.0.1", "::1") for host in hosts) else "remote"
+    try:
+        cache = client.admin.command("serverStatus")["wiredTiger"]["cache"]["maximum bytes configured"]
+    except (OperationFailure, KeyError):
+        cache = None  # needs the right clusterMonitor; shared Atlas tiers and routers have no figure
+    version = client.server_info()["version"]
+    return ServerInfo(version, topology, host_kind, cache and int(cache), ping_ms(client))

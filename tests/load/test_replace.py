@@ -1,0 +1,135 @@
+"""Starting over drops what this program loaded, and nothing of anybody else's."""
+
+import pytest
+from bson import ObjectId
+from loads import configured_digest, stored_digest
+from oracle import day, make_claim
+
+from pbm_lib import LoadError, load_claims, setup_collection
+from pbm_lib.claims.document import ID, TIN
+from pbm_lib.load.state import LoadRecord, state_collection
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr("pbm_lib.load.claim._GIVE_WAY_SECONDS", 0)
+
+
+def replaced(store):
+    return load_claims(store, replace=True, progress=False)
+
+
+def state_of(store):
+    """All that a drop would lose."""
+    claims = store.collection
+    found = list(claims.database.list_collections(filter={"name": claims.name}))
+    return found, claims.index_information(), stored_digest(store), state_collection(store).find_one()
+
+
+def add_document(claims):
+    claims.insert_one(make_claim(1, day(0), day(0)))
+
+
+def add_texts(claims):
+    claims.insert_many([{ID: "\N{EURO SIGN}" * 24}, {ID: "x" * 2_000}], bypass_document_validation=True)
+
+
+def add_index(claims):
+    claims.create_index([(TIN, 1)], name="theirs")
+
+
+def hide_ours(claims):
+    claims.database.command("collMod", claims.name, index={"name": "claims_by_provider", "hidden": True})
+
+
+def add_rule(claims):
+    validator = {**claims.options()["validator"], "recoveryMethod": {"$ne": "BARTER"}}
+    claims.database.command("collMod", claims.name, validator=validator)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (add_document, r"1 document \(such as _id ObjectId\('000000000000000000000001'\)\)"),
+        (add_texts, r"2 documents \(such as _id 'x{50,60}\)"),
+        (add_index, "the index theirs"),
+        (hide_ours, "the index claims_by_provider"),
+        (add_rule, "a validator"),
+    ],
+)
+def test_what_others_added_to_our_collection_is_named_and_nothing_is_dropped(filled, open_store, change, named):
+    change(filled.collection)
+    before = state_of(filled)
+    # Whatever the config that asks for it says of the claims.
+    seed_5 = {"mongodb": {"database": filled.collection.database.name}, "data_generation": {"seed": 5}}
+    for store in (filled, open_store(seed_5)):
+        with pytest.raises(
+            LoadError, match=rf"not this program's: {named}\. .*nothing was dropped.*Remove what you do"
+        ):
+            replaced(store)
+        assert state_of(filled) == before
+
+
+def test_once_that_is_removed_the_claims_are_replaced(filled):
+    add_document(filled.collection)
+    add_index(filled.collection)
+    with pytest.raises(LoadError, match="the index theirs, 1 document"):
+        replaced(filled)
+    filled.collection.delete_one({ID: ObjectId(f"{1:024x}")})
+    filled.collection.drop_index("theirs")
+    filled.collection.update_many({}, {"$set": {"recoveryMethod": "CHANGED"}})
+    assert replaced(filled).inserted == 6_000
+    assert stored_digest(filled) == configured_digest(filled.config)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"validator": {"x": 1}}, "a validator"),
+        ({"clusteredIndex": {"key": {ID: 1}, "unique": True}}, "the option clusteredIndex"),
+        ({"collation": {"locale": "en"}}, "the option collation"),
+    ],
+    ids=str,
+)
+def test_an_empty_collection_of_somebody_else_stays(open_store, options, named):
+    store = open_store()
+    store.collection.database.create_collection(store.collection.name, **options)
+    before = state_of(store)
+    with pytest.raises(LoadError, match=f"not this program's: {named}"):
+        replaced(store)
+    assert state_of(store) == before
+
+
+def test_claims_of_an_earlier_version_are_refused_with_the_way_out_and_dropped_only_on_request(filled):
+    state_collection(filled).update_one({}, {"$set": {"settings.generator": 1}})
+    before = state_of(filled)
+    with pytest.raises(LoadError, match=r"generator: loaded with 1, this version has \d+\).*replace=True"):
+        load_claims(filled, progress=False)
+    assert state_of(filled) == before
+    assert replaced(filled).inserted == 6_000
+
+
+def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_claims(filled, open_store):
+    seed_5 = {"mongodb": {"database": filled.collection.database.name}, "data_generation": {"seed": 5}}
+    other = open_store(seed_5)
+    LoadRecord(other).mark("replacing")  # and killed before the drop
+    for store in (filled, other):
+        with pytest.raises(LoadError, match=r"broken off.*start it again: load_claims\(store, replace=True\)"):
+            load_claims(store, progress=False)
+    assert stored_digest(filled) == configured_digest(filled.config)
+    assert replaced(other).inserted == 6_000
+    assert stored_digest(other) == configured_digest(other.config)
+
+
+def test_where_the_record_is_gone_claims_are_dropped_only_on_request(filled):
+    state_collection(filled).drop()
+    with pytest.raises(LoadError, match=r"record of what they were loaded with is gone.*replace=True"):
+        load_claims(filled, progress=False)
+    assert stored_digest(filled) == configured_digest(filled.config)
+    assert replaced(filled).inserted == 6_000
+
+
+def test_a_collection_that_is_not_there_is_set_up_and_loaded(open_store):
+    store = open_store()
+    assert replaced(store).volume == 6_000
+    assert setup_collection(store).index_name

@@ -1,0 +1,40 @@
+"""Python in a process of its own, as a user starts it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+def run_python(
+    *words: object, uri: str | None = None, timeout: float = 120, **options: Any
+) -> subprocess.CompletedProcess:
+    """Run Python with these arguments to its end.
+
+    Args:
+        *words: what stands behind `python`.
+        uri: its MONGODB_URI; otherwise it inherits ours, if there is one.
+        timeout: seconds until it is killed.
+        **options: of `subprocess.run`; `env` is added to our environment, `python` is another interpreter.
+
+    Returns:
+        The ended process, a `CompletedProcess` with its output as text.
+    """
+    return subprocess.run(**_started(words, uri, options), capture_output=True, timeout=timeout)
+
+
+def start_python(*words: object, uri: str | None = None, **options: Any) -> subprocess.Popen:
+    """Start Python with these arguments, as the leader of a process group of its own; the caller ends it."""
+    return subprocess.Popen(**_started(words, uri, options), start_new_session=True)
+
+
+def _started(words: tuple[object, ...], uri: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    more: Mapping[str, str] = options.pop("env", {})
+    return {
+        "args": [str(options.pop("python", sys.executable)), *map(str, words)],
+        "env": {**os.environ, **({"MONGODB_URI": uri} if uri else {}), **more},
+        "encoding": "utf-8",
+        **({} if {"stdin", "input"} & options.keys() else {"stdin": subprocess.DEVNULL}),
+        **options,
+    }

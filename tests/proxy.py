@@ -1,0 +1,139 @@
+"""A way to a real server that delays, cuts or changes what passes: for networks and servers that cannot be had here."""
+
+import contextlib
+import queue
+import re
+import socket
+import struct
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+import bson
+
+_HEADER = struct.Struct("<iiii")  # length, request id, response to, operation
+_BEFORE_DOCUMENT = {1: 20, 2013: 5}  # bytes between header and document, in a reply and in a message
+
+
+class Proxy:
+    """Forwards a free port of 127.0.0.1 to a mongod's, message by message, for the length of a `with` block.
+
+    Args:
+        uri: of the real server, on 127.0.0.1.
+        delay: seconds added in each direction.
+        hello: fields to set in each answer to `hello`; None removes one.
+
+    Attributes:
+        port: where it listens.
+        uri: the real server's, with its own port.
+        cut_for_good_after: cut for good at the find after so many; -1 is never.
+    """
+
+    def __init__(self, uri: str, *, delay: float = 0.0, hello: Mapping[str, Any] | None = None):
+        (port,) = re.findall(r"127\.0\.0\.1:(\d+)", uri)
+        self._target, self._delay, self._hello = ("127.0.0.1", int(port)), delay, hello
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self.port = self._listener.getsockname()[1]
+        self.uri = uri.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.port}")
+        self.cut_for_good_after = -1
+        self._cut_at, self._cuts = b"", 0
+
+    def __enter__(self) -> Self:
+        self._run(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        for thread in self._threads:
+            thread.join(10)
+        for end in self._sockets:
+            end.close()
+
+    def cut_at(self, words: bytes, *, times: int = 1) -> None:
+        """Cut the connection at the next messages from the client that hold these bytes."""
+        self._cut_at, self._cuts = words, times
+
+    def cut(self) -> None:
+        """Cut every connection and take no more."""
+        _shut_down(self._listener, *self._sockets)
+        self._listener.close()
+
+    def _run(self, target, *arguments) -> None:
+        self._threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+        self._threads[-1].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                try:
+                    far = socket.create_connection(self._target)
+                except OSError:  # nobody listens there now
+                    near.close()
+                    continue
+                self._sockets += [near, far]
+                for source, sink, passes in ((near, far, self._lets_pass), (far, near, None)):
+                    under_way: queue.SimpleQueue = queue.SimpleQueue()
+                    self._run(self._receive, source, sink, under_way, passes)
+                    self._run(self._send, sink, under_way)
+
+    def _receive(self, source: socket.socket, sink: socket.socket, under_way: queue.SimpleQueue, passes) -> None:
+        message = b"-"
+        while message:
+            try:
+                message = _read(source)
+            except OSError:
+                message = b""
+            if message and passes is not None and not passes(message):
+                _shut_down(source, sink)
+                message = b""
+            elif message and passes is None and self._hello is not None:
+                message = _changed(message, self._hello)
+            under_way.put((time.monotonic() + self._delay, message))
+
+    def _send(self, sink: socket.socket, under_way: queue.SimpleQueue) -> None:
+        with contextlib.suppress(OSError):
+            while (sending := under_way.get())[1]:
+                time.sleep(max(0.0, sending[0] - time.monotonic()))
+                sink.sendall(sending[1])
+            sink.shutdown(socket.SHUT_WR)
+
+    def _lets_pass(self, message: bytes) -> bool:
+        """Whether a client's message goes on to the server."""
+        if self._cuts and self._cut_at in message:
+            self._cuts -= 1
+            return False
+        if self.cut_for_good_after >= 0 and b"find\0" in message:
+            self.cut_for_good_after -= 1
+            if self.cut_for_good_after < 0:
+                self.cut()
+                return False
+        return True
+
+
+def _shut_down(*ends: socket.socket) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def _read(source: socket.socket) -> bytes:
+    """One whole message; nothing when the other side has closed."""
+    head = source.recv(_HEADER.size, socket.MSG_WAITALL)
+    if len(head) < _HEADER.size:
+        return b""
+    return head + source.recv(_HEADER.unpack(head)[0] - _HEADER.size, socket.MSG_WAITALL)
+
+
+def _changed(message: bytes, changes: Mapping[str, Any]) -> bytes:
+    _, request, response, operation = _HEADER.unpack(message[: _HEADER.size])
+    start = _HEADER.size + _BEFORE_DOCUMENT[operation]
+    document = bson.decode(message[start:]) if len(message) > start else {}
+    if "maxWireVersion" not in document:
+        return message
+    document = {key: value for key, value in {**document, **changes}.items() if value is not None}
+    body = message[_HEADER.size : start] + bson.encode(document)
+    return _HEADER.pack(_HEADER.size + len(body), request, response, operation) + body

@@ -1,0 +1,146 @@
+"""Which mongod runs here, and what its log says when it ended."""
+
+import contextlib
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+from pymongo.errors import PyMongoError
+from servers import Mongod, free_port, tmpfs
+
+from pbm_lib import ServerUnavailable
+from pbm_lib.store.mongod import diagnose, find_mongod
+
+
+def use_program(monkeypatch, folder, text):
+    """Make this script the only mongod there is; None leaves none."""
+    monkeypatch.setattr("pbm_lib.store.mongod.find_spec", lambda _: None)
+    folder.mkdir()
+    if text is not None:
+        (folder / "mongod").write_text(f"#!/bin/sh\n{text}\n")
+        (folder / "mongod").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+LOADER = "error while loading shared libraries: {}: cannot open shared object file: No such file or directory"
+
+
+@pytest.mark.parametrize("library", ["libcurl.so.4", "libssl.so.3", "libcrypto.so.3"])
+def test_a_missing_system_library_is_reported_with_the_packages_to_install(monkeypatch, tmp_path, library):
+    use_program(monkeypatch, tmp_path / "bin", f"echo 'mongod: {LOADER.format(library)}' >&2; exit 127")
+    with pytest.raises(ServerUnavailable, match=f"{library}.*apt-get install -y libcurl4 libssl3"):
+        find_mongod()
+
+
+def test_a_program_that_does_not_run_here_is_reported(monkeypatch, tmp_path):
+    use_program(monkeypatch, tmp_path / "bin", "kill -ILL $$")
+    with pytest.raises(ServerUnavailable, match=r"mongod cannot run here .*MONGODB_URI"):
+        find_mongod()
+
+
+def test_no_program_at_all_is_reported_with_the_command_that_installs_one(monkeypatch, tmp_path):
+    use_program(monkeypatch, tmp_path / "bin", None)
+    with pytest.raises(ServerUnavailable, match=r"pip install -r requirements\.txt"):
+        find_mongod()
+
+
+def test_a_mongod_on_the_path_serves_where_the_wheel_is_missing(monkeypatch, tmp_path):
+    real = find_mongod()
+    use_program(monkeypatch, tmp_path / "bin", f'exec "{real}" "$@"')
+    assert find_mongod() == tmp_path / "bin" / "mongod"
+
+
+# --- diagnoses, each of a log that mongod has written ---------------------------------------------------------------
+
+UNKNOWN, PORT, FOLDER = r"^See the end of its log", r"^Its port is in use", r"^Another mongod uses the data folder"
+
+
+def start_and_kill(folder):
+    mongod = Mongod(folder).start()
+    mongod.kill()
+    return mongod
+
+
+def fail_to_start(mongod):
+    with pytest.raises(AssertionError, match="mongod ended with"):
+        mongod.start()
+
+
+def test_only_what_the_last_start_says_is_taken_for_the_cause(tmp_path):
+    folder = tmp_path / "data"
+
+    def told(cause):
+        assert re.search(cause, diagnose(folder)), diagnose(folder)
+
+    start_and_kill(folder)
+    told(UNKNOWN)
+    start_and_kill(folder)
+    assert "Detected unclean shutdown" in (folder / "mongod.log").read_text()
+    told(UNKNOWN)  # finding what an unclean end left behind is no cause
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        fail_to_start(Mongod(folder, port=taken.getsockname()[1]))
+    told(PORT)
+    mongod = Mongod(folder).start()
+    try:
+        fail_to_start(Mongod(folder))
+        told(FOLDER)
+    finally:
+        mongod.kill()
+    mongod.start()
+    with mongod.client() as client:  # what clients say is logged, too
+        client.admin.command("profile", 0, slowms=-1)
+        words = "No space left on device, Permission denied, DBPathInUse, Address already in use, UPGRADE PROBLEM"
+        client.demo.claims.find_one({"x": words}, comment=words)
+    mongod.kill()
+    assert words in (folder / "mongod.log").read_text()
+    told(UNKNOWN)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        fail_to_start(Mongod(folder, port=taken.getsockname()[1]))
+    told(PORT)
+    mongod.start().stop()
+    told(UNKNOWN)
+    shutil.rmtree(folder)
+    told(r"^Its data folder .* is gone")
+
+
+def test_a_port_that_cannot_be_listened_on_is_no_port_in_use(tmp_path):
+    log = ("--dbpath", str(tmp_path), "--logpath", str(tmp_path / "mongod.log"))
+    nobodys = ("--bind_ip", "192.0.2.1", "--port", str(free_port()), "--nounixsocket")  # an address of no machine
+    assert subprocess.run([find_mongod(), *log, *nobodys], stdout=subprocess.DEVNULL, timeout=60).returncode != 0
+    assert re.search(r"^It may not listen on its port\. Set local_server\.port", diagnose(tmp_path))
+
+
+def test_a_folder_that_became_read_only_is_diagnosed_whatever_the_log_said_before(tmp_path):
+    with tmpfs(tmp_path / "small", 400):
+        folder = tmp_path / "small" / "data"
+        folder.mkdir()
+        (folder / "mongod.log").symlink_to(tmp_path / "mongod.log")
+        start_and_kill(folder)
+        start_and_kill(folder)
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "small")], check=True)
+        fail_to_start(Mongod(folder))
+        assert re.search(r"^The data folder .* is not writable", diagnose(folder)), diagnose(folder)
+
+
+def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(tmp_path):
+    with tmpfs(tmp_path / "small", 400) as resize:
+        folder = tmp_path / "small" / "data"
+        folder.mkdir()
+        (folder / "mongod.log").symlink_to(tmp_path / "mongod.log")
+        mongod = start_and_kill(folder)
+        mongod.start()
+        try:
+            with (tmp_path / "small" / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+                while True:  # until there is no room, whatever the server writes meanwhile
+                    filler.write(bytes(2**20))
+            with mongod.client() as client, contextlib.suppress(PyMongoError):
+                client.demo.claims.insert_many({"text": "x" * 1000} for _ in range(1000))
+                client.admin.command("fsync")
+            mongod.process.wait(60)
+        finally:
+            mongod.kill()
+        (tmp_path / "small" / "filler").unlink()
+        resize(500)
+        assert re.search(r"^The disk that holds .* is full", diagnose(folder)), diagnose(folder)
