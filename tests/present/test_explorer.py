@@ -365,7 +365,8 @@ class TestServerGone:
         self, tmp_path, monkeypatch, make_config
     ):
         with running(Mongod(tmp_path / "db", port=free_port())) as mongod:
-            monkeypatch.setenv("MONGODB_URI", f"{mongod.uri}&serverSelectionTimeoutMS=300")
+            # Longer than the driver's half a second between two looks at a server, or it may not see that it is back.
+            monkeypatch.setenv("MONGODB_URI", f"{mongod.uri}&serverSelectionTimeoutMS=800")
             with setup_collection(connect(make_config())) as store:
                 claim = sample_claim()
                 claim["billingProvider"]["providerTin"] = list_providers(store.config)[0].tin
@@ -414,7 +415,7 @@ class TestPanel:
         panel.previous.click()
         wait_for(lambda: explorer.shown.before == 0 and not explorer.shown.reading, 10, "the first page")
         assert ids(explorer.page) == first
-        assert "1 to 100" in panel.figures.value
+        wait_for(lambda: "1 to 100" in panel.figures.value, 10, "the panel, which is told a little later")
 
     def test_a_tier_leads_to_its_first_provider_and_fills_the_list(self, explorer, panel):
         providers = list_providers(explorer.store.config, "300")
