@@ -119,11 +119,12 @@ def _proven(validator: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_ours(validator: dict[str, Any] | None) -> bool:
-    """Whether this program installs that validator, for whatever D; and so if there is none."""
-    if not validator:
-        return True
-    days, _ = max_claim_days_of({"validator": _proven(validator)})
-    return days is not None and _proven(validator) == claim_validator(days)
+    """Whether this program, or an earlier version of it, installed that validator; and so if there is none."""
+    # Versions differ in the fields of the claim. The rule on its dates, to the letter, is this program's alone.
+    return not validator or (
+        set(_proven(validator)) == {"$jsonSchema", "$expr"}
+        and max_claim_days_of({"validator": _proven(validator)})[0] is not None
+    )
 
 
 def refuse_other_rules(collection: Collection, options: dict[str, Any], days: int) -> None:
@@ -134,6 +135,12 @@ def refuse_other_rules(collection: Collection, options: dict[str, Any], days: in
         raise SetupError(
             f"{collection.full_name} was set up for claims of at most {known_days} days, the config says "
             f"data_generation.max_claim_days: {days}. Set it to {known_days}, or load anew with replace=True."
+        )
+    if present and present != claim_validator(days) and is_ours(present):
+        raise SetupError(
+            f"{collection.full_name} was set up by another version of this program, whose claims have other fields; it "
+            "was left alone. To drop its claims and load anew: load_claims(store, replace=True). Or choose another "
+            "mongodb.collection in the config."
         )
     if present and present != claim_validator(days):
         raise SetupError(

@@ -5,9 +5,10 @@ from bson import ObjectId
 from loads import configured_digest, stored_digest
 from oracle import day, make_claim
 
-from pbm_lib import LoadError, load_claims, setup_collection
+from pbm_lib import LoadError, SetupError, load_claims, setup_collection
 from pbm_lib.claims.document import ID, TIN
 from pbm_lib.load.state import LoadRecord, state_collection
+from pbm_lib.store.rule import claim_validator
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +108,24 @@ def test_claims_of_an_earlier_version_are_refused_with_the_way_out_and_dropped_o
         load_claims(filled, progress=False)
     assert state_of(filled) == before
     assert replaced(filled).inserted == 6_000
+
+
+def test_a_collection_whose_claims_had_other_fields_is_left_alone_until_it_is_to_be_replaced(filled):
+    days = filled.config.data_generation.max_claim_days
+    earlier = claim_validator(days)
+    earlier["$jsonSchema"]["properties"]["patientInformation"] = {"bsonType": "object", "required": ["memberId"]}
+    filled.collection.database.command("collMod", filled.collection.name, validator=earlier)
+    state_collection(filled).update_one({}, {"$set": {"settings.generator": 2}})
+    before = state_of(filled)
+    with pytest.raises(
+        SetupError, match=r"another version of this program.*left alone.*load_claims\(store, replace=True\)"
+    ):
+        setup_collection(filled, progress=False)
+    with pytest.raises(LoadError, match=r"generator: loaded with 2, this version has 3\).*replace=True"):
+        load_claims(filled, progress=False)
+    assert state_of(filled) == before
+    assert replaced(filled).inserted == 6_000
+    assert filled.collection.options()["validator"] == claim_validator(days)
 
 
 def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_claims(filled, open_store):
