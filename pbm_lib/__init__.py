@@ -16,7 +16,7 @@ help(pbm.find_claims) and the like say more. What there is:
     server        connect, setup_collection, covering_index, stop_local_server, indexes_frame, footprint_frame,
                   topology_note, rule_note, try_new_field; ClaimStore, ServerInfo
     claims        list_providers, generate_claims, sample_claim, show_claim, claims_sample, claims_summary,
-                  claims_chart, tiers_frame; Provider
+                  claims_chart, tiers_frame, codes_frame; Provider
     load          load_claims, load_rate_chart, require_claims; LoadReport
     query         find_claims, iter_claims, count_claims, explain_claims, explain_count; ClaimPage, QueryPlan
     compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart

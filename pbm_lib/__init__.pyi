@@ -34,6 +34,7 @@ from .present.compare import (
 )
 from .present.explorer import ClaimExplorer as ClaimExplorer
 from .present.frames import (
+    codes_frame as codes_frame,
     footprint_frame as footprint_frame,
     indexes_frame as indexes_frame,
     table as table,

@@ -4,6 +4,7 @@ from pandas import DataFrame
 from pandas.io.formats.style import Styler
 
 from ..arguments import checked
+from ..claims.reference import CLAIM_SYSTEMS, RECOVERY_METHODS
 from ..claims.roster import list_providers
 from ..config import Config
 from ..errors import PbmError
@@ -45,6 +46,13 @@ def tiers_frame(config: Config) -> DataFrame:
             (tier.name, tier.providers, tier.claims_per_provider, tier.claims, f"{example.name}, {example.tin}")
         )
     return DataFrame(rows, columns=["tier", "providers", "claims each", "claims in all", "for example"])
+
+
+def codes_frame() -> DataFrame:
+    """Return the codes of claims in plain words, as a pandas DataFrame: field, code, what it means."""
+    rows = [("claimSystemCode", system.code, system.meaning) for system in CLAIM_SYSTEMS]
+    rows += [("recoveryMethod", code, meaning) for code, meaning in RECOVERY_METHODS.items()]
+    return DataFrame(rows, columns=["field", "code", "what it means"])
 
 
 @checked(PbmError)

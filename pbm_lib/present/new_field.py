@@ -49,7 +49,7 @@ def try_new_field(store: ClaimStore) -> Note:
         finally:
             claims.delete_one({ID: _TRIAL_ID})
     return note(
-        f"A claim whose {END} is text was rejected: {'; '.join(rejected)}. One with a field that no claim had before "
+        f"A claim whose {END} is text was rejected: {rejected[0]}. One with a field that no claim had before "
         "was accepted, without a migration, and read back with it, as below. It is gone again.",
         to_mql({_NEW_FIELD: stored[_NEW_FIELD]}),
     )

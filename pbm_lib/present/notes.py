@@ -3,6 +3,7 @@
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Any
 
 from ..arguments import checked
@@ -37,7 +38,7 @@ def note(text: str, command: str | None = None) -> Note:
     paragraph = f"<p>{html.escape(text)}</p>"
     if command is None:
         return Note(text, paragraph)
-    return Note(f"{text}\n\n    {command}", f"{paragraph}<pre>{html.escape(command)}</pre>")
+    return Note(f"{text}\n\n{indent(command, '    ')}", f"{paragraph}<pre>{html.escape(command)}</pre>")
 
 
 @checked(PbmError)

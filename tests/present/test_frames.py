@@ -8,6 +8,8 @@ from pbm_lib import (
     InvalidQuery,
     LoadError,
     ServerInfo,
+    claims_sample,
+    codes_frame,
     find_claims,
     indexes_frame,
     refusal,
@@ -103,3 +105,11 @@ def test_the_rule_is_the_servers(store, open_store):
     assert 'overpaymentAmount: {amount: "decimal"}' in repr(rule_note(store))
     assert "a day has 86,400,000 ms" in cell_output(rule_note(store))["text/html"]
     assert "Run setup_collection" in repr(rule_note(open_store()))
+
+
+def test_every_code_that_a_claim_may_have_is_explained_in_one_line(make_config):
+    frame = codes_frame()
+    sample = claims_sample(make_config())
+    assert set(frame.loc[frame["field"] == "claimSystemCode", "code"]) == set(sample["system"])
+    assert set(frame.loc[frame["field"] == "recoveryMethod", "code"]) == set(sample["recovery"])
+    assert frame["what it means"].str.fullmatch(r"[A-Z].{30,100}\.").all()
