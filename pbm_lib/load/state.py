@@ -34,12 +34,6 @@ def state_collection(store: ClaimStore) -> Collection:
     )
 
 
-def load_state(store: ClaimStore) -> dict[str, Any] | None:
-    """Return the state document; None if this program did not load the collection that now has this name."""
-    state = state_collection(store).find_one({ID: store.collection.name})
-    return state if state and state.get("collection") == describe(store.collection).identity else None
-
-
 def is_empty(store: ClaimStore) -> bool:
     """Whether the collection holds no document, or is not there."""
     return store.collection.find_one({}, {ID: 1}) is None
