@@ -103,3 +103,9 @@ def test_the_rule_is_the_servers(store, open_store):
     assert 'overpaymentAmount: {amount: "decimal"}' in repr(rule_note(store))
     assert "a day has 86,400,000 ms" in cell_output(rule_note(store))["text/html"]
     assert "Run setup_collection" in repr(rule_note(open_store()))
+
+
+def test_a_rule_of_somebody_else_is_not_shown_as_ours(open_store):
+    store = open_store()
+    store.collection.database.create_collection(store.collection.name, validator={"$expr": {"$gt": ["$x", 1]}})
+    assert "does not have this program's rule" in repr(rule_note(store))
