@@ -51,8 +51,8 @@ def install_rule(collection: Collection, days: int, build_index: Callable[[], No
             if again.code != _INDEX_BUILD_IN_PROGRESS:
                 raise
             raise SetupError(
-                f"Somebody builds an index on {collection.full_name}, and until that is ready its validator cannot be "
-                "changed. Wait for it, then set up again."
+                f"An index is being built on {collection.full_name}, and its validator cannot be changed until that is "
+                "done. Wait for it, then set up again."
             ) from None
 
 

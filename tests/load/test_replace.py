@@ -159,7 +159,7 @@ def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_cl
     other = open_store(seed_5)
     LoadRecord(other).mark("replacing")  # and killed before the drop
     for store in (filled, other):
-        with pytest.raises(LoadError, match=r"broken off.*start it again: load_claims\(store, replace=True\)"):
+        with pytest.raises(LoadError, match=r"interrupted, run it again: load_claims\(store, replace=True\)"):
             load_claims(store, progress=False)
     assert stored_digest(filled) == configured_digest(filled.config)
     assert replaced(other).inserted == 6_000
