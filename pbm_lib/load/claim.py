@@ -61,7 +61,7 @@ def _refuse_other_claims(store: ClaimStore, record: LoadRecord) -> None:
         raise LoadError(f"{name} holds claims, but the record of what they were loaded with is gone. {START_OVER}")
     if record.found["state"] == REPLACING:
         raise LoadError(
-            f"A load of {name} with replace=True is under way, or was broken off. In that case start it again: "
+            f"A load of {name} with replace=True is running, or was interrupted. If it was interrupted, run it again: "
             "load_claims(store, replace=True)."
         )
     loaded, wanted = record.loaded_with, record.wanted

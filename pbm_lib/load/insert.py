@@ -100,7 +100,7 @@ def insert_missing(
             raise LoadError(f"A loading process ended (killed, or out of memory). {so_far} {_GO_ON}") from None
         if isinstance(error, OSError):
             raise LoadError(
-                f"This machine lets {workers} loading processes not start ({error.strerror}). {so_far} Use fewer, for "
+                f"This machine could not start {workers} loading processes ({error.strerror}). {so_far} Use fewer, for "
                 "example load_claims(store, workers=2), which goes on from there; or raise the limit, which for open "
                 "files is ulimit -n."
             ) from None

@@ -3,7 +3,7 @@
 from ..arguments import checked
 from ..errors import LoadError
 from ..store.store import ClaimStore
-from .state import is_empty, load_settings, load_state
+from .state import LoadRecord, is_empty
 
 
 @checked(LoadError)
@@ -25,16 +25,16 @@ def require_claims(store: ClaimStore) -> ClaimStore:
     name = store.collection.full_name
     store.refresh()
     with store.errors_explained():
-        loaded = load_state(store)
+        record = LoadRecord(store)
         empty = is_empty(store)
     if store.index_name is None:
         raise LoadError(f"{name} has no index for these queries. Run notebook 01_setup first, then 02_load.")
-    if empty or loaded is None:
+    if empty or not record.is_current:
         raise LoadError(f"{name} holds no claims of this demo. Run notebook 02_load first.")
-    if loaded["settings"] != load_settings(store.config.data_generation):
+    if record.loaded_with != record.wanted:
         raise LoadError(
             f"{name} was loaded with other settings than the config's. Run notebook 02_load; it says which."
         )
-    if loaded["state"] != "complete":
+    if not record.is_complete:
         raise LoadError(f"{name} is not loaded completely. Run notebook 02_load again: it goes on where it stopped.")
     return store

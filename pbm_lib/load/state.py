@@ -34,12 +34,6 @@ def state_collection(store: ClaimStore) -> Collection:
     )
 
 
-def load_state(store: ClaimStore) -> dict[str, Any] | None:
-    """Return the state document; None if this program did not load the collection that now has this name."""
-    state = state_collection(store).find_one({ID: store.collection.name})
-    return state if state and state.get("collection") == describe(store.collection).identity else None
-
-
 def is_empty(store: ClaimStore) -> bool:
     """Whether the collection holds no document, or is not there."""
     return store.collection.find_one({}, {ID: 1}) is None
@@ -113,8 +107,8 @@ class LoadRecord:
                 return self._taken()
             if describe(self._claims).identity != self._identity:
                 return (
-                    f"Somebody dropped {self._claims.full_name} while it was loaded; what may be there now has neither "
-                    "the rule nor the index. Run setup_collection(store), then load_claims(store) again."
+                    f"Somebody dropped {self._claims.full_name} during the load. Whatever is there now has neither the "
+                    "rule nor the index. Run setup_collection(store), then load_claims(store) again."
                 )
         return None
 
@@ -126,8 +120,8 @@ class LoadRecord:
 
     def _taken(self) -> str:
         return (
-            f"Another load of {self._claims.full_name}, with replace=True, began meanwhile, and this one gave way. Let "
-            "it end; then load_claims(store) says what is there."
+            f"Another load of {self._claims.full_name}, with replace=True, has started, so this one stopped. Wait for "
+            "it to end; then load_claims(store) says what is there."
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..arguments import checked, not_accepted
+from ..arguments import checked, in_short, not_accepted
 from ..claims.roster import list_providers
 from ..config import Config, PerformanceConfig
 from ..config_file import output_folder
@@ -119,7 +119,7 @@ def _settings(config: Config, **overrides: Any) -> RunSettings:
     known = [tier.name for tier in config.data_generation.tiers]
     for name in given.get("tiers_to_test", ()):
         if name not in known:
-            raise ConfigError(f"tiers: {name!r} is not configured; accepted: {', '.join(known)}.")
+            raise ConfigError(f"tiers: {in_short(name)} is not configured; accepted: {', '.join(known)}.")
     try:
         present = {field.name: getattr(config.performance, field.name) for field in fields(PerformanceConfig)}
         performance = PerformanceConfig(**{**present, **given})
@@ -128,7 +128,7 @@ def _settings(config: Config, **overrides: Any) -> RunSettings:
         key = {"tiers_to_test": "tiers"}.get(str(problem["loc"][0]) if problem["loc"] else "")
         key = key or ".".join(str(part) for part in problem["loc"]) or "argument"
         accepted = problem["msg"].removeprefix("Input should be ")
-        raise not_accepted(key, repr(problem["input"]), accepted, ConfigError) from None
+        raise not_accepted(key, in_short(problem["input"]), accepted, ConfigError) from None
     return RunSettings(
         performance=performance,
         data_generation=config.data_generation,

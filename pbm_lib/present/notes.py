@@ -11,6 +11,7 @@ from ..claims.document import DAY_MS
 from ..errors import PbmError
 from ..mql import to_mql
 from ..store.index import PROVIDER_INDEX
+from ..store.rule import is_ours
 from ..store.store import ClaimStore
 
 
@@ -92,10 +93,10 @@ def rule_note(store: ClaimStore) -> Note:
     """
     with store.errors_explained():
         validator = store.collection.options().get("validator", {})
-    if "$expr" not in validator:
-        return note("The collection has no rule for the dates of a claim. Run setup_collection(store).")
+    if "$expr" not in validator or not is_ours(validator):
+        return note("The collection does not have this program's rule. Run setup_collection(store).")
     return note(
-        f"The server rejects a claim unless it has these fields with these types ($jsonSchema), and keeps the bound on "
+        "The server rejects a claim unless it has these fields with these types ($jsonSchema), and keeps the bound on "
         f"its dates ($expr; a day has {DAY_MS:,} ms). More fields are welcome.",
         f"{_indented(_types(validator['$jsonSchema']))}\n\n{to_mql(validator['$expr'])}",
     )

@@ -130,7 +130,7 @@ def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
     stop = f"Run: python -m pbm_lib stop --config {shlex.quote(str(config.path))}"
     if not found.has_login:
         raise ServerUnavailable(
-            f"Another mongod uses the data folder {config.data_dir}: process {pid}, which asks for no login. An "
+            f"Another mongod uses the data folder {config.data_dir}: process {pid}, which requires no login. An "
             f"earlier version of this program started it, or somebody else. {stop}. Then delete the folder, or set "
             "local_server.data_dir in the config to a new one."
         )
@@ -245,7 +245,7 @@ def _log_in(server: LocalServer, folder: Path, *, first: bool) -> None:
             client.admin.command("createUser", USER, pwd=server.password, roles=["root"])
         except OperationFailure:
             raise _LoginTaken(
-                f"Another user of this machine made the first login of the new local server in {folder}, so it was "
+                f"Another user of this machine created the first login of the new local server in {folder}, so it was "
                 "stopped and its files were removed; no claim was in it. Try again."
             ) from None
 

@@ -68,7 +68,7 @@ def diagnose(folder: Path) -> str:
     if says("Address already in use"):
         return "Its port is in use by another program. Set local_server.port in the config to a free port, or to 0."
     if says("SocketException"):
-        return "It may not listen on its port. Set local_server.port in the config to another one, or to 0."
+        return "The system does not let it listen on its port. Set local_server.port to another one, or to 0."
     if says("Unable to lock the lock file"):
         return f"Another mongod uses the data folder {folder}. Stop that one, or set local_server.data_dir."
     if says("Permission denied", "not permitted", "Read-only file system", "create a lock file on a read-only"):

@@ -1,10 +1,12 @@
 """The collection's validator: installed so that the bound D holds for every claim, and only then to be relied on."""
 
 import datetime as dt
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
 
+import bson
 from bson import Decimal128, ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
@@ -22,6 +24,8 @@ _PAUSE_SECONDS = 0.1
 # The server refuses what breaks the rule; at "constraint" (9.0) it also vouches for what was there before.
 _ENFORCED = ("strict", "constraint")
 _REFUSING = ("error", "errorAndLog")
+# SHA-256 of each $jsonSchema that an earlier version installed: a rule with one of them is this program's too.
+_EARLIER_SCHEMAS = {"872d6b981989674bcce9227a45928f6c3ba32fdff5c81515b652d2a1aacc520e"}
 _BSON_TYPES = {
     ObjectId: "objectId",
     Decimal128: "decimal",
@@ -47,8 +51,8 @@ def install_rule(collection: Collection, days: int, build_index: Callable[[], No
             if again.code != _INDEX_BUILD_IN_PROGRESS:
                 raise
             raise SetupError(
-                f"Somebody builds an index on {collection.full_name}, and until that is ready its validator cannot be "
-                "changed. Wait for it, then set up again."
+                f"An index is being built on {collection.full_name}, and its validator cannot be changed until that is "
+                "done. Wait for it, then set up again."
             ) from None
 
 
@@ -119,28 +123,34 @@ def _proven(validator: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_ours(validator: dict[str, Any] | None) -> bool:
-    """Whether this program, or an earlier version of it, installed that validator; and so if there is none."""
-    # Versions differ in the fields of the claim. The rule on its dates, to the letter, is this program's alone.
-    return not validator or (
-        set(_proven(validator)) == {"$jsonSchema", "$expr"}
-        and max_claim_days_of({"validator": _proven(validator)})[0] is not None
-    )
+    """Whether this program or an earlier version installs that validator, for whatever D; and so if there is none."""
+    if not validator:
+        return True
+    rule = _proven(validator)
+    days, _ = max_claim_days_of({"validator": rule})
+    return days is not None and (rule == claim_validator(days) or _is_earlier(rule))
+
+
+def _is_earlier(rule: dict[str, Any]) -> bool:
+    """Whether an earlier version, whose claims had other fields, installs that rule, for whatever D."""
+    if set(rule) != {"$jsonSchema", "$expr"} or max_claim_days_of({"validator": rule})[0] is None:
+        return False
+    return hashlib.sha256(bson.encode(rule["$jsonSchema"])).hexdigest() in _EARLIER_SCHEMAS
 
 
 def refuse_other_rules(collection: Collection, options: dict[str, Any], days: int) -> None:
     """Raise SetupError if the rules there are not ours to change, or cannot be changed without a weaker level."""
     present = _proven(options.get("validator") or {})
+    if _is_earlier(present):
+        raise SetupError(
+            f"{collection.full_name} was set up by an earlier version of this program, whose claims had other fields. "
+            "To drop those claims and start over: load_claims(store, replace=True)."
+        )
     known_days, _ = max_claim_days_of({"validator": present})
     if known_days is not None and known_days != days:
         raise SetupError(
             f"{collection.full_name} was set up for claims of at most {known_days} days, the config says "
             f"data_generation.max_claim_days: {days}. Set it to {known_days}, or load anew with replace=True."
-        )
-    if present and present != claim_validator(days) and is_ours(present):
-        raise SetupError(
-            f"{collection.full_name} was set up by another version of this program, whose claims have other fields; it "
-            "was left alone. To drop its claims and load anew: load_claims(store, replace=True). Or choose another "
-            "mongodb.collection in the config."
         )
     if present and present != claim_validator(days):
         raise SetupError(

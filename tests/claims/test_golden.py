@@ -6,6 +6,7 @@ from loads import digest
 
 from pbm_lib import generate_claims, load_config
 from pbm_lib.claims.generate import GENERATOR_VERSION
+from pbm_lib.store.rule import claim_validator
 
 GOLDEN = {
     2: "da7337c401b12c749966791d2d75d05df7f53f9b6cf82d73ac28ec94c985d0bc",
@@ -15,6 +16,14 @@ GOLDEN = {
 
 Where a digest changes, raise GENERATOR_VERSION and put the new one here under the new number; never change an old one.
 """
+
+
+SCHEMA = "5c9a5ecd3310e461b70b4d8fc407b2464b148012f5f00e1d1bf08cab41fab33b"
+"""Digest of the rule's $jsonSchema. Where it changes, put this one among the earlier ones in store/rule.py first."""
+
+
+def test_the_rules_schema_is_known_to_the_versions_that_come_after():
+    assert digest([bson.encode(claim_validator(30)["$jsonSchema"])]) == SCHEMA
 
 
 def test_the_first_thousand_claims_of_the_projects_config_are_those_of_the_generators_version():

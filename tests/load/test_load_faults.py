@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from servers import Mongod, replica_set, running, tmpfs, wait_for
 
 from pbm_lib import LoadError, ServerUnavailable, connect, load_claims, setup_collection, stop_local_server
-from pbm_lib.load.state import load_state
+from pbm_lib.load.state import LoadRecord
 from pbm_lib.store.local_server import start_local_server
 
 GO_ON = "it goes on from there"
@@ -68,12 +68,12 @@ def check_resumed(store, *, but_not_all=True):
     assert before > 0
     if but_not_all:
         assert before < 30_000, "the load had ended before it could be broken"
-        assert load_state(store)["state"] == "loading"
+        assert LoadRecord(store).found["state"] == "loading"
     report = load_claims(store, progress=False)
     assert report.volume == 30_000
     assert report.inserted == 30_000 - before
     assert stored_digest(store) == configured_digest(store.config)
-    assert load_state(store)["state"] == "complete"
+    assert LoadRecord(store).found["state"] == "complete"
 
 
 def check_message(text, *needed):
@@ -169,7 +169,7 @@ def test_the_server_is_killed_and_comes_back_while_the_load_waits(mongod, open_a
         assert process.returncode == 0, errors
     assert "30,000 claims on the server" in shown
     assert stored_digest(store) == configured_digest(store.config)
-    assert load_state(store)["state"] == "complete"
+    assert LoadRecord(store).found["state"] == "complete"
 
 
 def test_the_local_server_is_killed_which_the_load_says_at_once(make_config):
@@ -218,7 +218,7 @@ def test_the_primary_is_killed_and_the_load_goes_on_with_the_next(tmp_path, open
         assert "30,000 claims on the server" in shown
         assert cluster.primary().address != old.address
         assert stored_digest(store) == configured_digest(store.config)
-        assert load_state(store)["state"] == "complete"
+        assert LoadRecord(store).found["state"] == "complete"
 
 
 def test_a_password_changed_after_connecting_is_reported_and_not_shown(tmp_path, make_config, monkeypatch):

@@ -61,7 +61,7 @@ def test_too_few_open_files_for_the_workers_is_an_error_that_says_so_and_leaves_
     assert (ended.returncode, ended.stdout.splitlines()) == (1, ["[]"]), ended.stderr
     assert ended.stderr.count("Traceback") == 1, ended.stderr
     last = ended.stderr.strip().splitlines()[-1]
-    assert "LoadError: This machine lets 32 loading processes not start (Too many open files)" in last
+    assert "LoadError: This machine could not start 32 loading processes (Too many open files)" in last
     assert "0 of 6,000 claims" in last
     assert "workers=2" in last
     assert "ulimit -n" in last

@@ -9,7 +9,7 @@ from loads import TIERS_30K, configured_digest, have_ended, loading_workers, sta
 from servers import wait_for
 
 from pbm_lib import LoadError, load_claims, require_claims, setup_collection
-from pbm_lib.load.state import LoadRecord, count_by_provider, load_state
+from pbm_lib.load.state import LoadRecord, count_by_provider
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_collection_dropped_in_the_middle_of_a_load_is_said_and_set_up_and_loa
     with when_some_are_there(store, store.collection.drop), pytest.raises(LoadError) as stopped:
         load_claims(store, progress=False)
     assert str(stopped.value) == (
-        f"The load stopped: Somebody dropped {store.collection.full_name} while it was loaded; what may be there now "
+        f"The load stopped: Somebody dropped {store.collection.full_name} during the load. Whatever is there now "
         "has neither the rule nor the index. Run setup_collection(store), then load_claims(store) again."
     )
     with pytest.raises(LoadError, match=r"no (claims|index)"):
@@ -73,7 +73,7 @@ def test_a_collection_that_is_dropped_while_it_is_counted_is_never_marked_as_com
     monkeypatch.setattr("pbm_lib.load.load.count_by_provider", dropping)
     with pytest.raises(LoadError, match="Somebody dropped"):
         load_claims(filled, progress=False)
-    assert load_state(filled) is None
+    assert not LoadRecord(filled).is_current
 
 
 def test_a_load_gives_way_to_one_that_replaces_its_claims_by_others(store, open_store, test_uri):
@@ -91,7 +91,7 @@ def test_a_load_gives_way_to_one_that_replaces_its_claims_by_others(store, open_
     assert have_ended(workers)
     assert code == 1
     assert "LoadError: The load stopped: Another load of" in error
-    assert "Let it end; then load_claims(store)" in error
+    assert "Wait for it to end; then load_claims(store)" in error
     assert stored_digest(other) == configured_digest(other.config) != configured_digest(store.config)
     assert require_claims(other) is other
 
@@ -109,7 +109,8 @@ def test_two_replacements_at_once_end_in_order_or_with_a_sentence_and_no_mixture
             load.kill()
     assert all(code == 0 or error.startswith("pbm_lib.errors.LoadError: ") for code, error in results), results
     for each, (code, _) in zip(stores, results, strict=True):
-        if code == 0 and (load_state(each) or {}).get("settings") == LoadRecord(each).wanted:
+        record = LoadRecord(each)
+        if code == 0 and record.is_current and record.loaded_with == record.wanted:
             assert stored_digest(each) == configured_digest(each.config)
     assert load_claims(store, replace=True, progress=False).volume == 30_000
     assert stored_digest(store) == configured_digest(store.config)

@@ -1,5 +1,7 @@
 """Starting over drops what this program loaded, and nothing of anybody else's."""
 
+import copy
+
 import pytest
 from bson import ObjectId
 from loads import configured_digest, stored_digest
@@ -43,9 +45,25 @@ def hide_ours(claims):
     claims.database.command("collMod", claims.name, index={"name": "claims_by_provider", "hidden": True})
 
 
-def add_rule(claims):
-    validator = {**claims.options()["validator"], "recoveryMethod": {"$ne": "BARTER"}}
+def put_rule(claims, validator):
     claims.database.command("collMod", claims.name, validator=validator)
+
+
+def add_rule(claims):
+    put_rule(claims, {**claims.options()["validator"], "recoveryMethod": {"$ne": "BARTER"}})
+
+
+def earlier_rule():
+    """The rule that the version with generator 2 installed."""
+    rule = copy.deepcopy(claim_validator(30))
+    fields = rule["$jsonSchema"]["properties"]
+    member = {name: {"bsonType": "string"} for name in ("memberId", "firstName", "lastName", "dateOfBirth", "gender")}
+    member["dateOfBirth"] = {"bsonType": "date"}
+    fields["patientInformation"] |= {"required": list(member), "properties": member}
+    for amount in fields["processedAmounts"]["properties"].values():
+        amount["required"].append("currency")
+        amount["properties"]["currency"] = {"bsonType": "string"}
+    return rule
 
 
 @pytest.mark.parametrize(
@@ -110,22 +128,30 @@ def test_claims_of_an_earlier_version_are_refused_with_the_way_out_and_dropped_o
     assert replaced(filled).inserted == 6_000
 
 
-def test_a_collection_whose_claims_had_other_fields_is_left_alone_until_it_is_to_be_replaced(filled):
-    days = filled.config.data_generation.max_claim_days
-    earlier = claim_validator(days)
-    earlier["$jsonSchema"]["properties"]["patientInformation"] = {"bsonType": "object", "required": ["memberId"]}
-    filled.collection.database.command("collMod", filled.collection.name, validator=earlier)
+@pytest.mark.parametrize("wrapped", [False, True], ids=["in force", "its set-up interrupted"])
+def test_a_collection_that_an_earlier_version_set_up_is_refused_with_the_way_out_which_works(filled, wrapped):
+    rule = earlier_rule()
+    put_rule(filled.collection, {"$and": [rule]} if wrapped else rule)
     state_collection(filled).update_one({}, {"$set": {"settings.generator": 2}})
     before = state_of(filled)
-    with pytest.raises(
-        SetupError, match=r"another version of this program.*left alone.*load_claims\(store, replace=True\)"
-    ):
-        setup_collection(filled, progress=False)
-    with pytest.raises(LoadError, match=r"generator: loaded with 2, this version has 3\).*replace=True"):
-        load_claims(filled, progress=False)
+    with pytest.raises(SetupError, match=r"by an earlier version .*load_claims\(store, replace=True\)"):
+        setup_collection(filled)
     assert state_of(filled) == before
     assert replaced(filled).inserted == 6_000
-    assert filled.collection.options()["validator"] == claim_validator(days)
+    assert filled.collection.options()["validator"] == claim_validator(30)
+    assert setup_collection(filled).max_claim_days == 30
+
+
+def test_an_earlier_versions_rule_that_somebody_changed_is_theirs(filled):
+    rule = earlier_rule()
+    rule["$jsonSchema"]["properties"]["recoveryMethod"]["enum"] = ["OFFSET"]
+    put_rule(filled.collection, rule)
+    before = state_of(filled)
+    with pytest.raises(SetupError, match="not this program's"):
+        setup_collection(filled)
+    with pytest.raises(LoadError, match="not this program's: a validator"):
+        replaced(filled)
+    assert state_of(filled) == before
 
 
 def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_claims(filled, open_store):
@@ -133,7 +159,7 @@ def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_cl
     other = open_store(seed_5)
     LoadRecord(other).mark("replacing")  # and killed before the drop
     for store in (filled, other):
-        with pytest.raises(LoadError, match=r"broken off.*start it again: load_claims\(store, replace=True\)"):
+        with pytest.raises(LoadError, match=r"interrupted, run it again: load_claims\(store, replace=True\)"):
             load_claims(store, progress=False)
     assert stored_digest(filled) == configured_digest(filled.config)
     assert replaced(other).inserted == 6_000

@@ -185,6 +185,7 @@ def test_the_bar_names_what_is_measured(loaded_store, tmp_path, capsys):
         ({"iterations": "5"}, "iterations: '5' is not accepted"),
         ({"warmup": -1}, "warmup: -1"),
         ({"tiers": ["9M"]}, "tiers: '9M' is not configured; accepted: 3K, 300, 60"),
+        ({"tiers": ["mongodb://me:secret@host"]}, "tiers: *** is not configured"),
         ({"tiers": []}, "tiers: "),
         ({"concurrency": [0]}, "concurrency"),
         ({"concurrency": [2, 2]}, "concurrency: each value may stand once"),

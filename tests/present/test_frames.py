@@ -113,3 +113,9 @@ def test_every_code_that_a_claim_may_have_is_explained_in_one_line(make_config):
     assert set(frame.loc[frame["field"] == "claimSystemCode", "code"]) == set(sample["system"])
     assert set(frame.loc[frame["field"] == "recoveryMethod", "code"]) == set(sample["recovery"])
     assert frame["what it means"].str.fullmatch(r"[A-Z].{30,100}\.").all()
+
+
+def test_a_rule_of_somebody_else_is_not_shown_as_ours(open_store):
+    store = open_store()
+    store.collection.database.create_collection(store.collection.name, validator={"$expr": {"$gt": ["$x", 1]}})
+    assert "does not have this program's rule" in repr(rule_note(store))

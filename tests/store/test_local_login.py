@@ -188,7 +188,7 @@ def test_a_login_that_another_user_made_first_ends_the_start(new_config, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(local_server, "_log_in", after_another_user)
-        with pytest.raises(ServerUnavailable, match=r"Another user of this machine made the first login.*Try again"):
+        with pytest.raises(ServerUnavailable, match=r"Another user of this machine created the first login.*Try again"):
             connect(config)
     assert not psutil.pid_exists(*pids)
     assert [file.name for file in config.data_dir.iterdir()] == ["start.lock"]
@@ -225,7 +225,7 @@ def test_a_folder_from_before_is_told_apart_and_its_server_can_be_stopped(new_co
         state = {"pid": old.process.pid, "created": psutil.Process(old.process.pid).create_time(), "port": old.port}
         (config.data_dir / "server.json").write_text(json.dumps(state))
         with pytest.raises(
-            ServerUnavailable, match=r"Another mongod uses the data folder .*asks for no login.*lib stop"
+            ServerUnavailable, match=r"Another mongod uses the data folder .*requires no login.*lib stop"
         ):
             connect(config)
         assert running_server(config) is None

@@ -109,7 +109,7 @@ def test_a_port_that_cannot_be_listened_on_is_no_port_in_use(tmp_path):
     log = ("--dbpath", str(tmp_path), "--logpath", str(tmp_path / "mongod.log"))
     nobodys = ("--bind_ip", "192.0.2.1", "--port", str(free_port()), "--nounixsocket")  # an address of no machine
     assert subprocess.run([find_mongod(), *log, *nobodys], stdout=subprocess.DEVNULL, timeout=60).returncode != 0
-    assert re.search(r"^It may not listen on its port\. Set local_server\.port", diagnose(tmp_path))
+    assert re.search(r"^The system does not let it listen on its port\. Set local_server\.port", diagnose(tmp_path))
 
 
 def test_a_folder_that_became_read_only_is_diagnosed_whatever_the_log_said_before(tmp_path):
