@@ -202,7 +202,7 @@ def peak_memory(store: ClaimStore | None = None) -> Iterator[dict[str, float]]:
 
     def watch() -> None:
         this = psutil.Process()
-        while not over.wait(0.1):
+        while not over.wait(0.5):
             total = 0
             for process in [this, *this.children(recursive=True)]:
                 try:
