@@ -162,7 +162,7 @@ def test_the_environments_address_is_hidden_without_being_asked(monkeypatch):
         ("cannot use mongodb://eve:Pw@h:1/db?a=b here", "cannot use *** here"),
         ("'MongoDB+SRV://eve:Pw@h/'", "'***'"),
         ("mongodb://eve:P w'd@h/ is wrong", "*** is wrong"),
-        ("No such file: /work/mongodb:/eve:Pw@h", "No such file: /work/***"),
+        ("No such file: /home/amy/mongodb:/eve:Pw@h", "No such file: /home/amy/***"),
         ("only with 'mongodb+srv://' URIs", "only with 'mongodb+srv://' URIs"),
     ],
 )
