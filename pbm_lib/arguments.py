@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from .errors import InvalidCursor, InvalidQuery, PbmError
+from .vocabulary import PLANS
 
 _ACCEPTED = {
     "store": "what connect(config) returned",
@@ -29,7 +30,7 @@ _ACCEPTED = {
     "service_date_end": "a date such as datetime.date(2025, 1, 31), or a datetime (naive means UTC)",
     "page_size": "a whole number from 1",
     "cursor": "a page's next_cursor or prev_cursor",
-    "plan": "bounded, plain",
+    "plan": ", ".join(PLANS),
     "tier": "the name of a tier, as text",
     "tiers": "a list of names of tiers",
     "depths": "a list of whole numbers",
@@ -82,9 +83,16 @@ def checked(error: type[PbmError]) -> Callable[[_Function], _Function]:
     return decorated
 
 
-def not_accepted(name: str, shown: str, accepted: str, error: type[PbmError] = InvalidQuery) -> PbmError:
-    """Return the error of an argument: its name, its value as a message shows it, and what to pass instead."""
-    return error(f"{name}: {shown} is not accepted; accepted: {accepted}.")
+def not_accepted(name: str, shown: str, accepted: str | None = None, error: type[PbmError] = InvalidQuery) -> PbmError:
+    """Return the error of an argument: its name, its value as a message shows it, and what to pass instead.
+
+    Args:
+        name: the argument's.
+        shown: its value, as a message shows it.
+        accepted: what to pass, in words; None takes those of every argument of that name.
+        error: class of the error.
+    """
+    return error(f"{name}: {shown} is not accepted; accepted: {accepted or _ACCEPTED[name]}.")
 
 
 def in_short(value: object) -> str:
@@ -120,7 +128,7 @@ def check_columns(name: str, frame: Any, columns: Sequence[str], error: type[Pbm
     """Refuse a DataFrame that is empty or lacks one of these columns."""
     if frame.empty or not {*columns} <= {*frame.columns}:
         shown = f"a DataFrame of {len(frame)} rows with the columns {in_short(list(frame.columns))}"
-        raise not_accepted(name, shown, _ACCEPTED[name], error)
+        raise not_accepted(name, shown, error=error)
 
 
 def _kinds_of(hint: Any) -> tuple[type, ...]:

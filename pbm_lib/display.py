@@ -4,6 +4,8 @@ import html
 import textwrap
 from typing import ClassVar
 
+LEAST_MS = 0.001
+"""What stands for a time of 0 ms, which is shorter than its clock can tell, where one divides by it or draws it."""
 _WIDTH = 110
 
 

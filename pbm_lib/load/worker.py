@@ -25,9 +25,7 @@ from ..store.rule import REJECTED, reasons_for_rejection
 
 _RETRY_SECONDS = 45
 _DUPLICATE_KEY = 11000
-_EXPLAINED = {
-    14031: "the server's disk is full; free some space there",
-}
+_OUT_OF_DISK_SPACE = 14031
 
 _uri: str
 _config: Config
@@ -81,16 +79,18 @@ def insert_batch(start: int, stop: int) -> int:
 
 def why_refused(code: int, problems: list[dict[str, Any]]) -> str:
     """Say what the first of these refused writes that has this code means."""
+    problem = next(problem for problem in problems if problem["code"] == code)
     if code == ATLAS_CODE:  # the text tells what it is, and holds no claim
-        return str(explain_refusal(code, next(problem["errmsg"] for problem in problems if problem["code"] == code)))
+        return str(explain_refusal(code, problem["errmsg"]))
     if code == REJECTED:
-        rejected = next(problem for problem in problems if problem["code"] == code)
-        reasons = "; ".join(reasons_for_rejection(rejected.get("errInfo", {}).get("details", {})))
+        reasons = "; ".join(reasons_for_rejection(problem.get("errInfo", {}).get("details", {})))
         return (
             f"the server rejected a claim that does not pass the collection's validator{reasons and ': '}{reasons}. "
             "Run setup_collection(store) and see its message"
         )
-    return f"the server refused a batch: {_EXPLAINED.get(code, f'error code {code}')}"
+    if code == _OUT_OF_DISK_SPACE:
+        return "the server refused a batch: the server's disk is full; free some space there"
+    return f"the server refused a batch: error code {code}"
 
 
 def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:

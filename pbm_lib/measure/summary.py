@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ..display import LEAST_MS
 from .records import Level
 from .samples import Sample, Series, Statistics
 
@@ -38,7 +39,7 @@ def throughput_of(series: Series, samples: Iterable[Sample], levels: Iterable[Le
         seconds = sum(level.seconds for level in levels if level.clients == series.clients)
         return Throughput(len(good) / seconds, claims / seconds) if seconds else Throughput()
     if series.section == "volume" and good:
-        seconds = max(sum(sample.ms for sample in good), 0.001) / 1000  # never 0, which a coarse clock may say
+        seconds = max(sum(sample.ms for sample in good), LEAST_MS) / 1000
         size = sum(sample.bytes or 0 for sample in good)
         return Throughput(None, claims / seconds, size / seconds / 1e6 if size else None)
     return Throughput()

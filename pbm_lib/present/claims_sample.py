@@ -31,7 +31,7 @@ def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
         recouped in US dollars, recovery, account (the patient's number at the provider), tin.
     """
     if count < 1:
-        raise not_accepted("count", in_short(count), "a whole number from 1")
+        raise not_accepted("count", in_short(count))
     volume = config.data_generation.target_volume
     pieces = min(_PIECES, count, volume)
     length = min(count, volume) // pieces

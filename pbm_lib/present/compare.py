@@ -9,6 +9,7 @@ from typing import Any
 from pandas import DataFrame
 
 from ..arguments import checked, in_short, switch
+from ..display import LEAST_MS
 from ..errors import InvalidQuery
 from ..measure.stopwatch import timed
 from ..query.explain import QueryPlan, explain_claims
@@ -57,7 +58,7 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
 
         by_skip = partial(skip_page, store, tin, depth, size)
         (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(store, by_skip, by_keyset)
-        rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / max(keyset_ms, 0.001)))
+        rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / max(keyset_ms, LEAST_MS)))
     return DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 
 

@@ -64,10 +64,8 @@ class ExplorerSteps:
             ServerUnavailable: the server went away.
         """
         shown = self.shown
-        asked, how = (
-            _given(tin=tin, start=service_date_start, end=service_date_end),
-            _given(page_size=page_size, plan=plan),
-        )
+        asked = _given(tin=tin, start=service_date_start, end=service_date_end)
+        how = _given(page_size=page_size, plan=plan)
         choice = replace(shown.choice, question=shown.choice.question._replace(**asked), **how)
         # Each value by itself is checked before it is taken. That the dates are in order is checked after: who moves a
         # range changes one end of it first.

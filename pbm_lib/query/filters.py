@@ -95,9 +95,9 @@ def make_query(
 ) -> ClaimQuery:
     """Check the arguments of a query, then what the server enforces; not `fresh`: take that as it was last known."""
     if type(tin) is not str or not _TIN.fullmatch(tin):
-        raise not_accepted("tin", in_short(tin), "text of nine digits, such as '411234567'")
+        raise not_accepted("tin", in_short(tin))
     if plan not in PLANS:
-        raise not_accepted("plan", in_short(plan), ", ".join(PLANS))
+        raise not_accepted("plan", in_short(plan))
     first = _instant("service_date_start", start, is_end=False)
     last = _instant("service_date_end", end, is_end=True)
     if first is not None and last is not None and last < first:

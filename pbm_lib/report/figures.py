@@ -2,24 +2,23 @@
 
 from dataclasses import replace
 
+from ..display import LEAST_MS
 from ..measure.run import PerformanceRun
 from ..measure.samples import Series, Statistics
 from ..measure.summary import Throughput
 from ..vocabulary import PLANS
 
-_LEAST_MS = 0.001  # what a time is told from none by; one of 0 ms is shorter than its clock can tell
-
 
 def ratio_of(ms: float, other_ms: float) -> float:
     """Return how many times as long as another a time is, also where the other is 0 ms."""
-    return max(ms, _LEAST_MS) / max(other_ms, _LEAST_MS)
+    return max(ms, LEAST_MS) / max(other_ms, LEAST_MS)
 
 
 def drawable(run: PerformanceRun | None) -> PerformanceRun | None:
     """Return the run with the times of 0 ms, for which an axis has no place, as the least that is told from none."""
     if run is None or all(sample.ms > 0 for sample in run.samples):
         return run
-    return replace(run, samples=tuple(replace(sample, ms=max(sample.ms, _LEAST_MS)) for sample in run.samples))
+    return replace(run, samples=tuple(replace(sample, ms=max(sample.ms, LEAST_MS)) for sample in run.samples))
 
 
 def latency_of(run: PerformanceRun, tier: str, operation: str, scenario: str) -> Statistics:

@@ -166,7 +166,7 @@ def size_cluster(
     if claims is not None and claims < 1:
         raise not_accepted("claims", in_short(claims), "a whole number from 1, or None", ConfigError)
     if not 0 < hours < float("inf"):
-        raise not_accepted("hours", in_short(hours), "a number above 0", ConfigError)
+        raise not_accepted("hours", in_short(hours), error=ConfigError)
     if isinstance(source, PerformanceRun):
         return _sizing(source.footprint, source.settings.atlas, claims, hours)
     return _sizing(measure_footprint(source), source.config.atlas, claims, hours)

@@ -3,14 +3,13 @@
 import json
 import os
 import stat
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import psutil
 import pytest
 from conftest import write_config
+from processes import run_python
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from servers import Mongod, running
@@ -139,11 +138,7 @@ for command in ("stop", "uri"):
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can act as a second user")
 def test_another_user_of_the_machine_reads_no_claim_and_cannot_stop_it(served):
     server = running_server(served)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONGODB_URI")}
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, str(served.path), str(server.pid), str(server.port)],
-        env=environment, cwd="/", capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    done = run_python("-c", AS_NOBODY, served.path, server.pid, server.port, cwd="/")
     assert done.returncode == 0, done.stderr
     first, *exits = done.stdout.splitlines()
     results = json.loads(first)
