@@ -1,22 +1,22 @@
 """Synthetic claims: claim number n is a function of the settings and n alone. No real person is in them."""
 
 import datetime as dt
-import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import bson
 import numpy as np
-from bson import Decimal128, ObjectId
+from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from ..arguments import checked
 from ..config import Config, DataGenerationConfig
 from ..errors import InvalidQuery
 from .document import DAY_MS
+from .encode import ClaimEncoder, Drawn
 from .reference import CLAIM_SYSTEMS, RECOVERY_METHODS
-from .roster import Provider, name_pools, provider_roster
+from .roster import name_pools, provider_roster
 from .shuffle import Shuffle, mixed
 
 GENERATOR_VERSION = 3
@@ -31,13 +31,10 @@ _JITTER_DAYS = 7
 _BILLED_BY_MONTH = 0.2
 _MEAN_DAYS = 6.0
 _EPOCH = dt.date(1970, 1, 1)
-# Decimal128 of c cents from its two 64-bit halves, exponent -2: 0.5 us instead of 10 us from a string.
-_CENTS = (6176 - 2) << 49
 # Monday to Sunday, and January to December: practices rest on Sundays, winter brings more illness.
 _WEEKDAY_WEIGHTS = np.array([1.15, 1.10, 1.08, 1.05, 1.12, 0.55, 0.25])
 _MONTH_WEIGHTS = np.array([1.15, 1.10, 1.05, 1.00, 0.97, 0.93, 0.90, 0.92, 0.98, 1.03, 1.07, 1.10])
 _SYSTEM_SHARE = np.cumsum([system.share for system in CLAIM_SYSTEMS])[:-1]
-_SYSTEM_CODES = [system.code for system in CLAIM_SYSTEMS]
 _SAME_DAY = np.array([system.same_day for system in CLAIM_SYSTEMS])
 _LOG_CENTS = np.log([system.median_usd * 100 for system in CLAIM_SYSTEMS])
 _SIGMA = np.array([system.sigma for system in CLAIM_SYSTEMS])
@@ -93,67 +90,57 @@ class ClaimGenerator:
         self._seed = data.seed
         self._shuffle = Shuffle(data.target_volume, data.seed)
         providers = provider_roster(data)
-        self._billing = [_billing(provider) for provider in providers]
         sizes = np.array([provider.claim_count for provider in providers])
         self._last_slot = np.cumsum(sizes)
-        self._patients = self._make_patients(min(_MAX_PATIENTS, -(-data.target_volume // 8)))
-        self._practitioners = self._make_practitioners()
-        who = np.arange(len(sizes), dtype=np.uint64)
-        self._panel_size = np.minimum(len(self._patients), -(-sizes // 8))
-        self._panel_start = (mixed(who, data.seed + 11) % np.uint64(len(self._patients))).astype(np.int64)
-        self._staff_size = np.minimum(40, 1 + sizes // 2_000)
-        self._staff_start = (mixed(who, data.seed + 12) % np.uint64(_PRACTITIONERS)).astype(np.int64)
+        patients = min(_MAX_PATIENTS, -(-data.target_volume // 8))
+        self._panels = _Groups(np.minimum(patients, -(-sizes // 8)), patients, data.seed + 11)
+        self._staff = _Groups(np.minimum(40, 1 + sizes // 2_000), _PRACTITIONERS, data.seed + 12)
+        practitioners = (f"Dr. {name}" for name in self._people(_PRACTITIONERS, 2))
+        self._encoder = ClaimEncoder(providers, practitioners, self._people(patients, 1))
         self._first_day = (data.first_service_date - _EPOCH).days
         days = (data.last_service_date - data.first_service_date).days + 1
         self._arrival_share = np.cumsum(self._day_weights(days))
         self._arrival_share /= self._arrival_share[-1]
         self._jitter = min(0.5, _JITTER_DAYS / days)
-        midnight = dt.datetime.combine(data.first_service_date, dt.time())
-        self._midnights = [midnight + dt.timedelta(days=day) for day in range(days + data.max_claim_days)]
 
     def ids(self, numbers: np.ndarray) -> list[ObjectId]:
         """Return the `_id` of each claim number; they ascend, so that a range of numbers is a range of `_id`."""
-        # Arrival time, three bytes of the seed, five bytes of the number.
-        parts = np.empty((len(numbers), 12), dtype=np.uint8)
-        parts[:, :4] = (self._arrival_ms(numbers) // 1000).astype(">u4").view(np.uint8).reshape(-1, 4)
-        parts[:, 4:7] = np.frombuffer((self._seed % 2**24).to_bytes(3, "big"), dtype=np.uint8)
-        parts[:, 7:] = numbers.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 3:]
-        joined = parts.tobytes()
-        return [ObjectId(joined[at : at + 12]) for at in range(0, len(joined), 12)]
+        return [ObjectId(row.tobytes()) for row in self._id_bytes(numbers)]
 
-    def documents(self, start: int, stop: int) -> list[dict[str, Any]]:
-        """Return the claims start to stop, stop exclusive; what recurs in them is pre-encoded BSON."""
+    def documents(self, start: int, stop: int) -> list[RawBSONDocument]:
+        """Return the claims start to stop, stop exclusive, as BSON."""
         numbers = np.arange(start, stop)
         draw = np.random.Generator(np.random.Philox(key=self._seed, counter=_DRAWS // 4 * start))
         draws = draw.random((len(numbers), _DRAWS)).T
         provider = np.searchsorted(self._last_slot, self._shuffle(numbers), side="right")
         system = np.searchsorted(_SYSTEM_SHARE, draws[0], side="right")
-        begin = self._begin_day(numbers, draws[1])
+        begin = self._first_day + self._begin_day(numbers, draws[1])
         end = begin + self._duration_days(system, draws[2], draws[3])
         overpaid, recouped, method = _amounts(system, *draws[4:9])
-        patient = self._member_of(self._panel_start, self._panel_size, provider, draws[9] ** 1.5, len(self._patients))
-        staff = self._member_of(self._staff_start, self._staff_size, provider, draws[10], _PRACTITIONERS)
-        updated = self._updated_ms(numbers, end, draws[11]).astype("datetime64[ms]").tolist()
-        columns = (provider, system, begin, end, overpaid, recouped, method, patient, staff)
-        rows = zip(numbers.tolist(), self.ids(numbers), updated, *(column.tolist() for column in columns), strict=True)
-        return list(itertools.starmap(self._document, rows))
+        return self._encoder.encode(
+            Drawn(
+                ids=self._id_bytes(numbers),
+                numbers=numbers,
+                provider=provider,
+                practitioner=self._staff.member(provider, draws[10]),
+                patient=self._panels.member(provider, draws[9] ** 1.5),
+                system=system,
+                method=method,
+                begin=begin * DAY_MS,
+                end=end * DAY_MS,
+                updated=self._updated_ms(numbers, end, draws[11]),
+                overpaid=overpaid,
+                recouped=recouped,
+            )
+        )
 
-    def _document(self, number, _id, updated, provider, system, begin, end, overpaid, recouped, method, patient, staff):
-        code = _SYSTEM_CODES[system]
-        billing = self._billing[provider].copy()
-        billing["patientAccountNumber"] = f"{billing['providerId']}-{patient:07d}"
-        return {
-            "_id": _id,
-            "renderingProvider": self._practitioners[staff],
-            "billingProvider": billing,
-            "serviceBeginDate": self._midnights[begin],
-            "serviceEndDate": self._midnights[end],
-            "lastUpdatedTs": updated,
-            "patientInformation": self._patients[patient],
-            "identifiers": {"claimSystemCode": code, "claimSystemClaimId": f"{code}-{number + 1:012d}"},
-            "processedAmounts": _processed(overpaid, recouped) if overpaid else _NOTHING_PROCESSED,
-            "recoveryMethod": _METHODS[method],
-        }
+    def _id_bytes(self, numbers: np.ndarray) -> np.ndarray:
+        """Rows of twelve bytes: arrival time, three bytes of the seed, five bytes of the number."""
+        parts = np.empty((len(numbers), 12), dtype=np.uint8)
+        parts[:, :4] = (self._arrival_ms(numbers) // 1000).astype(">u4").view(np.uint8).reshape(-1, 4)
+        parts[:, 4:7] = np.frombuffer((self._seed % 2**24).to_bytes(3, "big"), dtype=np.uint8)
+        parts[:, 7:] = numbers.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 3:]
+        return parts
 
     def _day_weights(self, days: int) -> np.ndarray:
         dates = np.datetime64(self._data.first_service_date) + np.arange(days)
@@ -192,50 +179,40 @@ class ClaimGenerator:
         return ((day + late + np.clip(within, 0, 0.999999)) * DAY_MS).astype(np.int64)
 
     def _updated_ms(self, numbers: np.ndarray, end: np.ndarray, draw: np.ndarray) -> np.ndarray:
-        done = (self._first_day + end + 1) * DAY_MS
+        done = (end + 1) * DAY_MS
         lag = np.minimum(-np.log1p(-draw) * 15, 180) * DAY_MS
         return np.maximum(self._arrival_ms(numbers), done) + lag.astype(np.int64)
 
-    @staticmethod
-    def _member_of(
-        first: np.ndarray, size: np.ndarray, provider: np.ndarray, draw: np.ndarray, total: int
-    ) -> np.ndarray:
-        return (first[provider] + (draw * size[provider]).astype(np.int64)) % total
-
-    def _make_patients(self, count: int) -> list[RawBSONDocument]:
+    def _people(self, count: int, stream: int) -> list[str]:
         pools = name_pools(self._seed)
-        rng = np.random.default_rng([self._seed, 1])
+        rng = np.random.default_rng([self._seed, stream])
         chosen = zip(rng.choice(pools.first, count), rng.choice(pools.last, count), strict=True)
-        return [RawBSONDocument(bson.encode({"fullName": f"{first} {last}"})) for first, last in chosen]
+        return [f"{first} {last}" for first, last in chosen]
 
-    def _make_practitioners(self) -> list[RawBSONDocument]:
-        pools = name_pools(self._seed)
-        rng = np.random.default_rng([self._seed, 2])
-        chosen = zip(rng.choice(pools.first, _PRACTITIONERS), rng.choice(pools.last, _PRACTITIONERS), strict=True)
-        return [RawBSONDocument(bson.encode({"providerName": f"Dr. {first} {last}"})) for first, last in chosen]
+
+class _Groups:
+    """For each provider a group of people, so many from a place of its own on in the list of all."""
+
+    def __init__(self, sizes: np.ndarray, people: int, seed: int):
+        self._sizes, self._people = sizes, people
+        who = np.arange(len(sizes), dtype=np.uint64)
+        self._first = (mixed(who, seed) % np.uint64(people)).astype(np.int64)
+
+    def member(self, provider: np.ndarray, draw: np.ndarray) -> np.ndarray:
+        """Position of the one that a draw from 0 to 1 picks from the provider's group."""
+        return (self._first[provider] + (draw * self._sizes[provider]).astype(np.int64)) % self._people
 
 
 def _plain_claims(generator: ClaimGenerator, start: int, stop: int) -> Iterator[dict[str, Any]]:
     for first in range(start, stop, _BLOCK):
         for claim in generator.documents(first, min(first + _BLOCK, stop)):
-            yield bson.decode(bson.encode(claim))
+            yield bson.decode(claim.raw)
 
 
 @lru_cache(maxsize=2)
 def claim_generator(data: DataGenerationConfig) -> ClaimGenerator:
     """Return the generator of these settings; building its pools takes about half a second, so it is kept."""
     return ClaimGenerator(data)
-
-
-def _billing(provider: Provider) -> dict[str, str | None]:
-    """The part of a claim that says who bills; the account number is the patient's there."""
-    return {
-        "providerTin": provider.tin,
-        "patientAccountNumber": None,
-        "providerId": provider.provider_id,
-        "providerNpi": provider.npi,
-        "providerName": provider.name,
-    }
 
 
 def _amounts(system, has_one, radius, angle, outcome, part):
@@ -250,24 +227,3 @@ def _amounts(system, has_one, radius, angle, outcome, part):
     steps = np.where(in_part[:, None], _IN_PART[system], _IN_FULL[system])
     method = ((outcome - low) / (high - low) >= steps.T).sum(0)
     return overpaid, recouped, np.where(recouped == 0, _PENDING, method)
-
-
-def _money(cents: int) -> dict[str, Any]:
-    return {"amount": Decimal128((_CENTS, cents))}
-
-
-def _processed(overpaid: int, recouped: int) -> dict[str, Any]:
-    whole = _money(overpaid)  # all or nothing recouped is three in four: then it is one amount, twice
-    if recouped == 0:
-        balance, back = whole, _NOTHING
-    elif recouped == overpaid:
-        balance, back = _NOTHING, whole
-    else:
-        balance, back = _money(overpaid - recouped), _money(recouped)
-    return {"overpaymentBalance": balance, "overpaymentAmount": whole, "recoupedAmount": back}
-
-
-_NOTHING = RawBSONDocument(bson.encode(_money(0)))
-_NOTHING_PROCESSED = RawBSONDocument(
-    bson.encode({"overpaymentBalance": _NOTHING, "overpaymentAmount": _NOTHING, "recoupedAmount": _NOTHING})
-)

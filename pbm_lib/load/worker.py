@@ -38,7 +38,7 @@ def start_worker(uri: str, config: Config) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     remember_secret(uri)
     _uri, _config = uri, config
-    # Claims are thousands of small dicts in no cycle: looking for cycles among them takes a third of the time.
+    # Claims are thousands of small objects in no cycle: looking for cycles among them takes a twentieth of the time.
     gc.disable()
 
 
@@ -56,7 +56,8 @@ def insert_batch(start: int, stop: int) -> int:
     pause = 0.2
     while True:
         try:
-            return len(_collection().insert_many(claims, ordered=False).inserted_ids)
+            _collection().insert_many(claims, ordered=False)
+            return len(claims)
         except BulkWriteError as error:
             # Never the whole details: they hold claims.
             refuse_foreign_unique_index(error.details["writeErrors"])

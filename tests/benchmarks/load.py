@@ -26,10 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import bson
 import psutil
 from bson import Decimal128
-from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from taking import in_turn, save
 
@@ -97,7 +95,7 @@ def write_encoded(uri: str, config: Config, writer: int, writers: int, ready, go
     for number, start in enumerate(range(0, data.target_volume, data.batch_size)):
         if number % writers == writer:
             stop = min(start + data.batch_size, data.target_volume)
-            batches.append([RawBSONDocument(bson.encode(claim)) for claim in generator.documents(start, stop)])
+            batches.append(generator.documents(start, stop))
     with MongoClient(uri) as client:
         collection = client[config.mongodb.database][config.mongodb.collection]
         collection.find_one()
@@ -227,8 +225,7 @@ def generate_part(config: Config) -> None:
     pieces = GENERATED_AT_30M // data.batch_size
     for piece in range(pieces):
         start = (data.target_volume - data.batch_size) * piece // (pieces - 1)
-        for claim in generator.documents(start, start + data.batch_size):
-            bson.encode(claim)
+        generator.documents(start, start + data.batch_size)
 
 
 def generator_memory(config: Config) -> float:
