@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, model_validator
 from pydantic.dataclasses import dataclass
@@ -21,6 +21,7 @@ PositiveNumber = Annotated[Number, Field(gt=0)]
 Seconds = Annotated[Number, Field(gt=0, le=86_400)]
 Day = Annotated[dt.date, Field(strict=True)]
 ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
+LeafPageKb = Literal[4, 8, 16, 32]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -37,6 +38,7 @@ class MongoDBConfig:
     database: Name
     collection: Name
     covering_index: Switch
+    leaf_page_kb: LeafPageKb
 
     @model_validator(mode="after")
     def _not_the_servers_own(self):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import pymongo
@@ -20,6 +21,7 @@ from .connection import open_client, server_uri
 from .driver_errors import translated_driver_errors
 from .index import find_index, install_index, refuse_other_collation
 from .kind import refuse_other_kinds
+from .leaf_page import in_words, leaf_page_kb
 from .local_server import why_local_server_ended
 from .retry import again_if_dropped
 from .rule import install_rule, max_claim_days_of, wait_for_rule
@@ -40,6 +42,7 @@ class _Known:
     identity: str | None
     max_claim_days: int | None
     bound_reason: str
+    leaf_page_kb: int | None
 
 
 class ClaimStore(ShownAsFacts):
@@ -54,7 +57,8 @@ class ClaimStore(ShownAsFacts):
     - within those 5 seconds after somebody changed the rule, until they are over.
 
     The bounded query may leave such a claim out of a range that it reaches into from further back than D days; the
-    plain one finds it. `setup_collection` checks every claim and reports the first that is too long.
+    plain one finds it. `setup_collection(store, recheck=True)` reads every claim and reports the first that is too
+    long; without `recheck` it relies on an earlier check.
 
     Attributes:
         collection: the pymongo collection.
@@ -63,6 +67,7 @@ class ClaimStore(ShownAsFacts):
         uri: the connection string; it may hold a password, so its repr is masked.
         max_claim_days: D in days as the server's validator enforced it when it was last read; None if nothing does.
         bound_reason: how D is known, or why it is not.
+        leaf_page_kb: size in KB of the pages that the server stores the claims in; None if it does not tell.
         index_name: name of the compound index in use; None before `setup_collection`.
     """
 
@@ -73,7 +78,7 @@ class ClaimStore(ShownAsFacts):
         self.uri = uri
         # A debugger shows a store also where the first look at the server fails.
         self.index_name: str | None = None
-        self._known = _Known(0.0, None, None, "not read yet")
+        self._known = _Known(0.0, None, None, "not read yet", None)
         self.refresh()
 
     def refresh(self) -> None:
@@ -109,7 +114,10 @@ class ClaimStore(ShownAsFacts):
     def _ask(self) -> _Known:
         at = time.monotonic()
         described = describe(self.collection)
-        return _Known(at, described.identity, *max_claim_days_of(described.options))
+        # A collection keeps its pages for life, so one question is enough.
+        kept = described.identity == self._known.identity
+        pages = self._known.leaf_page_kb if kept else leaf_page_kb(self.collection)
+        return _Known(at, described.identity, *max_claim_days_of(described.options), pages)
 
     @property
     def max_claim_days(self) -> int | None:
@@ -120,6 +128,11 @@ class ClaimStore(ShownAsFacts):
     def bound_reason(self) -> str:
         """How D is known, or why it is not."""
         return self._known.bound_reason
+
+    @property
+    def leaf_page_kb(self) -> int | None:
+        """Size in KB of the pages that the server stores the claims in; None if it does not tell."""
+        return self._known.leaf_page_kb
 
     @property
     def plan(self) -> str:
@@ -175,6 +188,7 @@ class ClaimStore(ShownAsFacts):
             "Collection": self.collection.full_name,
             "Server": str(self.server),
             "Index": self.index_name or "none yet: run setup_collection(store)",
+            "Leaf pages": in_words(self.leaf_page_kb, self.config.mongodb.leaf_page_kb),
             "Date ranges": f"{self.plan} plan: {self.bound_reason}",
         }
 
@@ -213,19 +227,23 @@ def connect(config: Config | None = None) -> ClaimStore:
 
 
 @checked(SetupError)
-def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
+def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool = True) -> ClaimStore:
     """Create the collection, its validator and its one compound index; safe to repeat.
 
-    On a collection that holds claims, checks that none breaks the rule begin <= end <= begin + D days, since the
-    validator only guards what is written from then on. The check reads every claim, also when it is repeated: a writer
-    with the right to bypass the validator may have left a longer claim.
+    On a collection that holds claims, reads every claim to make sure that none breaks the rule begin <= end <= begin +
+    D days, since the validator only guards what is written from then on. Remembers, in `<collection>_load`, which
+    collection and which validator that was. As long as neither has changed, a repeated set-up does not read the claims
+    again. So it does not see a longer claim that came later from a writer who bypassed the validator, or while somebody
+    had the validator switched off: `recheck=True` does.
 
     When `mongodb.covering_index` was switched in the config, builds the index that it asks for and then drops the other
     one, if it is this program's. No other index is touched.
 
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
-        progress: show the time on standard output while an index is built, if that takes longer than a second.
+        recheck: read every claim even if all were found to keep the rule before.
+        progress: show on standard output how far the claims are checked, and the time while an index is built, if
+            that takes longer than a second.
 
     Returns:
         The same store, refreshed from the server.
@@ -237,12 +255,11 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
         ServerUnavailable: the server went away.
     """
     days, covering = store.config.data_generation.max_claim_days, store.config.mongodb.covering_index
+    build_index = partial(install_index, store.collection, covering=covering, progress=progress)
     with store.errors_explained():
         refuse_other_kinds(store.collection)
         refuse_other_collation(store.collection)
-        install_rule(
-            store.collection, days, lambda: install_index(store.collection, covering=covering, progress=progress)
-        )
+        install_rule(store.collection, store.config, build_index, recheck=recheck, progress=progress)
     _switch(store, covering=covering, progress=progress)
     while store.max_claim_days != days:
         with store.errors_explained():
