@@ -13,7 +13,7 @@ Quick start, in a Python shell:
 help(pbm.find_claims) and the like say more. What there is:
 
     settings      load_config, output_folder; Config
-    server        connect, setup_collection, covering_index, stop_local_server, indexes_frame, footprint_frame,
+    server        connect, setup_collection, index_variant, stop_local_server, indexes_frame, footprint_frame,
                   topology_note, rule_note, try_new_field; ClaimStore, ServerInfo
     claims        list_providers, generate_claims, sample_claim, show_claim, claims_sample, claims_summary,
                   claims_chart, tiers_frame, codes_frame; Provider

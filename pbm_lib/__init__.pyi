@@ -48,8 +48,9 @@ from .present.notes import (
     topology_note as topology_note,
 )
 from .query.explain import QueryPlan as QueryPlan, explain_claims as explain_claims, explain_count as explain_count
-from .query.find import count_claims as count_claims, find_claims as find_claims, iter_claims as iter_claims
+from .query.find import count_claims as count_claims, find_claims as find_claims
 from .query.page import ClaimPage as ClaimPage
+from .query.stream import iter_claims as iter_claims
 from .report.charts import (
     concurrency_chart as concurrency_chart,
     keyset_chart as keyset_chart,
@@ -61,9 +62,5 @@ from .report.sizing import ClusterSizing as ClusterSizing, size_cluster as size_
 from .report.tables import targets_frame as targets_frame
 from .store.local_server import stop_local_server as stop_local_server
 from .store.server import ServerInfo as ServerInfo
-from .store.store import (
-    ClaimStore as ClaimStore,
-    connect as connect,
-    covering_index as covering_index,
-    setup_collection as setup_collection,
-)
+from .store.setup import index_variant as index_variant, setup_collection as setup_collection
+from .store.store import ClaimStore as ClaimStore, connect as connect

@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from .errors import InvalidCursor, InvalidQuery, PbmError
-from .vocabulary import PLANS
+from .vocabulary import INDEXES, ORDERS
 
 _ACCEPTED = {
     "store": "what connect(config) returned",
@@ -30,7 +30,8 @@ _ACCEPTED = {
     "service_date_end": "a date such as datetime.date(2025, 1, 31), or a datetime (naive means UTC)",
     "page_size": "a whole number from 1",
     "cursor": "a page's next_cursor or prev_cursor",
-    "plan": ", ".join(PLANS),
+    "index": " or ".join(INDEXES),
+    "order": " or ".join(ORDERS),
     "tier": "the name of a tier, as text",
     "tiers": "a list of names of tiers",
     "depths": "a list of whole numbers",
@@ -40,7 +41,9 @@ _ACCEPTED = {
     "path": "a path, as text or a Path",
     "folder": "the path of a folder, as text or a Path",
     "output_dir": "the path of a folder, as text or a Path",
-    **dict.fromkeys(("replace", "recheck", "progress", "with_total", "before_timing"), "True or False"),
+    **dict.fromkeys(
+        ("replace", "recheck", "progress", "with_total", "before_timing", "bounded", "last"), "True or False"
+    ),
     "build": "true or false",
     **dict.fromkeys(("start", "stop", "warmup", "plain_iterations", "seed"), "a whole number from 0"),
     **dict.fromkeys(("count", "claims", "workers", "batch_size", "iterations"), "a whole number from 1"),

@@ -7,14 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PlainValidator, model_validator
 from pydantic.dataclasses import dataclass
 
-from .vocabulary import TARGETS
+from .vocabulary import INDEXES, TARGETS
 
 _CLOSED = ConfigDict(extra="forbid")
 
 # Strict: YAML has types of its own, so "1", true and 1 are three different things.
 Whole = Annotated[int, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Switch = Annotated[bool, Field(strict=True)]
 Positive = Annotated[Whole, Field(ge=1)]
 NonNegative = Annotated[Whole, Field(ge=0)]
 PositiveNumber = Annotated[Number, Field(gt=0)]
@@ -37,7 +36,7 @@ class MongoDBConfig:
 
     database: Name
     collection: Name
-    covering_index: Switch
+    index: Literal[*INDEXES]
     leaf_page_kb: LeafPageKb
 
     @model_validator(mode="after")

@@ -25,6 +25,10 @@ _PROJECT = Path(__file__).resolve().parents[1]
 _MOST = 5  # problems told at once
 # Pydantic's names for a key that nobody knows, and its words in ours.
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+_RENAMED = {
+    "mongodb.covering_index": ("index", "It is now mongodb.index: three_field (where it was false) or overlap.")
+}
+"""Key of an earlier version to the one that replaced it, and what is said of that."""
 _WORDS = {
     "Tuple should have": "a list of",
     "a valid tuple": "a list",
@@ -176,6 +180,9 @@ def _explain(error: ValidationError) -> str:
         close = difflib.get_close_matches(str(key), accepted, n=1)
         meant.update((*section, name) for name in close)
         hint = f" Did you mean {close[0]}?" if close else ""
+        if renamed := _RENAMED.get(_dotted(problem["loc"])):
+            meant.add((*section, renamed[0]))
+            hint = f" {renamed[1]}"
         sentences.append(
             f"unknown key {_dotted(problem['loc'])} (value {shown(problem['input'])}).{hint} Accepted: "
             f"{', '.join(accepted)}."

@@ -1,13 +1,17 @@
-"""The words that run files, settings, charts and prose share: plans, and what a performance run calls and compares."""
+"""The words that run files, settings, charts and prose share: indexes, queries, and what a run calls and compares."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-BOUNDED, PLAIN = PLANS = ("bounded", "plain")
-"""The two plans for a date range: with the bound on how long a claim lasts, and without it."""
+THREE_FIELD, OVERLAP = INDEXES = ("three_field", "overlap")
+"""The variants of the compound index. Their keys stand in `store.index.VARIANTS`."""
+OLDEST, NEWEST = ORDERS = ("oldest", "newest")
+"""Which claims come first."""
+BOUNDED, UNBOUNDED = QUERIES = ("bounded", "plain")
+"""The two queries for a date range in run files: with the bound on how long a claim lasts, and without it."""
 KEYSET, SKIP = PAGINGS = ("keyset", "skip")
 """The two ways to a deep page."""
-CONTESTANTS = {BOUNDED: "bounded plan", PLAIN: "plain plan", KEYSET: "keyset", SKIP: "skip/limit"}
+CONTESTANTS = {BOUNDED: "bounded query", UNBOUNDED: "unbounded query", KEYSET: "keyset", SKIP: "skip/limit"}
 """Two of these are compared at a time: name to words."""
 
 SECTIONS = ("floor", "latency", "plans", "depth", "concurrency", "volume")

@@ -11,7 +11,7 @@ from pbm_lib import ClaimPage, ClaimStore, count_claims, find_claims, iter_claim
 from pbm_lib.claims.document import BEGIN, END, ID
 from pbm_lib.query.cursor import decode_cursor, encode_cursor
 from pbm_lib.query.filters import make_query
-from pbm_lib.vocabulary import PLANS
+from pbm_lib.vocabulary import NEWEST, OLDEST, ORDERS
 
 TIN_A, TIN_B, TIN_EMPTY = "411234567", "411234568", "900000001"
 DAY_0 = dt.datetime(2024, 3, 1)
@@ -38,7 +38,7 @@ def fill(store: ClaimStore, claims: Iterable[dict[str, Any]]) -> None:
 
 
 def overlapping(claims: Iterable[dict[str, Any]], tin: str, start: Any = None, end: Any = None) -> list[dict]:
-    """Brute force: a provider's claims that overlap a range, both ends inclusive, in the order of the pages."""
+    """Brute force: a provider's claims that overlap a range, both ends inclusive, by begin date and _id."""
     first = start if start is None or isinstance(start, dt.datetime) else dt.datetime.combine(start, dt.time.min)
     last = end if end is None or isinstance(end, dt.datetime) else dt.datetime.combine(end, dt.time.max)
     found = [
@@ -51,45 +51,70 @@ def overlapping(claims: Iterable[dict[str, Any]], tin: str, start: Any = None, e
     return sorted(found, key=lambda claim: (claim[BEGIN], claim[ID]))
 
 
+def in_order(claims: Iterable[dict[str, Any]], store: ClaimStore, order: str = OLDEST) -> list[dict]:
+    """The claims in the order of a store's pages."""
+    return sorted(claims, key=lambda claim: [claim[field] for field in store.variant.order], reverse=order == NEWEST)
+
+
 def check_all(store: ClaimStore, expected: list[dict], tin: str, start: Any = None, end: Any = None) -> None:
-    """Hold every way to an answer against the expected claims: both plans, all page sizes, both directions."""
-    for plan in PLANS:
-        assert count_claims(store, tin, start, end, plan=plan) == len(expected)
-        assert list(iter_claims(store, tin, start, end, plan=plan, page_size=3)) == expected
-        for page_size in PAGE_SIZES:
-            check_walk(store, expected, tin, start, end, page_size=page_size, plan=plan)
+    """Hold every way to an answer against the expected claims: both queries and orders, all page sizes, both ways."""
+    for bounded in (True, False):
+        assert count_claims(store, tin, start, end, bounded=bounded) == len(expected)
+        for order in ORDERS:
+            claims = in_order(expected, store, order)
+            how = {"bounded": bounded, "order": order}
+            assert list(iter_claims(store, tin, start, end, page_size=3, **how)) == claims
+            for page_size in PAGE_SIZES:
+                check_walk(store, claims, tin, start, end, page_size=page_size, **how)
 
 
 def check_walk(
-    store: ClaimStore, expected: list[dict], tin: str, start: Any = None, end: Any = None, *, page_size: int, plan: str
+    store: ClaimStore,
+    expected: list[dict],
+    tin: str,
+    start: Any = None,
+    end: Any = None,
+    *,
+    page_size: int,
+    bounded: bool = True,
+    order: str = OLDEST,
 ) -> None:
-    """Walk to the end and back to the beginning, and compare each page with its slice of the expected claims."""
+    """Walk to the end and back to the beginning, and from the last page back; compare each page with its slice."""
+    how = {"page_size": page_size, "bounded": bounded, "order": order}
 
     def turn_to(cursor: str) -> ClaimPage:
         # Counted on every page where there are few, as each total is one more query.
         counted = page_size * 3 >= len(expected)
-        page = find_claims(store, tin, start, end, page_size=page_size, cursor=cursor, with_total=counted, plan=plan)
+        page = find_claims(store, tin, start, end, cursor=cursor, with_total=counted, **how)
         assert page.total == (len(expected) if counted else None)
         return page
 
-    identity = make_query(store, tin, start, end).identity
-    first = find_claims(store, tin, start, end, page_size=page_size, plan=plan)
+    query = make_query(store, tin, start, end, order=order)
+    first = find_claims(store, tin, start, end, **how)
     assert first.total == len(expected)
     assert first.prev_cursor is None
     forwards = [first]
     while (token := forwards[-1].next_cursor) is not None:
-        assert encode_cursor(decode_cursor(token, identity), identity) == token
+        assert encode_cursor(decode_cursor(token, query), query) == token
         forwards.append(turn_to(token))
         assert len(forwards) <= len(expected), "the walk does not end"
     slices = [expected[at : at + page_size] for at in range(0, len(expected), page_size)] or [[]]
     check_pages(forwards, slices)
     backwards = [forwards[-1]]
     while (token := backwards[-1].prev_cursor) is not None:
-        assert encode_cursor(decode_cursor(token, identity), identity) == token
+        assert encode_cursor(decode_cursor(token, query), query) == token
         backwards.append(turn_to(token))
         assert len(backwards) <= len(expected), "the walk back does not end"
     check_pages(backwards[::-1], slices)
     assert [page.next_cursor for page in reversed(backwards)] == [page.next_cursor for page in forwards]
+    last = find_claims(store, tin, start, end, last=True, with_total=False, **how)
+    assert last.next_cursor is None
+    from_last = [last]
+    while (token := from_last[-1].prev_cursor) is not None:
+        from_last.append(find_claims(store, tin, start, end, cursor=token, with_total=False, **how))
+        assert len(from_last) <= len(expected), "the walk from the last page does not end"
+    slices = [expected[max(at - page_size, 0) : at] for at in range(len(expected), 0, -page_size)] or [[]]
+    check_pages(from_last, slices)
 
 
 def check_pages(pages: list[ClaimPage], slices: list[list[dict]]) -> None:

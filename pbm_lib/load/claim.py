@@ -10,7 +10,8 @@ from ..store.index import foreign_indexes
 from ..store.kind import refuse_other_kinds
 from ..store.leaf_page import sets_leaf_pages_alone
 from ..store.rule import is_ours
-from ..store.store import ClaimStore, setup_collection
+from ..store.setup import setup_collection
+from ..store.store import ClaimStore
 from .state import LOADING, REPLACING, START_OVER, LoadRecord, foreign_documents, is_empty
 
 _RULE = {"validator", "validationLevel", "validationAction"}

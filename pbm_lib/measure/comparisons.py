@@ -1,4 +1,4 @@
-"""Two contestants on the same claims, in turn: both plans, keyset and skip/limit. Their answers are compared."""
+"""Two contestants on the same claims, in turn: bounded and unbounded query, keyset and skip/limit; answers compared."""
 
 import time
 from functools import partial
@@ -9,17 +9,17 @@ from ..query.explain import explain_claims
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_after, skip_page
-from ..vocabulary import KEYSET, OPERATIONS, PLANS, PROVIDER, RANGE, SKIP
+from ..vocabulary import BOUNDED, CONTESTANTS, KEYSET, OPERATIONS, PROVIDER, QUERIES, RANGE, SKIP
 from .questions import DEEP, Questions
 from .recorder import Recorder
 from .records import PlanCost
 
 
 def measure_plans(recorder: Recorder) -> None:
-    """The bounded against the plain plan: the same window for both, one after the other, the answers compared.
+    """The bounded against the unbounded query: the same window for both, one after the other, the answers compared.
 
-    The bounded plan goes first: the plain one reads the window's claims into the cache, and whoever comes second finds
-    them there. No warm-ups: a plain sample takes seconds, and reads more claims than a small cache holds.
+    The bounded query goes first: the other one reads the window's claims into the cache, and whoever comes second finds
+    them there. No warm-ups: an unbounded sample takes seconds, and reads more claims than a small cache holds.
     """
     questions = Questions(recorder.store.config, recorder.settings, "plans")
     rounds, most = recorder.settings.plain_iterations, recorder.settings.plain_seconds
@@ -27,14 +27,14 @@ def measure_plans(recorder: Recorder) -> None:
     for iteration in range(rounds):
         if spent > most:
             recorder.note(
-                f"Plain plan: stopped after {iteration} of {rounds} rounds, since they had taken {spent:.0f} s; "
+                f"Unbounded query: stopped after {iteration} of {rounds} rounds, since they had taken {spent:.0f} s; "
                 f"performance.plain_seconds allows {most:g} s."
             )
             break
         for tier in questions.random.sample(tiers, len(tiers)):
             for operation in questions.random.sample(("count", "first_page"), 2):
-                # The plain plan's cost grows with the window's distance from the provider's first claim: early, middle
-                # and late ones are all asked, so that few samples do not hang on the draw.
+                # The unbounded query's cost grows with the window's distance from the provider's first claim: early,
+                # middle and late ones are all asked, so that few samples do not hang on the draw.
                 question = questions.draw(tier, RANGE, part=(iteration, rounds))
                 spent += _time_both_plans(recorder, question, tier, operation, iteration)
         recorder.round_done()
@@ -84,13 +84,13 @@ def measure_depth(recorder: Recorder) -> None:
 def _time_both_plans(recorder: Recorder, question: Question, tier: str, operation: str, iteration: int) -> float:
     """Returns the seconds that it took."""
     store, answers, started = recorder.store, [], time.monotonic()
-    for plan in PLANS:
-        recorder.show(f"{plan} plan: {tier}, {OPERATIONS[operation].words}")
-        labels = {"section": "plans", "tier": tier, "scenario": RANGE, "operation": operation, "contestant": plan}
+    for query in QUERIES:
+        recorder.show(f"{CONTESTANTS[query]}: {tier}, {OPERATIONS[operation].words}")
+        labels = {"section": "plans", "tier": tier, "scenario": RANGE, "operation": operation, "contestant": query}
         if operation == "count":
-            call = partial(count_claims, store, *question, plan=plan)
+            call = partial(count_claims, store, *question, bounded=query == BOUNDED)
         else:
-            call = partial(find_claims, store, *question, with_total=False, plan=plan)
+            call = partial(find_claims, store, *question, with_total=False, bounded=query == BOUNDED)
         answers.append(recorder.time(call, iteration=iteration, **labels))
     if None not in answers:
         recorder.check("plans", tier, operation, answers[0] == answers[1])
@@ -99,12 +99,12 @@ def _time_both_plans(recorder: Recorder, question: Question, tier: str, operatio
 
 def _explain_plans(recorder: Recorder, questions: Questions) -> None:
     tier = recorder.run.tiers[0]
-    question = questions.draw(tier, RANGE, part=(1, 3))  # neither the cheapest nor the dearest for the plain plan
-    for plan in PLANS:
-        recorder.show(f"{plan} plan: {tier}, explain")
-        cost = explain_claims(recorder.store, *question, plan=plan)
+    question = questions.draw(tier, RANGE, part=(1, 3))  # neither the cheapest nor the dearest for the unbounded query
+    for query in QUERIES:
+        recorder.show(f"{CONTESTANTS[query]}: {tier}, explain")
+        cost = explain_claims(recorder.store, *question, bounded=query == BOUNDED)
         recorder.plan(
-            PlanCost(plan, tier, "first_page", cost.index, cost.keys_examined, cost.docs_examined, cost.returned)
+            PlanCost(query, tier, "first_page", cost.index, cost.keys_examined, cost.docs_examined, cost.returned)
         )
 
 

@@ -9,8 +9,9 @@ from ..claims.document import TIN
 from ..claims.roster import list_providers
 from ..config import PerformanceConfig
 from ..query.filters import Question
-from ..query.find import count_claims, find_claims, iter_claims
+from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_at
+from ..query.stream import iter_claims
 from ..store.store import ClaimStore
 from ..vocabulary import BY_TIER, OPERATIONS, PROVIDER, SCENARIOS
 from .questions import DEEP, Questions

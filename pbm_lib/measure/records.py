@@ -1,4 +1,4 @@
-"""What a run holds beside its samples: comparisons, costs of plans, levels of clients, and its settings."""
+"""What a run holds beside its samples: comparisons, costs of queries, levels of clients, and its settings."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ..config import AtlasConfig, DataGenerationConfig, PerformanceConfig
-from ..vocabulary import PLANS
+from ..vocabulary import QUERIES
 from .samples import Count
 
 _CLOSED = ConfigDict(extra="forbid")
@@ -33,9 +33,9 @@ class Check:
 
 @dataclass(frozen=True, config=_CLOSED)
 class PlanCost:
-    """What the server examined for one page; `tier`, `operation` and window are the same for both plans."""
+    """What the server examined for one page; `tier`, `operation` and window are the same for both queries."""
 
-    plan: Literal[*PLANS]
+    plan: Literal[*QUERIES]
     tier: str
     operation: str
     index: str | None

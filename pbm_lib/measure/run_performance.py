@@ -17,6 +17,7 @@ from ..errors import ConfigError, LoadError, SetupError
 from ..query.find import count_claims
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
+from ..vocabulary import OVERLAP
 from .comparisons import depth_rounds, depth_warmups, measure_depth, measure_plans
 from .concurrency import measure_concurrency
 from .conditions import measure_conditions
@@ -50,7 +51,7 @@ def run_performance(
         store: a store whose claims are loaded.
         iterations: samples of each operation.
         warmup: samples before those, of each operation, kept apart.
-        plain_iterations: samples of the plain plan, which takes seconds each at a large provider; 0 leaves it out.
+        plain_iterations: samples of the unbounded query, which takes seconds each at a large provider; 0 leaves it out.
         tiers: names of the tiers to measure.
         concurrency: numbers of clients at once; an empty list leaves that part out.
         concurrency_seconds: how long each number of clients is at work, in seconds.
@@ -104,7 +105,7 @@ def run_performance(
             measure_latency(recorder)
             measure_concurrency(recorder)
             # Now the cache holds what people's queries need. What follows fills it with everything else, so that it
-            # comes last, the plain plan at the very end.
+            # comes last, the unbounded query at the very end.
             recorder.footprint(measure_footprint(store))
             measure_depth(recorder)
             measure_volume(recorder)
@@ -133,7 +134,7 @@ def _settings(config: Config, **overrides: Any) -> RunSettings:
         performance=performance,
         data_generation=config.data_generation,
         atlas=config.atlas,
-        covering_index=config.mongodb.covering_index,
+        covering_index=config.mongodb.index == OVERLAP,
         page_size=config.query.default_page_size,
     )
 

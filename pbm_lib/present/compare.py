@@ -16,8 +16,9 @@ from ..query.explain import QueryPlan, explain_claims
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_after, skip_page
-from ..store.store import ClaimStore, covering_index
-from ..vocabulary import BOUNDED, PLAIN
+from ..store.setup import index_variant
+from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED, CONTESTANTS, OVERLAP, UNBOUNDED
 from .notes import Note, note
 
 _REPEATS = 3
@@ -66,7 +67,7 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
 def compare_plans(
     store: ClaimStore, tin: str, service_date_start: dt.date | None = None, service_date_end: dt.date | None = None
 ) -> DataFrame:
-    """Ask for one range with both plans, once each: the same page and total, and what either costs.
+    """Ask for one range with both queries, once each: the same page and total, and what either costs.
 
     Args:
         store: a loaded store.
@@ -75,17 +76,18 @@ def compare_plans(
         service_date_end: last service date, inclusive; None: no limit.
 
     Returns:
-        A pandas DataFrame with a column a plan: page ms, total ms, claims on the page, total, and whether both plans
-        gave the same page and total.
+        A pandas DataFrame with a column a query: page ms, total ms, claims on the page, total, and whether both gave
+        the same page and total.
 
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
     """
     answers, columns = [], {}
-    for plan in (PLAIN, BOUNDED):
-        claims, total, facts = _page_and_total(store, Question(tin, service_date_start, service_date_end), plan=plan)
+    question = Question(tin, service_date_start, service_date_end)
+    for query in (UNBOUNDED, BOUNDED):
+        claims, total, facts = _page_and_total(store, question, bounded=query == BOUNDED)
         answers.append((claims, total))
-        columns[f"{plan} plan"] = {**facts, "claims on the page": f"{len(claims):,}"}
+        columns[CONTESTANTS[query]] = {**facts, "claims on the page": f"{len(claims):,}"}
     frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
     frame.loc["same claims, same total"] = str(answers[0] == answers[1])
     return frame
@@ -95,14 +97,14 @@ def compare_plans(
 def compare_indexes(
     store: ClaimStore, tin: str, service_date_start: dt.date, service_date_end: dt.date, *, build: bool | str
 ) -> DataFrame | Note:
-    """Ask for one range with the three-field index and with the covering one, and switch back whatever happens.
+    """Ask for one range with the three-field index and with the overlap index, and switch back whatever happens.
 
     Args:
         store: a loaded store.
         tin: the billing provider's TIN, nine digits.
         service_date_start: first service date, inclusive.
         service_date_end: last service date, inclusive.
-        build: whether the covering index may be built on the server; on three million claims that takes some 15 s.
+        build: whether the overlap index may be built on the server; on three million claims that takes some 15 s.
             Also "true" or "false", as papermill's -p passes it.
 
     Returns:
@@ -114,7 +116,7 @@ def compare_indexes(
         SetupError: the database user may not build an index, or another one is in the way.
     """
     if not switch("build", build):
-        return note("Not run: try_covering_index is False, so nothing was built on the server.")
+        return note("Not run: build_overlap_index is False, so nothing was built on the server.")
 
     def asked() -> tuple[Sequence[dict[str, Any]], dict[str, str]]:
         plan = explain_claims(store, tin, service_date_start, service_date_end)
@@ -123,9 +125,9 @@ def compare_indexes(
         return claims, examined | facts
 
     before, three_fields = asked()
-    with covering_index(store):
-        after, covering = asked()
-    frame = DataFrame({"three fields": three_fields, "with serviceEndDate": covering})
+    with index_variant(store, OVERLAP):
+        after, overlap = asked()
+    frame = DataFrame({"three fields": three_fields, "overlap": overlap})
     frame.loc["same claims on the page"] = str(before == after)
     return frame
 
@@ -139,16 +141,16 @@ def plans_frame(*plans: QueryPlan) -> DataFrame:
     """
     # The names of the stages alone: the words beside them would be cut off in a table of this width.
     columns = [plan.facts() | {"Stages": " < ".join(plan.stages)} for plan in plans]
-    frame = DataFrame(columns, index=[plan.part or f"{plan.plan} plan" for plan in plans]).T
-    return frame.drop(index=["Plan", "Query"], errors="ignore")
+    frame = DataFrame(columns, index=[plan.part or plan.kind for plan in plans]).T
+    return frame.drop(index=["Query", "MQL"], errors="ignore")
 
 
 def _page_and_total(
-    store: ClaimStore, question: Question, *, plan: str = BOUNDED
+    store: ClaimStore, question: Question, *, bounded: bool = True
 ) -> tuple[Sequence[dict[str, Any]], int, dict[str, str]]:
     """Return the claims of the first page, the total, and total and times as text, label to value."""
-    page, page_ms = timed(store, lambda: find_claims(store, *question, with_total=False, plan=plan))
-    total, total_ms = timed(store, lambda: count_claims(store, *question, plan=plan))
+    page, page_ms = timed(store, lambda: find_claims(store, *question, with_total=False, bounded=bounded))
+    total, total_ms = timed(store, lambda: count_claims(store, *question, bounded=bounded))
     facts = {"page, ms": f"{page_ms:,.0f}", "total, ms": f"{total_ms:,.0f}", "total": f"{total:,}"}
     return page.documents, total, facts
 

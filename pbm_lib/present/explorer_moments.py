@@ -19,12 +19,12 @@ class Choice:
     Attributes:
         question: provider and dates.
         page_size: claims on a page.
-        plan: one of `PLANS`.
+        bounded: whether the bound D is to be used.
     """
 
     question: Question
     page_size: int
-    plan: str
+    bounded: bool
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Moments:
         """Show the total of a choice, on whichever of its pages one stands by now."""
         with self._lock:
             now = self.now.choice
-            if self.now.total is None and (now.question, now.plan) == (to.question, to.plan):
+            if self.now.total is None and (now.question, now.bounded) == (to.question, to.bounded):
                 self._show(total=total, count_ms=count_ms)
 
     def _show(self, **changes: Any) -> None:

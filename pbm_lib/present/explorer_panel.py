@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from ..claims.roster import list_providers
 from ..errors import PbmError
-from ..vocabulary import PLANS
+from ..vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
 from .explorer_moments import Choice, Shown
 from .explorer_steps import ExplorerSteps
 from .explorer_view import figures_html, headline_html, page_html, queries_html
@@ -24,7 +24,7 @@ class ExplorerPanel:
     from any thread. Whoever makes a panel sees to it that `refresh` is told of each moment.
 
     Attributes:
-        tier, provider, size, start, end, plan: what is chosen; their `value` says it.
+        tier, provider, size, start, end, bounded: what is chosen; their `value` says it.
         all_dates, first, previous, next, explain: buttons.
         head, figures, page, queries: what is shown, as HTML.
     """
@@ -39,10 +39,10 @@ class ExplorerPanel:
         self.size = _dropdown("Page size", [], "11em")
         self.start, self.end = _date("From"), _date("to")
         self.all_dates = _button("All dates", "7em")
-        self.plan = widgets.ToggleButtons(
-            options=[(f"{plan} plan", plan) for plan in PLANS],
+        self.bounded = widgets.ToggleButtons(
+            options=[(CONTESTANTS[BOUNDED], True), (CONTESTANTS[UNBOUNDED], False)],
             tooltips=["with the bound on how long a claim lasts", "the date range alone"],
-            style={"button_width": "9em"}, layout=widgets.Layout(margin="2px 2px 2px 1.5em"),
+            style={"button_width": "10em"}, layout=widgets.Layout(margin="2px 2px 2px 1.5em"),
         )  # fmt: skip
         self.first, self.previous, self.next = (_button(text, "8em") for text in ("First page", "Previous", "Next"))
         self.explain = _button("Ask what it examined", "14em")
@@ -53,7 +53,7 @@ class ExplorerPanel:
         self._box = widgets.VBox(
             [
                 widgets.Box([self.tier, self.provider, self.size], layout=row),
-                widgets.Box([self.start, self.end, self.all_dates, self.plan], layout=row),
+                widgets.Box([self.start, self.end, self.all_dates, self.bounded], layout=row),
                 widgets.Box([self.first, self.previous, self.next, self.explain], layout=row),
                 self.head, self.figures, self.page, self.queries,
             ],
@@ -114,7 +114,7 @@ class ExplorerPanel:
         most = self._config.query.max_page_size
         sizes = {*_PAGE_SIZES, self._config.query.default_page_size, choice.page_size}
         _set_options(self.size, [(f"{size:,}", size) for size in sorted(sizes) if size <= most])
-        self.size.value, self.plan.value = choice.page_size, choice.plan
+        self.size.value, self.bounded.value = choice.page_size, choice.bounded
 
     def _connect(self) -> None:
         explorer = self._explorer
@@ -131,7 +131,7 @@ class ExplorerPanel:
         self._on_value(self.start, lambda day: {"service_date_start": day})
         self._on_value(self.end, lambda day: {"service_date_end": day})
         self._on_value(self.size, lambda size: {"page_size": size})
-        self._on_value(self.plan, lambda plan: {"plan": plan})
+        self._on_value(self.bounded, lambda bounded: {"bounded": bounded})
 
     def _on_value(self, control: widgets.Widget, chosen: Callable[[Any], dict[str, Any]]) -> None:
         def changed(change: dict[str, Any]) -> None:

@@ -14,12 +14,11 @@ from ..query.find import find_claims
 from ..query.page import ClaimPage
 from ..query.under_way import QueryEnded, UnderWay
 from ..store.store import ClaimStore
-from ..vocabulary import BOUNDED
 from .explorer_counts import Counts
 from .explorer_moments import Choice, Moments, Shown
 
 _SAME: Any = type("Same", (), {"__repr__": lambda self: "as before"})()
-_PAGE = "page"  # what a query is for, else the question and plan that it counts
+_PAGE = "page"  # what a query is for, else the question that it counts, and whether bounded
 
 
 class ExplorerSteps:
@@ -29,7 +28,7 @@ class ExplorerSteps:
     def __init__(self, store: ClaimStore):
         self.store = store
         question = Question(list_providers(store.config)[0].tin)
-        self._moments = Moments(Choice(question, store.config.query.default_page_size, BOUNDED))
+        self._moments = Moments(Choice(question, store.config.query.default_page_size, True))
         self._under_way = UnderWay()
         self._counts = Counts(self._under_way)
         self.first()
@@ -42,11 +41,11 @@ class ExplorerSteps:
         service_date_start: dt.date | None = _SAME,
         service_date_end: dt.date | None = _SAME,
         page_size: int = _SAME,
-        plan: str = _SAME,
+        bounded: bool = _SAME,
     ) -> Self:
         """Change some of what is chosen, and read the page for it.
 
-        Another provider, other dates or another page size lead to the first page; another plan reads the same page
+        Another provider, other dates or another page size lead to the first page; the other query reads the same page
         again, so that the two can be compared.
 
         Args:
@@ -54,7 +53,7 @@ class ExplorerSteps:
             service_date_start: first service date, inclusive; None: no limit.
             service_date_end: last service date, inclusive; None: no limit.
             page_size: claims on a page.
-            plan: "bounded" or "plain".
+            bounded: whether to use the bound D.
 
         Returns:
             This explorer.
@@ -65,14 +64,14 @@ class ExplorerSteps:
         """
         shown = self.shown
         asked = _given(tin=tin, start=service_date_start, end=service_date_end)
-        how = _given(page_size=page_size, plan=plan)
+        how = _given(page_size=page_size, bounded=bounded)
         choice = replace(shown.choice, question=shown.choice.question._replace(**asked), **how)
         # Each value by itself is checked before it is taken. That the dates are in order is checked after: who moves a
         # range changes one end of it first.
-        make_query(self.store, *choice.question._replace(end=None), plan=choice.plan, fresh=False)
-        make_query(self.store, *choice.question._replace(start=None), plan=choice.plan, fresh=False)
+        make_query(self.store, *choice.question._replace(end=None), bounded=choice.bounded, fresh=False)
+        make_query(self.store, *choice.question._replace(start=None), bounded=choice.bounded, fresh=False)
         checked_page_size(self.store, choice.page_size)
-        if not asked and set(how) == {"plan"}:
+        if not asked and set(how) == {"bounded"}:
             return self._read(choice, shown.cursor, shown.before)
         return self._read(choice)
 
@@ -136,7 +135,11 @@ class ExplorerSteps:
         try:
             with self._under_way.query(self.store, _PAGE):
                 plan = explain_claims(
-                    self.store, *choice.question, page_size=choice.page_size, cursor=shown.cursor, plan=choice.plan
+                    self.store,
+                    *choice.question,
+                    page_size=choice.page_size,
+                    cursor=shown.cursor,
+                    bounded=choice.bounded,
                 )
         except PbmError as error:
             wrong = None if isinstance(error, QueryEnded) else str(error)
@@ -191,17 +194,17 @@ class ExplorerSteps:
 
     def _read(self, choice: Choice, cursor: str | None = None, before: int = 0) -> Self:
         if cursor is None:
-            self._counts.forget(choice.question, choice.plan)
-        step = self._moments.begin(choice, *self._counts.known(choice.question, choice.plan))
+            self._counts.forget(choice.question, choice.bounded)
+        step = self._moments.begin(choice, *self._counts.known(choice.question, choice.bounded))
         # What was asked before is not waited for any more, but a total of the same claims is.
-        total_of = (choice.question, choice.plan)
+        total_of = (choice.question, choice.bounded)
         try:
             with self._under_way.query(self.store, _PAGE, ends=lambda subject: subject != total_of):
                 page, page_ms = timed(
                     self.store,
                     lambda: find_claims(
                         self.store, *choice.question, page_size=choice.page_size, cursor=cursor,
-                        with_total=False, plan=choice.plan,
+                        with_total=False, bounded=choice.bounded,
                     ),
                 )  # fmt: skip
         except PbmError as error:
@@ -212,7 +215,7 @@ class ExplorerSteps:
         return self
 
     def _count(self, choice: Choice) -> tuple[int, float]:
-        total, count_ms = self._counts.count(self.store, choice.question, choice.plan)
+        total, count_ms = self._counts.count(self.store, choice.question, choice.bounded)
         self._moments.add_total(choice, total, count_ms)
         return total, count_ms
 

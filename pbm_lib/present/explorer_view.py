@@ -11,7 +11,7 @@ from ..query.explain import count_mql, page_mql
 from ..query.filters import make_query
 from ..query.page import ClaimPage
 from ..store.store import ClaimStore
-from ..vocabulary import BOUNDED, PLAIN
+from ..vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
 from .explorer_moments import Choice, Shown
 
 _ROWS = 10  # of a page, in a shell
@@ -26,18 +26,18 @@ _LINE = "1px solid var(--jp-border-color2,#999)"
 
 
 def headline(store: ClaimStore, choice: Choice) -> str:
-    """Return provider, dates and plan in one line of text."""
+    """Return provider, dates and query in one line of text."""
     tin, start, end = choice.question
     names = (provider.name for provider in list_providers(store.config) if provider.tin == tin)
     between = "all service dates"
     if start or end:
         between = f"service dates {start or 'from the first'} to {end or 'the last'}"
-    plan = f"{choice.plan} plan"
-    if choice.plan == BOUNDED and store.plan == PLAIN:
-        plan = f"{PLAIN} plan, as nothing on the server bounds how long a claim lasts"
+    query = CONTESTANTS[BOUNDED if choice.bounded else UNBOUNDED]
+    if choice.bounded and not store.bounded:
+        query = f"{CONTESTANTS[UNBOUNDED]}, as nothing on the server bounds how long a claim lasts"
     elif not (start or end):
-        plan += " (without dates the same query as the other)"
-    return f"{next(names, 'Provider')} · TIN {tin} · {between} · {plan}"
+        query += " (without dates the same as the other)"
+    return f"{next(names, 'Provider')} · TIN {tin} · {between} · {query}"
 
 
 def figures(shown: Shown) -> dict[str, str]:
@@ -61,7 +61,7 @@ def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
     """Return the MQL of page and total, label to lines; nothing where the choice is no query."""
     choice = shown.choice
     try:
-        query = make_query(store, *choice.question, plan=choice.plan, fresh=False)
+        query = make_query(store, *choice.question, bounded=choice.bounded, fresh=False)
     except InvalidQuery:
         return {}
     page = page_mql(store, query, page_size=choice.page_size, cursor=shown.cursor)

@@ -10,7 +10,6 @@ from ..arguments import checked
 from ..claims.document import DAY_MS
 from ..errors import PbmError
 from ..mql import to_mql
-from ..store.index import PROVIDER_INDEX
 from ..store.rule import is_ours
 from ..store.store import ClaimStore
 
@@ -68,7 +67,7 @@ def topology_note(store: ClaimStore) -> Note:
         return note(
             "A sharded cluster. With the compound index as shard key, equality on the TIN sends a query to the shards "
             "that hold this provider alone, and the later fields let a large provider split over several of them.",
-            f'sh.shardCollection("{store.collection.full_name}", {to_mql(PROVIDER_INDEX)})',
+            f'sh.shardCollection("{store.collection.full_name}", {to_mql(store.variant.keys)})',
         )
     if store.server.topology == "replica set":
         return note(

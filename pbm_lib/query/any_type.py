@@ -1,7 +1,7 @@
 """Paging where no validator of ours is: service dates and ids of any BSON type, as a customer's collection may have.
 
 A comparison such as {$gt: x} matches values of x's own BSON type alone, and never NaN, while a sort orders all values.
-Where the server enforces the types of both fields that makes no difference. In a collection without our rule it does:
+Where the server enforces the types of the fields that makes no difference. In a collection without our rule it does:
 there what does not compare is asked for too, or a claim without a date would be on a page forwards and on none
 backwards.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from bson import Binary, Code, Decimal128, ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
 
-from ..claims.document import BEGIN, ID
+from ..claims.document import ID
 
 # The BSON types in the order in which the server sorts them, and the Python types that stand for them. Those without
 # any cannot be compared with $gt: paging cannot go on from such a value, and says so when it gets there. Left out are
@@ -41,7 +41,7 @@ _OPPOSITE = {"$gt": "$lte", "$gte": "$lt", "$lt": "$gte", "$lte": "$gt"}
 
 
 def is_sortable(value: Any) -> bool:
-    """Whether a value of serviceBeginDate or _id has a place in the order that a page can go on from."""
+    """Whether a value has a place in the order that a page can go on from."""
     return _rank(value) is not None
 
 
@@ -51,21 +51,20 @@ def compared(value: Any, operator: str) -> dict[str, Any]:
     return {"$type": "number", "$not": {_OPPOSITE[operator]: value}} if has_nan else {operator: value}
 
 
-def beyond_in_other_types(begin: Any, _id: Any, operator: str) -> list[dict[str, Any]]:
-    """Return the conditions for what lies beyond a place ("$gt" or "$lt") with a date or an id of another type."""
-    dated = _types_beyond(begin, operator)
-    conditions: list[dict[str, Any]] = [
-        {BEGIN: {"$eq": begin}, ID: {"$type": _types_beyond(_id, operator)}},
-        {BEGIN: {"$type": [name for name in dated if name != "null"]}},
-    ]
-    if "null" in dated:  # which _id has, but a missing serviceBeginDate sorts as null and has no type to ask for
-        conditions.append({BEGIN: {"$eq": None}})
+def beyond_in_other_types(field: str, value: Any, operator: str) -> list[dict[str, Any]]:
+    """Return the conditions on a field for values of other types that lie beyond a value ("$gt..." or "$lt...")."""
+    types = _types_beyond(value, operator)
+    if field == ID:
+        return [{"$type": types}]
+    conditions: list[dict[str, Any]] = [{"$type": [name for name in types if name != "null"]}]
+    if "null" in types:  # a missing field sorts as null and has no type to ask for; _id is never missing
+        conditions.append({"$eq": None})
     return conditions
 
 
 def _types_beyond(value: Any, operator: str) -> list[str]:
     rank = _rank(value)
-    return _NAMES[rank + 1 :] if operator == "$gt" else _NAMES[:rank]
+    return _NAMES[rank + 1 :] if operator.startswith("$gt") else _NAMES[:rank]
 
 
 def _is_nan(value: Any) -> bool:

@@ -8,10 +8,12 @@ import bson
 from bson import json_util
 
 from ..errors import InvalidCursor, PbmError
+from ..vocabulary import INDEXES, ORDERS
 from .any_type import is_sortable
+from .filters import ClaimQuery
 from .keyset import Boundary
 
-_VERSION = 1
+_VERSION = 2
 _MAX_LENGTH = 4_000
 _DIRECTIONS = ("next", "prev")
 _JSON = json_util.JSONOptions(
@@ -22,10 +24,10 @@ _JSON = json_util.JSONOptions(
 )
 
 
-def encode_cursor(boundary: Boundary, query: list[Any]) -> str:
-    """Return the token of a boundary: URL-safe, not secret (a date and an _id), valid for an equal query alone."""
-    content = [_VERSION, boundary.direction, boundary.inclusive, list(boundary.key)]
-    text = _dumps([*content, _fingerprint(content, query)])
+def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
+    """Return the token of a boundary: URL-safe, not secret (dates and an _id), valid for an equal query alone."""
+    content = [_VERSION, query.variant.name, query.order, boundary.direction, boundary.inclusive, list(boundary.key)]
+    text = _dumps([*content, _fingerprint(content, query.identity)])
     token = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
     if len(token) > _MAX_LENGTH:
         raise PbmError(
@@ -35,7 +37,7 @@ def encode_cursor(boundary: Boundary, query: list[Any]) -> str:
     return token
 
 
-def decode_cursor(token: str, query: list[Any]) -> Boundary:
+def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
     """Return the boundary of a token, or raise InvalidCursor: not ours, damaged, or of another query."""
     if not 0 < len(token) <= _MAX_LENGTH:
         raise InvalidCursor(
@@ -51,8 +53,12 @@ def decode_cursor(token: str, query: list[Any]) -> Boundary:
     if version != _VERSION or type(version) is not int:
         raise InvalidCursor("cursor: the token is of another version of this program. Start again from the first page.")
     try:
-        boundary = _boundary(*content)
+        index, order, *place, _ = content
+        _check_order(index, order, query)
+        boundary = _boundary(*place, fields=query.variant.order)
         expected = encode_cursor(boundary, query)
+    except InvalidCursor:
+        raise
     except Exception:
         raise _damaged() from None
     # The whole token, not its fingerprint alone: base64 and JSON both have several spellings of one value.
@@ -64,13 +70,26 @@ def decode_cursor(token: str, query: list[Any]) -> Boundary:
     return boundary
 
 
-def _boundary(direction: Any, inclusive: Any, key: Any, _fingerprint: Any) -> Boundary:
-    begin, _id = key
-    if direction not in _DIRECTIONS or type(inclusive) is not bool or not (is_sortable(begin) and is_sortable(_id)):
+def _check_order(index: Any, order: Any, query: ClaimQuery) -> None:
+    """Raise InvalidCursor if the token is from pages in another order."""
+    if index != query.variant.name and index in INDEXES:
+        raise InvalidCursor(
+            f"cursor: the index was changed from {index} to {query.variant.name}, and with it the order of pages. "
+            "Start again from the first page."
+        )
+    if order != query.order and order in ORDERS:
+        raise InvalidCursor(
+            f'cursor: the token is from pages with the {order} claims first. Pass order="{order}" with it, or start '
+            "again from the first page."
+        )
+
+
+def _boundary(direction: Any, inclusive: Any, key: Any, *, fields: tuple[str, ...]) -> Boundary:
+    if direction not in _DIRECTIONS or type(inclusive) is not bool or not all(map(is_sortable, key)):
         raise ValueError
     # A fingerprint is no signature: what it vouches for must still be something that the server can be asked.
-    bson.encode({"begin": begin, "_id": _id})
-    return Boundary(direction, (begin, _id), inclusive)
+    bson.encode(dict(zip(fields, key, strict=True)))
+    return Boundary(direction, tuple(key), inclusive)
 
 
 def _fingerprint(content: list[Any], query: list[Any]) -> str:

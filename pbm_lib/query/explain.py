@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..arguments import checked
@@ -11,10 +12,11 @@ from ..display import ShownAsFacts
 from ..errors import InvalidQuery, PbmError
 from ..mql import to_mql
 from ..store.store import ClaimStore
-from ..vocabulary import BOUNDED
-from .cursor import decode_cursor
+from ..vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
+from .answer import answer
 from .filters import ClaimQuery, checked_page_size, make_query
-from .keyset import sort_order
+from .find import page_boundary
+from .keyset import Boundary
 from .under_way import endable
 
 _PARTS = ("begin in the range", "begin before it")
@@ -40,7 +42,7 @@ class QueryPlan(ShownAsFacts):
     """How the server answered one query.
 
     Attributes:
-        plan: "bounded" or "plain".
+        bounded: whether the query used the bound D.
         mql: the query as one would type it in mongosh.
         index: name of the index used; None if none was.
         stages: names of the stages, outermost first.
@@ -51,7 +53,7 @@ class QueryPlan(ShownAsFacts):
         part: for a total that is counted in two parts, which of them; else None.
     """
 
-    plan: str
+    bounded: bool
     mql: str
     index: str | None
     stages: tuple[str, ...]
@@ -60,16 +62,16 @@ class QueryPlan(ShownAsFacts):
     returned: int
     server_ms: int
     part: str | None = None
-    code_facts = ("Query",)
+    code_facts = ("MQL",)
 
     def facts(self) -> dict[str, str]:
         """Return label to value, as a customer reads them."""
         steps = [words for stage, words in _IN_WORDS.items() if stage in self.stages]
-        # Without a first date both plans send the same query: nothing to tell them apart by.
-        plan = {"Plan": self.plan if self.part is None else f"{self.plan}, {self.part}"} if END in self.mql else {}
+        # Without a first date both queries are the same: nothing to tell them apart by.
+        query = {"Query": ", ".join(filter(None, (self.kind, self.part)))} if END in self.mql else {}
         return {
-            **plan,
-            "Query": self.mql,
+            **query,
+            "MQL": self.mql,
             "Index": self.index or "none",
             "Stages": f"{' < '.join(self.stages)}" + (f" ({', '.join(steps)})" if steps else ""),
             "Keys examined": self._per_claim(self.keys_examined),
@@ -77,6 +79,11 @@ class QueryPlan(ShownAsFacts):
             "Returned": f"{self.returned:,}",
             "Time on the server": f"{self.server_ms:,} ms" if self.server_ms else "under 1 ms",
         }
+
+    @property
+    def kind(self) -> str:
+        """Which query it was, in words: "bounded query" or "unbounded query"."""
+        return CONTESTANTS[BOUNDED if self.bounded else UNBOUNDED]
 
     def _per_claim(self, examined: int) -> str:
         if examined <= self.returned + 2 or not self.returned:  # a merge or a count looks at the next key as well
@@ -93,7 +100,9 @@ def explain_claims(
     *,
     page_size: int | None = None,
     cursor: str | None = None,
-    plan: str = BOUNDED,
+    last: bool = False,
+    order: str = OLDEST,
+    bounded: bool = True,
 ) -> QueryPlan:
     """Run the query of one page on the server and return how it was answered.
 
@@ -106,19 +115,27 @@ def explain_claims(
         service_date_end: last service date, inclusive; None: no limit.
         page_size: claims on the page; None takes `query.default_page_size`.
         cursor: token of the page; None for the first.
-        plan: "bounded" or "plain".
+        last: explain the last page.
+        order: "oldest" or "newest" claims first.
+        bounded: use the bound D where the server enforces it.
 
     Returns:
-        The plan with what it examined; `plan` says which of the two was in force.
+        The plan with what it examined; `bounded` says whether the bound was in force.
 
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
         InvalidCursor: the cursor is damaged or belongs to another query.
         ServerUnavailable: the server went away.
     """
-    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
-    command = _page_command(store, query, page_size, cursor)
-    return _explain(store, command, query.plan, _find_mql(command))
+    limit = checked_page_size(store, page_size)
+    ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded, order=order)
+    page_boundary(ask(fresh=False), cursor, last=last)
+
+    def explain(query: ClaimQuery) -> QueryPlan:
+        command = _page_command(store, query, page_boundary(query, cursor, last=last), limit)
+        return _explain(store, query, command, _find_mql(command))
+
+    return answer(store, ask, explain)
 
 
 @checked(InvalidQuery)
@@ -128,7 +145,7 @@ def explain_count(
     service_date_start: dt.date | None = None,
     service_date_end: dt.date | None = None,
     *,
-    plan: str = BOUNDED,
+    bounded: bool = True,
 ) -> list[QueryPlan]:
     """Run the counts behind a total on the server and return how each was answered.
 
@@ -137,50 +154,65 @@ def explain_count(
         tin: the billing provider's TIN, nine digits.
         service_date_start: first service date, inclusive; None: no limit.
         service_date_end: last service date, inclusive; None: no limit.
-        plan: "bounded" or "plain".
+        bounded: use the bound D where the server enforces it.
 
     Returns:
-        One plan a count: with the bounded plan and a start these are the claims that begin in the range, then the
+        One plan a count: of the bounded query with a start these are the claims that begin in the range, then the
         carry-ins; else a single one. `returned` is the count itself.
 
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
         ServerUnavailable: the server went away.
     """
-    query = make_query(store, tin, service_date_start, service_date_end, plan=plan)
-    # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on every
-    # server version.
-    plans = [
-        _explain(store, {"count": store.collection.name, "query": filter_}, query.plan, mql)
-        for filter_, mql in zip(query.count_filters(), count_mql(store, query), strict=True)
-    ]
+
+    def explain(query: ClaimQuery) -> list[QueryPlan]:
+        # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on
+        # every server version.
+        return [
+            _explain(store, query, {"count": store.collection.name, "query": filter_, **_hint(query)}, mql)
+            for filter_, mql in zip(query.count_filters(), count_mql(store, query), strict=True)
+        ]
+
+    ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded)
+    plans = answer(store, ask, explain)
     return plans if len(plans) == 1 else [replace(plan, part=part) for plan, part in zip(plans, _PARTS, strict=True)]
 
 
-def page_mql(store: ClaimStore, query: ClaimQuery, *, page_size: int | None = None, cursor: str | None = None) -> str:
+def page_mql(
+    store: ClaimStore, query: ClaimQuery, *, page_size: int, cursor: str | None = None, last: bool = False
+) -> str:
     """Return the query of one page as one would type it in mongosh, without running it."""
-    return _find_mql(_page_command(store, query, page_size, cursor))
+    return _find_mql(_page_command(store, query, page_boundary(query, cursor, last=last), page_size))
 
 
 def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
     """Return the counts behind a total as one would type them in mongosh, without running them."""
-    return [f"db.{store.collection.name}.countDocuments({to_mql(part)})" for part in query.count_filters()]
+    hint = f", {to_mql(_hint(query))}" if query.hint else ""
+    return [f"db.{store.collection.name}.countDocuments({to_mql(part)}{hint})" for part in query.count_filters()]
 
 
-def _page_command(store: ClaimStore, query: ClaimQuery, page_size: int | None, cursor: str | None) -> dict[str, Any]:
-    limit = checked_page_size(store, page_size)
-    boundary = None if cursor is None else decode_cursor(cursor, query.identity)
-    filter_, order = query.filter(boundary), dict(sort_order(boundary))
-    return {"find": store.collection.name, "filter": filter_, "sort": order, "limit": limit}
+def _page_command(store: ClaimStore, query: ClaimQuery, boundary: Boundary, limit: int) -> dict[str, Any]:
+    return {
+        "find": query.collection.partition(".")[2],
+        "filter": query.filter(boundary),
+        "sort": dict(query.sort(boundary)),
+        "limit": limit,
+        **_hint(query),
+    }
+
+
+def _hint(query: ClaimQuery) -> dict[str, str]:
+    return {"hint": query.hint} if query.hint else {}
 
 
 def _find_mql(command: dict[str, Any]) -> str:
     filter_, order = to_mql(command["filter"]), to_mql(command["sort"])
-    return f"db.{command['find']}.find({filter_}).sort({order}).limit({command['limit']})"
+    hint = f'.hint("{command["hint"]}")' if "hint" in command else ""
+    return f"db.{command['find']}.find({filter_}).sort({order}).limit({command['limit']}){hint}"
 
 
-def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) -> QueryPlan:
-    with store.errors_explained(), endable(store):
+def _explain(store: ClaimStore, query: ClaimQuery, command: dict[str, Any], mql: str) -> QueryPlan:
+    with endable(store):
         # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
         answer = store.collection.database.command(
             "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
@@ -191,7 +223,7 @@ def _explain(store: ClaimStore, command: dict[str, Any], plan: str, mql: str) ->
     winner = answer["queryPlanner"]["winningPlan"]
     counted = list(_named(stats["executionStages"], "nCounted"))
     return QueryPlan(
-        plan=plan,
+        bounded=query.bounded,
         mql=mql,
         index=next(_named(winner, "indexName"), None),
         stages=tuple(_named(winner, "stage")),

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from ..arguments import in_short, not_accepted
 from ..claims.document import BEGIN, END, TIN
 from ..errors import InvalidQuery
+from ..store.index import IndexVariant
 from ..store.store import ClaimStore
-from ..vocabulary import BOUNDED, PLAIN, PLANS
-from .keyset import Boundary, beyond
+from ..vocabulary import OLDEST, ORDERS
+from .keyset import BEGINNING, Boundary, beyond
 
 _MS = dt.timedelta(milliseconds=1)
 _TIN = re.compile(r"[0-9]{9}")
@@ -29,35 +30,45 @@ class ClaimQuery:
     """A question that was checked, for one collection."""
 
     collection: str  # its full name
+    variant: IndexVariant  # the index, and so the order of the claims
+    hint: str | None  # name of that index; None if there is none
+    order: str  # one of ORDERS
     tin: str
     start: dt.datetime | None  # claims that end on or after this instant, naive UTC; None for no lower end
     end: dt.datetime | None  # claims that begin on or before this instant, naive UTC; None for no upper end
-    max_claim_days: int | None  # D in days where the bounded plan is used, else None
+    max_claim_days: int | None  # D in days where the query is bounded, else None
     any_type: bool = False  # dates and ids may be of any BSON type, since no validator of ours is there
 
     @property
-    def plan(self) -> str:
-        """Name of the plan, one of `PLANS`."""
-        return PLAIN if self.max_claim_days is None else BOUNDED
+    def bounded(self) -> bool:
+        """Whether the bound D is used."""
+        return self.max_claim_days is not None
 
     @property
     def identity(self) -> list[Any]:
-        """What ties a cursor to its query: collection, TIN and range, but not the plan, as both answer alike."""
+        """What ties a cursor to its query, beside the order: not whether it is bounded, as both answer alike."""
         return [self.collection, self.tin, self.start, self.end]
 
-    def filter(self, boundary: Boundary | None = None) -> dict[str, Any]:
-        """Return the MQL filter of what lies beyond a boundary; None: of the whole result."""
+    def sort(self, boundary: Boundary = BEGINNING) -> list[tuple[str, int]]:
+        """Return the sort of a page: against the order where it is read backwards."""
+        step = 1 if self._ascends(boundary) else -1
+        return [(field, step) for field in self.variant.order]
+
+    def filter(self, boundary: Boundary = BEGINNING) -> dict[str, Any]:
+        """Return the MQL filter of what lies beyond a boundary."""
         overlap: dict[str, Any] = {TIN: self.tin}
         if begins := _between(self._carry_in_start, self.end):
             overlap[BEGIN] = begins
         if self.start is not None:
             overlap[END] = {"$gte": self.start}
-        if boundary is None:
+        if not boundary.key:
             return overlap
         # The $or stands at the root, so that the server plans each leg by itself and merges them in order. Below an
         # $and it may instead walk from the provider's first claim, which is fast on page 2 and hopeless on page 9,000.
-        # Each leg joins the range and the boundary with $and, since both may speak of serviceBeginDate.
-        return {"$or": [{"$and": [overlap, leg]} for leg in beyond(boundary, any_type=self.any_type)]}
+        # Each leg joins the range and the boundary with $and, since both may speak of a date.
+        operator = ("$gt" if self._ascends(boundary) else "$lt") + ("e" if boundary.inclusive else "")
+        legs = beyond(boundary.key, self.variant.order, operator, any_type=self.any_type)
+        return {"$or": [{"$and": [overlap, leg]} for leg in legs]}
 
     def count_filters(self) -> list[dict[str, Any]]:
         """Return filters that match disjoint sets, together the whole result."""
@@ -71,6 +82,9 @@ class ClaimQuery:
             END: {"$gte": self.start},
         }
         return [{TIN: self.tin, BEGIN: _between(self.start, self.end)}, carry_ins]
+
+    def _ascends(self, boundary: Boundary) -> bool:
+        return (boundary.direction == "next") == (self.order == OLDEST)
 
     @property
     def _carry_in_start(self) -> dt.datetime | None:
@@ -90,27 +104,30 @@ def make_query(
     start: dt.date | None,
     end: dt.date | None,
     *,
-    plan: str = BOUNDED,
+    bounded: bool = True,
+    order: str = OLDEST,
     fresh: bool = True,
 ) -> ClaimQuery:
     """Check the arguments of a query, then what the server enforces; not `fresh`: take that as it was last known."""
     if type(tin) is not str or not _TIN.fullmatch(tin):
         raise not_accepted("tin", in_short(tin))
-    if plan not in PLANS:
-        raise not_accepted("plan", in_short(plan))
+    if order not in ORDERS:
+        raise not_accepted("order", in_short(order))
     first = _instant("service_date_start", start, is_end=False)
     last = _instant("service_date_end", end, is_end=True)
     if first is not None and last is not None and last < first:
         raise InvalidQuery(
             f"service_date_end: {in_short(end)} is before service_date_start {in_short(start)}; accepted: no earlier."
         )
-    if fresh:  # for the plain plan as well: where the rule has gone, dates and ids of other types may have come
+    if fresh:  # for the unbounded query as well: where the rule has gone, dates and ids of other types may have come
         store.keep_fresh()
     enforced = store.max_claim_days
-    days = enforced if plan == BOUNDED else None
+    days = enforced if bounded else None
     if days is not None and first is not None and first - dt.datetime.min < dt.timedelta(days=days):
-        days = None  # start - D is no date; nothing lies there that the plain plan would have to step over
-    return ClaimQuery(store.collection.full_name, tin, first, last, days, any_type=enforced is None)
+        days = None  # start - D is no date; nothing lies there that the unbounded query would have to step over
+    variant, hint = store.index_in_use
+    name = store.collection.full_name
+    return ClaimQuery(name, variant, hint, order, tin, first, last, days, any_type=enforced is None)
 
 
 def checked_page_size(store: ClaimStore, page_size: int | None) -> int:

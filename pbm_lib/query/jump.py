@@ -1,35 +1,48 @@
 """To a page that nobody walked to: cursors by place or by depth, and skip/limit, to compare with."""
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 from bson import ObjectId
 
-from ..claims.document import BEGIN, ID, TIN
+from ..claims.document import BEGIN, END, ID
 from ..store.store import ClaimStore
+from .answer import answer
 from .cursor import encode_cursor
-from .filters import Question, make_query
-from .keyset import Boundary, sort_order
+from .filters import ClaimQuery, Question, make_query
+from .find import key_of
+from .keyset import Boundary
 
-_FIRST_ID = ObjectId("0" * 24)
 
-
-def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, _id: ObjectId = _FIRST_ID) -> str:
-    """Return the token of the page behind a place: the claim of this begin date and `_id`, there or not."""
-    return encode_cursor(Boundary("next", (begin, _id)), make_query(store, *question, fresh=False).identity)
+def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime) -> str:
+    """Return the token of the page that begins with the first claim of this begin date or later."""
+    query = make_query(store, *question, fresh=False)
+    # Before every claim of that instant, since a claim ends no earlier than it begins.
+    lowest = {BEGIN: begin, END: begin, ID: ObjectId("0" * 24)}
+    return encode_cursor(Boundary("next", tuple(lowest[field] for field in query.variant.order)), query)
 
 
 def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
     """Return the token of the page behind so many claims of a provider, who has more; None for depth 0."""
     if not depth:
         return None
-    with store.errors_explained():
-        before = store.collection.find_one({TIN: tin}, {BEGIN: 1}, sort=sort_order(None), skip=depth - 1)
-    return cursor_at(store, Question(tin), before[BEGIN], before[ID])
+
+    def read(query: ClaimQuery) -> str:
+        fields = dict.fromkeys(query.variant.order, 1)
+        claim = store.collection.find_one(query.filter(), fields, sort=query.sort(), skip=depth - 1, hint=query.hint)
+        return encode_cursor(Boundary("next", key_of(claim, query)), query)
+
+    return answer(store, partial(make_query, store, tin, None, None), read)
 
 
 def skip_page(store: ClaimStore, tin: str, depth: int, size: int) -> list[dict[str, Any]]:
     """Return the page behind so many claims of a provider by skip/limit, which walks past all of them."""
-    with store.errors_explained():
-        found = store.collection.find({TIN: tin}, sort=sort_order(None), skip=depth, limit=size, batch_size=size)
-        return found.to_list()
+
+    def read(query: ClaimQuery) -> list[dict[str, Any]]:
+        with store.collection.find(
+            query.filter(), sort=query.sort(), skip=depth, limit=size, hint=query.hint, batch_size=size
+        ) as found:
+            return found.to_list()
+
+    return answer(store, partial(make_query, store, tin, None, None), read)

@@ -16,7 +16,7 @@ def latency_finding(run: PerformanceRun) -> str:
 
 
 def plans_finding(run: PerformanceRun) -> str:
-    """Return the title of the chart of both plans."""
+    """Return the title of the chart of both queries."""
     for tier in run.tiers:
         bounded, plain = plans_of(run, tier, "first_page")
         if bounded.n and plain.n:
@@ -36,10 +36,10 @@ def plans_finding(run: PerformanceRun) -> str:
                 else (f"BUT {compared - equal} of {compared} answers differ")
             )
             return (
-                f"Bounded plan {verdict} at {tier}: first page {milliseconds(bounded.p50)} against "
+                f"Bounded query {verdict} at {tier}: first page {milliseconds(bounded.p50)} against "
                 f"{milliseconds(plain.p50)}, {answers}"
             )
-    return "Bounded against plain plan: not measured"
+    return "Bounded against unbounded query: not measured"
 
 
 def keyset_finding(run: PerformanceRun) -> str:
@@ -85,12 +85,12 @@ def latency_described(run: PerformanceRun) -> str:
 
 
 def plans_described(run: PerformanceRun) -> str:
-    """Return what the chart of both plans shows."""
+    """Return what the chart of both queries shows."""
     shown = []
     for tier in run.tiers:
         bounded, plain = (figures.p50 for figures in plans_of(run, tier, "first_page"))
         shown.append(f"{tier} {milliseconds(bounded)} and {milliseconds(plain)}")
-    return f"Median of the first page, bounded and plain plan: {', '.join(shown)}."
+    return f"Median of the first page, bounded and unbounded query: {', '.join(shown)}."
 
 
 def keyset_described(run: PerformanceRun) -> str:

@@ -9,7 +9,7 @@ from ..arguments import checked
 from ..display import NOT_MEASURED, milliseconds, times
 from ..errors import PbmError
 from ..measure.run import PerformanceRun
-from ..vocabulary import BOUNDED, BY_TIER, CONTESTANTS, OPERATIONS, PAGINGS, PLAIN, PLANS, SCENARIOS
+from ..vocabulary import BOUNDED, BY_TIER, CONTESTANTS, OPERATIONS, PAGINGS, QUERIES, SCENARIOS, UNBOUNDED
 from . import chart_texts as texts
 from .figures import at_once, depth_of, depths_of, drawable, latency_of, ratio_of
 from .style import (
@@ -79,7 +79,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
 @checked(PbmError)
 @styled
 def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Return the bounded against the plain plan, every sample a point, medians joined, on a log axis.
+    """Return the bounded against the unbounded query, every sample a point, medians joined, on a log axis.
 
     Args:
         run: the run.
@@ -97,16 +97,16 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
         for place, tier in enumerate(run.tiers):
             labels = {"section": "plans", "operation": operation, "tier": tier}
             medians = {}
-            for plan, (color, marker) in zip(PLANS, MARKS, strict=False):
-                if good := run.select(counts=True, contestant=plan, **labels):
+            for query, (color, marker) in zip(QUERIES, MARKS, strict=False):
+                if good := run.select(counts=True, contestant=query, **labels):
                     strip(panel, good, place, color, marker, size=26, spread=0.0, in_all=len(run.samples))
-                    medians[plan] = run.statistics(contestant=plan, **labels).p50
-                if baseline and (theirs := baseline.statistics(contestant=plan, **labels)).n:
+                    medians[query] = run.statistics(contestant=query, **labels).p50
+                if baseline and (theirs := baseline.statistics(contestant=query, **labels)).n:
                     panel.plot(theirs.p50, place + 0.25, "x", color=color, markersize=7, markeredgewidth=1.8)
             if len(medians) == 2:
                 panel.plot(list(medians.values()), [place] * 2, color="#BBBBBB", linewidth=2.5, zorder=0)
-                middle = (medians[BOUNDED] * medians[PLAIN]) ** 0.5
-                gain = ratio_of(medians[PLAIN], medians[BOUNDED])
+                middle = (medians[BOUNDED] * medians[UNBOUNDED]) ** 0.5
+                gain = ratio_of(medians[UNBOUNDED], medians[BOUNDED])
                 ratio = f"{times(gain)} times" if gain > 1.1 else "no gain"
                 panel.annotate(
                     ratio, (middle, place), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8.5
@@ -116,7 +116,8 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
     panels[0].set_yticks(range(len(run.tiers)), [f"{tier} claims" for tier in run.tiers])
     panels[0].set_ylim(len(run.tiers) - 0.4, -0.6)
     marks = [
-        (marker, color, f"{CONTESTANTS[plan]}, one call") for plan, (color, marker) in zip(PLANS, MARKS, strict=False)
+        (marker, color, f"{CONTESTANTS[query]}, one call")
+        for query, (color, marker) in zip(QUERIES, MARKS, strict=False)
     ]
     legend(figure, [*marks, ("x", GREY, "medians of the baseline")] if baseline else marks)
     return figure

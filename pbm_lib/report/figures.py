@@ -6,7 +6,7 @@ from ..display import LEAST_MS
 from ..measure.run import PerformanceRun
 from ..measure.samples import Series, Statistics
 from ..measure.summary import Throughput
-from ..vocabulary import PLANS
+from ..vocabulary import QUERIES
 
 
 def ratio_of(ms: float, other_ms: float) -> float:
@@ -27,9 +27,9 @@ def latency_of(run: PerformanceRun, tier: str, operation: str, scenario: str) ->
 
 
 def plans_of(run: PerformanceRun, tier: str, operation: str) -> tuple[Statistics, ...]:
-    """Return an operation's figures under each of `PLANS`, for the same windows."""
+    """Return an operation's figures under each of `QUERIES`, for the same windows."""
     labels = {"section": "plans", "tier": tier, "operation": operation}
-    return tuple(run.statistics(contestant=plan, **labels) for plan in PLANS)
+    return tuple(run.statistics(contestant=query, **labels) for query in QUERIES)
 
 
 def depths_of(run: PerformanceRun) -> list[int]:

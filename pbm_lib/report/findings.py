@@ -88,7 +88,7 @@ def problems(run: PerformanceRun) -> list[str]:
 
 
 def key_figures(run: PerformanceRun) -> list[KeyFigure]:
-    """Return three numbers: a page of the largest provider, what the bounded plan saves, and the cost."""
+    """Return three numbers: a page of the largest provider, what the bounded query saves, and the cost."""
     tier = run.tiers[0]
     page = latency_of(run, tier, "first_page", RANGE)
     weak = ", few samples" if page.n and page.weak_p95 else ""
@@ -102,7 +102,7 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
             page.p95,
         ),
         KeyFigure(
-            f"as fast as the plain plan for that page (medians of {bounded.n} and {plain.n})",
+            f"as fast as the unbounded query for that page (medians of {bounded.n} and {plain.n})",
             NOT_MEASURED if faster is None else f"{times(faster)} times",
             faster,
         ),

@@ -11,6 +11,7 @@ from ..measure.run import PerformanceRun
 from ..measure.samples import statistics_of
 from ..measure.summary import KEYS, NUMBERS, Throughput
 from ..measure.targets import target_results
+from ..vocabulary import CONTESTANTS
 from .figures import at_once
 from .sizing import ClusterSizing, size_cluster
 
@@ -52,10 +53,14 @@ def targets_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
 
 
 def plans_table(run: PerformanceRun) -> Table:
-    """Return what the server examined for one and the same page under each plan."""
-    columns = ("plan", "index", "index keys examined", "claims examined", "claims returned")
+    """Return what the server examined for one and the same page for each query."""
+    columns = ("query", "index", "index keys examined", "claims examined", "claims returned")
     rows = tuple(
-        (cost.plan, cost.index or "none", *(f"{n:,}" for n in (cost.keys_examined, cost.docs_examined, cost.returned)))
+        (
+            CONTESTANTS[cost.plan],
+            cost.index or "none",
+            *(f"{n:,}" for n in (cost.keys_examined, cost.docs_examined, cost.returned)),
+        )
         for cost in run.plans
     )
     return Table(columns, rows, texts=2)

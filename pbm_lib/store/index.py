@@ -1,38 +1,59 @@
-"""The one compound index: which of its forms is there, and switching from one to another."""
+"""The one compound index: its variants, which of them is there, and switching from one to another."""
 
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 from tqdm import tqdm
 
+from ..arguments import in_short, not_accepted
 from ..claims.document import BEGIN, END, ID, TIN
-from ..errors import SetupError
+from ..errors import PbmError, SetupError
 from ..mql import to_mql
+from ..vocabulary import OVERLAP, THREE_FIELD
 from .driver_errors import lacks_right, needs_right
 
-PROVIDER_INDEX = {TIN: 1, BEGIN: 1, ID: 1}
-"""The one compound index: equality on the TIN, then the sort order of every page."""
-COVERING_INDEX = {**PROVIDER_INDEX, END: 1}
-"""The same order and keyset; serviceEndDate rides along so that a date range is decided without a fetch."""
 
+@dataclass(frozen=True)
+class IndexVariant:
+    """A form of the one compound index, and with it an order of pages.
 
-class _Form(NamedTuple):
-    """A form of the index; it is ours if it has both this name and these keys."""
+    Attributes:
+        name: in the config's `mongodb.index`.
+        index_name: of the index on the server, if this program builds it.
+        fields: of the index, ascending: the TIN, which a query fixes, then those that pages are sorted by.
+    """
 
     name: str
-    keys: dict[str, int]
+    index_name: str
+    fields: tuple[str, ...]
+
+    @property
+    def keys(self) -> dict[str, int]:
+        """The index's keys, as `create_index` and a shard key take them."""
+        return dict.fromkeys(self.fields, 1)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The fields that pages are sorted by; `_id` is the last, so that no two claims stand at one place."""
+        return self.fields[1:]
 
 
-# By `covering`.
-_FORMS = {
-    False: _Form("claims_by_provider", PROVIDER_INDEX),
-    True: _Form("claims_by_provider_covering", COVERING_INDEX),
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        IndexVariant(THREE_FIELD, "claims_by_provider", (TIN, BEGIN, ID)),
+        # Before _id, since what stands behind it is no bound of a scan: so the server skips, day by day, the claims
+        # that end too early, and reads a page of keys.
+        IndexVariant(OVERLAP, "claims_by_provider_overlap", (TIN, BEGIN, END, ID)),
+    )
 }
+"""Every variant by its name."""
 # Of an index's properties these change nothing about which claims are in it, nor their order ...
 _HARMLESS = {"v", "key", "ns", "background"}
 # ... nor do these where they are switched off, which some servers say and others leave out.
@@ -42,21 +63,28 @@ _SHOW_AFTER_SECONDS = 1
 _TICK_SECONDS = 0.5
 
 
-def find_index(indexes: dict[str, Any], *, covering: bool) -> str | None:
-    """Return the name of a form of the index in `index_information()`, whoever made it; None if it is not there."""
-    return next((name for name, index in indexes.items() if _serves(index, _FORMS[covering])), None)
+def variant_named(name: str, error: type[PbmError]) -> IndexVariant:
+    """Return a variant by its name; raise this error if there is none."""
+    if name not in VARIANTS:
+        raise not_accepted("index", in_short(name), error=error)
+    return VARIANTS[name]
+
+
+def find_index(indexes: dict[str, Any], variant: IndexVariant) -> str | None:
+    """Return the name of a variant of the index in `index_information()`, whoever made it; None if it is not there."""
+    return next((name for name, index in indexes.items() if _serves(index, variant)), None)
 
 
 def foreign_indexes(collection: Collection) -> list[str]:
     """Return the names of the indexes that this program does not make."""
-    ours = {form.name: form for form in _FORMS.values()}
+    ours = {variant.index_name: variant for variant in VARIANTS.values()}
     indexes = collection.index_information().items()
     return [name for name, index in indexes if name != "_id_" and not (name in ours and _serves(index, ours[name]))]
 
 
-def _serves(index: dict[str, Any], form: _Form) -> bool:
-    """Whether an index has a form's keys, and is not hidden, partial or otherwise not for every query."""
-    return list(index["key"]) == list(form.keys.items()) and all(map(_is_neutral, index, index.values()))
+def _serves(index: dict[str, Any], variant: IndexVariant) -> bool:
+    """Whether an index has a variant's keys, and is not hidden, partial or otherwise not for every query."""
+    return list(index["key"]) == list(variant.keys.items()) and all(map(_is_neutral, index, index.values()))
 
 
 def _is_neutral(name: str, value: Any) -> bool:
@@ -82,12 +110,12 @@ def refuse_other_collation(collection: Collection) -> None:
         )
 
 
-def install_index(collection: Collection, *, covering: bool, progress: bool) -> None:
-    """Build the wanted form of the index, wait until it is ready, then drop the other forms, where they are ours."""
+def install_index(collection: Collection, wanted: IndexVariant, *, progress: bool) -> None:
+    """Build a variant of the index, wait until it is ready, then drop the other variants, where they are ours."""
     refuse_other_collation(collection)
-    wanted, indexes = _FORMS[covering], collection.index_information()
+    indexes = collection.index_information()
     # One of another name serves as well, and nothing is built beside it.
-    name = find_index(indexes, covering=covering) or wanted.name
+    name = find_index(indexes, wanted) or wanted.index_name
     if name in indexes and not _serves(indexes[name], wanted):
         raise SetupError(
             f"{collection.full_name} has another index named {name}; it was left alone. Drop or rename it yourself, "
@@ -95,22 +123,22 @@ def install_index(collection: Collection, *, covering: bool, progress: bool) -> 
         )
     # Also when it is listed: a list holds indexes that are still being built, and the server waits for those here.
     with _elapsed_time_shown(f"Building {name}") if progress else nullcontext():
-        _build(collection, wanted._replace(name=name), listed=name in indexes)
+        _build(collection, wanted, name, listed=name in indexes)
     indexes = collection.index_information()
-    if find_index(indexes, covering=covering) is None:
+    if find_index(indexes, wanted) is None:
         # So the old one is needed.
         raise SetupError(
             f"{name} was built, but {collection.full_name} does not have it in a usable form: somebody dropped or "
             "changed it just now. Set up again."
         )
-    for other in _FORMS.values():
-        if other is not wanted and other.name in indexes and _serves(indexes[other.name], other):
-            _drop(collection, other, ready=name)
+    for other in VARIANTS.values():
+        if other != wanted and other.index_name in indexes and _serves(indexes[other.index_name], other):
+            _drop(collection, other.index_name, ready=name)
 
 
-def _build(collection: Collection, index: _Form, *, listed: bool) -> None:
+def _build(collection: Collection, variant: IndexVariant, name: str, *, listed: bool) -> None:
     try:
-        collection.create_index(list(index.keys.items()), name=index.name)
+        collection.create_index(list(variant.keys.items()), name=name)
     except OperationFailure as error:
         if error.code in _SAME_FIELDS_OTHER_OPTIONS:
             raise SetupError(
@@ -123,17 +151,17 @@ def _build(collection: Collection, index: _Form, *, listed: bool) -> None:
             raise SetupError(
                 f"The database user may not create an index on {collection.full_name}. Give the user the role "
                 f"readWrite on that database, or let somebody who may run in mongosh: {_mongosh(collection)}"
-                f'.createIndex({to_mql(index.keys)}, {{name: "{index.name}"}})'
+                f'.createIndex({to_mql(variant.keys)}, {{name: "{name}"}})'
             ) from None
 
 
-def _drop(collection: Collection, index: _Form, *, ready: str) -> None:
+def _drop(collection: Collection, name: str, *, ready: str) -> None:
     with needs_right(
-        f"{ready} is ready, but the database user may not drop {index.name} of {collection.full_name}. Give the user "
-        "the role readWrite on that database, or let somebody who may run in mongosh: "
-        f'{_mongosh(collection)}.dropIndex("{index.name}")'
+        f"{ready} is ready, but the database user may not drop {name} of {collection.full_name}. Give the user the "
+        "role readWrite on that database, or let somebody who may run in mongosh: "
+        f'{_mongosh(collection)}.dropIndex("{name}")'
     ):
-        collection.drop_index(index.name)
+        collection.drop_index(name)
 
 
 def _mongosh(collection: Collection) -> str:

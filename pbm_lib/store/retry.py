@@ -24,5 +24,5 @@ def is_dropped(error: PyMongoError) -> bool:
     if isinstance(error, ServerSelectionTimeoutError):
         return False  # nobody answered for as long as one waits
     if isinstance(error, OperationFailure) and error.code == _QUERY_PLAN_KILLED:
-        return True  # its index was dropped, as switching the covering index does
+        return True  # its index was dropped, as switching to another one does
     return isinstance(error, AutoReconnect | CursorNotFound)

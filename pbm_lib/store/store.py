@@ -1,10 +1,8 @@
-"""The way to the claims: connect to a server, and set up the collection, its validator and its one index."""
+"""The way to the claims: connect to a server, and know what its collection has and enforces."""
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self
 
 import pymongo
@@ -14,17 +12,15 @@ from ..arguments import checked
 from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
-from ..errors import ConfigError, ConnectionString, InvalidQuery, ServerUnavailable, SetupError
-from ..vocabulary import BOUNDED, PLAIN
+from ..errors import ConfigError, ConnectionString, InvalidQuery, ServerUnavailable
 from .collection import claims_collection, describe
 from .connection import open_client, server_uri
 from .driver_errors import translated_driver_errors
-from .index import find_index, install_index, refuse_other_collation
-from .kind import refuse_other_kinds
+from .index import VARIANTS, IndexVariant, find_index, variant_named
 from .leaf_page import in_words, leaf_page_kb
 from .local_server import why_local_server_ended
 from .retry import again_if_dropped
-from .rule import install_rule, max_claim_days_of, wait_for_rule
+from .rule import max_claim_days_of
 from .server import ServerInfo, server_info
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
@@ -57,7 +53,7 @@ class ClaimStore(ShownAsFacts):
     - within those 5 seconds after somebody changed the rule, until they are over.
 
     The bounded query may leave such a claim out of a range that it reaches into from further back than D days; the
-    plain one finds it. `setup_collection(store, recheck=True)` reads every claim and reports the first that is too
+    unbounded one finds it. `setup_collection(store, recheck=True)` reads every claim and reports the first that is too
     long; without `recheck` it relies on an earlier check.
 
     Attributes:
@@ -69,6 +65,7 @@ class ClaimStore(ShownAsFacts):
         bound_reason: how D is known, or why it is not.
         leaf_page_kb: size in KB of the pages that the server stores the claims in; None if it does not tell.
         index_name: name of the compound index in use; None before `setup_collection`.
+        variant: which `IndexVariant` that is, and so the order of pages; without an index the one of the config.
     """
 
     def __init__(self, collection: Collection, config: Config, server: ServerInfo, uri: ConnectionString):
@@ -77,17 +74,30 @@ class ClaimStore(ShownAsFacts):
         self.server = server
         self.uri = uri
         # A debugger shows a store also where the first look at the server fails.
-        self.index_name: str | None = None
+        self._wanted = VARIANTS[config.mongodb.index]
+        self._index: tuple[IndexVariant, str | None] = (self._wanted, None)
         self._known = _Known(0.0, None, None, "not read yet", None)
         self.refresh()
 
-    def refresh(self) -> None:
-        """Read validator and indexes from the server again, for example after somebody changed them."""
+    @checked(InvalidQuery)
+    def refresh(self, *, index: str | None = None) -> None:
+        """Read validator and indexes from the server again, for example after somebody changed them.
+
+        Args:
+            index: the variant to use from now on where the collection has several; None: as before.
+
+        Raises:
+            InvalidQuery: no such variant.
+            ServerUnavailable: the server went away.
+        """
+        if index is not None:
+            self._wanted = variant_named(index, InvalidQuery)
         with self.errors_explained():
             known = again_if_dropped(self._ask)
             indexes = again_if_dropped(self.collection.index_information)
-        ours = {covering: find_index(indexes, covering=covering) for covering in (False, True)}
-        self.index_name = ours[self.config.mongodb.covering_index] or ours[False] or ours[True]
+        wanted_first = sorted(VARIANTS.values(), key=lambda variant: variant != self._wanted)
+        there = [(variant, name) for variant in wanted_first if (name := find_index(indexes, variant))]
+        self._index = there[0] if there else (self._wanted, None)
         self._known = known  # at once, since other threads use this store, and last, since it says that all is known
 
     @checked(InvalidQuery)
@@ -120,6 +130,21 @@ class ClaimStore(ShownAsFacts):
         return _Known(at, described.identity, *max_claim_days_of(described.options), pages)
 
     @property
+    def index_in_use(self) -> tuple[IndexVariant, str | None]:
+        """The variant of the index and its name on the server, both of one moment."""
+        return self._index
+
+    @property
+    def variant(self) -> IndexVariant:
+        """Which variant of the index is in use, and so the order of pages; without an index the config's."""
+        return self._index[0]
+
+    @property
+    def index_name(self) -> str | None:
+        """Name of the compound index in use; None if there is none."""
+        return self._index[1]
+
+    @property
     def max_claim_days(self) -> int | None:
         """D in days as the server's validator enforced it when it was last read; None if nothing does."""
         return self._known.max_claim_days
@@ -135,9 +160,9 @@ class ClaimStore(ShownAsFacts):
         return self._known.leaf_page_kb
 
     @property
-    def plan(self) -> str:
-        """The plan that date ranges use: "bounded" where the server enforces D, else "plain"."""
-        return PLAIN if self.max_claim_days is None else BOUNDED
+    def bounded(self) -> bool:
+        """Whether date ranges are asked for with the bound D: the server enforces it."""
+        return self.max_claim_days is not None
 
     def reopened(self, **client_options: Any) -> Self:
         """Open the same claims, read and decoded the same way, on a client of its own.
@@ -189,7 +214,7 @@ class ClaimStore(ShownAsFacts):
             "Server": str(self.server),
             "Index": self.index_name or "none yet: run setup_collection(store)",
             "Leaf pages": in_words(self.leaf_page_kb, self.config.mongodb.leaf_page_kb),
-            "Date ranges": f"{self.plan} plan: {self.bound_reason}",
+            "Date ranges": f"{'bounded' if self.bounded else 'unbounded'} query: {self.bound_reason}",
         }
 
 
@@ -224,77 +249,3 @@ def connect(config: Config | None = None) -> ClaimStore:
         except BaseException:
             client.close()
             raise
-
-
-@checked(SetupError)
-def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool = True) -> ClaimStore:
-    """Create the collection, its validator and its one compound index; safe to repeat.
-
-    On a collection that holds claims, reads every claim to make sure that none breaks the rule begin <= end <= begin +
-    D days, since the validator only guards what is written from then on. Remembers, in `<collection>_load`, which
-    collection and which validator that was. As long as neither has changed, a repeated set-up does not read the claims
-    again. So it does not see a longer claim that came later from a writer who bypassed the validator, or while somebody
-    had the validator switched off: `recheck=True` does.
-
-    When `mongodb.covering_index` was switched in the config, builds the index that it asks for and then drops the other
-    one, if it is this program's. No other index is touched.
-
-    Args:
-        store: an open store; D is its config's `data_generation.max_claim_days`.
-        recheck: read every claim even if all were found to keep the rule before.
-        progress: show on standard output how far the claims are checked, and the time while an index is built, if
-            that takes longer than a second.
-
-    Returns:
-        The same store, refreshed from the server.
-
-    Raises:
-        SetupError: another validator, another index of our name, a default collation other than the simple one, or a
-            claim longer than D is there, it is a view, a time-series or a capped collection, the rule or the index was
-            changed meanwhile, or the database user lacks a right; the message says which.
-        ServerUnavailable: the server went away.
-    """
-    days, covering = store.config.data_generation.max_claim_days, store.config.mongodb.covering_index
-    build_index = partial(install_index, store.collection, covering=covering, progress=progress)
-    with store.errors_explained():
-        refuse_other_kinds(store.collection)
-        refuse_other_collation(store.collection)
-        install_rule(store.collection, store.config, build_index, recheck=recheck, progress=progress)
-    _switch(store, covering=covering, progress=progress)
-    while store.max_claim_days != days:
-        with store.errors_explained():
-            wait_for_rule(store.collection, days)
-        store.refresh()
-    return store
-
-
-@checked(SetupError)
-@contextmanager
-def covering_index(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimStore]:
-    """Use the covering index for the length of a block, and go back to the config's index whatever happens in it.
-
-    Both ways the new index is built first and the old one dropped when it is ready, so that queries stay fast in
-    between. With `mongodb.covering_index: true` there is nothing to switch.
-
-    Args:
-        store: a store that `setup_collection` has set up.
-        progress: show the time on standard output while an index is built, if that takes longer than a second.
-
-    Yields:
-        The same store.
-
-    Raises:
-        SetupError: another index is in the way, the new one was dropped meanwhile, or the database user lacks a right.
-        ServerUnavailable: the server went away; if it was on the way back, `setup_collection(store)` goes back later.
-    """
-    try:
-        _switch(store, covering=True, progress=progress)
-        yield store
-    finally:
-        _switch(store, covering=store.config.mongodb.covering_index, progress=progress)
-
-
-def _switch(store: ClaimStore, *, covering: bool, progress: bool) -> None:
-    with store.errors_explained():
-        install_index(store.collection, covering=covering, progress=progress)
-    store.refresh()

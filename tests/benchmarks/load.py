@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -228,6 +229,12 @@ def generate_part(config: Config) -> None:
         generator.documents(start, start + data.batch_size)
 
 
+def in_own_process(function: Callable[[Config], Any], config: Config) -> Any:
+    """What the function returns for a config, called in a new process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, config).result()
+
+
 def generator_memory(config: Config) -> float:
     """Peak resident MiB of one process that generates from all over the volume."""
     process = multiprocessing.get_context("spawn").Process(target=generate_part, args=(config,))
@@ -252,7 +259,13 @@ def compare(config: Config, rounds: int) -> dict[str, Any]:
     print("ceiling by writers:", {writers: f"{rate:,.0f}/s" for writers, rate in by_writers.items()})
     figures: dict[str, list[float]] = {}
     for number in range(rounds):
-        top, ours, loop = in_turn(number, lambda: ceiling(config, best), lambda: loaded(config), lambda: naive(config))
+        top, ours, loop = in_turn(
+            number,
+            lambda: ceiling(config, best),
+            # In a process of its own, so that its memory holds nothing that the contestants before it left behind.
+            lambda: in_own_process(loaded, config),
+            lambda: naive(config),
+        )
         taken = {"ceiling": top, **ours, "naive": loop}
         for name, value in taken.items():
             figures.setdefault(name, []).append(value)

@@ -175,7 +175,7 @@ def test_the_bar_names_what_is_measured(loaded_store, tmp_path, capsys):
     run_performance(loaded_store, output_dir=tmp_path, iterations=1, tiers=["60"], concurrency=[1])
     shown = capsys.readouterr().out
     assert "100%" in shown
-    assert "Measuring plain plan: 60, explain" in shown
+    assert "Measuring unbounded query: 60, explain" in shown
 
 
 @pytest.mark.parametrize(

@@ -140,20 +140,20 @@ def test_a_reader_turns_the_pages_by_clicking(page, explorer, config):
 def test_a_reader_types_dates_and_compares_the_plans(page, explorer):
     for label, typed in (("From", "10012025"), ("to", "10312025")):
         explorer.control(label, "input").send_keys(typed)
-    bounded = explorer.wait_text("service dates 2025-10-01 to 2025-10-31 · bounded plan", "keys examined")
+    bounded = explorer.wait_text("service dates 2025-10-01 to 2025-10-31 · bounded query", "keys examined")
     explorer.wait_text("1 to", "documents examined")
     rows = explorer.rows()
     assert rows
     assert all(row.split()[0] <= "2025-10-31" and row.split()[1] >= "2025-10-01" for row in rows)
     assert "$gte" in bounded
-    explorer.button("plain plan").click()
-    explorer.wait_text("2025-10-31 · plain plan", "1 to", "time of the count")
+    explorer.button("unbounded query").click()
+    explorer.wait_text("2025-10-31 · unbounded query", "1 to", "time of the count")
     assert explorer.rows() == rows
     page.picture("explorer_plain")
     cut = "const box = document.querySelector('.widget-vbox'); return box.scrollWidth - box.clientWidth"
     assert page.browser.execute_script(cut) <= 1
-    explorer.button("bounded plan").click()
-    explorer.wait_text("2025-10-31 · bounded plan")
+    explorer.button("bounded query").click()
+    explorer.wait_text("2025-10-31 · bounded query")
 
 
 def test_dates_out_of_order_are_a_sentence_in_the_panel(page, explorer):

@@ -52,7 +52,7 @@ def test_depths_beyond_the_claims_are_refused(loaded_store, tin, depths):
 
 def test_both_plans_give_one_answer(loaded_store, tin):
     frame = compare_plans(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
-    assert list(frame.columns) == ["plain plan", "bounded plan"]
+    assert list(frame.columns) == ["unbounded query", "bounded query"]
     assert set(frame.loc["same claims, same total"]) == {"True"}
     total = count_claims(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
     assert total > 0
@@ -62,7 +62,7 @@ def test_both_plans_give_one_answer(loaded_store, tin):
 def test_explained_queries_stand_side_by_side(loaded_store, tin):
     plan = explain_claims(loaded_store, tin)
     frame = plans_frame(plan, *explain_count(loaded_store, tin, dt.date(2024, 3, 1)))
-    assert list(frame.columns) == ["bounded plan", "begin in the range", "begin before it"]
+    assert list(frame.columns) == ["bounded query", "begin in the range", "begin before it"]
     assert list(frame.loc["Stages"])[1] == "COUNT < COUNT_SCAN"
     assert list(frame.loc["Documents examined"])[:2] == ["100", "0"]
 

@@ -29,7 +29,6 @@ from pbm_lib import (
     setup_collection,
 )
 from pbm_lib.query.filters import ClaimQuery
-from pbm_lib.vocabulary import BOUNDED, PLAIN, PLANS
 
 WINDOW = (dt.date(2025, 3, 1), dt.date(2025, 3, 31))
 
@@ -77,11 +76,11 @@ class TestSteps:
         assert explorer.total == 3_000
 
     @pytest.mark.parametrize("dates", [(None, None), WINDOW], ids=["all dates", "a month"])
-    @pytest.mark.parametrize("plan", PLANS)
-    def test_walking_forward_shows_every_claim_once_and_back_again(self, explorer, loaded_store, dates, plan):
+    @pytest.mark.parametrize("bounded", [True, False])
+    def test_walking_forward_shows_every_claim_once_and_back_again(self, explorer, loaded_store, dates, bounded):
         tin = list_providers(loaded_store.config, "300")[0].tin
         expected = ids(iter_claims(loaded_store, tin, *dates))
-        explorer.choose(tin=tin, service_date_start=dates[0], service_date_end=dates[1], page_size=7, plan=plan)
+        explorer.choose(tin=tin, service_date_start=dates[0], service_date_end=dates[1], page_size=7, bounded=bounded)
         seen, places = ids(explorer.page), [explorer.shown.before]
         while explorer.page.next_cursor:
             seen += ids(explorer.next().page)
@@ -98,10 +97,10 @@ class TestSteps:
         assert ids(explorer.next().next().first().page) == begin
         assert explorer.shown.before == 0
 
-    def test_another_plan_stays_on_the_page_and_another_page_size_begins_anew(self, explorer):
+    def test_the_other_query_stays_on_the_page_and_another_page_size_begins_anew(self, explorer):
         explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10).next()
         place, claims, total = explorer.shown.before, ids(explorer.page), explorer.total
-        explorer.choose(plan=PLAIN)
+        explorer.choose(bounded=False)
         assert (explorer.shown.before, ids(explorer.page), explorer.total) == (place, claims, total)
         assert explorer.choose(page_size=20).shown.before == 0
 
@@ -170,7 +169,7 @@ class TestWhatItCosts:
 
     def test_a_slow_page_is_not_run_again_unasked(self, explorer):
         with heard(explorer, SlowPages(lambda: time.sleep(1.1))) as wire:
-            explorer.choose(page_size=10, plan=PLAIN)
+            explorer.choose(page_size=10, bounded=False)
             shown = repr(explorer)
         assert "explain" not in wire.names
         assert re.search(r"documents examined +not asked", shown)
@@ -185,14 +184,14 @@ class TestWhatItCosts:
         client, name = claims.database.client, claims.full_name
 
         def filter_(query, *where):
-            return {**fast(query, *where), **(SLOW if query.plan == PLAIN else {})}
+            return {**fast(query, *where), **(SLOW if not query.bounded else {})}
 
         explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1])
         if what != "page":
-            explorer.choose(plan=PLAIN)
+            explorer.choose(bounded=False)
         monkeypatch.setattr(ClaimQuery, "filter", filter_)
         slow = {
-            "page": lambda: explorer.choose(plan=PLAIN),
+            "page": lambda: explorer.choose(bounded=False),
             "total": lambda: explorer.total,
             "explain": lambda: explorer.explain(),
         }[what]
@@ -216,12 +215,12 @@ class TestWhatItCosts:
             looking.join()
 
         with heard(explorer, SlowPages(look)):
-            explorer.choose(plan=BOUNDED)
+            explorer.choose(bounded=True)
         under_way(client, name, kill=True)
         reader.join(10)
         assert beside == [[]]
         assert "was ended" in str(given[0])
-        assert (explorer.error, explorer.shown.explaining, explorer.shown.choice.plan) == (None, False, BOUNDED)
+        assert (explorer.error, explorer.shown.explaining, explorer.shown.choice.bounded) == (None, False, True)
         assert explorer.total == count_claims(loaded_store, explorer.shown.choice.question.tin, *WINDOW)
 
     def test_a_total_that_is_still_wanted_goes_on_while_a_page_is_turned(self, explorer, loaded_store, monkeypatch):
@@ -265,9 +264,9 @@ class TestTotal:
         # Each plan has a total of its own; on a later page it is not counted again.
         explorer.next()
         store.collection.delete_one({"_id": explorer.page[0]["_id"]})
-        assert explorer.choose(plan=PLAIN).shown.total is None
+        assert explorer.choose(bounded=False).shown.total is None
         assert explorer.total == 3
-        assert explorer.choose(plan=BOUNDED).shown.total == 4
+        assert explorer.choose(bounded=True).shown.total == 4
 
     def test_first_waits_for_a_count_under_way_instead_of_a_second_one(self, explorer):
         began, released = threading.Event(), threading.Event()
@@ -488,8 +487,8 @@ class TestPanel:
     def test_a_step_in_code_moves_the_controls(self, clock, explorer, panel):
         self.settled(explorer)
         with heard(explorer, Wire()) as wire:
-            explorer.choose(tin=list_providers(explorer.store.config, "60")[2].tin, page_size=30, plan=PLAIN)
-        assert (panel.tier.value, panel.size.value, panel.plan.value) == ("60", 30, "plain")
+            explorer.choose(tin=list_providers(explorer.store.config, "60")[2].tin, page_size=30, bounded=False)
+        assert (panel.tier.value, panel.size.value, panel.bounded.value) == ("60", 30, False)
         assert wire.names == ["find"]
 
     def test_an_answer_that_comes_too_late_is_not_shown(self, explorer, panel):
@@ -501,11 +500,11 @@ class TestPanel:
                 released.wait(10)
 
         with heard(explorer, SlowPages(hold_clicks)) as wire:
-            panel.plan.value = PLAIN
+            panel.bounded.value = False
             wait_for(lambda: explorer.shown.reading, 10, "the slow page")
             late = next(thread for thread in threading.enumerate() if thread.name == "explorer choose")
             other = list_providers(explorer.store.config, "60")[0].tin
-            explorer.choose(tin=other, plan=BOUNDED)
+            explorer.choose(tin=other, bounded=True)
             released.set()
             late.join(10)
         assert wire.names.count("find") == 2
@@ -518,4 +517,4 @@ def test_every_control_has_a_label(explorer):
     panel = explorer.panel
     controls = [panel.tier, panel.provider, panel.start, panel.end, panel.size, panel.next]
     assert all(control.description for control in controls)
-    assert [label for label, _ in panel.plan.options] == ["bounded plan", "plain plan"]
+    assert [label for label, _ in panel.bounded.options] == ["bounded query", "unbounded query"]

@@ -3,6 +3,7 @@
 import base64
 import json
 import string
+from dataclasses import replace
 
 import pytest
 from bson import Binary, Decimal128, Int64, MaxKey, ObjectId, Regex, Timestamp, json_util
@@ -11,10 +12,12 @@ from oracle import TIN_A, TIN_B, Wire, day, fill, listened_to, make_claim
 
 from pbm_lib import InvalidCursor, PbmError, find_claims, setup_collection
 from pbm_lib.query.cursor import decode_cursor, encode_cursor
-from pbm_lib.query.filters import make_query
+from pbm_lib.query.filters import ClaimQuery, make_query
 from pbm_lib.query.keyset import Boundary
+from pbm_lib.store.index import VARIANTS
 
-QUERY = ["db.claims", TIN_A, day(0), None]
+THREE_FIELD, OVERLAP = VARIANTS.values()
+QUERY = ClaimQuery("db.claims", THREE_FIELD, "claims_by_provider", "oldest", TIN_A, day(0), None, 30)
 KEY = (day(1), ObjectId("65a1e3d05eed5e0000000001"))
 CHARACTERS = string.ascii_letters + string.digits + "-_+/= \n\x00\u00e9"
 
@@ -62,16 +65,21 @@ def test_what_is_no_token_is_refused(value):
 @pytest.mark.parametrize(
     "content",
     [
-        *(1, None, [], {}, "text", [1], [1, "next"], [1, "next", False], [1, "next", False, []], "[1,", "[" * 900),
-        [1, "next", False, [{"$oid": "zz"}, 1], "f"],
-        [1, "next", False, [{"$date": "no"}, 1], "f"],
-        [1, "next", False, [{"$numberDecimal": "no"}, 1], "f"],
-        [1, "next", False, [{"$numberLong": "9" * 30}, 1], "f"],
-        [1, "next", False, [{"$binary": 5}, 1], "f"],
-        [1, "next", False, [{"$regularExpression": {"pattern": "(", "options": "x"}}, 1], "f"],
-        [1, "next", False, [{"$date": {"$numberLong": "99999999999999999"}}, 1], "f"],
-        [2, "next", False, [{"$date": {"$numberLong": "0"}}, 1], "f"],
-        [True, "next", False, [{"$date": {"$numberLong": "0"}}, 1], "f"],
+        *(1, None, [], {}, "text", [2], [2, "three_field"], [2, "three_field", "oldest", "next", False, []]),
+        *("[2,", "[" * 900, [2, "three_field", "oldest", "next", False, [], "f"], [2, [], {}, "next", False, [1], "f"]),
+        *(
+            [2, "three_field", "oldest", "next", False, [first, 1], "f"]
+            for first in (
+                *({"$oid": "zz"}, {"$date": "no"}, {"$numberDecimal": "no"}, {"$numberLong": "9" * 30}),
+                {"$binary": 5},
+                {"$regularExpression": {"pattern": "(", "options": "x"}},
+                {"$date": {"$numberLong": "99999999999999999"}},
+            )
+        ),
+        *(
+            [version, "three_field", "oldest", "next", False, [{"$date": {"$numberLong": "0"}}, 1], "f"]
+            for version in (1, 3, True)
+        ),
     ],
     ids=str,
 )
@@ -82,7 +90,7 @@ def test_well_spelled_nonsense_is_refused(content):
 def test_a_token_of_another_version_says_so():
     token = encode_cursor(Boundary("next", KEY), QUERY)
     content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    content[0] = 2
+    content[0] = 1
     with pytest.raises(InvalidCursor, match="another version"):
         decode_cursor(spelled(content), QUERY)
 
@@ -123,13 +131,21 @@ def test_every_id_that_can_be_sorted_makes_the_round_trip_with_its_type(_id):
     assert type(back) is type(_id) or (type(_id), type(back)) == (int, Int64)
 
 
-@pytest.mark.parametrize("position", range(4))
-def test_a_token_belongs_to_its_collection_tin_and_range(position):
+@pytest.mark.parametrize("other", [{"collection": "db.other"}, {"tin": TIN_B}, {"start": None}, {"end": day(9)}])
+def test_a_token_belongs_to_its_collection_tin_and_range(other):
     token = encode_cursor(Boundary("next", KEY), QUERY)
-    other = list(QUERY)
-    other[position] = {0: "db.other", 1: TIN_B, 2: None, 3: day(9)}[position]
     with pytest.raises(InvalidCursor, match="another query"):
-        decode_cursor(token, other)
+        decode_cursor(token, replace(QUERY, **other))
+    assert decode_cursor(token, replace(QUERY, max_claim_days=None, hint=None)).key == KEY
+
+
+def test_a_token_says_which_order_it_is_from():
+    token = encode_cursor(Boundary("next", KEY), QUERY)
+    with pytest.raises(InvalidCursor, match="index was changed from three_field to overlap, and with it the order"):
+        decode_cursor(token, replace(QUERY, variant=OVERLAP))
+    with pytest.raises(InvalidCursor, match=r'from pages with the oldest claims first. Pass order="oldest" with it'):
+        decode_cursor(token, replace(QUERY, order="newest"))
+    refused(encode_cursor(Boundary("next", (day(1), day(2), KEY[1])), QUERY))
 
 
 def test_an_id_too_long_for_a_token_is_no_bad_token_but_an_error():
@@ -157,8 +173,8 @@ def test_through_find_claims_no_wrong_token_reaches_the_server(clock, store):
             with pytest.raises(InvalidCursor, match="another query"):
                 find_claims(heard, tin, start, end, cursor=token)
         assert wire.names == []
-        # Page size and plan are no part of the query: both may change on the way.
-        page = find_claims(heard, TIN_A, day(0), cursor=token, page_size=3, plan="plain", with_total=False)
+        # Page size and bound are no part of the query: both may change on the way.
+        page = find_claims(heard, TIN_A, day(0), cursor=token, page_size=3, bounded=False, with_total=False)
         assert [claim["serviceBeginDate"] for claim in page] == [day(2), day(3), day(4)]
         assert wire.names == ["find"]
 
@@ -173,9 +189,9 @@ def test_a_token_of_another_collection_is_refused(open_store):
 
 
 def test_a_token_shows_nothing_but_a_date_an_id_and_a_fingerprint(store):
-    identity = make_query(store, TIN_A, None, None).identity
-    token = encode_cursor(Boundary("next", KEY), identity)
+    token = encode_cursor(Boundary("next", KEY), make_query(store, TIN_A, None, None))
     content = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
     assert TIN_A not in content
-    version, direction, inclusive, key, fingerprint = json_util.loads(content)
-    assert (version, direction, inclusive, key[1], len(fingerprint)) == (1, "next", False, KEY[1], 32)
+    version, *order, direction, inclusive, key, fingerprint = json_util.loads(content)
+    assert (version, *order, direction) == (2, "three_field", "oldest", "next")
+    assert (inclusive, key[1], len(fingerprint)) == (False, KEY[1], 32)

@@ -61,7 +61,8 @@ NOT_A_DATE = [
     dt.datetime(2024, 1, 1, tzinfo=dt.tzinfo()),  # an abstract time zone
 ]
 NOT_A_SIZE = [0, -1, -(2**70), 1_001, 2**70, True, False, 1.0, float("nan"), "10", "", [], {}, b"1", {"$gt": 0}, Rude()]
-NOT_A_PLAN = ["", "Bounded", "plain ", 1, True, None, ["plain"], {"plain": 1}, b"plain", Rude()]
+NOT_A_SWITCH = ["", "True", "bounded", 1, 0, None, [True], {"bounded": 1}, b"True", Rude()]
+NOT_AN_ORDER = ["", "Oldest", "newest ", 1, True, None, ["newest"], {"newest": 1}, b"newest", Rude()]
 NOT_A_CURSOR = [
     *("", "x", "bm8", b"bm8", 1, True, [], {}, {"$gt": ""}),
     *("\u00e9" * 40, "\ud800", "A" * 10_000, "[" * 3_000),
@@ -74,13 +75,16 @@ def test_every_function_refuses_and_names_the_argument(heard, wire, call):
     wire.clear()
     cases = [({"tin": bad}, "tin") for bad in NOT_A_TIN]
     cases += [({start: bad}, start) for bad in NOT_A_DATE] + [({end: bad}, end) for bad in NOT_A_DATE]
-    cases += [({"plan": bad}, "plan") for bad in NOT_A_PLAN]
+    cases += [({"bounded": bad}, "bounded") for bad in NOT_A_SWITCH]
     cases += [({start: dt.date(2024, 1, 2), end: dt.date(2024, 1, 1)}, end)]
     cases += [({start: day(1), end: day(1) - dt.timedelta(milliseconds=1)}, end)]
     if call in (find_claims, iter_claims, explain_claims):
         cases += [({"page_size": bad}, "page_size") for bad in NOT_A_SIZE]
+        cases += [({"order": bad}, "order") for bad in NOT_AN_ORDER]
     if call in (find_claims, explain_claims):
         cases += [({"cursor": bad}, "cursor") for bad in NOT_A_CURSOR]
+        cases += [({"last": bad}, "last") for bad in NOT_A_SWITCH]
+        cases += [({"last": True, "cursor": "x"}, "last")]
     for arguments, named in cases:
         with pytest.raises(InvalidQuery, match=rf"^{named}: ") as caught:
             call(heard, **{"tin": TIN_A} | arguments)
@@ -98,7 +102,8 @@ def test_ten_thousand_drawn_inputs_are_refused_without_a_command(heard, wire):
         "start": [None, dt.date(2024, 1, 1), day(-100)],
         "end": [None, dt.date(2025, 1, 1), day(400)],
         "page_size": [None, 1, 1_000],
-        "plan": ["bounded", "plain"],
+        "bounded": [True, False],
+        "order": ["oldest", "newest"],
         "cursor": [None],
     }
     bad = {
@@ -106,7 +111,8 @@ def test_ten_thousand_drawn_inputs_are_refused_without_a_command(heard, wire):
         "start": NOT_A_DATE,
         "end": NOT_A_DATE,
         "page_size": NOT_A_SIZE,
-        "plan": NOT_A_PLAN,
+        "bounded": NOT_A_SWITCH,
+        "order": NOT_AN_ORDER,
         "cursor": NOT_A_CURSOR,
     }
     characters = "0123456789-_AZaz {}$[]\"':,.\\\x00\u00e9\u0661\ud800"
@@ -133,7 +139,7 @@ def test_ten_thousand_drawn_inputs_are_refused_without_a_command(heard, wire):
 
 def test_what_is_accepted_is_sent_as_text_and_dates_alone(heard, wire):
     wire.clear()
-    page = find_claims(heard, TIN_A, dt.date(2024, 1, 1), pd.Timestamp("2024-02-01", tz="Asia/Tokyo"), plan="plain")
+    page = find_claims(heard, TIN_A, dt.date(2024, 1, 1), pd.Timestamp("2024-02-01", tz="Asia/Tokyo"), bounded=False)
     assert page.total == 0
     # Beside these it may read the rule again, if that was more than five seconds ago.
     find, count = (command for name, command in wire.sent if name != "listCollections")

@@ -117,7 +117,7 @@ def test_three_numbers(good):
     assert (page.text, page.number) == ("46 ms", pytest.approx(14.0 * 400 / 121))
     assert page.label == "first page of a 90-day range at 3K claims (p95 of 21)"
     assert (plans.text, plans.number) == ("50 times", pytest.approx(50.0))
-    assert plans.label == "as fast as the plain plan for that page (medians of 5 and 7)"
+    assert plans.label == "as fast as the unbounded query for that page (medians of 5 and 7)"
     assert cost.text == "M10" and "$0.16 for a demo of 2 hours" in cost.label
     few = with_times(good, around(10.0, count=5), **FIRST_PAGE)
     assert key_figures(few)[0].label.endswith("(p95 of 5, few samples)")
@@ -282,8 +282,8 @@ def test_every_chart_has_its_finding_and_its_figures_as_text(written, good):
     assert described == [
         "Each call is a point on a logarithmic axis, by operation and tier, provider only on the left and with a date "
         "range on the right. p95 of the first page with a date range: 3K 46 ms, 300 40 ms, 60 36 ms.",
-        "Median of the first page, bounded and plain plan: 3K 12 ms and 625 ms, 300 10 ms and 420 ms, 60 9.5 ms and "
-        "200 ms.",
+        "Median of the first page, bounded and unbounded query: 3K 12 ms and 625 ms, 300 10 ms and 420 ms, 60 9.5 ms "
+        "and 200 ms.",
         "Median of a page, by keyset and by skip/limit: after 0 claims 8.0 ms and 11 ms, after 1,000 claims 8.8 ms and "
         "24 ms, after 2,700 claims 9.6 ms and 400 ms.",
         "The table below has the figures: pages a second, and p50 and p95 of a page, by clients at once.",

@@ -13,11 +13,11 @@ from pbm_lib import (
     compare_indexes,
     connect,
     count_claims,
-    covering_index,
     explain_claims,
     explain_count,
     find_claims,
     footprint_frame,
+    index_variant,
     indexes_frame,
     list_providers,
     load_claims,
@@ -85,11 +85,11 @@ class TestOnALoadedCollection:
 
     def test_each_way_to_read_works(self, as_user, loaded, user):
         store = require_claims(as_user(user))
-        assert (store.plan, store.index_name, store.server.cache_bytes) == ("bounded", "claims_by_provider", None)
+        assert (store.bounded, store.index_name, store.server.cache_bytes) == (True, "claims_by_provider", None)
         tin = list_providers(store.config)[0].tin
         page = find_claims(store, tin, *RANGE)
         assert list(page) == list(find_claims(loaded, tin, *RANGE))
-        assert page.total == count_claims(store, tin, *RANGE, plan="plain")
+        assert page.total == count_claims(store, tin, *RANGE, bounded=False)
         assert explain_claims(store, tin, *RANGE).index == store.index_name
         assert sum(plan.returned for plan in explain_count(store, tin, *RANGE)) == page.total
         assert len(indexes_frame(store)) == 2
@@ -118,7 +118,7 @@ def test_who_may_write_can_switch_the_index_and_back(as_user, loaded, user):
 @pytest.mark.parametrize("user", ["owner", "writer"])
 def test_who_may_write_can_set_up_a_new_collection_and_load_it(as_user, user):
     store = setup_collection(as_user(user, f"new_{user}"))
-    assert store.plan == "bounded"
+    assert store.bounded
     assert load_claims(store, progress=False).inserted == 6_000
     assert load_claims(store, progress=False).inserted == 0
 
@@ -147,7 +147,7 @@ class TestWhatAUserMayNotDo:
         store = as_user("reader")
         with (
             pytest.raises(SetupError, match=r"may not create an index .* readWrite .*\.createIndex\("),
-            covering_index(store),
+            index_variant(store),
         ):
             pytest.fail("the index was built")
         assert store.index_name == "claims_by_provider"

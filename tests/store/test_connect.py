@@ -365,7 +365,7 @@ class TestWhatTheServerIs:
                     # The command that the note shows makes this index by itself, where there is none.
                     made = store.collection.create_index(list(PROVIDER_INDEX.items()))
                     setup_collection(store)
-                    assert (store.plan, store.index_name) == ("bounded", made)
+                    assert (store.bounded, store.index_name) == (True, made)
                     assert list(store.collection.index_information()) == ["_id_", made]
                     assert load_claims(store, progress=False).inserted == 6_000
                     provider = list_providers(store.config)[0]

@@ -61,9 +61,11 @@ def test_a_rule_that_another_client_changed_is_known_when_a_query_next_relies_on
     assert known.max_claim_days == 3
     clock.now += 5
     expected = overlapping(LONG, TIN_A, *RANGE)
-    assert count_claims(known, TIN_A, *RANGE) == count_claims(known, TIN_A, *RANGE, plan="plain") == len(expected) == 34
+    assert (
+        count_claims(known, TIN_A, *RANGE) == count_claims(known, TIN_A, *RANGE, bounded=False) == len(expected) == 34
+    )
     assert known.max_claim_days == 30
-    check_walk(known, expected, TIN_A, *RANGE, page_size=7, plan="bounded")
+    check_walk(known, expected, TIN_A, *RANGE, page_size=7, bounded=True)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_a_collection_that_was_replaced_is_noticed_with_its_index(known, clock, 
     other.collection.drop()
     clock.now += 5
     assert count_claims(known, TIN_A, *RANGE) == 0
-    assert (known.plan, known.index_name) == ("plain", None)
+    assert (known.bounded, known.index_name) == (False, None)
     setup_collection(other)
     clock.now += 5
     find_claims(known, TIN_A)
@@ -103,16 +105,16 @@ def test_an_index_that_was_dropped_is_missed_by_who_requires_the_claims(known, o
 
 
 def test_a_walk_goes_on_exactly_when_the_rule_is_gone_and_other_types_have_come(known, clock):
-    page = find_claims(known, TIN_A, page_size=30, plan="plain")
+    page = find_claims(known, TIN_A, page_size=30, bounded=False)
     known.collection.database.command("collMod", known.collection.name, validator={})
     odd = [make_claim(number, begin, day(90)) for number, begin in ((90, None), (91, "2024"), (92, True))]
     known.collection.insert_many(odd)
     clock.now += 5
-    page = find_claims(known, TIN_A, page_size=30, cursor=page.next_cursor, plan="plain")
+    page = find_claims(known, TIN_A, page_size=30, cursor=page.next_cursor, bounded=False)
     assert [*page] == SHORT[30:]
-    back = [find_claims(known, TIN_A, page_size=30, cursor=page.prev_cursor, plan="plain")]
+    back = [find_claims(known, TIN_A, page_size=30, cursor=page.prev_cursor, bounded=False)]
     while back[-1].prev_cursor:
-        back.append(find_claims(known, TIN_A, page_size=30, cursor=back[-1].prev_cursor, plan="plain"))
+        back.append(find_claims(known, TIN_A, page_size=30, cursor=back[-1].prev_cursor, bounded=False))
     assert [claim for page in reversed(back) for claim in page] == [odd[0], odd[1], odd[2], *SHORT[:30]]
 
 

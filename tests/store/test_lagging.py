@@ -67,7 +67,7 @@ def test_all_that_is_read_is_the_primarys(lagging, wire, make_config, monkeypatc
         assert measure_footprint(store).claims == 6_000
         tin, (start, end) = list_providers(store.config, "300")[0].tin, (dt.date(2024, 1, 1), dt.date(2025, 1, 1))
         claims = overlapping(store.collection.find({TIN: tin}), tin, start, end)
-        check_walk(store, claims, tin, start, end, page_size=20, plan="bounded")
+        check_walk(store, claims, tin, start, end, page_size=20, bounded=True)
         assert explain_claims(store, tin, start, end).returned == min(len(claims), 100)
         assert sum(plan.returned for plan in explain_count(store, tin, start, end)) == len(claims)
         run = run_performance(store, iterations=1, concurrency=[2], output_dir=tmp_path, progress=False)

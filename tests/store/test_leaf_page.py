@@ -39,7 +39,7 @@ def test_a_server_that_rejects_the_option_gets_the_collection_without_it(open_st
     rejected = {"wiredTiger": {"configString": "leaf_page_max=1TB"}}
     monkeypatch.setattr(leaf_page, "_storage_engine", lambda kb: rejected)
     store = setup_collection(open_store())
-    assert (store.plan, store.leaf_page_kb) == ("bounded", 32)
+    assert (store.bounded, store.leaf_page_kb) == (True, 32)
     assert "storageEngine" not in store.collection.options()
     assert store.facts()["Leaf pages"].startswith("32 KB, set when the collection was created (config: 16 KB)")
 

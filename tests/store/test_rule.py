@@ -35,7 +35,7 @@ def put_validator(store, validator, level="strict", action="error"):
 
 
 def test_d_is_what_the_server_says_and_not_the_config(open_store, store):
-    assert (store.max_claim_days, store.plan) == (D, "bounded")
+    assert store.max_claim_days == D
     put_validator(store, claim_validator(45))
     again = open_store(store.config)
     assert again.max_claim_days == 45
@@ -75,12 +75,12 @@ def loosely_typed(field):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_weakened_validator_means_the_plain_plan_and_the_store_says_why(
+def test_a_weakened_validator_means_the_unbounded_query_and_the_store_says_why(
     open_store, store, validator, level, action, reason
 ):
     put_validator(store, validator, level, action)
     weak = open_store(store.config)
-    assert (weak.max_claim_days, weak.plan) == (None, "plain")
+    assert (weak.max_claim_days, weak.bounded) == (None, False)
     assert reason in weak.bound_reason
     assert weak.bound_reason in repr(weak)
     # And rightly so: with the first of these a longer claim is there, and it is found.
@@ -155,7 +155,7 @@ def test_a_collection_set_up_late_gets_the_bound(open_store):
     store = open_store()
     claims = [make_claim(number, day(number), day(number + D)) for number in range(8)]
     fill(store, claims)
-    assert setup_collection(store).plan == "bounded"
+    assert setup_collection(store).bounded
     check_all(store, overlapping(claims, TIN_A, day(33), day(34)), TIN_A, day(33), day(34))
 
 
@@ -316,11 +316,11 @@ def test_what_a_bypass_means(store, way):
     else:
         store.collection.insert_one({**LONGER, END: day(0)})
         store.collection.update_one({ID: LONGER[ID]}, {"$set": {END: LONGER[END]}}, bypass_document_validation=True)
-    # Whoever may bypass the validator can hide a claim from the bounded plan, as the docstring says. The plain plan
-    # finds it, and so does a set-up that reads every claim.
-    plain = [claim[ID] for claim in find_claims(store, TIN_A, *WINDOW, plan="plain")]
+    # Whoever may bypass the validator can hide a claim from the bounded query, as the docstring says. The unbounded
+    # query finds it, and so does a set-up that reads every claim.
+    plain = [claim[ID] for claim in find_claims(store, TIN_A, *WINDOW, bounded=False)]
     bounded = [claim[ID] for claim in find_claims(store, TIN_A, *WINDOW)]
     assert set(plain) - set(bounded) == {LONGER[ID]}
-    assert count_claims(store, TIN_A, *WINDOW, plan="plain") == count_claims(store, TIN_A, *WINDOW) + 1
+    assert count_claims(store, TIN_A, *WINDOW, bounded=False) == count_claims(store, TIN_A, *WINDOW) + 1
     with pytest.raises(SetupError, match=str(LONGER[ID])):
         setup_collection(store, recheck=True)

@@ -122,7 +122,7 @@ def test_a_page_of_claims_that_lack_everything_can_be_shown(through):
 
 def test_it_says_where_it_is_and_which_plan_and_index_it_uses(store):
     text = repr(store)
-    for fact in (store.collection.full_name, "MongoDB ", "claims_by_provider", "bounded plan", "30 days"):
+    for fact in (store.collection.full_name, "MongoDB ", "claims_by_provider", "bounded query", "30 days"):
         assert fact in text
         assert fact in store._repr_html_()
 
@@ -130,9 +130,9 @@ def test_it_says_where_it_is_and_which_plan_and_index_it_uses(store):
 def test_refresh_sees_what_somebody_else_changed(store):
     store.collection.database.command("collMod", store.collection.name, validator={})
     store.collection.drop_index(store.index_name)
-    assert store.plan == "bounded"
+    assert store.bounded
     store.refresh()
-    assert (store.plan, store.index_name) == ("plain", None)
+    assert (store.bounded, store.index_name) == (False, None)
     assert "run setup_collection(store)" in repr(store)
 
 

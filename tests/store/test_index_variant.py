@@ -1,4 +1,4 @@
-"""One switch between the two forms of the index: the new one first, the old one after, nobody else's touched."""
+"""One switch between the variants of the index: the new one first, the old one after, nobody else's touched."""
 
 import re
 import threading
@@ -6,31 +6,37 @@ import time
 
 import pytest
 from conftest import write_config
-from oracle import TIN_A, Wire, check_all, day, fill, listened_to, make_claim, overlapping
+from oracle import TIN_A, Wire, check_all, day, fill, in_order, listened_to, make_claim, overlapping
 from servers import Mongod, running, wait_for
 
 from pbm_lib import (
+    InvalidCursor,
+    PbmError,
     SetupError,
     connect,
-    covering_index,
     explain_claims,
+    explain_count,
     find_claims,
+    index_variant,
     iter_claims,
     load_config,
     setup_collection,
 )
+from pbm_lib.claims.document import BEGIN, END, ID, TIN
 from pbm_lib.store.connection import open_client
-from pbm_lib.store.index import COVERING_INDEX, PROVIDER_INDEX, find_index
+from pbm_lib.store.index import VARIANTS, find_index
 
-COVERING = {"mongodb": {"covering_index": True}}
-NAMES = {False: "claims_by_provider", True: "claims_by_provider_covering"}
-KEYS = {False: list(PROVIDER_INDEX.items()), True: list(COVERING_INDEX.items())}
+THREE, OVERLAP = "three_field", "overlap"
+OTHER = {THREE: OVERLAP, OVERLAP: THREE}
+WITH_OVERLAP = {"mongodb": {"index": OVERLAP}}
+NAMES = {THREE: "claims_by_provider", OVERLAP: "claims_by_provider_overlap"}
+KEYS = {name: list(variant.keys.items()) for name, variant in VARIANTS.items()}
 CLAIMS = [make_claim(number, day(number % 40), day(number % 40 + number % 3)) for number in range(300)]
 
 
-def switched(store, open_store, covering):
+def switched(store, open_store, index):
     """A store on the same claims whose config asks for the other index."""
-    changes = {"mongodb": {"database": store.collection.database.name, "covering_index": covering}}
+    changes = {"mongodb": {"database": store.collection.database.name, "index": index}}
     return open_store(changes)
 
 
@@ -38,21 +44,21 @@ def indexes(store):
     return {name: index["key"] for name, index in store.collection.index_information().items() if name != "_id_"}
 
 
-@pytest.mark.parametrize("covering", [False, True])
-def test_there_is_one_index_with_the_fields_in_order(open_store, covering):
-    store = setup_collection(open_store({"mongodb": {"covering_index": covering}}))
-    assert indexes(store) == {NAMES[covering]: KEYS[covering]}
-    assert store.index_name == NAMES[covering]
-    assert setup_collection(store).index_name == NAMES[covering]
-    assert indexes(store) == {NAMES[covering]: KEYS[covering]}
+@pytest.mark.parametrize("index", [THREE, OVERLAP])
+def test_there_is_one_index_with_the_fields_in_order(open_store, index):
+    store = setup_collection(open_store({"mongodb": {"index": index}}))
+    assert indexes(store) == {NAMES[index]: KEYS[index]}
+    assert store.index_name == NAMES[index]
+    assert setup_collection(store).index_name == NAMES[index]
+    assert indexes(store) == {NAMES[index]: KEYS[index]}
 
 
 def test_switching_a_loaded_collection_there_and_back(open_store, store):
     fill(store, CLAIMS)
     expected = overlapping(CLAIMS, TIN_A, day(20), day(25))
-    for covering in (True, False):
-        other = setup_collection(switched(store, open_store, covering))
-        assert indexes(other) == {NAMES[covering]: KEYS[covering]}
+    for index in (OVERLAP, THREE):
+        other = setup_collection(switched(store, open_store, index))
+        assert indexes(other) == {NAMES[index]: KEYS[index]}
         check_all(other, expected, TIN_A, day(20), day(25))
         # A store that was opened before the switch goes on with the index that is there.
         check_all(store, expected, TIN_A, day(20), day(25))
@@ -61,7 +67,7 @@ def test_switching_a_loaded_collection_there_and_back(open_store, store):
 def test_carry_ins_are_rejected_without_a_fetch(open_store, store):
     fill(store, CLAIMS)
     three_field = explain_claims(store, TIN_A, day(30), day(39), page_size=10)
-    with covering_index(store):
+    with index_variant(store):
         covered = explain_claims(store, TIN_A, day(30), day(39), page_size=10)
     assert three_field.returned == covered.returned == covered.docs_examined == 10
     assert three_field.docs_examined > 200
@@ -69,7 +75,7 @@ def test_carry_ins_are_rejected_without_a_fetch(open_store, store):
 
 def test_the_old_index_goes_only_when_the_new_one_is_ready(open_store, store):
     wire = Wire()
-    with listened_to(switched(store, open_store, True), wire) as heard:
+    with listened_to(switched(store, open_store, OVERLAP), wire) as heard:
         setup_collection(heard)
     steps = [name for name in wire.names if name in ("createIndexes", "dropIndexes")]
     assert steps == ["createIndexes", "dropIndexes"]
@@ -77,53 +83,53 @@ def test_the_old_index_goes_only_when_the_new_one_is_ready(open_store, store):
 
 
 def test_a_new_index_that_cannot_be_built_leaves_the_old_one(open_store, store):
-    store.collection.create_index("x", name=NAMES[True])
+    store.collection.create_index("x", name=NAMES[OVERLAP])
     before = indexes(store)
-    with pytest.raises(SetupError, match=f"another index named {NAMES[True]}; it was left alone"):
-        setup_collection(switched(store, open_store, True))
+    with pytest.raises(SetupError, match=f"another index named {NAMES[OVERLAP]}; it was left alone"):
+        setup_collection(switched(store, open_store, OVERLAP))
     assert indexes(store) == before
 
 
 @pytest.mark.parametrize(
     "foreign",
     [
-        {"keys": KEYS[False], "name": "theirs"},
-        {"keys": KEYS[False][:2], "name": "theirs"},
-        {"keys": [("x", 1)], "name": NAMES[False]},
-        {"keys": KEYS[False], "name": NAMES[False], "sparse": True},
-        {"keys": KEYS[False], "name": NAMES[False], "hidden": True},
-        {"keys": KEYS[False], "name": NAMES[False], "partialFilterExpression": {"x": 1}},
+        {"keys": KEYS[THREE], "name": "theirs"},
+        {"keys": KEYS[THREE][:2], "name": "theirs"},
+        {"keys": [("x", 1)], "name": NAMES[THREE]},
+        {"keys": KEYS[THREE], "name": NAMES[THREE], "sparse": True},
+        {"keys": KEYS[THREE], "name": NAMES[THREE], "hidden": True},
+        {"keys": KEYS[THREE], "name": NAMES[THREE], "partialFilterExpression": {"x": 1}},
     ],
     ids=["our keys", "some of our keys", "our name", "sparse", "hidden", "partial"],
 )
 def test_an_index_that_is_not_ours_is_never_touched(open_store, foreign):
-    store = open_store(COVERING)
+    store = open_store(WITH_OVERLAP)
     options = dict(foreign)
     store.collection.create_index(options.pop("keys"), **options)
     before = store.collection.index_information()
     setup_collection(store)
     after = store.collection.index_information()
-    assert after.pop(NAMES[True])["key"] == KEYS[True]
+    assert after.pop(NAMES[OVERLAP])["key"] == KEYS[OVERLAP]
     assert after == before
     fill(store, CLAIMS)
     check_all(store, overlapping(CLAIMS, TIN_A, day(20), day(25)), TIN_A, day(20), day(25))
 
 
-@pytest.mark.parametrize("covering", [False, True])
-def test_an_index_of_theirs_with_our_keys_serves_and_stays(open_store, covering):
-    store = open_store({"mongodb": {"covering_index": covering}})
-    store.collection.create_index(KEYS[covering], name="theirs")
+@pytest.mark.parametrize("index", [THREE, OVERLAP])
+def test_an_index_of_theirs_with_our_keys_serves_and_stays(open_store, index):
+    store = open_store({"mongodb": {"index": index}})
+    store.collection.create_index(KEYS[index], name="theirs")
     assert setup_collection(store).index_name == "theirs"
-    assert indexes(store) == {"theirs": KEYS[covering]}
+    assert indexes(store) == {"theirs": KEYS[index]}
     # Asked for the other form, that one is built, and theirs still stays.
-    other = setup_collection(switched(store, open_store, not covering))
-    assert indexes(other) == {"theirs": KEYS[covering], NAMES[not covering]: KEYS[not covering]}
+    other = setup_collection(switched(store, open_store, OTHER[index]))
+    assert indexes(other) == {"theirs": KEYS[index], NAMES[OTHER[index]]: KEYS[OTHER[index]]}
 
 
 @pytest.mark.parametrize("option", [{"sparse": True}, {"unique": True}, {"hidden": True}])
 def test_the_same_fields_with_other_options_are_left_alone_and_named(open_store, option):
     store = open_store()
-    store.collection.create_index(KEYS[False], name="theirs", **option)
+    store.collection.create_index(KEYS[THREE], name="theirs", **option)
     before = store.collection.index_information()
     try:
         setup_collection(store)
@@ -132,7 +138,7 @@ def test_the_same_fields_with_other_options_are_left_alone_and_named(open_store,
         assert store.collection.index_information() == before
     else:  # to the server a sparse or unique index beside ours is another index
         after = store.collection.index_information()
-        assert after.pop(NAMES[False])["key"] == KEYS[False]
+        assert after.pop(NAMES[THREE])["key"] == KEYS[THREE]
         assert after == before
 
 
@@ -153,14 +159,14 @@ def test_the_same_fields_with_other_options_are_left_alone_and_named(open_store,
     ],
     ids=str,
 )
-@pytest.mark.parametrize("covering", [False, True])
-def test_the_index_is_known_by_what_it_does_however_a_server_lists_it(covering, said, found):
+@pytest.mark.parametrize("index", [THREE, OVERLAP])
+def test_the_index_is_known_by_what_it_does_however_a_server_lists_it(index, said, found):
     listed = {
         "_id_": {"v": 2, "key": [("_id", 1)]},
-        NAMES[covering]: {"v": 2, "key": KEYS[covering], **said},
+        NAMES[index]: {"v": 2, "key": KEYS[index], **said},
     }
-    assert find_index(listed, covering=covering) == (NAMES[covering] if found else None)
-    assert find_index(listed, covering=not covering) is None
+    assert find_index(listed, VARIANTS[index]) == (NAMES[index] if found else None)
+    assert find_index(listed, VARIANTS[OTHER[index]]) is None
 
 
 @pytest.mark.parametrize("filled", [False, True])
@@ -171,7 +177,7 @@ def test_a_collection_with_the_collation_of_a_language_is_said_and_left_as_it_wa
     if filled:
         fill(store, CLAIMS)
     options = store.collection.options()
-    for use in (setup_collection, lambda given: covering_index(given).__enter__()):
+    for use in (setup_collection, lambda given: index_variant(given).__enter__()):
         with pytest.raises(SetupError, match=r"default collation en.*simple.*choose another mongodb\.coll") as told:
             use(store)
         assert str(told.value).count(". ") == 0
@@ -180,7 +186,7 @@ def test_a_collection_with_the_collation_of_a_language_is_said_and_left_as_it_wa
     # One that was created with the simple collation by name is like any other.
     store.collection.drop()
     store.collection.database.create_collection(name, collation={"locale": "simple"})
-    assert setup_collection(store).index_name == NAMES[False]
+    assert setup_collection(store).index_name == NAMES[THREE]
 
 
 class Dropper(Wire):
@@ -203,46 +209,83 @@ def test_a_set_up_whose_index_is_dropped_meanwhile_does_not_end_as_if_it_were_th
     ):
         setup_collection(heard)
     assert indexes(store) == {}
-    assert setup_collection(store).index_name == NAMES[False]
+    assert setup_collection(store).index_name == NAMES[THREE]
 
 
 @pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt])
 def test_the_block_goes_back_whatever_happens_in_it(store, end):
     fill(store, CLAIMS)
     try:
-        with covering_index(store) as inside:
+        with index_variant(store) as inside:
             assert inside is store
-            assert store.index_name == NAMES[True]
-            assert indexes(store) == {NAMES[True]: KEYS[True]}
+            assert store.index_name == NAMES[OVERLAP]
+            assert indexes(store) == {NAMES[OVERLAP]: KEYS[OVERLAP]}
             if end:
                 raise end
     except (RuntimeError, KeyboardInterrupt) as error:
         assert type(error) is end
-    assert store.index_name == NAMES[False]
-    assert indexes(store) == {NAMES[False]: KEYS[False]}
+    assert store.index_name == NAMES[THREE]
+    assert indexes(store) == {NAMES[THREE]: KEYS[THREE]}
 
 
-def test_where_the_covering_index_is_the_configs_the_block_changes_nothing(open_store):
-    store = setup_collection(open_store(COVERING))
-    with covering_index(store):
-        assert indexes(store) == {NAMES[True]: KEYS[True]}
-    assert indexes(store) == {NAMES[True]: KEYS[True]}
+def test_where_the_variant_is_the_configs_the_block_changes_nothing(open_store):
+    store = setup_collection(open_store(WITH_OVERLAP))
+    with index_variant(store):
+        assert indexes(store) == {NAMES[OVERLAP]: KEYS[OVERLAP]}
+    assert indexes(store) == {NAMES[OVERLAP]: KEYS[OVERLAP]}
 
 
-def test_an_iterator_goes_on_across_a_switch_and_nothing_is_lost(store):
+def test_a_walk_says_that_the_order_was_changed_under_it(open_store, store):
     fill(store, CLAIMS)
-    expected = overlapping(CLAIMS, TIN_A)
-    claims = iter_claims(store, TIN_A, page_size=10)
+    reader = open_store(store.config)
+    claims = iter_claims(reader, TIN_A, page_size=10)
     seen = [next(claims) for _ in range(15)]
-    with covering_index(store):
-        seen += [next(claims) for _ in range(115)]
+    page = find_claims(reader, TIN_A, page_size=10)
+    with index_variant(store):
+        with pytest.raises(PbmError, match="changed during the walk from three_field to overlap, .* Begin again"):
+            seen += list(claims)
+        assert seen == overlapping(CLAIMS, TIN_A)[: len(seen)]
+        assert reader.variant.name == OVERLAP
+        with pytest.raises(InvalidCursor, match="index was changed from three_field to overlap"):
+            find_claims(reader, TIN_A, page_size=10, cursor=page.next_cursor)
+    # The other way round: the store finds out when its index is not there.
+    assert list(find_claims(reader, TIN_A, page_size=10, cursor=page.next_cursor)) == overlapping(CLAIMS, TIN_A)[10:20]
+    assert reader.variant.name == THREE
+
+
+@pytest.mark.parametrize("index", [THREE, OVERLAP])
+@pytest.mark.parametrize("after", ["none", "another name"])
+def test_a_walk_goes_on_without_its_index_or_with_one_of_another_name(open_store, index, after):
+    store = setup_collection(open_store({"mongodb": {"index": index}}))
+    fill(store, CLAIMS)
+    expected = in_order(overlapping(CLAIMS, TIN_A, day(5), day(30)), store)
+    claims = iter_claims(store, TIN_A, day(5), day(30), page_size=10)
+    seen = [next(claims) for _ in range(15)]
+    page = find_claims(store, TIN_A, day(5), day(30), page_size=15)
+    store.collection.drop_index(NAMES[index])
+    if after == "another name":
+        store.collection.create_index(KEYS[index], name="theirs")
     assert seen + list(claims) == expected
+    following = find_claims(store, TIN_A, day(5), day(30), page_size=15, cursor=page.next_cursor)
+    assert (list(following), following.total) == (expected[15:30], len(expected))
+    assert store.index_name == (None if after == "none" else "theirs")
+
+
+def test_an_index_of_theirs_that_would_serve_as_well_never_takes_over(store):
+    fill(store, CLAIMS)
+    store.collection.create_index({TIN: 1, END: 1, BEGIN: 1, ID: 1}, name="theirs")
+    with index_variant(store):
+        store.collection.create_index(KEYS[THREE], name="their three")
+        for plan in (explain_claims(store, TIN_A, day(5), day(6)), *explain_count(store, TIN_A, day(5), day(6))):
+            assert plan.index == NAMES[OVERLAP]
+    assert explain_claims(store, TIN_A, day(5), day(6)).index in (NAMES[THREE], "their three")
 
 
 def test_pages_are_right_while_the_index_is_switched_again_and_again(open_store, store):
     fill(store, CLAIMS)
     reader = open_store(store.config)
-    expected = overlapping(CLAIMS, TIN_A, day(10), day(30))
+    found = overlapping(CLAIMS, TIN_A, day(10), day(30))
+    orders = [sorted(found, key=lambda claim, v=v: [claim[f] for f in v.order])[:100] for v in VARIANTS.values()]
     stop, wrong, pages = threading.Event(), [], []
 
     def read():
@@ -250,7 +293,7 @@ def test_pages_are_right_while_the_index_is_switched_again_and_again(open_store,
             try:
                 page = find_claims(reader, TIN_A, day(10), day(30), page_size=100)
                 pages.append(page)
-                if (list(page), page.total) != (expected[:100], len(expected)):
+                if list(page) not in orders or page.total != len(found):
                     wrong.append(page)
             except Exception as error:
                 wrong.append(error)
@@ -259,13 +302,14 @@ def test_pages_are_right_while_the_index_is_switched_again_and_again(open_store,
     thread.start()
     try:
         for _ in range(15):
-            with covering_index(store):
+            with index_variant(store):
                 pass
     finally:
         stop.set()
         thread.join()
     assert wrong == []
     assert len(pages) > 15
+    assert {orders.index(list(page)) for page in pages} == {0, 1}
 
 
 # --- a build that takes its time, and users with few rights: on a server of their own ------------------------------
@@ -306,10 +350,10 @@ def test_an_index_that_is_listed_but_still_being_built_does_not_count_as_ready(s
     def build():
         with open_client(slow_store.uri) as client:
             theirs = client[slow_store.collection.database.name][slow_store.collection.name]
-            theirs.create_index(KEYS[True], name=NAMES[True])
+            theirs.create_index(KEYS[OVERLAP], name=NAMES[OVERLAP])
 
     def use():
-        with covering_index(slow_store, progress=False):
+        with index_variant(slow_store, progress=False):
             entered.set()
             leave.wait(30)
 
@@ -317,19 +361,19 @@ def test_an_index_that_is_listed_but_still_being_built_does_not_count_as_ready(s
     threads = [threading.Thread(target=build), threading.Thread(target=use)]
     try:
         threads[0].start()
-        wait_for(lambda: NAMES[True] in indexes(slow_store), 20, "the build to begin")
+        wait_for(lambda: NAMES[OVERLAP] in indexes(slow_store), 20, "the build to begin")
         threads[1].start()
         assert not entered.wait(1.5)
-        assert set(indexes(slow_store)) == {NAMES[False], NAMES[True]}
+        assert set(indexes(slow_store)) == {NAMES[THREE], NAMES[OVERLAP]}
         held()
         assert entered.wait(20)
-        assert set(indexes(slow_store)) == {NAMES[True]}
+        assert set(indexes(slow_store)) == {NAMES[OVERLAP]}
     finally:
         held()
         leave.set()
         for thread in threads:
             thread.join(30)
-    assert set(indexes(slow_store)) == {NAMES[False]}
+    assert set(indexes(slow_store)) == {NAMES[THREE]}
     assert capsys.readouterr().out == ""
 
 
@@ -338,16 +382,16 @@ def test_a_build_that_is_broken_off_leaves_the_old_index_alone(slow_store, held,
 
     def use():
         try:
-            with covering_index(slow_store):
+            with index_variant(slow_store):
                 failures.append("entered")
         except Exception as error:
             failures.append(error)
 
     thread = threading.Thread(target=use)
     thread.start()
-    wait_for(lambda: NAMES[True] in indexes(slow_store), 20, "the build to begin")
+    wait_for(lambda: NAMES[OVERLAP] in indexes(slow_store), 20, "the build to begin")
     # As somebody else, or the block's own way back, would break it off.
-    dropper = threading.Thread(target=lambda: slow_store.collection.drop_index(NAMES[True]))
+    dropper = threading.Thread(target=lambda: slow_store.collection.drop_index(NAMES[OVERLAP]))
     dropper.start()
     time.sleep(2)
     held()
@@ -355,7 +399,7 @@ def test_a_build_that_is_broken_off_leaves_the_old_index_alone(slow_store, held,
     thread.join(30)
     assert len(failures) == 1
     assert failures[0] != "entered"
-    assert indexes(slow_store) == {NAMES[False]: KEYS[False]}
+    assert indexes(slow_store) == {NAMES[THREE]: KEYS[THREE]}
     assert times_shown(capsys)
     time.sleep(1.5)
     assert capsys.readouterr().out == ""
@@ -363,14 +407,14 @@ def test_a_build_that_is_broken_off_leaves_the_old_index_alone(slow_store, held,
 
 def times_shown(capsys):
     """The elapsed times, in seconds, that a build has shown since this was last asked."""
-    shown = re.findall(rf"Building {NAMES[True]}: 00:(\d\d)", capsys.readouterr().out)
+    shown = re.findall(rf"Building {NAMES[OVERLAP]}: 00:(\d\d)", capsys.readouterr().out)
     return [int(seconds) for seconds in shown]
 
 
 def test_a_build_shows_how_long_it_takes_until_it_is_done(slow_store, held, capsys):
     timer = threading.Timer(3.5, held)
     timer.start()
-    with covering_index(slow_store):
+    with index_variant(slow_store):
         while_building = times_shown(capsys)
         time.sleep(1.5)
         assert capsys.readouterr().out == ""
@@ -380,7 +424,7 @@ def test_a_build_shows_how_long_it_takes_until_it_is_done(slow_store, held, caps
 
 
 def test_a_quick_build_shows_nothing(store, capsys):
-    with covering_index(store):
+    with index_variant(store):
         pass
     assert capsys.readouterr().out == ""
 
@@ -421,21 +465,21 @@ def test_a_missing_right_is_said_in_words_with_what_an_administrator_types(store
         setup_collection(store_of("reader"))
     root = setup_collection(store_of("root"))
     # All is there: a user that only reads may set up again.
-    assert setup_collection(store_of("reader")).index_name == NAMES[False]
+    assert setup_collection(store_of("reader")).index_name == NAMES[THREE]
     with pytest.raises(SetupError, match=r"may not create an index on guarded\.claims") as caught:
-        setup_collection(store_of("reader", covering_index=True))
+        setup_collection(store_of("reader", index=OVERLAP))
     assert "pw-" not in str(caught.value)
     typed = str(caught.value).split("mongosh: ")[1]
     assert typed == (
         'db.getSiblingDB("guarded").getCollection("claims").createIndex({"billingProvider.providerTin": 1, '
-        'serviceBeginDate: 1, _id: 1, serviceEndDate: 1}, {name: "claims_by_provider_covering"})'
+        'serviceBeginDate: 1, serviceEndDate: 1, _id: 1}, {name: "claims_by_provider_overlap"})'
     )
-    root.collection.create_index(KEYS[True], name=NAMES[True])
+    root.collection.create_index(KEYS[OVERLAP], name=NAMES[OVERLAP])
     with pytest.raises(SetupError, match=r'may not drop claims_by_provider .*dropIndex\("claims_by_provider"\)'):
-        setup_collection(store_of("reader", covering_index=True))
+        setup_collection(store_of("reader", index=OVERLAP))
     assert set(indexes(root)) == set(NAMES.values())
     # Reading and writing is enough for both indexes ...
-    assert setup_collection(store_of("writer", covering_index=True)).index_name == NAMES[True]
+    assert setup_collection(store_of("writer", index=OVERLAP)).index_name == NAMES[OVERLAP]
     # ... but not for the validator of a collection that is there already.
     root.collection.database.command("collMod", "claims", validator={})
     with pytest.raises(SetupError, match=r"may not change the validator of guarded\.claims.*dbAdmin"):
@@ -443,4 +487,4 @@ def test_a_missing_right_is_said_in_words_with_what_an_administrator_types(store
 
 
 def test_who_reads_and_writes_may_set_up_a_new_collection(store_of):
-    assert setup_collection(store_of("writer")).plan == "bounded"
+    assert setup_collection(store_of("writer")).bounded
