@@ -54,8 +54,8 @@ def test_contestants_take_turns_and_change_their_order(benchmarks):
 
 
 def test_the_storage_benchmark_measures_the_largest_a_middle_and_the_smallest_provider(benchmarks):
-    from query import Samples
     from storage import in_short, measures
+    from taking import Samples
 
     titles = [title for title, _ in measures(load_config()).values()]
     assert [title.split(",")[:2] for title in titles] == [

@@ -1,6 +1,6 @@
 """What the size of storage pages costs and brings: run by hand, never a timed test.
 
-    .venv/bin/python tests/benchmarks/storage.py [--claims N] [--rounds R]
+    .venv/bin/python tests/benchmarks/storage.py [--claims N] [--rounds R] [--index VARIANT]
 
 For each size of leaf pages, starts a mongod of its own with the config's cache and loads the same claims. Then the
 sizes take turns, every other round from the last to the first: a page of a 90-day range, drawn afresh, of the largest
@@ -23,20 +23,20 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from load import parser_with, scaled, server_for, temporary_uri
-from query import BATCH, Bench, Samples
-from taking import in_turn, save
+from taking import Samples, Windows, in_turn, save
 
 import pbm_lib as pbm
 from pbm_lib import ClaimStore, Config, connect, stop_local_server
-from pbm_lib.query.filters import make_query
-from pbm_lib.query.keyset import sort_order
+from pbm_lib.claims.document import ID, TIN
 from pbm_lib.store.footprint import measure_footprint
 from pbm_lib.store.local_server import running_server, start_local_server
+from pbm_lib.vocabulary import INDEXES, OVERLAP
 
 SIZES_KB = (8, 16, 32)
 HELD_BYTES = int(1.8 * 2**30)
 STREAM_EVERY = 20  # rounds of pages to one of streams
 WARM_UP = 10
+BATCH = 1_000
 # Where a memory cgroup is made, and the file that takes its limit: version 1, then version 2.
 GROUPS = (
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
@@ -107,14 +107,17 @@ def started_anew(config: Config, *, held: bool) -> Iterator[ClaimStore]:
             stop_local_server(config)  # before the group goes
 
 
+def page(bench: Windows, tin: str, window: tuple[dt.date, dt.date]) -> list[Any]:
+    return [claim[ID] for claim in pbm.find_claims(bench.store, tin, *window, with_total=False)]
+
+
 def stream(store: ClaimStore, tin: str) -> list[bytes]:
     """All claims of a provider in order, as they come from the server."""
     raw = store.collection.with_options(
         codec_options=store.collection.codec_options.with_options(document_class=RawBSONDocument)
     )
-    found = raw.find(
-        make_query(store, tin, None, None).filter(), sort=sort_order(None), hint=store.index_name, batch_size=BATCH
-    )
+    order = dict.fromkeys(store.variant.order, 1)
+    found = raw.find({TIN: tin}, sort=order, hint=store.index_name, batch_size=BATCH)
     return [claim.raw for claim in found]
 
 
@@ -128,14 +131,14 @@ def measures(config: Config) -> dict[str, tuple[str, int]]:
     }
 
 
-def measure(benches: dict[int, Bench], rounds: int) -> None:
+def measure(benches: dict[int, Windows], rounds: int) -> None:
     """Take every sample of one phase, the sizes in turn, and hold their answers against each other."""
     first, config = benches[SIZES_KB[0]], benches[SIZES_KB[0]].store.config
     long = measures(config)["stream"][1]
     streamed = [provider for provider in pbm.list_providers(config) if provider.claim_count == long]
 
-    def ask(number: int, name: str, question: Callable[[Bench], Any], *, warm_up: int) -> None:
-        def asked(bench: Bench) -> Any:
+    def ask(number: int, name: str, question: Callable[[Windows], Any], *, warm_up: int) -> None:
+        def asked(bench: Windows) -> Any:
             return question(bench) if number < warm_up else bench.time(name, question, bench)
 
         answers = in_turn(number, *(partial(asked, bench) for bench in benches.values()))
@@ -143,8 +146,8 @@ def measure(benches: dict[int, Bench], rounds: int) -> None:
 
     for number in range(WARM_UP + rounds):
         window, small = first.any_window(), first.small[number % len(first.small)].tin
-        ask(number, "large", lambda bench, window=window: bench.page(window), warm_up=WARM_UP)
-        ask(number, "small", lambda bench, window=window, tin=small: bench.page(window, tin), warm_up=WARM_UP)
+        ask(number, "large", lambda bench, window=window: page(bench, first.large.tin, window), warm_up=WARM_UP)
+        ask(number, "small", lambda bench, window=window, tin=small: page(bench, tin, window), warm_up=WARM_UP)
     for number in range(1 + max(2, rounds // STREAM_EVERY)):
         tin = streamed[number % len(streamed)].tin
         ask(number, "stream", lambda bench, tin=tin: stream(bench.store, tin), warm_up=1)
@@ -165,9 +168,12 @@ def line(title: str, cells: Iterable[str]) -> str:
 
 def main() -> None:
     config = pbm.load_config()
-    arguments = parser_with(config, __doc__, rounds=100).parse_args()
+    parser = parser_with(config, __doc__, rounds=100)
+    parser.add_argument("--index", choices=INDEXES, default=OVERLAP)
+    arguments = parser.parse_args()
     started = dt.datetime.now(dt.UTC)
     config = scaled(config, arguments.claims)
+    config = replace(config, mongodb=replace(config.mongodb, index=arguments.index))
     figures: dict[str, Any] = {"claims": arguments.claims, "rounds": arguments.rounds, "storage_mib": {}, "table": {}}
     seconds: dict[str, Any] = {}
     with ExitStack() as servers:
@@ -190,7 +196,7 @@ def main() -> None:
                 continue
             with ExitStack() as stores:
                 benches = {
-                    kb: Bench(stores.enter_context(started_anew(own, held=held)), config.performance.seed)
+                    kb: Windows(stores.enter_context(started_anew(own, held=held)), config.performance.seed)
                     for kb, own in configs.items()
                 }
                 measure(benches, arguments.rounds)
