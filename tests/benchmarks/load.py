@@ -38,8 +38,9 @@ from pbm_lib.claims.generate import claim_generator
 from pbm_lib.claims.reference import CLAIM_SYSTEMS, RECOVERY_METHODS
 from pbm_lib.load.insert import Added, insert_missing
 from pbm_lib.load.state import missing_ranges
-from pbm_lib.store.index import install_index
+from pbm_lib.store.index import VARIANTS, install_index
 from pbm_lib.store.local_server import start_local_server
+from pbm_lib.vocabulary import THREE_FIELD
 
 MOST_CLAIMS = 30_000_000
 """More would fill the disk of most machines, and the ceiling keeps them all in memory."""
@@ -87,6 +88,15 @@ def temporary_uri(uri: str) -> Iterator[None]:
         yield
     finally:
         del os.environ["MONGODB_URI"]
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[ClaimStore]:
+    """The claims on that config's own server, which is started if it does not run."""
+    with temporary_uri(start_local_server(config).uri):
+        store = connect(config)
+    with store:
+        yield store
 
 
 def write_encoded(uri: str, config: Config, writer: int, writers: int, ready, go) -> None:
@@ -323,7 +333,7 @@ def timed(
         started = time.perf_counter()
         insert_missing(store, missing, workers, Added(), progress=False)
         if index_after:
-            install_index(store.collection, covering=False, progress=False)
+            install_index(store.collection, VARIANTS[THREE_FIELD], progress=False)
         return config.data_generation.target_volume / (time.perf_counter() - started)
 
 

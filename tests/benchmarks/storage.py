@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
-from load import parser_with, scaled, server_for, temporary_uri
+from load import opened, parser_with, scaled, server_for
 from taking import Samples, Windows, in_turn, save
 
 import pbm_lib as pbm
-from pbm_lib import ClaimStore, Config, connect, stop_local_server
+from pbm_lib import ClaimStore, Config, stop_local_server
 from pbm_lib.claims.document import ID, TIN
 from pbm_lib.store.footprint import measure_footprint
-from pbm_lib.store.local_server import running_server, start_local_server
+from pbm_lib.store.local_server import running_server
 from pbm_lib.vocabulary import INDEXES, OVERLAP
 
 SIZES_KB = (8, 16, 32)
@@ -80,15 +80,6 @@ def drop_file_cache(folder: Path) -> None:
     for file in folder.rglob("*.wt"):
         with file.open("rb") as opened:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-@contextmanager
-def opened(config: Config) -> Iterator[ClaimStore]:
-    """The claims on that config's own server, which is started if it does not run."""
-    with temporary_uri(start_local_server(config).uri):
-        store = connect(config)
-    with store:
-        yield store
 
 
 @contextmanager
