@@ -30,8 +30,11 @@ class IndexChanged(InvalidCursor):
 
 def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
     """Return the token of a boundary: URL-safe, not secret (dates and an _id), valid for an equal query alone."""
-    content = [_VERSION, query.variant.name, query.order, boundary.direction, boundary.inclusive, list(boundary.key)]
-    text = _dumps([*content, _fingerprint(content, query.identity)])
+    content = _dumps(
+        [_VERSION, query.variant.name, query.order, boundary.direction, boundary.inclusive, list(boundary.key)]
+    )
+    fingerprint = hashlib.sha256(f"{content}{_dumps(query.identity)}".encode()).hexdigest()[:32]
+    text = f'{content[:-1]},"{fingerprint}"]'
     token = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
     if len(token) > _MAX_LENGTH:
         raise PbmError(
@@ -94,10 +97,6 @@ def _boundary(direction: Any, inclusive: Any, key: Any, *, fields: tuple[str, ..
     # A fingerprint is no signature: what it vouches for must still be something that the server can be asked.
     bson.encode(dict(zip(fields, key, strict=True)))
     return Boundary(direction, tuple(key), inclusive)
-
-
-def _fingerprint(content: list[Any], query: list[Any]) -> str:
-    return hashlib.sha256(_dumps([content, query]).encode()).hexdigest()[:32]
 
 
 def _dumps(value: Any) -> str:
