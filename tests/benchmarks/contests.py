@@ -1,0 +1,208 @@
+"""Who is asked what, in turn, and what must be the same in the answers: the contests of the query benchmark."""
+
+import operator
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pymongo import MongoClient
+from reference import Question, Reference
+from taking import Windows, in_turn
+
+import pbm_lib as pbm
+from pbm_lib import ClaimStore
+from pbm_lib.claims.document import BEGIN, END, ID, TIN
+from pbm_lib.query.cursor import encode_cursor
+from pbm_lib.query.filters import make_query
+from pbm_lib.query.keyset import Boundary
+
+TIERS = ("1M", "100K", "10K", "1K")
+COUNTED = TIERS[:2]
+STREAMED = "100K"
+DEPTH = 0.9  # of a range's claims
+LATE = 0.9  # of the period
+WARM_UP = 10  # rounds, not timed
+UNBOUNDED_ROUNDS, BOUNDED_A_ROUND, STREAM_ROUNDS = 6, 12, 6
+BATCH = 1_000
+UNBOUNDED, DEFAULT, OURS = "three_field, unbounded", "three_field, bounded", "overlap, bounded"
+REFERENCE, BARE = "the reference", "bare pymongo"
+BOTH_INDEXES, TWO_SERVERS, ONE_COLLECTION = "both indexes", "two servers: first page", "one collection: first page"
+RANGE_1M, RANGE_1K, NO_RANGE, SAME_RANGE = (
+    f"overlap: {what}" for what in ("range, 1M", "range, 1K", "no range, 1M", "same range, 1M")
+)
+
+
+class Bench(Windows):
+    """Questions that are drawn, and contestants who answer them."""
+
+    def __init__(self, store: ClaimStore, seed: int):
+        super().__init__(store, seed)
+        config = store.config
+        tiers = [tier.name for tier in config.data_generation.tiers]
+        self.providers = {tier: pbm.list_providers(config, tier) for tier in tiers}
+
+    def question(self, tier: str) -> Question:
+        """A provider of a tier and a window, both drawn."""
+        return (self.draw.choice(self.providers[tier]).tin, *self.any_window())
+
+    def contest(
+        self,
+        what: str,
+        number: int,
+        contestants: dict[str, Callable[..., Any]],
+        draw: Callable[[], Any],
+        alike: Callable[[Any], Any] = lambda answer: answer,
+    ) -> None:
+        """Time each contestant on a question of its own, unless the number is negative; then compare all answers.
+
+        `alike` makes of an answer what must be the same for all.
+        """
+        asked = {name: draw() for name in contestants}
+        calls = [
+            partial(self.time, f"{what}: {name}", ask, asked[name]) if number >= 0 else partial(ask, asked[name])
+            for name, ask in contestants.items()
+        ]
+        answers = dict(zip(contestants, in_turn(number, *calls), strict=True))
+        for name, question in asked.items():
+            for other, ask in contestants.items():
+                if other != name and alike(ask(question)) != alike(answers[name]):
+                    raise AssertionError(f"{what}: {other} and {name} answer {question} differently")
+
+
+def page(store: ClaimStore, question: tuple, cursor: str | None = None, **options: Any) -> list[dict[str, Any]]:
+    return list(pbm.find_claims(store, *question, cursor=cursor, with_total=False, **options))
+
+
+def total(store: ClaimStore, question: Question) -> int:
+    return pbm.count_claims(store, *question)
+
+
+def whole_days(claims: list[dict[str, Any]]) -> tuple[list, set]:
+    """What two orders of the claims of a day have in common: the begin dates, and the claims of all days but the last.
+
+    The last day may go on behind the page.
+    """
+    begins = [claim[BEGIN] for claim in claims]
+    return begins, {claim[ID] for claim in claims if claim[BEGIN] != begins[-1]}
+
+
+def bound(bench: Bench, store: ClaimStore) -> None:
+    """First page of a range at the largest provider: in each round unbounded once, and bounded several times."""
+    ask = partial(page, store)
+    for number in range(UNBOUNDED_ROUNDS):
+        for kind in ("fixed", "varied"):
+            # The unbounded query's time grows with the window's distance from the first claim: its few draws are
+            # spread evenly.
+            window = bench.fixed if kind == "fixed" else bench.any_window(number, UNBOUNDED_ROUNDS)
+            question = (bench.large.tin, *window)
+
+            def slow(kind=kind, question=question) -> list:
+                return bench.time(f"first page, {kind}: {UNBOUNDED}", ask, question, bounded=False)
+
+            def quick(kind=kind, question=question) -> list:
+                answer = ask(question)  # untimed, and brings the fixed window into the cache
+                for _ in range(BOUNDED_A_ROUND):
+                    drawn = question if kind == "fixed" else (bench.large.tin, *bench.any_window())
+                    bench.time(f"first page, {kind}: {DEFAULT}", ask, drawn)
+                return answer
+
+            unbounded, bounded = in_turn(number, slow, quick)
+            if unbounded != bounded:
+                raise AssertionError(f"bounded and unbounded query answer {question} differently")
+
+
+def overhead(bench: Bench, store: ClaimStore, rounds: int) -> None:
+    """find_claims and iter_claims beside the bare driver with the same filter, sort, hint and limit."""
+    size, order = store.config.query.default_page_size, dict.fromkeys(store.variant.order, 1)
+    hint, streamed = store.index_name, bench.providers[STREAMED]
+    with MongoClient(store.uri) as client:
+        claims = client[store.config.mongodb.database][store.config.mongodb.collection]
+
+        def bare_page(tin: str) -> list:
+            return claims.find({TIN: tin}, sort=order, hint=hint, limit=size + 1, batch_size=size + 1).to_list()
+
+        def bare_stream(tin: str) -> list:
+            return [claim[ID] for claim in claims.find({TIN: tin}, sort=order, hint=hint, batch_size=BATCH)]
+
+        def our_stream(tin: str) -> list:
+            return [claim[ID] for claim in pbm.iter_claims(store, tin, page_size=BATCH)]
+
+        pages = {"find_claims": lambda tin: page(store, (tin,)), BARE: bare_page}
+        for number in range(-WARM_UP, rounds):
+            bench.contest("page", number, pages, lambda: bench.large.tin, operator.itemgetter(slice(size)))
+        # Streams are long: no question is asked only to compare. Each provider comes to both, in different rounds.
+        seen: dict[str, list] = {}
+        for number in range(STREAM_ROUNDS):
+            tins = [streamed[(number + shift) % len(streamed)].tin for shift in (0, len(streamed) // 2)]
+            answers = in_turn(
+                number,
+                lambda tins=tins: bench.time("stream: iter_claims", our_stream, tins[0]),
+                lambda tins=tins: bench.time(f"stream: {BARE}", bare_stream, tins[1]),
+            )
+            for tin, answer in zip(tins, answers, strict=True):
+                if seen.setdefault(tin, answer) != answer:
+                    raise AssertionError(f"iter_claims and the bare cursor give different claims of {tin}")
+
+
+def variants(bench: Bench, default: ClaimStore, overlap: ClaimStore, rounds: int) -> None:
+    """The default and the overlap index, both there at once, at each tier."""
+    pages = {DEFAULT: partial(page, default), OURS: partial(page, overlap)}
+    totals = {DEFAULT: partial(total, default), OURS: partial(total, overlap)}
+    for number in range(-WARM_UP, rounds):
+        for tier in TIERS:
+            draw = partial(bench.question, tier)
+            bench.contest(f"{BOTH_INDEXES}: first page, {tier}", number, pages, draw, whole_days)
+            bench.contest(f"{BOTH_INDEXES}: total, {tier}", number, totals, draw)
+
+
+def against(bench: Bench, where: str, ours: ClaimStore, reference: Reference, rounds: int) -> None:
+    """First page of a range at each tier: the overlap index against the reference."""
+    pages = {OURS: partial(page, ours), REFERENCE: reference.first_page}
+    for number in range(-WARM_UP, rounds):
+        for tier in TIERS:
+            bench.contest(f"{where}, {tier}", number, pages, partial(bench.question, tier))
+
+
+def totals_and_depth(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) -> None:
+    """Totals, and the page 90 % deep in a range of the largest provider, against the reference on the collection."""
+    totals = {OURS: partial(total, ours), REFERENCE: reference.total}
+    pages = {
+        OURS: lambda place: page(ours, place[0], place[1]),
+        REFERENCE: lambda place: reference.next_page(place[0], place[2]),
+    }
+
+    def deep() -> tuple[Question, str, dict[str, Any]]:
+        question = bench.question("1M")
+        claim = reference.claim_at(question, int(DEPTH * total(ours, question)) - 1)
+        boundary = Boundary("next", (claim[BEGIN], claim[END], claim[ID]))
+        return question, encode_cursor(boundary, make_query(ours, *question)), claim
+
+    for number in range(-1, rounds):
+        for tier in COUNTED:
+            bench.contest(f"total, {tier}", number, totals, partial(bench.question, tier))
+        bench.contest("deep page", number, pages, deep)
+
+
+def flatness(bench: Bench, ours: ClaimStore, rounds: int) -> None:
+    """First pages with the overlap index in turn: of the largest and of a small provider, and without dates.
+
+    The first page without dates is always the same one, so it is warm. Beside it stands a range that is warm as well.
+    """
+    ask, tin = partial(page, ours), bench.providers["1M"][0].tin
+    for number in range(rounds):
+        in_turn(
+            number,
+            lambda: bench.time(RANGE_1M, ask, bench.question("1M")),
+            lambda: bench.time(RANGE_1K, ask, bench.question("1K")),
+            lambda: bench.time(NO_RANGE, ask, (tin,)),
+            lambda: bench.time(SAME_RANGE, ask, (tin, *bench.fixed)),
+        )
+
+
+def examined(bench: Bench, ours: ClaimStore) -> dict[str, tuple[int, int]]:
+    """Keys and documents that a page of a late window examines, at each tier: of its providers those that need most."""
+    late, result = bench.window(int(LATE * bench.days)), {}
+    for tier, providers in bench.providers.items():
+        plans = [pbm.explain_claims(ours, provider.tin, *late) for provider in providers]
+        result[tier] = max(plan.keys_examined for plan in plans), max(plan.docs_examined for plan in plans)
+    return result
