@@ -1,5 +1,6 @@
 """Who is asked what, in turn, and what must be the same in the answers: the contests of the query benchmark."""
 
+import datetime as dt
 import operator
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +13,9 @@ from taking import Windows, in_turn
 import pbm_lib as pbm
 from pbm_lib import ClaimStore
 from pbm_lib.claims.document import BEGIN, END, ID, TIN
+from pbm_lib.query import filters
 from pbm_lib.query.cursor import encode_cursor
-from pbm_lib.query.filters import make_query
+from pbm_lib.query.jump import cursor_at
 from pbm_lib.query.keyset import Boundary
 
 TIERS = ("1M", "100K", "10K", "1K")
@@ -23,13 +25,14 @@ DEPTH = 0.9  # of a range's claims
 LATE = 0.9  # of the period
 WARM_UP = 10  # rounds, not timed
 UNBOUNDED_ROUNDS, BOUNDED_A_ROUND, STREAM_ROUNDS = 6, 12, 6
+READERS = 3
 BATCH = 1_000
 UNBOUNDED, DEFAULT, OURS = "three_field, unbounded", "three_field, bounded", "overlap, bounded"
 REFERENCE, BARE = "the reference", "bare pymongo"
 BOTH_INDEXES, TWO_SERVERS, ONE_COLLECTION = "both indexes", "two servers: first page", "one collection: first page"
-RANGE_1M, RANGE_1K, NO_RANGE, SAME_RANGE = (
-    f"overlap: {what}" for what in ("range, 1M", "range, 1K", "no range, 1M", "same range, 1M")
-)
+DEEP_AFTER_PAGE_2, DEEP_IN_RANGE = "90 % deep after page 2", "90 % deep in a range"
+RANGE_1M, RANGE_1K, NO_RANGE = "overlap: range, 1M", "overlap: range, 1K", "overlap: no range, 1M"
+SAME_RANGE, NEW_PLACE = "overlap: same range, 1M", "overlap: no range, new place, 1M"
 
 
 class Bench(Windows):
@@ -163,39 +166,67 @@ def against(bench: Bench, where: str, ours: ClaimStore, reference: Reference, ro
             bench.contest(f"{where}, {tier}", number, pages, partial(bench.question, tier))
 
 
-def totals_and_depth(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) -> None:
-    """Totals, and the page 90 % deep in a range of the largest provider, against the reference on the collection."""
-    totals = {OURS: partial(total, ours), REFERENCE: reference.total}
+def totals(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) -> None:
+    """Totals of a range: the overlap index against the reference."""
+    asked = {OURS: partial(total, ours), REFERENCE: reference.total}
+    for number in range(-1, rounds):
+        for tier in COUNTED:
+            bench.contest(f"total, {tier}", number, asked, partial(bench.question, tier))
+
+
+def depth(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) -> None:
+    """The page 90 % deep at the largest provider, in a range and without: the overlap index against the reference.
+
+    Without dates it is asked for after others have read page 2: the server has kept the plan that is best there. Before
+    that it has forgotten all plans, as after a restart; else it would know the better one from the round before.
+    """
+    tin = bench.providers["1M"][0].tin
     pages = {
         OURS: lambda place: page(ours, place[0], place[1]),
         REFERENCE: lambda place: reference.next_page(place[0], place[2]),
     }
 
-    def deep() -> tuple[Question, str, dict[str, Any]]:
-        question = bench.question("1M")
-        claim = reference.claim_at(question, int(DEPTH * total(ours, question)) - 1)
+    def place(question: Question, claim: dict[str, Any]) -> tuple[Question, str, dict[str, Any]]:
+        tin, start, end = (*question, None, None)[:3]
         boundary = Boundary("next", (claim[BEGIN], claim[END], claim[ID]))
-        return question, encode_cursor(boundary, make_query(ours, *question)), claim
+        return question, encode_cursor(boundary, filters.make_query(ours, tin, start, end)), claim
+
+    def in_range() -> tuple:
+        question = bench.question("1M")
+        return place(question, reference.claim_at(question, int(DEPTH * total(ours, question)) - 1))
+
+    def after_page_2() -> tuple:
+        # The claims are spread evenly over the period.
+        day = int(bench.days * (DEPTH + bench.draw.uniform(-0.02, 0.02)))
+        claim = reference.claim_at((tin, *bench.window(day)), bench.draw.randrange(100))
+        reference.forget_plans()
+        last = reference.first_page((tin,))[-1]
+        for _ in range(READERS):
+            reference.next_page((tin,), last)
+        return place((tin,), claim)
 
     for number in range(-1, rounds):
-        for tier in COUNTED:
-            bench.contest(f"total, {tier}", number, totals, partial(bench.question, tier))
-        bench.contest("deep page", number, pages, deep)
+        bench.contest(DEEP_AFTER_PAGE_2, number, pages, after_page_2)
+        bench.contest(DEEP_IN_RANGE, number, pages, in_range)
 
 
 def flatness(bench: Bench, ours: ClaimStore, rounds: int) -> None:
-    """First pages with the overlap index in turn: of the largest and of a small provider, and without dates.
+    """Pages with the overlap index in turn: first pages of a range, of two tiers, and pages without a range.
 
-    The first page without dates is always the same one, so it is warm. Beside it stands a range that is warm as well.
+    The first page without a range is the same one in each round, so it is warm. To tell that from what a range costs,
+    two more are asked for: a range that is warm as well, and a page without a range at a new place.
     """
     ask, tin = partial(page, ours), bench.providers["1M"][0].tin
     for number in range(rounds):
+        place = dt.datetime.combine(bench.any_window()[0], dt.time())
+        token = cursor_at(ours, filters.Question(tin), place)
         in_turn(
             number,
-            lambda: bench.time(RANGE_1M, ask, bench.question("1M")),
-            lambda: bench.time(RANGE_1K, ask, bench.question("1K")),
-            lambda: bench.time(NO_RANGE, ask, (tin,)),
-            lambda: bench.time(SAME_RANGE, ask, (tin, *bench.fixed)),
+            partial(bench.time, RANGE_1M, ask, bench.question("1M")),
+            partial(bench.time, RANGE_1K, ask, bench.question("1K")),
+            partial(bench.time, NO_RANGE, ask, (tin,)),
+            partial(bench.time, SAME_RANGE, ask, (tin, *bench.fixed)),
+            partial(bench.time, NEW_PLACE, ask, (tin,), token),
         )
 
 

@@ -30,7 +30,10 @@ from contests import (
     BARE,
     BOTH_INDEXES,
     COUNTED,
+    DEEP_AFTER_PAGE_2,
+    DEEP_IN_RANGE,
     DEFAULT,
+    NEW_PLACE,
     NO_RANGE,
     ONE_COLLECTION,
     OURS,
@@ -74,10 +77,14 @@ RATIOS: list[tuple[str, str, str, str, float]] = [
         )
         for tier, aim in zip(COUNTED, (0.6, 0.8), strict=True)
     ),
-    ("90 % deep in a range, 1M: overlap / reference", f"deep page: {OURS}", f"deep page: {REFERENCE}", "<=", 0.1),
+    *(
+        (f"next page 1M, {what}: overlap / reference", f"{what}: {OURS}", f"{what}: {REFERENCE}", "<=", 0.1)
+        for what in (DEEP_AFTER_PAGE_2, DEEP_IN_RANGE)
+    ),
     ("range first page on overlap: 1M / 1K", RANGE_1M, RANGE_1K, "<=", 1.5),
     ("first page on overlap, 1M: range / provider only", RANGE_1M, NO_RANGE, "<=", 1.5),
-    ("  the same, range warm as well", SAME_RANGE, NO_RANGE, "<=", 1.5),
+    ("  the same, the range warm as well", SAME_RANGE, NO_RANGE, "<=", 1.5),
+    ("  the same, both at a new place", RANGE_1M, NEW_PLACE, "<=", 1.5),
     *(
         (
             f"range first page, 1M, {kind}: unbounded / bounded",
@@ -162,7 +169,8 @@ def main() -> None:
         say("overlap and the reference on one collection")
         contests.against(bench, ONE_COLLECTION, ours, here, rounds)
         say("totals and deep pages")
-        contests.totals_and_depth(bench, ours, here, few)
+        contests.totals(bench, ours, here, few)
+        contests.depth(bench, ours, here, few)
         say("overlap: tiers in turn, with a range and without")
         contests.flatness(bench, ours, rounds)
         rows = table(bench, contests.examined(bench, ours))

@@ -11,12 +11,12 @@ from pbm_lib.claims.document import BEGIN, END, ID, TIN
 INDEX = {TIN: 1, BEGIN: 1, END: 1, ID: 1}
 ORDER = {BEGIN: 1, END: 1, ID: 1}
 
-Question = tuple[str, dt.date, dt.date]
-"""TIN, first day, last day."""
+Question = tuple[str] | tuple[str, dt.date, dt.date]
+"""TIN; or TIN, first day, last day."""
 
 
 class Reference:
-    """Range pages and totals on the index {tin, begin, end, _id}.
+    """Pages and totals on the index {tin, begin, end, _id}.
 
     The plain overlap filter, sorted by (begin, end, _id); later pages by a keyset `$or` below an `$and`; the total by
     one `count_documents`. No bound, no hint. A page asks for one claim more, to know whether another page follows.
@@ -53,11 +53,17 @@ class Reference:
         """The fields of the order of a claim so far into a result, counted from 0."""
         return self.claims.find_one(_overlap(question), ORDER, sort=ORDER, skip=place)
 
+    def forget_plans(self) -> None:
+        """Let the server forget which plan it has chosen for which query."""
+        self.claims.database.command("planCacheClear", self.claims.name)
+
     def _page(self, filter_: dict[str, Any]) -> list[dict[str, Any]]:
         return self.claims.find(filter_, sort=ORDER, limit=self.size + 1).to_list()[: self.size]
 
 
 def _overlap(question: Question) -> dict[str, Any]:
-    tin, start, end = question
-    first, last = (dt.datetime.combine(day, dt.time()) for day in (start, end))
+    tin, *window = question
+    if not window:
+        return {TIN: tin}
+    first, last = (dt.datetime.combine(day, dt.time()) for day in window)
     return {TIN: tin, BEGIN: {"$lte": last}, END: {"$gte": first}}
