@@ -26,6 +26,12 @@ class ServerInfo:
     cache_bytes: int | None
     ping_ms: float
 
+    @property
+    def series(self) -> tuple[int, int]:
+        """Major and minor version, for example (6, 0)."""
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
     def __repr__(self) -> str:
         return f"ServerInfo: {self}"
 

@@ -22,7 +22,7 @@ from .index import find_index, install_index, refuse_other_collation
 from .kind import refuse_other_kinds
 from .local_server import why_local_server_ended
 from .retry import again_if_dropped
-from .rule import install_rule, max_claim_days_of, wait_for_rule
+from .rule import guarantee_rule, install_rule, max_claim_days_of, wait_for_rule
 from .server import ServerInfo, server_info
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
@@ -52,6 +52,8 @@ class ClaimStore(ShownAsFacts):
     - from a writer who has the right to bypass the validator and does;
     - while somebody has the validator switched off, or its level below strict, and then switches it on again;
     - within those 5 seconds after somebody changed the rule, until they are over.
+
+    At the validation level constraint (MongoDB 9.0 or newer) the first two cannot happen.
 
     The bounded query may leave such a claim out of a range that it reaches into from further back than D days; the
     plain one finds it. `setup_collection` checks every claim and reports the first that is too long.
@@ -218,7 +220,8 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
 
     On a collection that holds claims, checks that none breaks the rule begin <= end <= begin + D days, since the
     validator only guards what is written from then on. The check reads every claim, also when it is repeated: a writer
-    with the right to bypass the validator may have left a longer claim.
+    with the right to bypass the validator may have left a longer claim. On MongoDB 9.0 or newer, raises the validation
+    level to constraint if it can: no writer can bypass the validator then, and the check is no longer needed.
 
     When `mongodb.covering_index` was switched in the config, builds the index that it asks for and then drops the other
     one, if it is this program's. No other index is touched.
@@ -247,6 +250,10 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
     while store.max_claim_days != days:
         with store.errors_explained():
             wait_for_rule(store.collection, days)
+        store.refresh()
+    if store.server.series >= (9, 0):
+        with store.errors_explained():
+            guarantee_rule(store.collection)
         store.refresh()
     return store
 
