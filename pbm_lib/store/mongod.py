@@ -22,7 +22,9 @@ def find_mongod(named: Path | None = None) -> Path:
     for program in [named] if named else _installed():
         try:
             versions[program] = _version(program)
-        except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        except OSError as error:
+            complaints.append(error.strerror or str(error))
+        except (subprocess.TimeoutExpired, ValueError) as error:
             complaints.append(str(error))
     if versions:
         return max(versions, key=lambda program: versions[program])  # of equals, the wheel's

@@ -18,12 +18,13 @@ from ..vocabulary import BOUNDED, PLAIN
 from .collection import claims_collection, describe
 from .connection import open_client, server_uri
 from .driver_errors import translated_driver_errors
+from .guarantee import guarantee_rule
 from .index import find_index, install_index, refuse_other_collation
 from .kind import refuse_other_kinds
 from .local_server import why_local_server_ended
 from .retry import again_if_dropped
-from .rule import guarantee_rule, install_rule, max_claim_days_of, wait_for_rule
-from .server import ServerInfo, server_info
+from .rule import install_rule, max_claim_days_of, wait_for_rule
+from .server import ServerInfo, end_of_support, server_info
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
@@ -173,9 +174,11 @@ class ClaimStore(ShownAsFacts):
 
     def facts(self) -> dict[str, str]:
         """Return what a reader wants to know of this store, label to value."""
+        ended = end_of_support(self.server.version)
         return {
             "Collection": self.collection.full_name,
             "Server": str(self.server),
+            **({"Support": ended} if ended else {}),
             "Index": self.index_name or "none yet: run setup_collection(store)",
             "Date ranges": f"{self.plan} plan: {self.bound_reason}",
         }

@@ -1,5 +1,7 @@
 """Servers that cannot be had here: a real one behind a proxy that answers as 7.0 to 9.0 and Atlas do, by their docs."""
 
+import datetime as dt
+
 import pytest
 from bson import Int64
 from oracle import TIN_A, day, fill, make_claim
@@ -22,6 +24,7 @@ from pbm_lib.claims.document import BEGIN, END, ID
 from pbm_lib.load.state import flush
 from pbm_lib.query.under_way import endable
 from pbm_lib.store.footprint import measure_footprint
+from pbm_lib.store.server import end_of_support
 
 D = 30
 GUARANTEED = f"the server guarantees that no claim is longer than {D} days; no writer can bypass that"
@@ -84,6 +87,33 @@ def test_a_server_of_7_0_or_8_0_is_described(behind, version, wire):
     assert setup_collection(store).plan == "bounded"
     fill(store, CLAIMS)
     assert list(find_claims(store, TIN_A)) == CLAIMS
+
+
+@pytest.mark.parametrize(
+    ("version", "last", "month"),
+    [
+        ("6.0.5", dt.date(2025, 7, 31), "July 2025"),
+        ("7.0.28", dt.date(2027, 8, 31), "August 2027"),
+        ("8.0.17", dt.date(2029, 10, 31), "October 2029"),
+    ],
+)
+def test_that_the_support_of_a_series_has_ended_is_said_from_the_next_day(version, last, month):
+    assert end_of_support(version, last) is None
+    said = f"MongoDB ended its support of version {version[:3]} in {month}."
+    assert end_of_support(version, last + dt.timedelta(days=1)) == said
+
+
+@pytest.mark.parametrize("version", ["6.3.1", "9.0.1", "60.0.1", "6", "", "unknown"])
+def test_of_a_series_that_is_not_in_the_table_nothing_is_said(version):
+    assert end_of_support(version, dt.date(2100, 1, 1)) is None
+
+
+@pytest.mark.parametrize(("version", "row"), [("6.0.27", 1), ("9.0.1", 0)])
+def test_a_store_says_that_the_support_of_its_server_has_ended(behind, version, row):
+    def answer(command, answer):
+        return build_info(version) if name_of(command).lower() == "buildinfo" else answer
+
+    assert repr(behind(answer)).count("Support      MongoDB ended its support of version 6.0 in July 2025.") == row
 
 
 ATLAS_REFUSES = "{} is not allowed or the syntax is incorrect, see the Atlas documentation for more information"
