@@ -208,3 +208,18 @@ def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(t
         (tmp_path / "small" / "filler").unlink()
         resize(500)
         assert re.search(r"^The disk that holds .* is full", diagnose(folder)), diagnose(folder)
+
+
+@pytest.mark.parametrize("written_by", ["4.4", "8.0"])
+def test_data_of_another_version_are_diagnosed_with_both_ways_out(tmp_path, written_by):
+    # As 7.0 reports it; no second version can be had here.
+    problem = (
+        "UPGRADE PROBLEM: Found an invalid featureCompatibilityVersion document (ERROR: Location4926900: Invalid "
+        f"feature compatibility version value '{written_by}'; expected '6.0' or '6.3' or '7.0')."
+    )
+    entry = {"s": "F", "c": "CONTROL", "id": 20573, "msg": "Wrong mongod version", "attr": {"error": problem}}
+    (tmp_path / "mongod.log").write_text(json.dumps(entry) + "\n")
+    told = diagnose(tmp_path)
+    assert re.search(
+        r"was written by another MongoDB version.*local_server\.data_dir to a new.*local_server\.mongod", told
+    )
