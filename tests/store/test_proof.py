@@ -125,10 +125,10 @@ def test_a_scan_in_pieces_finds_the_one_document_whatever_its_id(open_store, mon
         wire = Wire()
         with listened_to(store, wire) as heard:
             for number in range(len(IDS)):
-                found = scan.first_match(heard.collection, {"number": number}, {"number": 1}, progress=False)
+                found = scan.first_match(heard.collection, {"number": number}, {"number": 1}, progress=True)
                 assert found["number"] == number
             wire.clear()
-            assert scan.first_match(heard.collection, {"number": -1}, {}, progress=False) is None
+            assert scan.first_match(heard.collection, {"number": -1}, {}, progress=True) is None
         looks = [sent for name, sent in wire.sent if name == "find" and "number" in str(sent["filter"])]
         # One more for the highest _id of all.
         assert len(looks) == (1 if piece == len(IDS) else -(-(len(IDS) - 1) // piece) + 1)
