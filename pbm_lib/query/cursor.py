@@ -24,6 +24,10 @@ _JSON = json_util.JSONOptions(
 )
 
 
+class IndexChanged(InvalidCursor):
+    """A token is from pages in the order of another variant of the index."""
+
+
 def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
     """Return the token of a boundary: URL-safe, not secret (dates and an _id), valid for an equal query alone."""
     content = [_VERSION, query.variant.name, query.order, boundary.direction, boundary.inclusive, list(boundary.key)]
@@ -73,7 +77,7 @@ def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
 def _check_order(index: Any, order: Any, query: ClaimQuery) -> None:
     """Raise InvalidCursor if the token is from pages in another order."""
     if index != query.variant.name and index in INDEXES:
-        raise InvalidCursor(
+        raise IndexChanged(
             f"cursor: the index was changed from {index} to {query.variant.name}, and with it the order of pages. "
             "Start again from the first page."
         )

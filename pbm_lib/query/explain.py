@@ -15,7 +15,7 @@ from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
 from .answer import answer
 from .filters import ClaimQuery, checked_page_size, make_query
-from .find import page_boundary
+from .find import first_look, page_boundary
 from .keyset import Boundary
 from .under_way import endable
 
@@ -129,7 +129,7 @@ def explain_claims(
     """
     limit = checked_page_size(store, page_size)
     ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded, order=order)
-    page_boundary(ask(fresh=False), cursor, last=last)
+    first_look(store, ask, cursor, last=last)
 
     def explain(query: ClaimQuery) -> QueryPlan:
         command = _page_command(store, query, page_boundary(query, cursor, last=last), limit)

@@ -60,9 +60,9 @@ def test_targets_cell_by_cell(run, baseline):
 
 def test_plans_cell_by_cell(run):
     assert cells(plans_table(run)) == [
-        "plan | index | index keys examined | claims examined | claims returned",
-        "bounded | claims_by_provider | 1,234 | 120 | 101",
-        "plain | none | 56,789 | 4,321 | 102",
+        "query | index | index keys examined | claims examined | claims returned",
+        "bounded query | claims_by_provider | 1,234 | 120 | 101",
+        "unbounded query | none | 56,789 | 4,321 | 102",
     ]
 
 

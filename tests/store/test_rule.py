@@ -218,7 +218,7 @@ def test_nobody_relies_on_the_bound_while_it_is_being_checked(open_store, test_u
 
 def test_a_set_up_that_was_interrupted_is_completed_by_the_next(open_store, store):
     put_validator(store, {"$and": [WANTED]})
-    assert open_store(store.config).plan == "plain"
+    assert not open_store(store.config).bounded
     assert setup_collection(store).max_claim_days == D
     assert store.collection.options()["validator"] == WANTED
 
