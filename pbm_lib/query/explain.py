@@ -218,8 +218,10 @@ def _explain(store: ClaimStore, query: ClaimQuery, command: dict[str, Any], mql:
             "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
         )
     stats = answer["executionStats"]
-    if not stats.get("executionSuccess", True):  # what it had examined until then would pass for all that it takes
-        raise PbmError(f"The server ended the query before its answer: {stats.get('errorMessage', 'no reason given')}.")
+    for part in (stats, *stats["executionStages"].get("shards", ())):  # a router says it of each shard
+        if not part.get("executionSuccess", True):  # what it had examined until then would pass for all that it takes
+            reason = part.get("errorMessage", "no reason given")
+            raise PbmError(f"The server ended the query before its answer: {reason}.")
     winner = answer["queryPlanner"]["winningPlan"]
     counted = list(_named(stats["executionStages"], "nCounted"))
     return QueryPlan(

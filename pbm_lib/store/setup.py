@@ -7,6 +7,7 @@ from functools import partial
 from ..arguments import checked
 from ..errors import SetupError
 from ..vocabulary import OVERLAP
+from .guarantee import guarantee_rule
 from .index import VARIANTS, install_index, refuse_other_collation, variant_named
 from .kind import refuse_other_kinds
 from .rule import install_rule, wait_for_rule
@@ -21,7 +22,8 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
     D days, since the validator only guards what is written from then on. Remembers, in `<collection>_load`, which
     collection and which validator that was. As long as neither has changed, a repeated set-up does not read the claims
     again. So it does not see a longer claim that came later from a writer who bypassed the validator, or while somebody
-    had the validator switched off: `recheck=True` does.
+    had the validator switched off: `recheck=True` does. On MongoDB 9.0 or newer, raises the validation level to
+    constraint if it can: no writer can bypass the validator then, and no check is needed.
 
     When `mongodb.index` was changed in the config, builds the index that it names and then drops the other one, if it
     is this program's. No other index is touched.
@@ -51,6 +53,10 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
     while store.max_claim_days != days:
         with store.errors_explained():
             wait_for_rule(store.collection, days)
+        store.refresh()
+    if store.server.series >= (9, 0):
+        with store.errors_explained():
+            guarantee_rule(store.collection)
         store.refresh()
     return store
 

@@ -7,7 +7,7 @@ import pytest
 from bson import Binary, Code, MaxKey, MinKey, ObjectId
 from oracle import DAY_0, Wire, day, fill, listened_to, make_claim
 
-from pbm_lib import SetupError, load_claims, setup_collection
+from pbm_lib import SetupError, setup_collection
 from pbm_lib.claims.document import ID
 from pbm_lib.store import scan
 from pbm_lib.store.collection import describe, state_collection
@@ -51,7 +51,7 @@ def late(open_store):
 def test_a_collection_that_the_set_up_creates_is_never_read(open_store):
     store = open_store()
     assert scans(store) == 0
-    load_claims(store, progress=False)
+    fill(store, [make_claim(1, day(0), day(D))])
     assert scans(store) == 0
     assert scans(store, recheck=True) == 1
 
@@ -125,10 +125,10 @@ def test_a_scan_in_pieces_finds_the_one_document_whatever_its_id(open_store, mon
         wire = Wire()
         with listened_to(store, wire) as heard:
             for number in range(len(IDS)):
-                found = scan.first_match(heard.collection, {"number": number}, {"number": 1}, progress=False)
+                found = scan.first_match(heard.collection, {"number": number}, {"number": 1}, progress=True)
                 assert found["number"] == number
             wire.clear()
-            assert scan.first_match(heard.collection, {"number": -1}, {}, progress=False) is None
+            assert scan.first_match(heard.collection, {"number": -1}, {}, progress=True) is None
         looks = [sent for name, sent in wire.sent if name == "find" and "number" in str(sent["filter"])]
         # One more for the highest _id of all.
         assert len(looks) == (1 if piece == len(IDS) else -(-(len(IDS) - 1) // piece) + 1)
