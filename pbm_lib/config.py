@@ -139,11 +139,12 @@ class PerformanceConfig:
 
 @dataclass(frozen=True, config=_CLOSED)
 class LocalServerConfig:
-    """The embedded mongod: section `local_server`. `data_dir` is relative to the config file."""
+    """The embedded mongod: section `local_server`. `data_dir` and `mongod` are relative to the config file."""
 
     port: Annotated[Whole, Field(ge=0, le=65_535)]
     cache_gb: Annotated[Number, Field(ge=0.25, le=1_000)]
     data_dir: Annotated[str, Field(min_length=1)]
+    mongod: Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -206,7 +207,16 @@ class Config:
     @property
     def data_dir(self) -> Path:
         """Folder of the local server's data, absolute."""
-        return (self.path.parent / Path(self.local_server.data_dir).expanduser()).resolve()
+        return self._full(self.local_server.data_dir)
+
+    @property
+    def mongod(self) -> Path | None:
+        """The local server's program, absolute; None where the newest one is to be found."""
+        named = self.local_server.mongod
+        return None if named == "auto" else self._full(named)
+
+    def _full(self, path: str) -> Path:
+        return (self.path.parent / Path(path).expanduser()).resolve()
 
     def __repr__(self) -> str:
         data = self.data_generation

@@ -7,13 +7,16 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
 
 _HEADER = struct.Struct("<iiii")  # length, request id, response to, operation
-_BEFORE_DOCUMENT = {1: 20, 2013: 5}  # bytes between header and document, in a reply and in a message
+_MESSAGE = 2013
+_BEFORE_DOCUMENT = {1: 20, _MESSAGE: 5}  # bytes between header and document, in a reply and in a message
+_AS_SENT = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)  # dates that no datetime holds, too
 
 
 class Proxy:
@@ -23,6 +26,7 @@ class Proxy:
         uri: of the real server, on 127.0.0.1.
         delay: seconds added in each direction.
         hello: fields to set in each answer to `hello`; None removes one.
+        answer: called with each command and the real server's answer to it; returns the answer to give instead.
 
     Attributes:
         port: where it listens.
@@ -30,9 +34,17 @@ class Proxy:
         cut_for_good_after: cut for good at the find after so many; -1 is never.
     """
 
-    def __init__(self, uri: str, *, delay: float = 0.0, hello: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        uri: str,
+        *,
+        delay: float = 0.0,
+        hello: Mapping[str, Any] | None = None,
+        answer: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None,
+    ):
         (port,) = re.findall(r"127\.0\.0\.1:(\d+)", uri)
         self._target, self._delay, self._hello = ("127.0.0.1", int(port)), delay, hello
+        self._answer, self._asked = answer, {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -82,17 +94,21 @@ class Proxy:
 
     def _receive(self, source: socket.socket, sink: socket.socket, under_way: queue.SimpleQueue, passes) -> None:
         message = b"-"
-        while message:
-            try:
-                message = _read(source)
-            except OSError:
-                message = b""
-            if message and passes is not None and not passes(message):
-                _shut_down(source, sink)
-                message = b""
-            elif message and passes is None and self._hello is not None:
-                message = _changed(message, self._hello)
-            under_way.put((time.monotonic() + self._delay, message))
+        try:
+            while message:
+                try:
+                    message = _read(source)
+                except OSError:
+                    message = b""
+                if message and passes is not None and not passes(message):
+                    _shut_down(source, sink)
+                    message = b""
+                elif message and passes is None and (self._hello is not None or self._answer):
+                    message = self._changed(message)
+                under_way.put((time.monotonic() + self._delay, message))
+        except Exception:  # of a test's own answer: nobody is to wait for another one
+            under_way.put((0.0, b""))
+            raise
 
     def _send(self, sink: socket.socket, under_way: queue.SimpleQueue) -> None:
         with contextlib.suppress(OSError):
@@ -103,6 +119,10 @@ class Proxy:
 
     def _lets_pass(self, message: bytes) -> bool:
         """Whether a client's message goes on to the server."""
+        if self._answer:
+            _, request, _, operation = _HEADER.unpack(message[: _HEADER.size])
+            if operation == _MESSAGE:
+                self._asked[request] = _document(message, operation)
         if self._cuts and self._cut_at in message:
             self._cuts -= 1
             return False
@@ -112,6 +132,19 @@ class Proxy:
                 self.cut()
                 return False
         return True
+
+    def _changed(self, message: bytes) -> bytes:
+        """The server's message, or another in its place."""
+        _, request, response, operation = _HEADER.unpack(message[: _HEADER.size])
+        document = _document(message, operation)
+        if self._hello is not None and "maxWireVersion" in document:
+            changed = {key: value for key, value in {**document, **self._hello}.items() if value is not None}
+        elif command := self._asked.pop(response, None):
+            changed = self._answer(command, document)
+        else:
+            return message
+        body = message[_HEADER.size : _HEADER.size + _BEFORE_DOCUMENT[operation]] + bson.encode(changed)
+        return _HEADER.pack(_HEADER.size + len(body), request, response, operation) + body
 
 
 def _shut_down(*ends: socket.socket) -> None:
@@ -128,12 +161,10 @@ def _read(source: socket.socket) -> bytes:
     return head + source.recv(_HEADER.unpack(head)[0] - _HEADER.size, socket.MSG_WAITALL)
 
 
-def _changed(message: bytes, changes: Mapping[str, Any]) -> bytes:
-    _, request, response, operation = _HEADER.unpack(message[: _HEADER.size])
+def _document(message: bytes, operation: int) -> dict[str, Any]:
+    """The command or answer in a message, without the documents that an insert sends beside its command."""
     start = _HEADER.size + _BEFORE_DOCUMENT[operation]
-    document = bson.decode(message[start:]) if len(message) > start else {}
-    if "maxWireVersion" not in document:
-        return message
-    document = {key: value for key, value in {**document, **changes}.items() if value is not None}
-    body = message[_HEADER.size : start] + bson.encode(document)
-    return _HEADER.pack(_HEADER.size + len(body), request, response, operation) + body
+    if len(message) <= start:
+        return {}
+    (length,) = struct.unpack("<i", message[start : start + 4])
+    return bson.decode(message[start : start + length], _AS_SENT)

@@ -209,7 +209,8 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
 def test_a_data_folder_may_begin_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
-    config = load_config(write_config(tmp_path, {"local_server": {"data_dir": "~/claims"}}))
+    config = load_config(write_config(tmp_path, {"local_server": {"data_dir": "~/claims", "mongod": "bin/mongod"}}))
+    assert config.mongod == tmp_path / "bin" / "mongod"
     assert config.data_dir == (tmp_path / "home" / "claims").resolve()
 
 

@@ -57,6 +57,11 @@ def of_atlas(text, code=8000):
         ),
         (of_atlas("$where not allowed in this atlas tier"), PbmError, "This Atlas tier does not offer what the demo"),
         (of_atlas("CMD_NOT_ALLOWED: fsync"), PbmError, "This Atlas tier does not offer what the demo needs: CMD_NOT"),
+        (
+            of_atlas("explain is not allowed or the syntax is incorrect, see the Atlas documentation"),
+            PbmError,
+            "This Atlas tier does not offer what the demo needs: explain is not",
+        ),
         (of_atlas("something else about authors"), PbmError, "(code 8000): something else about authors."),
         (
             of_atlas(

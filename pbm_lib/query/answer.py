@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from ..errors import PbmError
-from ..store.retry import again_if_dropped
+from ..store.retry import QUERY_PLAN_KILLED, again_if_dropped
 from ..store.store import ClaimStore
 from .filters import ClaimQuery
 
@@ -36,7 +36,7 @@ def answer(store: ClaimStore, ask: Callable[[], ClaimQuery], read: Callable[[Cla
             try:
                 return again_if_dropped(lambda query=query: read(query))
             except OperationFailure as error:
-                if not is_without_index(error):
+                if not lost_its_index(error):
                     raise
         store.refresh()
     raise PbmError(
@@ -45,6 +45,8 @@ def answer(store: ClaimStore, ask: Callable[[], ClaimQuery], read: Callable[[Cla
     )
 
 
-def is_without_index(error: OperationFailure) -> bool:
-    """Whether the server does not have the index that a query names."""
-    return error.code == _BAD_VALUE and "hint provided does not correspond" in str(error)
+def lost_its_index(error: PyMongoError) -> bool:
+    """Whether the index that a query names was dropped, before the query or while it ran."""
+    if not isinstance(error, OperationFailure):
+        return False
+    return error.code == QUERY_PLAN_KILLED or (error.code == _BAD_VALUE and "hint provided does not" in str(error))

@@ -24,10 +24,17 @@ _JSON = json_util.JSONOptions(
 )
 
 
+class IndexChanged(InvalidCursor):
+    """A token is from pages in the order of another variant of the index."""
+
+
 def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
     """Return the token of a boundary: URL-safe, not secret (dates and an _id), valid for an equal query alone."""
-    content = [_VERSION, query.variant.name, query.order, boundary.direction, boundary.inclusive, list(boundary.key)]
-    text = _dumps([*content, _fingerprint(content, query.identity)])
+    content = _dumps(
+        [_VERSION, query.variant.name, query.order, boundary.direction, boundary.inclusive, list(boundary.key)]
+    )
+    fingerprint = hashlib.sha256(f"{content}{_dumps(query.identity)}".encode()).hexdigest()[:32]
+    text = f'{content[:-1]},"{fingerprint}"]'
     token = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
     if len(token) > _MAX_LENGTH:
         raise PbmError(
@@ -73,7 +80,7 @@ def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
 def _check_order(index: Any, order: Any, query: ClaimQuery) -> None:
     """Raise InvalidCursor if the token is from pages in another order."""
     if index != query.variant.name and index in INDEXES:
-        raise InvalidCursor(
+        raise IndexChanged(
             f"cursor: the index was changed from {index} to {query.variant.name}, and with it the order of pages. "
             "Start again from the first page."
         )
@@ -90,10 +97,6 @@ def _boundary(direction: Any, inclusive: Any, key: Any, *, fields: tuple[str, ..
     # A fingerprint is no signature: what it vouches for must still be something that the server can be asked.
     bson.encode(dict(zip(fields, key, strict=True)))
     return Boundary(direction, tuple(key), inclusive)
-
-
-def _fingerprint(content: list[Any], query: list[Any]) -> str:
-    return hashlib.sha256(_dumps([content, query]).encode()).hexdigest()[:32]
 
 
 def _dumps(value: Any) -> str:

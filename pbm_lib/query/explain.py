@@ -15,7 +15,7 @@ from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
 from .answer import answer
 from .filters import ClaimQuery, checked_page_size, make_query
-from .find import page_boundary
+from .find import first_look, page_boundary
 from .keyset import Boundary
 from .under_way import endable
 
@@ -129,7 +129,7 @@ def explain_claims(
     """
     limit = checked_page_size(store, page_size)
     ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded, order=order)
-    page_boundary(ask(fresh=False), cursor, last=last)
+    first_look(store, ask, cursor, last=last)
 
     def explain(query: ClaimQuery) -> QueryPlan:
         command = _page_command(store, query, page_boundary(query, cursor, last=last), limit)
@@ -218,8 +218,10 @@ def _explain(store: ClaimStore, query: ClaimQuery, command: dict[str, Any], mql:
             "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
         )
     stats = answer["executionStats"]
-    if not stats.get("executionSuccess", True):  # what it had examined until then would pass for all that it takes
-        raise PbmError(f"The server ended the query before its answer: {stats.get('errorMessage', 'no reason given')}.")
+    for part in (stats, *stats["executionStages"].get("shards", ())):  # a router says it of each shard
+        if not part.get("executionSuccess", True):  # what it had examined until then would pass for all that it takes
+            reason = part.get("errorMessage", "no reason given")
+            raise PbmError(f"The server ended the query before its answer: {reason}.")
     winner = answer["queryPlanner"]["winningPlan"]
     counted = list(_named(stats["executionStages"], "nCounted"))
     return QueryPlan(

@@ -5,6 +5,7 @@ answer: the unbounded one asks just that; the bounded one also uses that no clai
 """
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 from ..arguments import checked
 from ..claims.document import ID
 from ..errors import InvalidQuery, PbmError
+from ..store.index import IndexVariant
 from ..store.store import ClaimStore
 from ..vocabulary import OLDEST
 from .answer import answer
 from .any_type import is_sortable
-from .cursor import decode_cursor, encode_cursor
+from .cursor import IndexChanged, decode_cursor, encode_cursor
 from .filters import ClaimQuery, checked_page_size, make_query
 from .keyset import BEGINNING, END_OF_ALL, Boundary
 from .page import ClaimPage
@@ -72,11 +74,10 @@ def find_claims(
     """
     ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded, order=order)
     limit = checked_page_size(store, page_size)
-    first_asked = ask(fresh=False)  # so that a bad argument is told before the server is asked anything
-    boundary = page_boundary(first_asked, cursor, last=last)
+    variant, boundary = first_look(store, ask, cursor, last=last)
 
     def read(query: ClaimQuery) -> ClaimPage:
-        place = boundary if query.variant == first_asked.variant else page_boundary(query, cursor, last=last)
+        place = boundary if query.variant == variant else page_boundary(query, cursor, last=last)
         # One batch holds the page (up to the server's 16 MB): retryable reads cover the first batch, not those after.
         with store.collection.find(
             query.filter(place), sort=query.sort(place), hint=query.hint, limit=limit + 1, batch_size=limit + 1
@@ -120,6 +121,24 @@ def count_claims(
         return sum(store.collection.count_documents(part, **hint) for part in query.count_filters())
 
     return answer(store, partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded), count)
+
+
+def first_look(
+    store: ClaimStore, ask: Callable[..., ClaimQuery], cursor: str | None, *, last: bool
+) -> tuple[IndexVariant, Boundary]:
+    """Return where a page begins, and in the order of which index, before anything is asked of the server.
+
+    So what is wrong with an argument is told without it. But where a token is of another index than the store knows of,
+    it may be the store that is behind.
+    """
+    for _ in range(2):
+        query = ask(fresh=False)
+        try:
+            return query.variant, page_boundary(query, cursor, last=last)
+        except IndexChanged as error:
+            changed = error
+            store.refresh()
+    raise changed
 
 
 def page_boundary(query: ClaimQuery, cursor: str | None, *, last: bool) -> Boundary:

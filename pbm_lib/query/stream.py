@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any
 
 import pymongo
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from ..arguments import checked
 from ..errors import InvalidQuery, PbmError
 from ..store.retry import is_dropped
 from ..store.store import ClaimStore
 from ..vocabulary import OLDEST
-from .answer import is_without_index
+from .answer import lost_its_index
 from .filters import ClaimQuery, checked_page_size, make_query
 from .find import key_of
 from .keyset import BEGINNING, Boundary
@@ -90,11 +90,11 @@ def _stream(store: ClaimStore, ask: Callable[[], ClaimQuery], batch: int) -> Ite
                         yield last
                 return
             except PyMongoError as error:
-                if failed_at is last or not (is_dropped(error) or is_without_index(error)):
+                if failed_at is last or not (is_dropped(error) or lost_its_index(error)):
                     raise  # twice at the same claim is no passing trouble
                 failed_at = last
-                if isinstance(error, OperationFailure):
-                    store.refresh()  # most likely the index was dropped: see which is there
+                if lost_its_index(error):
+                    store.refresh()
 
 
 @atexit.register

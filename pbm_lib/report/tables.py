@@ -11,6 +11,7 @@ from ..measure.run import PerformanceRun
 from ..measure.samples import statistics_of
 from ..measure.summary import KEYS, NUMBERS, Throughput
 from ..measure.targets import target_results
+from ..store.server import end_of_support
 from ..vocabulary import CONTESTANTS
 from .figures import at_once
 from .sizing import ClusterSizing, size_cluster
@@ -156,12 +157,14 @@ def summary_frame(run: PerformanceRun, baseline: PerformanceRun | None = None):
 def _conditions(run: PerformanceRun) -> dict[str, str]:
     conditions, machine, settings = run.conditions, run.conditions.machine, run.settings
     ping = run.statistics(section="floor", operation="ping")
+    ended = end_of_support(conditions.server_version)
     cache = "not readable" if conditions.cache_bytes is None else f"{conditions.cache_bytes / 2**30:.2g} GB"
     held = run.footprint.cached_data_bytes, run.footprint.cached_index_bytes
     return {
         "Run": f"{run.id}{'' if run.complete else ' (incomplete)'}",
         "Began, took": f"{run.started:%Y-%m-%d %H:%M} UTC, {run.seconds:.0f} s",
-        "Server": f"MongoDB {conditions.server_version}, {conditions.topology}, {conditions.host_kind}",
+        "Server": f"MongoDB {conditions.server_version}, {conditions.topology}, {conditions.host_kind}"
+        + (f". {ended}" if ended else ""),
         "Cache": cache,
         "In the cache after the fast queries": _NONE
         if None in held

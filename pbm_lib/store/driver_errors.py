@@ -125,7 +125,7 @@ def explain_refusal(code: int | None, said: str) -> PbmError:
         return PbmError(f"{text}. Choose another mongodb.collection in the config.")
     if code == ATLAS_CODE and re.search(r"quota|already using", said):
         return PbmError(f"A limit of this Atlas tier is reached: {text}. Make room, or take a larger tier.")
-    if code == ATLAS_CODE and re.search(r"atlas tier|CMD_NOT_ALLOWED", said):
+    if code == ATLAS_CODE and re.search(r"atlas tier|CMD_NOT_ALLOWED|not allowed or the syntax", said):
         return PbmError(f"This Atlas tier does not offer what the demo needs: {text}. Take a larger tier.")
     return PbmError(f"The server answered with an error (code {code}): {text}.")
 

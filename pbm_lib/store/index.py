@@ -57,7 +57,7 @@ VARIANTS = {
 # Of an index's properties these change nothing about which claims are in it, nor their order ...
 _HARMLESS = {"v", "key", "ns", "background"}
 # ... nor do these where they are switched off, which some servers say and others leave out.
-_SWITCHES = {"sparse", "hidden", "unique"}
+_SWITCHES = {"sparse", "hidden", "unique", "prepareUnique"}
 _SAME_FIELDS_OTHER_OPTIONS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 _SHOW_AFTER_SECONDS = 1
 _TICK_SECONDS = 0.5

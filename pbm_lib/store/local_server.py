@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -77,7 +78,7 @@ def running_server(config: Config) -> LocalServer | None:
     if last is None or not last.port:
         return None
     found = running_mongod(config.data_dir, last)
-    return LocalServer(found.process.pid, found.port, last.password) if found and found.has_login else None
+    return replace(last, pid=found.process.pid, port=found.port) if found and found.has_login else None
 
 
 def is_local_uri(config: Config, uri: str) -> bool:
@@ -144,12 +145,14 @@ def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
         differences.append(f"on port {found.port}, and local_server.port is {settings.port}")
     if found.cache_gb != settings.cache_gb:
         differences.append(f"with a cache of {found.cache_gb} GB, and local_server.cache_gb is {settings.cache_gb}")
+    if config.mongod and last.program not in ("", str(config.mongod)):
+        differences.append(f"the program {last.program}, and local_server.mongod is {config.mongod}")
     if differences:
         raise ServerUnavailable(
             f"The local server (process {pid}) runs {'; it runs '.join(differences)} in the config. {stop}. Then try "
             "again: it starts with the config's settings."
         )
-    server = LocalServer(pid, found.port, last.password)
+    server = replace(last, pid=pid, port=found.port)
     if not last.port:  # whoever started it was killed before it had its login
         return _make_ready(server, last, config.data_dir)
     if server != last:
@@ -158,7 +161,7 @@ def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
 
 
 def _start(config: Config, last: LocalServer | None) -> LocalServer:
-    folder, program, settings = config.data_dir, find_mongod(), config.local_server
+    folder, program, settings = config.data_dir, find_mongod(config.mongod), config.local_server
     port = settings.port or _free_port()
     if settings.port and _answers(port):
         raise ServerUnavailable(
@@ -191,7 +194,7 @@ def _start(config: Config, last: LocalServer | None) -> LocalServer:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **detach
     )
     process.returncode = 0  # it goes on without us, which is no "subprocess still running" to warn about
-    return _make_ready(LocalServer(process.pid, port, last.password), last, folder)
+    return _make_ready(LocalServer(process.pid, port, last.password, str(program.resolve())), last, folder)
 
 
 def _make_ready(server: LocalServer, last: LocalServer, folder: Path) -> LocalServer:

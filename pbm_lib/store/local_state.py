@@ -22,11 +22,12 @@ _HARMLESS = {LOCK, LOG, _STATE, f"{_STATE}.new", "diagnostic.data"}
 
 @dataclass(frozen=True)
 class LocalServer:
-    """A mongod of ours and its login. Before its first start has made the login, pid and port are 0."""
+    """A mongod of ours, its login and its program. Before its first start has made the login, pid and port are 0."""
 
     pid: int
     port: int
     password: str = field(repr=False)
+    program: str = ""  # an earlier version did not note it
 
     @property
     def uri(self) -> ConnectionString:
@@ -54,7 +55,7 @@ def read_state(folder: Path) -> LocalServer | None:
     """Return the server that was last started in a data folder, running or not; None if nothing tells."""
     try:
         state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-        return LocalServer(int(state["pid"]), int(state["port"]), str(state["password"]))
+        return LocalServer(int(state["pid"]), int(state["port"]), str(state["password"]), str(state.get("program", "")))
     except (OSError, ValueError, TypeError, KeyError):  # an earlier version's has no password
         return None
 

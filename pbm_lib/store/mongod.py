@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,26 +16,18 @@ _FULL_BELOW = 2**20  # bytes; mongod cannot even write its log then
 _START_MARKS = (20698, 4615611)  # numbers of "SERVER RESTARTED" and "MongoDB starting" in mongod's log
 
 
-def find_mongod() -> Path:
-    """Return a mongod program that runs here: the one from the wheel, else one on PATH."""
-    candidates = []
-    if (spec := find_spec("fiftyone")) and spec.submodule_search_locations:
-        name = "mongod.exe" if sys.platform == "win32" else "mongod"
-        candidates += [Path(place) / "db" / "bin" / name for place in spec.submodule_search_locations]
-    if on_path := shutil.which("mongod"):
-        candidates.append(Path(on_path))
-    complaints = []
-    for program in candidates:
-        if not program.is_file():
-            continue
+def find_mongod(named: Path | None = None) -> Path:
+    """Return the mongod program that is named, or else the newest that runs here: the one from the wheel or on PATH."""
+    versions, complaints = {}, []
+    for program in [named] if named else _installed():
         try:
-            tried = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
-        except (OSError, subprocess.TimeoutExpired) as error:
+            versions[program] = _version(program)
+        except OSError as error:
+            complaints.append(error.strerror or str(error))
+        except (subprocess.TimeoutExpired, ValueError) as error:
             complaints.append(str(error))
-            continue
-        if tried.returncode == 0:
-            return program
-        complaints.append(tried.stderr.strip() or f"it exits with {tried.returncode}")
+    if versions:
+        return max(versions, key=lambda program: versions[program])  # of equals, the wheel's
     if not complaints:
         raise ServerUnavailable(
             "No mongod program for the local server. Run: pip install -r requirements.txt (or install MongoDB so "
@@ -47,9 +40,36 @@ def find_mongod() -> Path:
             "and Ubuntu run: apt-get update && apt-get install -y libcurl4 libssl3. Or set MONGODB_URI to a server of "
             "yours."
         )
+    if named:
+        raise ServerUnavailable(
+            f"The config names the program {named} as local_server.mongod, and it cannot run as mongod here "
+            f"({reason[:200]}). Set local_server.mongod to the path of a mongod program, or to auto."
+        )
     raise ServerUnavailable(
         f"mongod cannot run here ({reason[:200]}). Install MongoDB so that mongod is on PATH, or set MONGODB_URI."
     )
+
+
+def _installed() -> list[Path]:
+    """The mongod of the wheel and the one on PATH, where they are."""
+    programs = []
+    if (spec := find_spec("fiftyone")) and spec.submodule_search_locations:
+        name = "mongod.exe" if sys.platform == "win32" else "mongod"
+        programs += [Path(place) / "db" / "bin" / name for place in spec.submodule_search_locations]
+    if on_path := shutil.which("mongod"):
+        programs.append(Path(on_path))
+    return [program for program in programs if program.is_file()]
+
+
+def _version(program: Path) -> tuple[int, ...]:
+    """The version that a program tells; ValueError says why there is none."""
+    tried = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
+    if tried.returncode != 0:
+        raise ValueError(tried.stderr.strip() or f"it exits with {tried.returncode}")
+    told = re.search(r"^db version v(\d+)\.(\d+)\.(\d+)", tried.stdout, re.MULTILINE)
+    if not told:
+        raise ValueError("it does not tell a MongoDB version")
+    return tuple(map(int, told.groups()))
 
 
 def diagnose(folder: Path) -> str:
@@ -75,7 +95,8 @@ def diagnose(folder: Path) -> str:
         return f"The data folder {folder} is not writable. Change its owner, or set local_server.data_dir."
     if says("UPGRADE PROBLEM") or (says("featureCompatibilityVersion") and "invalid" in errors.lower()):
         return (
-            f"The data in {folder} was written by another MongoDB version. Set local_server.data_dir to a new folder."
+            f"The data in {folder} was written by another MongoDB version, which this one cannot read. Set "
+            "local_server.data_dir to a new folder, or local_server.mongod to a mongod of that version."
         )
     return f"See the end of its log: {folder / LOG}."
 

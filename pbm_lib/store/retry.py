@@ -5,7 +5,8 @@ from typing import TypeVar
 
 from pymongo.errors import AutoReconnect, CursorNotFound, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
-_QUERY_PLAN_KILLED = 175
+QUERY_PLAN_KILLED = 175
+"""The server's error code for a query whose index was dropped while it ran."""
 _Answer = TypeVar("_Answer")
 
 
@@ -23,6 +24,6 @@ def is_dropped(error: PyMongoError) -> bool:
     """Whether a read ended halfway for a reason that a second one does not meet."""
     if isinstance(error, ServerSelectionTimeoutError):
         return False  # nobody answered for as long as one waits
-    if isinstance(error, OperationFailure) and error.code == _QUERY_PLAN_KILLED:
-        return True  # its index was dropped, as switching to another one does
+    if isinstance(error, OperationFailure) and error.code == QUERY_PLAN_KILLED:
+        return True
     return isinstance(error, AutoReconnect | CursorNotFound)

@@ -15,14 +15,16 @@ from ..claims.document import BEGIN, DAY_MS, END, ID, sample_claim
 from ..errors import SetupError
 from .driver_errors import needs_right
 
+CONSTRAINT = "constraint"
+"""The validation level of 9.0 at which the server vouches for every document, and lets nobody bypass the validator."""
 REJECTED = 121
 """The server's error code for a document that its collection's validator rejects."""
 _NAMESPACE_EXISTS = 48
 _INDEX_BUILD_IN_PROGRESS = 12587
 _CHECK_SECONDS = 120  # three million claims take some ten
 _PAUSE_SECONDS = 0.1
-# The server refuses what breaks the rule; at "constraint" (9.0) it also vouches for what was there before.
-_ENFORCED = ("strict", "constraint")
+# The server refuses what breaks the rule.
+_ENFORCED = ("strict", CONSTRAINT)
 _REFUSING = ("error", "errorAndLog")
 # SHA-256 of each $jsonSchema that an earlier version installed: a rule with one of them is this program's too.
 _EARLIER_SCHEMAS = {"872d6b981989674bcce9227a45928f6c3ba32fdff5c81515b652d2a1aacc520e"}
@@ -83,8 +85,9 @@ def install_validator(collection: Collection, days: int) -> None:
     present = options.get("validator") or {}
     refuse_other_rules(collection, options, days)
     if max_claim_days_of(options)[0] == days:
-        # Already in force. A writer that bypassed it may have left a claim behind.
-        _refuse_longer_claims(collection, days)
+        # Already in force. Unless the server vouches for it, a writer that bypassed it may have left a claim behind.
+        if options.get("validationLevel") != CONSTRAINT:
+            _refuse_longer_claims(collection, days)
         return
     action = refusing_action(options)
     _modify(collection, _unproven(wanted), action=action)
@@ -157,7 +160,7 @@ def refuse_other_rules(collection: Collection, options: dict[str, Any], days: in
             f"{collection.full_name} has a validator that is not this program's; it was left alone. Choose another "
             "mongodb.collection in the config, or remove that validator yourself."
         )
-    if options.get("validationLevel") == "constraint" and max_claim_days_of(options)[0] is None:
+    if options.get("validationLevel") == CONSTRAINT and max_claim_days_of(options)[0] is None:
         raise SetupError(
             f"{collection.full_name} has the validation level constraint, at which its rules cannot be changed, and "
             "they are not the demo's; they were left alone. Choose another mongodb.collection in the config, or let "
@@ -244,6 +247,8 @@ def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
     days = _days_in(validator.get("$expr"))
     if days is None:
         return None, "the validator does not hold the rule begin <= end <= begin + D days"
+    if level == CONSTRAINT:
+        return days, f"the server guarantees that no claim is longer than {days} days; no writer can bypass that"
     return days, f"the server refuses a claim longer than {days} days"
 
 

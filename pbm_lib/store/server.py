@@ -1,11 +1,17 @@
 """Which server it is: facts that a reader of its answers wants to know."""
 
+import datetime as dt
+import re
 from dataclasses import dataclass
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from .connection import ping_ms
+
+# Last day of support, from https://www.mongodb.com/legal/support-policy/lifecycles as of 2026-11; a series that is not
+# here has none that we know.
+_SUPPORTED_UNTIL = {(6, 0): dt.date(2025, 7, 31), (7, 0): dt.date(2027, 8, 31), (8, 0): dt.date(2029, 10, 31)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,12 +32,31 @@ class ServerInfo:
     cache_bytes: int | None
     ping_ms: float
 
+    @property
+    def series(self) -> tuple[int, int]:
+        """Major and minor version, for example (6, 0)."""
+        return _series(self.version)
+
     def __repr__(self) -> str:
         return f"ServerInfo: {self}"
 
     def __str__(self) -> str:
         cache = f", cache {self.cache_bytes / 2**30:.2g} GB" if self.cache_bytes else ""
         return f"MongoDB {self.version}, {self.topology}, {self.host_kind}{cache}, ping {self.ping_ms:.2f} ms"
+
+
+def end_of_support(version: str, today: dt.date | None = None) -> str | None:
+    """Say when MongoDB ended the support of a version's series; None if it has not, or if that is not known."""
+    series = _series(version)
+    last = _SUPPORTED_UNTIL.get(series)
+    if last is None or (today or dt.date.today()) <= last:
+        return None
+    return f"MongoDB ended its support of version {series[0]}.{series[1]} in {last:%B %Y}."
+
+
+def _series(version: str) -> tuple[int, int]:
+    told = re.match(r"(\d+)\.(\d+)", version)
+    return (int(told[1]), int(told[2])) if told else (0, 0)
 
 
 def server_info(client: MongoClient) -> ServerInfo:

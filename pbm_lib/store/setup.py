@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from ..arguments import checked
 from ..errors import SetupError
 from ..vocabulary import OVERLAP
+from .guarantee import guarantee_rule
 from .index import VARIANTS, build_index, install_index, refuse_other_collation, variant_named
 from .kind import refuse_other_kinds
 from .rule import install_rule, wait_for_rule
@@ -18,7 +19,8 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
 
     On a collection that holds claims, checks that none breaks the rule begin <= end <= begin + D days, since the
     validator only guards what is written from then on. The check reads every claim, also when it is repeated: a writer
-    with the right to bypass the validator may have left a longer claim.
+    with the right to bypass the validator may have left a longer claim. On MongoDB 9.0 or newer, raises the validation
+    level to constraint if it can: no writer can bypass the validator then, and the check is no longer needed.
 
     When `mongodb.index` was changed in the config, builds the index that it names and then drops the other one, if it
     is this program's. No other index is touched.
@@ -47,6 +49,10 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
     while store.max_claim_days != days:
         with store.errors_explained():
             wait_for_rule(store.collection, days)
+        store.refresh()
+    if store.server.series >= (9, 0):
+        with store.errors_explained():
+            guarantee_rule(store.collection)
         store.refresh()
     return store
 

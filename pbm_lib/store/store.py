@@ -20,7 +20,7 @@ from .index import VARIANTS, IndexVariant, find_index, variant_named
 from .local_server import why_local_server_ended
 from .retry import again_if_dropped
 from .rule import max_claim_days_of
-from .server import ServerInfo, server_info
+from .server import ServerInfo, end_of_support, server_info
 
 # An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
 _CONNECT_SECONDS = 8
@@ -49,6 +49,8 @@ class ClaimStore(ShownAsFacts):
     - from a writer who has the right to bypass the validator and does;
     - while somebody has the validator switched off, or its level below strict, and then switches it on again;
     - within those 5 seconds after somebody changed the rule, until they are over.
+
+    At the validation level constraint (MongoDB 9.0 or newer) the first two cannot happen.
 
     The bounded query may leave such a claim out of a range that it reaches into from further back than D days; the
     unbounded one finds it. `setup_collection` checks every claim and reports the first that is too long.
@@ -197,9 +199,11 @@ class ClaimStore(ShownAsFacts):
 
     def facts(self) -> dict[str, str]:
         """Return what a reader wants to know of this store, label to value."""
+        ended = end_of_support(self.server.version)
         return {
             "Collection": self.collection.full_name,
             "Server": str(self.server),
+            **({"Support": ended} if ended else {}),
             "Index": self.index_name or "none yet: run setup_collection(store)",
             "Date ranges": f"{'bounded' if self.bounded else 'unbounded'} query: {self.bound_reason}",
         }

@@ -163,12 +163,12 @@ def test_keywords_override_the_config(loaded_store, tmp_path):
     assert [level.clients for level in run.levels] == [3]
 
 
-def test_the_plain_plan_stops_when_its_time_is_up(open_store, loaded_store, tmp_path):
+def test_the_unbounded_query_stops_when_its_time_is_up(open_store, loaded_store, tmp_path):
     settings = replace(loaded_store.config.performance, plain_seconds=1e-9)
     store = open_store(replace(loaded_store.config, performance=settings))
     run = run_performance(store, output_dir=tmp_path, progress=False, concurrency=())
     assert run.statistics(section="plans", tier="3K", operation="count", contestant="plain").n == 1
-    assert [note for note in run.notes if note.startswith("Plain plan: stopped after 1 of 2 rounds")]
+    assert [note for note in run.notes if note.startswith("Unbounded query: stopped after 1 of 2 rounds")]
 
 
 def test_the_bar_names_what_is_measured(loaded_store, tmp_path, capsys):

@@ -108,12 +108,12 @@ class TestSteps:
         ("choice", "named"),
         [
             ({"tin": "12"}, "tin"),
-            ({"plan": "fast"}, "plan"),
+            ({"bounded": "fast"}, "bounded"),
             ({"page_size": 0}, "page_size"),
             ({"service_date_start": "x"}, "service_date_start"),
             ({"service_date_end": 2025}, "service_date_end"),
         ],
-        ids=["tin", "plan", "page_size", "start", "end"],
+        ids=["tin", "bounded", "page_size", "start", "end"],
     )
     def test_a_value_that_is_not_accepted_changes_nothing(self, explorer, choice, named):
         before = explorer.shown
@@ -261,7 +261,7 @@ class TestTotal:
         assert (explorer.next().total, explorer.previous().total) == (3, 3)
         assert explorer.first().shown.total is None
         assert (explorer.total, explorer.shown.total) == (4, 4)
-        # Each plan has a total of its own; on a later page it is not counted again.
+        # Each query has a total of its own; on a later page it is not counted again.
         explorer.next()
         store.collection.delete_one({"_id": explorer.page[0]["_id"]})
         assert explorer.choose(bounded=False).shown.total is None

@@ -170,7 +170,7 @@ def test_the_title_of_the_latency_chart_says_nothing_of_what_is_missing(good):
 def test_the_title_of_the_plans_chart(good, plain, verdict):
     labels = {"section": "plans", "tier": "3K", "scenario": "range", "operation": "first_page", "contestant": "plain"}
     title = plans_finding(with_times(good, around(plain, count=7), **labels))
-    assert title == f"Bounded plan {verdict}, the same answers in all 3 comparisons"
+    assert title == f"Bounded query {verdict}, the same answers in all 3 comparisons"
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,9 @@ def test_targets_cell_by_cell(run, baseline):
 
 def test_plans_cell_by_cell(run):
     assert cells(plans_table(run)) == [
-        "plan | index | index keys examined | claims examined | claims returned",
-        "bounded | claims_by_provider | 1,234 | 120 | 101",
-        "plain | none | 56,789 | 4,321 | 102",
+        "query | index | index keys examined | claims examined | claims returned",
+        "bounded query | claims_by_provider | 1,234 | 120 | 101",
+        "unbounded query | none | 56,789 | 4,321 | 102",
     ]
 
 
@@ -86,7 +86,7 @@ def test_conditions_cell_by_cell(config):
     machine = replace(run.conditions.machine, cpus=8, cpu_model=None, memory_bytes=16 * 2**30)
     conditions = replace(
         run.conditions,
-        server_version="8.0.4",
+        server_version="8.2.4",
         topology="replica set",
         host_kind="Atlas",
         cache_bytes=2**30,
@@ -114,7 +114,7 @@ def test_conditions_cell_by_cell(config):
         " | this run",
         "Run | 20261122T081500Z-1a2b3c4d",
         "Began, took | 2026-11-22 08:15 UTC, 90 s",
-        "Server | MongoDB 6.0.5, standalone, local",
+        "Server | MongoDB 6.0.5, standalone, local. MongoDB ended its support of version 6.0 in July 2025.",
         "Cache | 0.5 GB",
         "In the cache after the fast queries | 430.0 MB of claims, 40.0 MB of index keys",
         "Ping | 1.0 ms (median), 3.3 ms (p95)",
@@ -130,7 +130,7 @@ def test_conditions_cell_by_cell(config):
         "baseline",
         "20261121T081500Z-00000000 (incomplete)",
         "2026-11-21 08:15 UTC, 86400 s",
-        "MongoDB 8.0.4, replica set, Atlas",
+        "MongoDB 8.2.4, replica set, Atlas",
         "1 GB",
         DASH,
         "3.0 ms (median), 9.9 ms (p95)",

@@ -27,7 +27,7 @@ from pbm_lib import (
 )
 from pbm_lib.cli.notebooks import run_notebook
 from pbm_lib.errors import NotebookError
-from pbm_lib.store.index import PROVIDER_INDEX
+from pbm_lib.store.index import VARIANTS
 from pbm_lib.store.local_server import running_server
 
 QUICK = "serverSelectionTimeoutMS=400&connectTimeoutMS=300"
@@ -363,7 +363,7 @@ class TestWhatTheServerIs:
                 with connect(load_config(write_config(tmp_path))) as store:
                     assert store.server.topology == "sharded cluster"
                     # The command that the note shows makes this index by itself, where there is none.
-                    made = store.collection.create_index(list(PROVIDER_INDEX.items()))
+                    made = store.collection.create_index(list(VARIANTS["three_field"].keys.items()))
                     setup_collection(store)
                     assert (store.bounded, store.index_name) == (True, made)
                     assert list(store.collection.index_information()) == ["_id_", made]

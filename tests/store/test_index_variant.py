@@ -272,7 +272,7 @@ def test_a_walk_says_that_the_order_was_changed_under_it(open_store, store):
     seen = [next(claims) for _ in range(15)]
     page = find_claims(reader, TIN_A, page_size=10)
     with index_variant(store):
-        with pytest.raises(PbmError, match="changed during the walk from three_field to overlap, .* Begin again"):
+        with pytest.raises(PbmError, match=r"changed during the walk from three_field to overlap, .* Begin again"):
             seen += list(claims)
         assert seen == overlapping(CLAIMS, TIN_A)[: len(seen)]
         assert reader.variant.name == OVERLAP

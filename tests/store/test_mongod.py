@@ -1,16 +1,21 @@
 """Which mongod runs here, and what its log says when it ended."""
 
 import contextlib
+import dataclasses
+import json
+import os
 import re
 import shutil
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from pymongo.errors import PyMongoError
 from servers import Mongod, free_port, tmpfs
 
-from pbm_lib import ServerUnavailable
+from pbm_lib import ServerUnavailable, connect
+from pbm_lib.store.local_server import running_server, start_local_server
 from pbm_lib.store.mongod import diagnose, find_mongod
 
 
@@ -50,6 +55,65 @@ def test_a_mongod_on_the_path_serves_where_the_wheel_is_missing(monkeypatch, tmp
     real = find_mongod()
     use_program(monkeypatch, tmp_path / "bin", f'exec "{real}" "$@"')
     assert find_mongod() == tmp_path / "bin" / "mongod"
+
+
+def put_on_path(monkeypatch, folder, version):
+    """Put a mongod on PATH that says it is of this version, and runs as the wheel's."""
+    folder.mkdir()
+    program = folder / "mongod"
+    told = f'[ "$1" = --version ] && echo "db version v{version}" && exit'
+    program.write_text(f'#!/bin/sh\n{told}\nexec "{find_mongod()}" "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    return program
+
+
+@pytest.mark.parametrize(("version", "is_newer"), [("4.4.29", False), ("6.0.10", True), ("10.0.0-rc1", True)])
+def test_the_newest_of_the_wheels_and_the_one_on_the_path_serves(monkeypatch, tmp_path, version, is_newer):
+    wheels = find_mongod()
+    on_path = put_on_path(monkeypatch, tmp_path / "bin", version)
+    assert find_mongod() == (on_path if is_newer else wheels)
+    on_path.write_text("#!/bin/sh\nexit 1\n")
+    assert find_mongod() == wheels
+
+
+def test_the_program_that_the_config_names_is_used_older_or_not(monkeypatch, tmp_path, new_config):
+    named = put_on_path(monkeypatch, tmp_path / "bin", "4.4.29")
+    assert find_mongod(named) == named
+    config = new_config(mongod=str(named))
+    server = start_local_server(config)
+    assert Path(server.program) == config.mongod == named
+    # What is newest, or what the config names, may change while the server runs.
+    put_on_path(monkeypatch, tmp_path / "newer", "99.0.0")
+    auto = dataclasses.replace(config, local_server=dataclasses.replace(config.local_server, mongod="auto"))
+    assert start_local_server(auto) == start_local_server(config) == running_server(auto) == server
+    other = dataclasses.replace(config, local_server=dataclasses.replace(config.local_server, mongod="newer/mongod"))
+    told = rf"runs the program {named}, and local_server\.mongod is {config.path.parent}/newer/mongod in the config"
+    with pytest.raises(ServerUnavailable, match=told):
+        start_local_server(other)
+    # A state file of an earlier version says nothing of a program.
+    file = config.data_dir / "server.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "program": ""}))
+    assert start_local_server(other).pid == server.pid
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (None, "No such file"),
+        ("exit 3", "it exits with 3"),
+        ("echo hello", "it does not tell a MongoDB version"),
+    ],
+)
+def test_a_named_program_that_does_not_run_as_mongod_is_said_and_no_other_is_used(new_config, tmp_path, program, told):
+    if program:
+        (tmp_path / "server").write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / "server").chmod(0o755)
+    config = new_config(mongod=str(tmp_path / "server"))
+    message = rf"names the program {tmp_path}/server as local_server\.mongod, .*{told}.*mongod program, or to auto"
+    with pytest.raises(ServerUnavailable, match=message):
+        connect(config)
+    assert running_server(config) is None
 
 
 # --- diagnoses, each of a log that mongod has written ---------------------------------------------------------------
@@ -144,3 +208,18 @@ def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(t
         (tmp_path / "small" / "filler").unlink()
         resize(500)
         assert re.search(r"^The disk that holds .* is full", diagnose(folder)), diagnose(folder)
+
+
+@pytest.mark.parametrize("written_by", ["4.4", "8.0"])
+def test_data_of_another_version_are_diagnosed_with_both_ways_out(tmp_path, written_by):
+    # As 7.0 reports it; no second version can be had here.
+    problem = (
+        "UPGRADE PROBLEM: Found an invalid featureCompatibilityVersion document (ERROR: Location4926900: Invalid "
+        f"feature compatibility version value '{written_by}'; expected '6.0' or '6.3' or '7.0')."
+    )
+    entry = {"s": "F", "c": "CONTROL", "id": 20573, "msg": "Wrong mongod version", "attr": {"error": problem}}
+    (tmp_path / "mongod.log").write_text(json.dumps(entry) + "\n")
+    told = diagnose(tmp_path)
+    assert re.search(
+        r"was written by another MongoDB version.*local_server\.data_dir to a new.*local_server\.mongod", told
+    )

@@ -100,7 +100,10 @@ def test_further_conditions_beside_ours_leave_the_bound_in_force(open_store, sto
 def test_the_bound_holds_at_every_level_and_action_that_refuses(level, action):
     said = {"validationLevel": level, "validationAction": action}
     options = {"validator": WANTED} | {name: value for name, value in said.items() if value}
-    assert max_claim_days_of(options) == (D, f"the server refuses a claim longer than {D} days")
+    told = f"the server refuses a claim longer than {D} days"
+    if level == "constraint":
+        told = f"the server guarantees that no claim is longer than {D} days; no writer can bypass that"
+    assert max_claim_days_of(options) == (D, told)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,7 @@ def test_nobody_relies_on_the_bound_while_it_is_being_checked(open_store, test_u
 
 def test_a_set_up_that_was_interrupted_is_completed_by_the_next(open_store, store):
     put_validator(store, {"$and": [WANTED]})
-    assert open_store(store.config).plan == "plain"
+    assert not open_store(store.config).bounded
     assert setup_collection(store).max_claim_days == D
     assert store.collection.options()["validator"] == WANTED
 
