@@ -42,7 +42,9 @@ _ACCEPTED = {
     "path": "a path, as text or a Path",
     "folder": "the path of a folder, as text or a Path",
     "output_dir": "the path of a folder, as text or a Path",
-    **dict.fromkeys(("replace", "progress", "with_total", "before_timing", "bounded", "last"), "True or False"),
+    **dict.fromkeys(
+        ("replace", "recheck", "progress", "with_total", "before_timing", "bounded", "last"), "True or False"
+    ),
     "build": "true or false",
     **dict.fromkeys(("start", "stop", "warmup", "plain_iterations", "seed"), "a whole number from 0"),
     **dict.fromkeys(("count", "claims", "workers", "batch_size", "iterations"), "a whole number from 1"),

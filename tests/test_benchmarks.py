@@ -51,3 +51,18 @@ def test_contestants_take_turns_and_change_their_order(benchmarks):
         answers = in_turn(number, *(lambda name=name: (called.append(name), name)[1] for name in "abc"))
         assert answers == ["a", "b", "c"]
     assert "".join(called) == "abccbaabc"
+
+
+def test_the_storage_benchmark_measures_the_largest_a_middle_and_the_smallest_provider(benchmarks):
+    from storage import in_short, measures
+    from taking import Samples
+
+    titles = [title for title, _ in measures(load_config()).values()]
+    assert [title.split(",")[:2] for title in titles] == [
+        ["range page", " 1M"],
+        ["range page", " 1K"],
+        ["stream", " 100K"],
+    ]
+    seconds = Samples("x", [float(number) for number in range(1, 21)])
+    assert in_short(seconds, 0) == "10,500.0 / 19,000.0 (n=20)"
+    assert in_short(seconds, 2_000) == "190 (100-2,000, n=20)"

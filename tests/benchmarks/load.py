@@ -339,13 +339,19 @@ def whole(text: str, least: int, most: int, step: int = 1) -> int:
     return value
 
 
-def parsed(config: Config, words: list[str] | None = None) -> argparse.Namespace:
-    """The options, of the command line if no other words are given."""
+def parser_with(config: Config, description: str, *, rounds: int) -> argparse.ArgumentParser:
+    """A parser with the options --claims and --rounds."""
     data = config.data_generation
     step = data.target_volume // math.gcd(data.target_volume, *(tier.claims_per_provider for tier in data.tiers))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--claims", type=lambda text: whole(text, step, MOST_CLAIMS, step), default=300_000)
-    parser.add_argument("--rounds", type=lambda text: whole(text, 1, 1_000), default=3)
+    parser.add_argument("--rounds", type=lambda text: whole(text, 1, 1_000), default=rounds)
+    return parser
+
+
+def parsed(config: Config, words: list[str] | None = None) -> argparse.Namespace:
+    """The options, of the command line if no other words are given."""
+    parser = parser_with(config, __doc__, rounds=3)
     parser.add_argument("--tune", action="store_true")
     return parser.parse_args(words)
 

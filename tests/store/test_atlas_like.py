@@ -24,6 +24,7 @@ from pbm_lib import (
     load_config,
     require_claims,
     run_performance,
+    sample_claim,
     setup_collection,
     write_report,
 )
@@ -48,6 +49,15 @@ def as_user(secure, tmp_path_factory):
     yield make
     for store in opened:
         store.close()
+
+
+def let(secure, user, may, collection=""):
+    """Make a user who may do this with one collection, or with all, and with others list them."""
+    granted = [{"resource": {"db": DATABASE, "collection": collection}, "actions": may}]
+    granted.append({"resource": {"db": DATABASE, "collection": ""}, "actions": ["listCollections"]})
+    with secure.root() as root:
+        root.admin.command("createRole", user, privileges=granted, roles=[])
+        root.admin.command("createUser", f"quagga7-{user}", pwd=PASSWORD, roles=[user])
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +129,21 @@ class TestWhatAUserMayNotDo:
         with pytest.raises(SetupError, match=r"may not create the collection pbm_demo\.unmade\. Give the user"):
             setup_collection(as_user("reader", "unmade"))
 
+    def test_who_may_not_ask_for_the_size_of_the_pages_is_told_that_it_is_unknown(self, secure, as_user):
+        let(secure, "incurious", ["find", "createCollection", "createIndex", "listIndexes"])
+        store = setup_collection(as_user("incurious", "unasked"))
+        assert (store.max_claim_days, store.leaf_page_kb) == (30, None)
+        assert store.facts()["Leaf pages"] == "unknown"
+        assert as_user("reader", "unasked").leaf_page_kb == 16
+
+    def test_who_may_not_write_beside_the_claims_has_them_read_at_each_set_up(self, secure, as_user):
+        let(secure, "confined", ["find", "createCollection", "createIndex", "listIndexes"], "alone")
+        assert setup_collection(as_user("confined", "alone")).max_claim_days == 30
+        longer = {**sample_claim(), "serviceEndDate": dt.datetime(2100, 1, 1)}
+        as_user("owner", "alone").collection.insert_one(longer, bypass_document_validation=True)
+        with pytest.raises(SetupError, match=f"^Claim {longer['_id']} "):
+            setup_collection(as_user("confined", "alone"))
+
     def test_a_reader_cannot_build_an_index(self, as_user, loaded):
         store = as_user("reader")
         with (
@@ -150,11 +175,7 @@ class TestWhatAUserMayNotDo:
         assert loaded.collection.count_documents({}) == 6_000
 
     def test_whoever_may_write_but_not_drop_leaves_a_loaded_collection_as_it_was(self, secure, as_user, loaded):
-        may = ["find", "insert", "update", "listCollections", "listIndexes"]
-        granted = [{"resource": {"db": DATABASE, "collection": ""}, "actions": may}]
-        with secure.root() as root:
-            root.admin.command("createRole", "careful", privileges=granted, roles=[])
-            root.admin.command("createUser", "quagga7-careful", pwd=PASSWORD, roles=["careful"])
+        let(secure, "careful", ["find", "insert", "update", "listCollections", "listIndexes"])
         with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run drop\. Give it the role readWrite"):
             load_claims(as_user("careful"), replace=True, progress=False)
         assert loaded.collection.count_documents({}) == 6_000
