@@ -20,6 +20,7 @@ _ACCEPTED = {
     "series": "a key of series()",
     "report": "what load_claims(store) returned",
     "plans": "what explain_claims or explain_count returned",
+    "acts": "a list of what explain_claims returned",
     "sample": "what claims_sample(config) returned",
     "paging": "what compare_paging(store, tin) returned",
     "frame": "a pandas DataFrame",

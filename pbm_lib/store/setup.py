@@ -8,7 +8,7 @@ from ..arguments import checked
 from ..errors import SetupError
 from ..vocabulary import OVERLAP
 from .guarantee import guarantee_rule
-from .index import VARIANTS, install_index, refuse_other_collation, variant_named
+from .index import VARIANTS, build_index, install_index, refuse_other_collation, variant_named
 from .kind import refuse_other_kinds
 from .rule import install_rule, wait_for_rule
 from .store import ClaimStore
@@ -88,6 +88,35 @@ def index_variant(store: ClaimStore, index: str = OVERLAP, *, progress: bool = T
         yield store
     finally:
         _switch(store, store.config.mongodb.index, progress=progress)
+
+
+@checked(SetupError)
+@contextmanager
+def both_indexes(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimStore]:
+    """Have every variant of the index there for the length of a block, and the config's alone afterwards.
+
+    In the block, `store.refresh(index=...)` says which of them queries use.
+
+    Args:
+        store: a store that `setup_collection` has set up.
+        progress: show the time on standard output while an index is built, if that takes longer than a second.
+
+    Yields:
+        The same store.
+
+    Raises:
+        SetupError: another index is in the way, one was dropped meanwhile, or the database user lacks a right.
+        ServerUnavailable: the server went away; if it was on the way back, `setup_collection(store)` goes back later.
+    """
+    try:
+        with store.errors_explained():
+            for variant in VARIANTS.values():
+                build_index(store.collection, variant, progress=progress)
+        yield store
+    finally:
+        index = store.config.mongodb.index
+        store.refresh(index=index)  # also where the other one may not be dropped
+        _switch(store, index, progress=progress)
 
 
 def _switch(store: ClaimStore, index: str, *, progress: bool) -> None:
