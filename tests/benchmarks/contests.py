@@ -30,7 +30,7 @@ BATCH = 1_000
 UNBOUNDED, DEFAULT, OURS = "three_field, unbounded", "three_field, bounded", "overlap, bounded"
 REFERENCE, BARE = "the reference", "bare pymongo"
 BOTH_INDEXES, TWO_SERVERS, ONE_COLLECTION = "both indexes", "two servers: first page", "one collection: first page"
-DEEP_AFTER_PAGE_2, DEEP_IN_RANGE = "90 % deep after page 2", "90 % deep in a range"
+DEEP_AFTER_PAGE_2, DEEP_AFTER_DEEP = "90 % deep, page 2 read before", "90 % deep, deep pages read before"
 RANGE_1M, RANGE_1K, NO_RANGE = "overlap: range, 1M", "overlap: range, 1K", "overlap: no range, 1M"
 SAME_RANGE, NEW_PLACE = "overlap: same range, 1M", "overlap: no range, new place, 1M"
 
@@ -175,39 +175,36 @@ def totals(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) ->
 
 
 def depth(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) -> None:
-    """The page 90 % deep at the largest provider, in a range and without: the overlap index against the reference.
+    """The page 90 % deep in a range of the largest provider: the overlap index against the reference.
 
-    Without dates it is asked for after others have read page 2: the server has kept the plan that is best there. Before
-    that it has forgotten all plans, as after a restart; else it would know the better one from the round before.
+    The server keeps the plan of a query for all that differ only in their values. So others have read other pages
+    before: page 2 of the period's first window, where it is best to walk the range from its beginning; or deep pages,
+    as in a steady state. Before that the server has forgotten all plans, as after a restart.
     """
-    tin = bench.providers["1M"][0].tin
+    first_window = (bench.providers["1M"][0].tin, *bench.window(0))
     pages = {
-        OURS: lambda place: page(ours, place[0], place[1]),
-        REFERENCE: lambda place: reference.next_page(place[0], place[2]),
+        OURS: lambda place: page(ours, place[0], place[2]),
+        REFERENCE: lambda place: reference.next_page(place[0], place[1]),
     }
 
-    def place(question: Question, claim: dict[str, Any]) -> tuple[Question, str, dict[str, Any]]:
-        tin, start, end = (*question, None, None)[:3]
-        boundary = Boundary("next", (claim[BEGIN], claim[END], claim[ID]))
-        return question, encode_cursor(boundary, filters.make_query(ours, tin, start, end)), claim
-
-    def in_range() -> tuple:
+    def deep() -> tuple[Question, dict[str, Any]]:
         question = bench.question("1M")
-        return place(question, reference.claim_at(question, int(DEPTH * total(ours, question)) - 1))
+        return question, reference.claim_at(question, int(DEPTH * total(ours, question)) - 1)
 
-    def after_page_2() -> tuple:
-        # The claims are spread evenly over the period.
-        day = int(bench.days * (DEPTH + bench.draw.uniform(-0.02, 0.02)))
-        claim = reference.claim_at((tin, *bench.window(day)), bench.draw.randrange(100))
+    def page_2() -> tuple[Question, dict[str, Any]]:
+        return first_window, reference.first_page(first_window)[-1]
+
+    def place(read_before: Callable[[], tuple]) -> tuple[Question, dict[str, Any], str]:
+        (question, claim), others = deep(), read_before()
         reference.forget_plans()
-        last = reference.first_page((tin,))[-1]
         for _ in range(READERS):
-            reference.next_page((tin,), last)
-        return place((tin,), claim)
+            reference.next_page(*others)
+        boundary = Boundary("next", (claim[BEGIN], claim[END], claim[ID]))
+        return question, claim, encode_cursor(boundary, filters.make_query(ours, *question))
 
     for number in range(-1, rounds):
-        bench.contest(DEEP_AFTER_PAGE_2, number, pages, after_page_2)
-        bench.contest(DEEP_IN_RANGE, number, pages, in_range)
+        bench.contest(DEEP_AFTER_PAGE_2, number, pages, partial(place, page_2))
+        bench.contest(DEEP_AFTER_DEEP, number, pages, partial(place, deep))
 
 
 def flatness(bench: Bench, ours: ClaimStore, rounds: int) -> None:
