@@ -19,7 +19,8 @@ help(pbm.find_claims) and the like say more. What there is:
                   claims_chart, tiers_frame, codes_frame; Provider
     load          load_claims, load_rate_chart, require_claims; LoadReport
     query         find_claims, iter_claims, count_claims, explain_claims, explain_count; ClaimPage, QueryPlan
-    compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart
+    compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart, acts_chart;
+                  IndexComparison
     explore       ClaimExplorer
     measure       run_performance, write_report, targets_frame, size_cluster, latency_by_tier_chart, plans_chart,
                   keyset_chart, concurrency_chart; PerformanceRun, ReportFiles, ClusterSizing

@@ -20,14 +20,17 @@ from .load.ready import require_claims as require_claims
 from .load.report import LoadReport as LoadReport
 from .measure.run import PerformanceRun as PerformanceRun
 from .measure.run_performance import run_performance as run_performance
-from .present.charts import load_rate_chart as load_rate_chart, paging_chart as paging_chart
+from .present.charts import (
+    acts_chart as acts_chart,
+    load_rate_chart as load_rate_chart,
+    paging_chart as paging_chart,
+)
 from .present.claims_sample import (
     claims_chart as claims_chart,
     claims_sample as claims_sample,
     claims_summary as claims_summary,
 )
 from .present.compare import (
-    compare_indexes as compare_indexes,
     compare_paging as compare_paging,
     compare_plans as compare_plans,
     plans_frame as plans_frame,
@@ -40,6 +43,7 @@ from .present.frames import (
     table as table,
     tiers_frame as tiers_frame,
 )
+from .present.index_comparison import IndexComparison as IndexComparison, compare_indexes as compare_indexes
 from .present.new_field import try_new_field as try_new_field
 from .present.notes import (
     refusal as refusal,

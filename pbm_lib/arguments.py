@@ -20,6 +20,7 @@ _ACCEPTED = {
     "series": "a key of series()",
     "report": "what load_claims(store) returned",
     "plans": "what explain_claims or explain_count returned",
+    "acts": "a list of what explain_claims returned",
     "sample": "what claims_sample(config) returned",
     "paging": "what compare_paging(store, tin) returned",
     "frame": "a pandas DataFrame",
@@ -42,7 +43,9 @@ _ACCEPTED = {
     "path": "a path, as text or a Path",
     "folder": "the path of a folder, as text or a Path",
     "output_dir": "the path of a folder, as text or a Path",
-    **dict.fromkeys(("replace", "progress", "with_total", "before_timing", "bounded", "last"), "True or False"),
+    **dict.fromkeys(
+        ("replace", "recheck", "progress", "with_total", "before_timing", "bounded", "last"), "True or False"
+    ),
     "build": "true or false",
     **dict.fromkeys(("start", "stop", "warmup", "plain_iterations", "seed"), "a whole number from 0"),
     **dict.fromkeys(("count", "claims", "workers", "batch_size", "iterations"), "a whole number from 1"),

@@ -20,6 +20,7 @@ PositiveNumber = Annotated[Number, Field(gt=0)]
 Seconds = Annotated[Number, Field(gt=0, le=86_400)]
 Day = Annotated[dt.date, Field(strict=True)]
 ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
+LeafPageKb = Literal[4, 8, 16, 32]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -36,6 +37,7 @@ class MongoDBConfig:
     database: Name
     collection: Name
     index: Literal[*INDEXES]
+    leaf_page_kb: LeafPageKb
 
     @model_validator(mode="after")
     def _not_the_servers_own(self):

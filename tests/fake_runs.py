@@ -17,6 +17,7 @@ FOOTPRINT = Footprint(
     index_bytes={"_id_": 60_000_000, "claims_by_provider": 90_000_000},
     cached_data_bytes=430_000_000,
     cached_index_bytes=40_000_000,
+    leaf_page_kb=16,
 )
 
 # Medians in ms of the series in `good_samples`.

@@ -1,5 +1,7 @@
 """The benchmarks are run by hand; what is tested is that they refuse odd options and are fair to all contestants."""
 
+from types import SimpleNamespace
+
 import pytest
 from conftest import PROJECT
 
@@ -51,3 +53,70 @@ def test_contestants_take_turns_and_change_their_order(benchmarks):
         answers = in_turn(number, *(lambda name=name: (called.append(name), name)[1] for name in "abc"))
         assert answers == ["a", "b", "c"]
     assert "".join(called) == "abccbaabc"
+
+
+def test_the_storage_benchmark_measures_the_largest_a_middle_and_the_smallest_provider(benchmarks):
+    from storage import in_short, measures
+    from taking import Samples
+
+    titles = [title for title, _ in measures(load_config()).values()]
+    assert [title.split(",")[:2] for title in titles] == [
+        ["range page", " 1M"],
+        ["range page", " 1K"],
+        ["stream", " 100K"],
+    ]
+    seconds = Samples("x", [float(number) for number in range(1, 21)])
+    assert in_short(seconds, 0) == "10,500.0 / 19,000.0 (n=20)"
+    assert in_short(seconds, 2_000) == "190 (100-2,000, n=20)"
+
+
+@pytest.fixture
+def bench(benchmarks):
+    """The query benchmark's questions; no server is asked."""
+    from contests import Bench
+
+    return Bench(SimpleNamespace(config=load_config()), seed=1)
+
+
+def test_each_contestant_is_timed_on_a_question_of_its_own_and_answers_all_others(bench):
+    asked, questions = [], iter("abcdef")
+    contestants = {name: lambda question, name=name: asked.append(name + question) for name in "12"}
+    for number in (-1, 0, 1):
+        bench.contest("title", number, contestants, lambda: next(questions))
+    assert " ".join(asked) == "2b 1a 2a 1b 1c 2d 2c 1d 2f 1e 2e 1f"
+    timed = {name: len(samples.seconds) for name, samples in bench.samples.items()}
+    assert timed == {"title: 1": 2, "title: 2": 2}  # the round with a negative number was the warm-up
+
+
+def test_answers_that_differ_are_an_error_unless_what_counts_is_alike(bench):
+    contestants = {"small": str.lower, "large": str.upper}
+    bench.contest("title", 0, contestants, lambda: "abc", len)
+    with pytest.raises(AssertionError, match="title: large and small answer abc differently"):
+        bench.contest("title", 0, contestants, lambda: "abc")
+
+
+def test_pages_of_two_orders_are_alike_if_they_differ_only_in_the_last_day(benchmarks):
+    from contests import whole_days
+
+    def claims(*keys: str) -> list[dict]:
+        return [{"serviceBeginDate": key[0], "_id": key} for key in keys]
+
+    page = whole_days(claims("a1", "a2", "b1"))
+    assert page == whole_days(claims("a2", "a1", "b2"))
+    assert page != whole_days(claims("a1", "a3", "b1"))
+    assert page != whole_days(claims("a1", "b1", "b2"))
+    assert whole_days([]) == ([], set())
+
+
+def test_a_measure_is_reached_on_its_side_of_the_aim(bench):
+    from query import RATIOS, table
+    from taking import Samples
+
+    for name in {name for ratio in RATIOS for name in ratio[1:3]}:
+        bench.samples[name] = Samples(name, [0.01, 0.01])  # all equal, so every ratio is 1
+    rows = table(bench, {"1M": (107, 101), "10K": (131, 100)})
+    assert {row["aim"] for row in rows if not row["reached"]} == {0.65, 0.7, 0.8, 0.85, 0.95, 0.6, 0.1, 100, 50, 130}
+    assert {row["aim"] for row in rows if row["reached"]} == {1.0, 1.05, 1.5, 1.12, 0.9, 101}
+    keys = next(row for row in rows if row["aim"] == 130)
+    assert (keys["value"], keys["detail"]) == (131, "1M 107, 10K 131")
+    assert rows[0]["detail"] == "10.0 ms (n=2, IQR 10.0-10.0) / 10.0 ms (n=2, IQR 10.0-10.0)"

@@ -33,6 +33,7 @@ def test_the_projects_own_settings_are_three_million_claims():
     assert sum(tier.claims for tier in data.tiers) == data.target_volume == 3_000_000
     assert (data.max_claim_days, config.query.default_page_size, config.local_server.cache_gb) == (30, 100, 0.5)
     assert config.mongodb.index == "three_field"
+    assert config.mongodb.leaf_page_kb == 16
 
 
 def test_settings_cannot_be_changed(tmp_path):
@@ -53,6 +54,8 @@ def test_settings_cannot_be_changed(tmp_path):
         ({"mongodb": 3}, ["mongodb: 3", "a section with database"]),
         ({"mongodb": {"database": ""}}, ["mongodb.database", "''"]),
         ({"mongodb": {"database": "a.b"}}, ["mongodb.database", "'a.b'"]),
+        ({"mongodb": {"leaf_page_kb": 64}}, ["mongodb.leaf_page_kb", "64", "accepted: 4, 8, 16 or 32."]),
+        ({"mongodb": {"leaf_page_kb": "16"}}, ["mongodb.leaf_page_kb", "'16'", "accepted: 4, 8, 16 or 32."]),
         ({"mongodb": {"index": "yes"}}, ["mongodb.index", "'yes'", "'three_field' or 'overlap'"]),
         ({"data_generation": {"seed": -1}}, ["data_generation.seed", "-1", "greater than or equal to 0"]),
         ({"data_generation": {"seed": True}}, ["data_generation.seed", "True", "integer"]),

@@ -8,6 +8,7 @@ from pymongo.errors import OperationFailure
 from ..errors import LoadError, PbmError, ServerUnavailable
 from ..store.index import foreign_indexes
 from ..store.kind import refuse_other_kinds
+from ..store.leaf_page import sets_leaf_pages_alone
 from ..store.rule import is_ours
 from ..store.setup import setup_collection
 from ..store.store import ClaimStore
@@ -105,8 +106,9 @@ def _start_over(store: ClaimStore, record: LoadRecord) -> None:
 def _refuse_foreign(store: ClaimStore, loaded_with: dict[str, Any]) -> None:
     """Raise LoadError if dropping the collection would lose anything that this program did not make."""
     options = store.collection.options()
+    ours = _RULE | ({"storageEngine"} if sets_leaf_pages_alone(options.get("storageEngine")) else set())
     found = [f"the index {name}" for name in foreign_indexes(store.collection)]
-    found += [f"the option {option}" for option in sorted(set(options) - _RULE)]
+    found += [f"the option {option}" for option in sorted(set(options) - ours)]
     if not is_ours(options.get("validator")):
         found.append("a validator")
     if others := foreign_documents(store, loaded_with):

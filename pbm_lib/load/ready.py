@@ -11,7 +11,8 @@ def require_claims(store: ClaimStore) -> ClaimStore:
     """Check that the collection is set up and holds this config's claims, all of them.
 
     It trusts the state document that the load wrote after counting; it counts nothing itself, and looks for no claim
-    that is longer than the server's rule allows. `ClaimStore` says how one can get in; `setup_collection` finds it.
+    that is longer than the server's rule allows. `ClaimStore` says how one can get in; `setup_collection(store,
+    recheck=True)` finds it.
 
     Args:
         store: an open store.

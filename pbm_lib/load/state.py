@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pymongo
-from pymongo import WriteConcern
-from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from ..claims.document import ID, TIN
@@ -16,7 +14,7 @@ from ..claims.generate import GENERATOR_VERSION, ClaimGenerator, claim_generator
 from ..claims.roster import provider_roster
 from ..config import DataGenerationConfig
 from ..errors import LoadError
-from ..store.collection import describe
+from ..store.collection import describe, state_collection
 from ..store.store import ClaimStore
 
 LOADING, REPLACING, COMPLETE = "loading", "replacing", "complete"
@@ -24,14 +22,6 @@ START_OVER = "To drop those claims and start over: load_claims(store, replace=Tr
 _ANSWER_SECONDS = 2
 _COUNTS_AT_ONCE = 4
 _GROUP = 64  # batches whose claims are counted together before one looks closer
-
-
-def state_collection(store: ClaimStore) -> Collection:
-    """Return the collection beside the claims that holds their state document."""
-    # Majority: where the mark survives a change of primary, so do the claims that were written before it.
-    return store.collection.database.get_collection(
-        f"{store.collection.name}_load", write_concern=WriteConcern(w="majority")
-    )
 
 
 def is_empty(store: ClaimStore) -> bool:
@@ -61,7 +51,7 @@ class LoadRecord:
     """
 
     def __init__(self, store: ClaimStore):
-        self._claims, self._records = store.collection, state_collection(store)
+        self._claims, self._records = store.collection, state_collection(store.collection)
         self.found: dict[str, Any] | None = self._records.find_one({ID: self._claims.name})
         self.wanted = load_settings(store.config.data_generation)
         self._identity = describe(self._claims).identity

@@ -1,12 +1,16 @@
-"""Charts of the load and of the paging comparison, for the notebooks; each title is computed from its data."""
+"""Charts of the load, of paging and of the queries for a range, for the notebooks; titles come from the data."""
+
+from collections.abc import Sequence
+from itertools import cycle
 
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from ..arguments import check_columns, checked
+from ..arguments import check_columns, checked, in_short, not_accepted
 from ..errors import PbmError
 from ..load.report import LoadReport
-from ..report.style import BLUE, GREY, ORANGE, figure_titled, plain_ticks, styled
+from ..query.explain import QueryPlan
+from ..report.style import BLUE, GREEN, GREY, ORANGE, figure_titled, plain_ticks, styled
 
 
 @checked(PbmError)
@@ -75,4 +79,48 @@ def load_rate_chart(report: LoadReport) -> Figure:
     panel.set_xlabel("seconds")
     panel.set_ylabel("claims a second")
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    return figure
+
+
+@checked(PbmError)
+@styled
+def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
+    """Return how much of a provider's claims each query looked at, a bar each in front of all of them, on a log axis.
+
+    Args:
+        acts: what `explain_claims` returned for each; of one query with one index the last is drawn.
+        claims: how many the provider has.
+
+    Returns:
+        A figure with one panel.
+    """
+    if not acts or not all(isinstance(act, QueryPlan) for act in acts):
+        raise not_accepted("acts", in_short(list(acts)), error=PbmError)
+    if claims < 1:
+        raise not_accepted("claims", in_short(claims), error=PbmError)
+    shown = list({(act.kind, act.index): act for act in acts}.values())
+    touched = [max(act.keys_examined, act.docs_examined) for act in shown]  # without an index there are no keys
+    longest = max(10, claims, *touched)
+    first, *others = (f"{number:,}" for number in touched)
+    unit = "keys" if all(act.index for act in shown) else "claims"
+    title = ", then ".join((f"One page: {first} {unit}", *others))
+    figure = figure_titled(title, width=7.2, height=1.3 + 0.6 * len(shown))
+    panel = figure.subplots()
+    panel.set_xscale("log")
+    panel.barh(range(len(shown)), claims - 1, left=1, height=0.62, color="#EDEDED")
+    for place, (act, number, color) in enumerate(zip(shown, touched, cycle((ORANGE, BLUE, GREEN)), strict=False)):
+        panel.barh(place, max(number, 1) - 1, left=1, height=0.62, color=color)
+        inside = number**2 > longest  # there is room in the bar, else beside it
+        panel.annotate(
+            f"{act.keys_examined:,} keys, {act.docs_examined:,} documents", (max(number, 1), place),
+            xytext=(-6 if inside else 6, 0), textcoords="offset points", va="center",
+            ha="right" if inside else "left", color="white" if inside else "#222222",
+        )  # fmt: skip
+    panel.set_xlim(1, 1.05 * longest)
+    panel.tick_params(axis="y", length=0)
+    panel.set_yticks(range(len(shown)), [f"{act.kind}\n{act.index or 'no index'}" for act in shown])
+    panel.invert_yaxis()
+    panel.grid(visible=False, axis="y")
+    panel.set_xlabel(f"looked at, of the provider's {claims:,} claims, log scale")
+    plain_ticks(panel.xaxis)
     return figure

@@ -8,18 +8,16 @@ from typing import Any
 
 from pandas import DataFrame
 
-from ..arguments import checked, in_short, switch
+from ..arguments import checked, in_short
 from ..display import LEAST_MS
 from ..errors import InvalidQuery
 from ..measure.stopwatch import timed
-from ..query.explain import QueryPlan, explain_claims
+from ..query.explain import QueryPlan
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_after, skip_page
-from ..store.setup import index_variant
 from ..store.store import ClaimStore
-from ..vocabulary import BOUNDED, CONTESTANTS, OVERLAP, UNBOUNDED
-from .notes import Note, note
+from ..vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
 
 _REPEATS = 3
 
@@ -94,45 +92,6 @@ def compare_plans(
 
 
 @checked(InvalidQuery)
-def compare_indexes(
-    store: ClaimStore, tin: str, service_date_start: dt.date, service_date_end: dt.date, *, build: bool | str
-) -> DataFrame | Note:
-    """Ask for one range with the three-field index and with the overlap index, and switch back whatever happens.
-
-    Args:
-        store: a loaded store.
-        tin: the billing provider's TIN, nine digits.
-        service_date_start: first service date, inclusive.
-        service_date_end: last service date, inclusive.
-        build: whether the overlap index may be built on the server; on three million claims that takes some 15 s.
-            Also "true" or "false", as papermill's -p passes it.
-
-    Returns:
-        A pandas DataFrame with a column an index: what the server examined, page ms, total ms, total; or a note, where
-        building was not allowed.
-
-    Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        SetupError: the database user may not build an index, or another one is in the way.
-    """
-    if not switch("build", build):
-        return note("Not run: build_overlap_index is False, so nothing was built on the server.")
-
-    def asked() -> tuple[Sequence[dict[str, Any]], dict[str, str]]:
-        plan = explain_claims(store, tin, service_date_start, service_date_end)
-        claims, _, facts = _page_and_total(store, Question(tin, service_date_start, service_date_end))
-        examined = {"keys examined": f"{plan.keys_examined:,}", "documents examined": f"{plan.docs_examined:,}"}
-        return claims, examined | facts
-
-    before, three_fields = asked()
-    with index_variant(store, OVERLAP):
-        after, overlap = asked()
-    frame = DataFrame({"three fields": three_fields, "overlap": overlap})
-    frame.loc["same claims on the page"] = str(before == after)
-    return frame
-
-
-@checked(InvalidQuery)
 def plans_frame(*plans: QueryPlan) -> DataFrame:
     """Return explained queries side by side, as a pandas DataFrame with a column a query.
 
@@ -146,7 +105,7 @@ def plans_frame(*plans: QueryPlan) -> DataFrame:
 
 
 def _page_and_total(
-    store: ClaimStore, question: Question, *, bounded: bool = True
+    store: ClaimStore, question: Question, *, bounded: bool
 ) -> tuple[Sequence[dict[str, Any]], int, dict[str, str]]:
     """Return the claims of the first page, the total, and total and times as text, label to value."""
     page, page_ms = timed(store, lambda: find_claims(store, *question, with_total=False, bounded=bounded))

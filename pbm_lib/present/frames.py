@@ -80,6 +80,7 @@ def footprint_frame(store: ClaimStore) -> DataFrame:
         "claims": f"{sizes.claims:,}",
         "documents, as BSON": _megabytes(sizes.data_bytes),
         "documents, on disk": _megabytes(sizes.storage_bytes),
+        "leaf pages": f"{sizes.leaf_page_kb} KB" if sizes.leaf_page_kb else "unknown",
         "compression": f"{sizes.data_bytes / max(sizes.storage_bytes, 1):.1f} to 1",
         **{f"index {name}": _megabytes(size) for name, size in sizes.index_bytes.items()},
         "indexes together": _megabytes(sizes.total_index_bytes),

@@ -150,6 +150,7 @@ def _differences(run: PerformanceRun, baseline: PerformanceRun) -> list[str]:
         "seed of the questions": (ours.performance.seed, theirs.performance.seed),
         "seed of the claims": (ours.data_generation.seed, theirs.data_generation.seed),
         "samples an operation": (ours.performance.iterations, theirs.performance.iterations),
+        "size of leaf pages in KB": tuple(each.footprint.leaf_page_kb or "unknown" for each in (run, baseline)),
         "indexes": (sorted(run.conditions.indexes.values()), sorted(baseline.conditions.indexes.values())),
     }
     return [f"{name}: {a} in this run, {b} in the baseline" for name, (a, b) in pairs.items() if a != b]

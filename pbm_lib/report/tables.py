@@ -171,6 +171,7 @@ def _conditions(run: PerformanceRun) -> dict[str, str]:
         else f"{_mb(held[0])} of claims, {_mb(held[1])} of index keys",
         "Ping": f"{_ms(ping.p50)} (median), {_ms(ping.p95)} (p95)",
         "Claims": f"{run.footprint.claims:,}; providers of " + ", ".join(run.tiers),
+        "Leaf pages": f"{run.footprint.leaf_page_kb} KB" if run.footprint.leaf_page_kb else "unknown",
         "Indexes": "; ".join(f"{name} {{{keys}}}" for name, keys in conditions.indexes.items()),
         "Longest claim allowed": f"{conditions.max_claim_days} days",
         "Page, window": f"{settings.page_size} claims, {settings.performance.window_days} days",

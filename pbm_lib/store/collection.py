@@ -5,7 +5,7 @@ from typing import Any
 
 from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
-from pymongo import MongoClient, ReadPreference
+from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
@@ -31,6 +31,12 @@ def claims_collection(client: MongoClient, config: Config) -> Collection:
         read_concern=ReadConcern("local"),
     )
     return database[config.mongodb.collection]
+
+
+def state_collection(claims: Collection) -> Collection:
+    """Return the collection beside the claims that holds what they were loaded with and proven to satisfy."""
+    # Majority: where the mark survives a change of primary, so do the claims that were written before it.
+    return claims.database.get_collection(f"{claims.name}_load", write_concern=WriteConcern(w="majority"))
 
 
 @dataclass(frozen=True)

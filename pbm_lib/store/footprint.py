@@ -21,6 +21,8 @@ class Footprint:
     # In the server's cache at that moment; None where the server does not tell.
     cached_data_bytes: Bytes | None = None
     cached_index_bytes: Bytes | None = None
+    # Size of the pages that the documents are stored in; None where the server does not tell.
+    leaf_page_kb: int | None = None
 
     @property
     def total_index_bytes(self) -> int:
@@ -51,6 +53,7 @@ def measure_footprint(store: ClaimStore) -> Footprint:
         cached_index_bytes=_cached(
             part for shard in shards for part in shard.get("indexDetails", {None: None}).values()
         ),
+        leaf_page_kb=store.leaf_page_kb,
     )
 
 

@@ -112,6 +112,15 @@ def refuse_other_collation(collection: Collection) -> None:
 
 def install_index(collection: Collection, wanted: IndexVariant, *, progress: bool) -> None:
     """Build a variant of the index, wait until it is ready, then drop the other variants, where they are ours."""
+    name = build_index(collection, wanted, progress=progress)
+    indexes = collection.index_information()
+    for other in VARIANTS.values():
+        if other != wanted and other.index_name in indexes and _serves(indexes[other.index_name], other):
+            _drop(collection, other.index_name, ready=name)
+
+
+def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool) -> str:
+    """Build a variant of the index if it is not there, wait until it is ready, and return its name."""
     refuse_other_collation(collection)
     indexes = collection.index_information()
     # One of another name serves as well, and nothing is built beside it.
@@ -124,16 +133,13 @@ def install_index(collection: Collection, wanted: IndexVariant, *, progress: boo
     # Also when it is listed: a list holds indexes that are still being built, and the server waits for those here.
     with _elapsed_time_shown(f"Building {name}") if progress else nullcontext():
         _build(collection, wanted, name, listed=name in indexes)
-    indexes = collection.index_information()
-    if find_index(indexes, wanted) is None:
+    if find_index(collection.index_information(), wanted) is None:
         # So the old one is needed.
         raise SetupError(
             f"{name} was built, but {collection.full_name} does not have it in a usable form: somebody dropped or "
             "changed it just now. Set up again."
         )
-    for other in VARIANTS.values():
-        if other != wanted and other.index_name in indexes and _serves(indexes[other.index_name], other):
-            _drop(collection, other.index_name, ready=name)
+    return name
 
 
 def _build(collection: Collection, variant: IndexVariant, name: str, *, listed: bool) -> None:

@@ -4,6 +4,8 @@ import datetime as dt
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import bson
@@ -12,14 +14,18 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from ..claims.document import BEGIN, DAY_MS, END, ID, sample_claim
+from ..config import Config
 from ..errors import SetupError
+from .collection import describe
 from .driver_errors import needs_right
+from .leaf_page import NAMESPACE_EXISTS, create_with_leaf_pages
+from .proof import forget_proof, is_proven, remember_proof
+from .scan import first_match
 
 CONSTRAINT = "constraint"
 """The validation level of 9.0 at which the server vouches for every document, and lets nobody bypass the validator."""
 REJECTED = 121
 """The server's error code for a document that its collection's validator rejects."""
-_NAMESPACE_EXISTS = 48
 _INDEX_BUILD_IN_PROGRESS = 12587
 _CHECK_SECONDS = 120  # three million claims take some ten
 _PAUSE_SECONDS = 0.1
@@ -39,16 +45,19 @@ _BSON_TYPES = {
 }
 
 
-def install_rule(collection: Collection, days: int, build_index: Callable[[], None]) -> None:
+def install_rule(
+    collection: Collection, config: Config, build_index: Callable[[], None], *, recheck: bool, progress: bool
+) -> None:
     """Create the collection with its validator, or install that; where an index is being built, build ours first."""
+    create = partial(create_collection, collection, config, recheck=recheck, progress=progress)
     try:
-        create_collection(collection, days)
+        create()
     except OperationFailure as error:
         if error.code != _INDEX_BUILD_IN_PROGRESS:
             raise
         build_index()  # most likely another set-up builds the same one, and this waits for it
         try:
-            create_collection(collection, days)
+            create()
         except OperationFailure as again:
             if again.code != _INDEX_BUILD_IN_PROGRESS:
                 raise
@@ -58,45 +67,49 @@ def install_rule(collection: Collection, days: int, build_index: Callable[[], No
             ) from None
 
 
-def create_collection(collection: Collection, days: int) -> None:
+def create_collection(collection: Collection, config: Config, *, recheck: bool, progress: bool) -> None:
     """Create the collection with its validator; install the validator if the collection is there."""
-    database, name = collection.database, collection.name
-    if name not in database.list_collection_names():
+    days = config.data_generation.max_claim_days
+    if collection.name not in collection.database.list_collection_names():
         try:
             with needs_right(
                 f"The database user may not create the collection {collection.full_name}. Give the user the role "
                 "readWrite on that database."
             ):
-                database.create_collection(name, check_exists=False, validator=claim_validator(days))
+                create_with_leaf_pages(collection, config.mongodb.leaf_page_kb, validator=claim_validator(days))
+            remember_proof(collection, describe(collection), days)  # nothing is there that could break the rule
             return
         except OperationFailure as error:
-            if error.code != _NAMESPACE_EXISTS:
+            if error.code != NAMESPACE_EXISTS:
                 raise
             # Somebody else created it just now.
-    install_validator(collection, days)
+    install_validator(collection, days, recheck=recheck, progress=progress)
 
 
-def install_validator(collection: Collection, days: int) -> None:
+def install_validator(collection: Collection, days: int, *, recheck: bool, progress: bool) -> None:
     """Let the server refuse claims that break begin <= end <= begin + D days; raise SetupError if one is there."""
     # The rule is first installed in a form that `max_claim_days_of` does not recognize, then every claim is checked,
     # and only then does it get its own form. So nobody relies on D before it holds, no claim slips in between, and a
     # set-up that is refused leaves the collection as it was.
-    wanted, options = claim_validator(days), collection.options()
+    wanted, there = claim_validator(days), describe(collection)
+    options = there.options
     present = options.get("validator") or {}
     refuse_other_rules(collection, options, days)
     if max_claim_days_of(options)[0] == days:
         # Already in force. Unless the server vouches for it, a writer that bypassed it may have left a claim behind.
-        if options.get("validationLevel") != CONSTRAINT:
-            _refuse_longer_claims(collection, days)
+        if options.get("validationLevel") != CONSTRAINT and (recheck or not is_proven(collection, there)):
+            _refuse_longer_claims(collection, days, progress=progress)
+            remember_proof(collection, there, days)
         return
     action = refusing_action(options)
     _modify(collection, _unproven(wanted), action=action)
     try:
-        _refuse_longer_claims(collection, days)
+        _refuse_longer_claims(collection, days, progress=progress)
     except BaseException:
         _modify(collection, present, options.get("validationLevel", "strict"), options.get("validationAction", "error"))
         raise
     _modify(collection, wanted, action=action)
+    remember_proof(collection, replace(there, options={**options, "validator": wanted}), days)
 
 
 def wait_for_rule(collection: Collection, days: int) -> None:
@@ -170,10 +183,11 @@ def refuse_other_rules(collection: Collection, options: dict[str, Any], days: in
         )
 
 
-def _refuse_longer_claims(collection: Collection, days: int) -> None:
+def _refuse_longer_claims(collection: Collection, days: int, *, progress: bool) -> None:
     typed = {ID: {"$type": "objectId"}, BEGIN: {"$type": "date"}, END: {"$type": "date"}}
-    offender = collection.find_one({"$nor": [{**typed, "$expr": duration_rule(days)}]}, {BEGIN: 1, END: 1})
-    if offender:
+    broken = {"$nor": [{**typed, "$expr": duration_rule(days)}]}
+    if offender := first_match(collection, broken, {BEGIN: 1, END: 1}, progress=progress):
+        forget_proof(collection)
         raise SetupError(
             f"Claim {offender[ID]} in {collection.full_name} does not keep begin <= end <= begin + {days} days with an "
             f"ObjectId ({BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}), so date ranges cannot rely on that "

@@ -2,32 +2,37 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from ..arguments import checked
 from ..errors import SetupError
 from ..vocabulary import OVERLAP
 from .guarantee import guarantee_rule
-from .index import VARIANTS, install_index, refuse_other_collation, variant_named
+from .index import VARIANTS, build_index, install_index, refuse_other_collation, variant_named
 from .kind import refuse_other_kinds
 from .rule import install_rule, wait_for_rule
 from .store import ClaimStore
 
 
 @checked(SetupError)
-def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
+def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool = True) -> ClaimStore:
     """Create the collection, its validator and its one compound index; safe to repeat.
 
-    On a collection that holds claims, checks that none breaks the rule begin <= end <= begin + D days, since the
-    validator only guards what is written from then on. The check reads every claim, also when it is repeated: a writer
-    with the right to bypass the validator may have left a longer claim. On MongoDB 9.0 or newer, raises the validation
-    level to constraint if it can: no writer can bypass the validator then, and the check is no longer needed.
+    On a collection that holds claims, reads every claim to make sure that none breaks the rule begin <= end <= begin +
+    D days, since the validator only guards what is written from then on. Remembers, in `<collection>_load`, which
+    collection and which validator that was. As long as neither has changed, a repeated set-up does not read the claims
+    again. So it does not see a longer claim that came later from a writer who bypassed the validator, or while somebody
+    had the validator switched off: `recheck=True` does. On MongoDB 9.0 or newer, raises the validation level to
+    constraint if it can: no writer can bypass the validator then, and no check is needed.
 
     When `mongodb.index` was changed in the config, builds the index that it names and then drops the other one, if it
     is this program's. No other index is touched.
 
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
-        progress: show the time on standard output while an index is built, if that takes longer than a second.
+        recheck: read every claim even if all were found to keep the rule before.
+        progress: show on standard output how far the claims are checked, and the time while an index is built, if
+            that takes longer than a second.
 
     Returns:
         The same store, refreshed from the server.
@@ -39,12 +44,11 @@ def setup_collection(store: ClaimStore, *, progress: bool = True) -> ClaimStore:
         ServerUnavailable: the server went away.
     """
     days, index = store.config.data_generation.max_claim_days, store.config.mongodb.index
+    build_index = partial(install_index, store.collection, VARIANTS[index], progress=progress)
     with store.errors_explained():
         refuse_other_kinds(store.collection)
         refuse_other_collation(store.collection)
-        install_rule(
-            store.collection, days, lambda: install_index(store.collection, VARIANTS[index], progress=progress)
-        )
+        install_rule(store.collection, store.config, build_index, recheck=recheck, progress=progress)
     _switch(store, index, progress=progress)
     while store.max_claim_days != days:
         with store.errors_explained():
@@ -84,6 +88,35 @@ def index_variant(store: ClaimStore, index: str = OVERLAP, *, progress: bool = T
         yield store
     finally:
         _switch(store, store.config.mongodb.index, progress=progress)
+
+
+@checked(SetupError)
+@contextmanager
+def both_indexes(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimStore]:
+    """Have every variant of the index there for the length of a block, and the config's alone afterwards.
+
+    In the block, `store.refresh(index=...)` says which of them queries use.
+
+    Args:
+        store: a store that `setup_collection` has set up.
+        progress: show the time on standard output while an index is built, if that takes longer than a second.
+
+    Yields:
+        The same store.
+
+    Raises:
+        SetupError: another index is in the way, one was dropped meanwhile, or the database user lacks a right.
+        ServerUnavailable: the server went away; if it was on the way back, `setup_collection(store)` goes back later.
+    """
+    try:
+        with store.errors_explained():
+            for variant in VARIANTS.values():
+                build_index(store.collection, variant, progress=progress)
+        yield store
+    finally:
+        index = store.config.mongodb.index
+        store.refresh(index=index)  # also where the other one may not be dropped
+        _switch(store, index, progress=progress)
 
 
 def _switch(store: ClaimStore, index: str, *, progress: bool) -> None:

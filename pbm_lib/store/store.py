@@ -17,6 +17,7 @@ from .collection import claims_collection, describe
 from .connection import open_client, server_uri
 from .driver_errors import translated_driver_errors
 from .index import VARIANTS, IndexVariant, find_index, variant_named
+from .leaf_page import in_words, leaf_page_kb
 from .local_server import why_local_server_ended
 from .retry import again_if_dropped
 from .rule import max_claim_days_of
@@ -37,6 +38,7 @@ class _Known:
     identity: str | None
     max_claim_days: int | None
     bound_reason: str
+    leaf_page_kb: int | None
 
 
 class ClaimStore(ShownAsFacts):
@@ -53,7 +55,8 @@ class ClaimStore(ShownAsFacts):
     At the validation level constraint (MongoDB 9.0 or newer) the first two cannot happen.
 
     The bounded query may leave such a claim out of a range that it reaches into from further back than D days; the
-    unbounded one finds it. `setup_collection` checks every claim and reports the first that is too long.
+    unbounded one finds it. `setup_collection(store, recheck=True)` reads every claim and reports the first that is too
+    long; without `recheck` it relies on an earlier check.
 
     Attributes:
         collection: the pymongo collection.
@@ -62,6 +65,7 @@ class ClaimStore(ShownAsFacts):
         uri: the connection string; it may hold a password, so its repr is masked.
         max_claim_days: D in days as the server's validator enforced it when it was last read; None if nothing does.
         bound_reason: how D is known, or why it is not.
+        leaf_page_kb: size in KB of the pages that the server stores the claims in; None if it does not tell.
         index_name: name of the compound index in use; None before `setup_collection`.
         variant: which `IndexVariant` that is, and so the order of pages; without an index the one of the config.
     """
@@ -74,7 +78,7 @@ class ClaimStore(ShownAsFacts):
         # A debugger shows a store also where the first look at the server fails.
         self._wanted = VARIANTS[config.mongodb.index]
         self._index: tuple[IndexVariant, str | None] = (self._wanted, None)
-        self._known = _Known(0.0, None, None, "not read yet")
+        self._known = _Known(0.0, None, None, "not read yet", None)
         self.refresh()
 
     @checked(InvalidQuery)
@@ -122,7 +126,10 @@ class ClaimStore(ShownAsFacts):
     def _ask(self) -> _Known:
         at = time.monotonic()
         described = describe(self.collection)
-        return _Known(at, described.identity, *max_claim_days_of(described.options))
+        # A collection keeps its pages for life, so one question is enough.
+        kept = described.identity == self._known.identity
+        pages = self._known.leaf_page_kb if kept else leaf_page_kb(self.collection)
+        return _Known(at, described.identity, *max_claim_days_of(described.options), pages)
 
     @property
     def index_in_use(self) -> tuple[IndexVariant, str | None]:
@@ -148,6 +155,11 @@ class ClaimStore(ShownAsFacts):
     def bound_reason(self) -> str:
         """How D is known, or why it is not."""
         return self._known.bound_reason
+
+    @property
+    def leaf_page_kb(self) -> int | None:
+        """Size in KB of the pages that the server stores the claims in; None if it does not tell."""
+        return self._known.leaf_page_kb
 
     @property
     def bounded(self) -> bool:
@@ -205,6 +217,7 @@ class ClaimStore(ShownAsFacts):
             "Server": str(self.server),
             **({"Support": ended} if ended else {}),
             "Index": self.index_name or "none yet: run setup_collection(store)",
+            "Leaf pages": in_words(self.leaf_page_kb, self.config.mongodb.leaf_page_kb),
             "Date ranges": f"{'bounded' if self.bounded else 'unbounded'} query: {self.bound_reason}",
         }
 

@@ -1,262 +1,206 @@
-"""The query's measured claims, on the loaded collection of a config: run by hand, never a timed test.
+"""The query's measured claims: run by hand, never a timed test.
 
-    .venv/bin/python tests/benchmarks/query.py [CONFIG]
+    .venv/bin/python tests/benchmarks/query.py [--claims N] [--rounds R]
 
-Needs the claims of that config loaded with the three-field index. Builds the covering index for the second half and
-goes back. With each index, what is compared takes turns, and changes its order from round to round. Nothing here is
-cold: the server runs on with what it has read. "Fixed" is warm, one window that was asked for just before; "varied" is
-a new window each time, whose claims come from the cache, the file system or the disk, as in real use. Prints a table
-and saves every sample as JSON under outputs/benchmarks/.
+Contestants are pbm_lib with its default, the three-field index and the bounded query; pbm_lib with the overlap index;
+the reference (reference.py), on an index of the same four fields; and bare pymongo, with what pbm_lib sends.
+
+Starts two servers, each with the config's cache to itself, and loads the same claims into both: one collection with the
+config's leaf pages, for pbm_lib, and one with MongoDB's default of 32 KB, for the reference. On one server they would
+share a cache, and each would measure what the other had left of it. "One collection" is the first: there pbm_lib and
+the reference use the same index. All indexes of four fields are built after the load, so none is more compact. Where
+the reference is asked, that is the only compound index: it sends no hint, and a second one would take its planner time.
+
+What is compared takes turns, and changes its order from round to round. Each sample has its own provider of the tier
+and its own window of 90 days, so that none finds in the cache what another has just read. Then each contestant also
+answers the others' questions, untimed; a difference is an error. Nothing is cold: the servers run on with what they
+have read. "Fixed" and "warm" are what was asked for before. Totals are compared on one collection, deep pages on two.
+
+3,000,000 claims take 6 minutes on a quiet machine and 5 GB of disk. With few claims everything is in the cache, and the
+ratios say little. R is for first pages; totals and deep pages take a quarter of it. Prints a table and saves every
+sample as JSON under outputs/benchmarks/. The ratio of the two loads is in the table of load.py.
 """
 
-import argparse
 import datetime as dt
-import itertools
-import random
-import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
-from taking import in_turn, save
+import contests
+from contests import (
+    BARE,
+    BOTH_INDEXES,
+    COUNTED,
+    DEEP_AFTER_DEEP,
+    DEEP_AFTER_PAGE_2,
+    DEFAULT,
+    NEW_PLACE,
+    NO_RANGE,
+    ONE_COLLECTION,
+    OURS,
+    RANGE_1K,
+    RANGE_1M,
+    REFERENCE,
+    SAME_RANGE,
+    TIERS,
+    TWO_SERVERS,
+    UNBOUNDED,
+    Bench,
+)
+from load import opened, parser_with, scaled, server_for
+from reference import Reference
+from taking import WINDOW_DAYS, save
 
 import pbm_lib as pbm
-from pbm_lib import ClaimStore, covering_index
-from pbm_lib.claims.document import ID, TIN
-from pbm_lib.query.filters import make_query
-from pbm_lib.query.jump import cursor_after, skip_page
-from pbm_lib.query.keyset import sort_order
+from pbm_lib import ClaimStore, Config
+from pbm_lib.store.index import VARIANTS, install_index
+from pbm_lib.vocabulary import OVERLAP, THREE_FIELD
 
-WINDOW_DAYS = 90
-DEPTH = 0.9  # of the largest provider's claims
-PLAIN_ROUNDS, QUICK_ROUNDS, STREAM_ROUNDS = 6, 100, 4
-BOUNDED_A_ROUND = 12
-BATCH = 1_000
+DEFAULT_LEAF_PAGE_KB = 32
 
-
-@dataclass
-class Samples:
-    """Seconds of one operation."""
-
-    name: str
-    seconds: list[float] = field(default_factory=list)
-
-    def time(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        started = time.perf_counter()
-        answer = call(*arguments, **options)
-        self.seconds.append(time.perf_counter() - started)
-        return answer
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-    def __str__(self) -> str:
-        first, _, third = statistics.quantiles(self.seconds, n=4, method="inclusive")
-        return f"{1e3 * self.median:,.1f} ms (n={len(self.seconds)}, IQR {1e3 * first:,.1f}-{1e3 * third:,.1f})"
-
-
-class Bench:
-    """One store, its largest and a small provider, windows drawn from a seed, and the samples by name."""
-
-    def __init__(self, store: ClaimStore, seed: int):
-        self.store, self.draw = store, random.Random(seed)
-        data = store.config.data_generation
-        roster = pbm.list_providers(store.config)
-        self.large = max(roster, key=lambda provider: provider.claim_count)
-        small = min(provider.claim_count for provider in roster)
-        self.small = [provider for provider in roster if provider.claim_count == small]
-        self.first_day = data.first_service_date
-        self.days = (data.last_service_date - data.first_service_date).days - WINDOW_DAYS
-        self.fixed = self.window(int(self.days * 0.55))
-        self.samples: dict[str, Samples] = {}
-
-    def window(self, day: int) -> tuple[dt.date, dt.date]:
-        start = self.first_day + dt.timedelta(days=day)
-        return start, start + dt.timedelta(days=WINDOW_DAYS - 1)
-
-    def any_window(self, part: int = 0, parts: int = 1) -> tuple[dt.date, dt.date]:
-        """A window that begins in one of equal parts of the period, counted from 0."""
-        return self.window(int((part + self.draw.random()) / parts * (self.days + 1)))
-
-    def time(self, name: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        return self.samples.setdefault(name, Samples(name)).time(call, *arguments, **options)
-
-    def page(
-        self, window: tuple = (), tin: str | None = None, plan: str = "bounded", cursor: str | None = None
-    ) -> list:
-        found = pbm.find_claims(self.store, tin or self.large.tin, *window, cursor=cursor, with_total=False, plan=plan)
-        return [claim[ID] for claim in found]
-
-    def total(self, window: tuple, plan: str = "bounded") -> int:
-        return pbm.count_claims(self.store, self.large.tin, *window, plan=plan)
-
-
-def ranges(bench: Bench, label: str) -> None:
-    """First page and total of a range: in each round the plain plan once, and the bounded plan several times."""
-    asked = {"page": bench.page, "total": bench.total}
-    for number, (what, ask), kind in itertools.product(range(PLAIN_ROUNDS), asked.items(), ("fixed", "varied")):
-        # The plain plan's time grows with the window's distance from the first claim: its few draws are spread evenly.
-        window = bench.fixed if kind == "fixed" else bench.any_window(number, PLAIN_ROUNDS)
-
-        def slow(what=what, ask=ask, kind=kind, window=window) -> Any:
-            return bench.time(f"{what}, {kind}: plain, {label}", ask, window, plan="plain")
-
-        def quick(what=what, ask=ask, kind=kind, window=window) -> Any:
-            answer = ask(window)  # untimed, and brings the fixed window into the cache
-            for _ in range(BOUNDED_A_ROUND):
-                drawn = bench.fixed if kind == "fixed" else bench.any_window()
-                bench.time(f"{what}, {kind}: bounded, {label}", ask, drawn)
-            return answer
-
-        plain, bounded = in_turn(number, slow, quick)
-        assert plain == bounded, (what, window)
-
-
-def tiers(bench: Bench, label: str) -> None:
-    """First pages of the largest provider and of a small one in turn: a new range each, and provider only."""
-    for number in range(QUICK_ROUNDS):
-        small, window = bench.small[number % len(bench.small)].tin, bench.any_window()
-        in_turn(
-            number,
-            lambda window=window: bench.time(f"range, large provider, {label}", bench.page, window),
-            lambda window=window, small=small: bench.time(f"range, small provider, {label}", bench.page, window, small),
+# Measure, dividend, divisor (both names of samples), sign, aim.
+RATIOS: list[tuple[str, str, str, str, float]] = [
+    *(
+        (f"range first page, {tier}: {title}", f"{where}, {tier}: {OURS}", f"{where}, {tier}: {REFERENCE}", "<=", aim)
+        for title, where, aims in (
+            ("overlap / reference on 32 KB", TWO_SERVERS, (0.65, 0.7, 0.8, 0.8)),
+            ("overlap / reference, one collection", ONE_COLLECTION, (0.85, 0.95, 1.0, 1.05)),
         )
-    same_small = bench.small[0].tin
-    for number in range(QUICK_ROUNDS):
-        in_turn(
-            number,
-            lambda: bench.time(f"provider only, large, {label}", bench.page),
-            lambda: bench.time(f"provider only, small, {label}", bench.page, tin=same_small),
+        for tier, aim in zip(TIERS, aims, strict=True)
+    ),
+    *(
+        (
+            f"range total, {tier}: overlap / reference",
+            f"total, {tier}: {OURS}",
+            f"total, {tier}: {REFERENCE}",
+            "<=",
+            aim,
         )
-
-
-def depth(bench: Bench, label: str) -> None:
-    """The page 90 % deep by keyset, by skip/limit, and the first page, in turn."""
-    store, tin, deep = bench.store, bench.large.tin, int(DEPTH * bench.large.claim_count)
-    token, size = cursor_after(store, tin, deep), store.config.query.default_page_size
-
-    def skipped() -> list:
-        return [claim[ID] for claim in skip_page(store, tin, deep, size)]
-
-    for number in range(QUICK_ROUNDS):
-        keyset, _ = in_turn(
-            number,
-            lambda: bench.time(f"deep page, {label}", bench.page, cursor=token),
-            lambda: bench.time(f"first page, {label}", bench.page),
+        for tier, aim in zip(COUNTED, (0.6, 0.8), strict=True)
+    ),
+    *(
+        (f"1M, {what}: overlap / reference", f"{what}: {OURS}", f"{what}: {REFERENCE}", "<=", 0.1)
+        for what in (DEEP_AFTER_PAGE_2, DEEP_AFTER_DEEP)
+    ),
+    ("range first page on overlap: 1M / 1K", RANGE_1M, RANGE_1K, "<=", 1.5),
+    ("first page on overlap, 1M: range / provider only", RANGE_1M, NO_RANGE, "<=", 1.5),
+    ("  the same, the range warm as well", SAME_RANGE, NO_RANGE, "<=", 1.5),
+    ("  the same, both at a new place", RANGE_1M, NEW_PLACE, "<=", 1.5),
+    *(
+        (
+            f"range first page, 1M, {kind}: unbounded / bounded",
+            f"first page, {kind}: {UNBOUNDED}",
+            f"first page, {kind}: {DEFAULT}",
+            ">=",
+            aim,
         )
-        if number % 10 == 0:
-            assert bench.time(f"skip/limit, {label}", skipped) == keyset
-
-
-def overhead(bench: Bench, label: str) -> None:
-    """find_claims and iter_claims beside the bare driver with the same filter, sort and batch size."""
-    store, tin, size = bench.store, bench.large.tin, bench.store.config.query.default_page_size
-    claims, filter_, order = store.collection, make_query(store, tin, None, None).filter(), sort_order(None)
-
-    def bare_page() -> list:
-        return claims.find(filter_, sort=order, limit=size + 1, batch_size=size + 1).to_list()
-
-    def our_page() -> pbm.ClaimPage:
-        return pbm.find_claims(store, tin, with_total=False)
-
-    def bare_stream() -> int:
-        return sum(1 for _ in claims.find(filter_, sort=order, batch_size=BATCH))
-
-    def our_stream() -> int:
-        return sum(1 for _ in pbm.iter_claims(store, tin, page_size=BATCH))
-
-    for number in range(3 * QUICK_ROUNDS):
-        bare, ours = in_turn(
-            number,
-            lambda: bench.time(f"bare page, {label}", bare_page),
-            lambda: bench.time(f"our page, {label}", our_page),
-        )
-        assert list(ours) == bare[:size]
-    for number in range(STREAM_ROUNDS):
-        counts = in_turn(
-            number,
-            lambda: bench.time(f"bare cursor, {label}", bare_stream),
-            lambda: bench.time(f"iter_claims, {label}", our_stream),
-        )
-        assert counts == [bench.large.claim_count] * 2
-
-
-# measure, dividend, divisor, aims for the two indexes (a lower limit, or an upper one with "<")
-TABLE = [
-    ("first page, fixed (warm): plain / bounded", "page, fixed: plain, {}", "page, fixed: bounded, {}", "150", "300"),
-    ("first page, varied: plain / bounded", "page, varied: plain, {}", "page, varied: bounded, {}", "60", "250"),
-    ("total, fixed (warm): plain / bounded", "total, fixed: plain, {}", "total, fixed: bounded, {}", "100", "150"),
-    ("total, varied: plain / bounded", "total, varied: plain, {}", "total, varied: bounded, {}", "40", "200"),
-    ("range page, varied: large / small provider", "range, large provider, {}", "range, small provider, {}", "", "<5"),
-    ("first page: large / small provider", "provider only, large, {}", "provider only, small, {}", "<1.5", "<1.5"),
-    ("page 90 % deep / first page", "deep page, {}", "first page, {}", "<1.5", "<1.5"),
-    ("skip/limit / keyset page, 90 % deep", "skip/limit, {}", "deep page, {}", "50", "50"),
-    ("find_claims / bare find", "our page, {}", "bare page, {}", "<1.15", "<1.15"),
-    ("iter_claims / bare cursor, claims a second", "bare cursor, {}", "iter_claims, {}", "0.85", "0.85"),
+        for kind, aim in (("fixed", 100), ("varied", 50))
+    ),
+    ("find_claims / bare find", "page: find_claims", f"page: {BARE}", "<=", 1.12),
+    ("iter_claims / bare cursor, claims a second", f"stream: {BARE}", "stream: iter_claims", ">=", 0.9),
 ]
 
 
-def rows(bench: Bench) -> list[dict[str, Any]]:
-    """Return the table's rows, one a measure and index."""
-    result = []
-    for (measure, dividend, divisor, *aims), position in itertools.product(TABLE, range(2)):
-        label, aim = ("three-field", "covering")[position], aims[position]
-        above, below = (bench.samples[name.format(label)] for name in (dividend, divisor))
-        ratio = above.median / below.median
-        reached = not aim or (ratio <= float(aim[1:]) if aim.startswith("<") else ratio >= float(aim))
-        result.append(
-            {"measure": measure, "index": label, "ratio": ratio, "aim": aim, "reached": reached}
-            | {"dividend": str(above), "divisor": str(below)}
-        )
-    return result
+def table(bench: Bench, late: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
+    """The lines of the table."""
+    rows = []
+    for measure, dividend, divisor, sign, aim in RATIOS:
+        above, below = bench.samples[dividend], bench.samples[divisor]
+        rows.append((measure, above.median / below.median, sign, aim, f"{above} / {below}"))
+    for position, (what, aim) in enumerate((("keys", 130), ("documents", 101))):
+        each = {tier: numbers[position] for tier, numbers in late.items()}
+        detail = ", ".join(f"{tier} {number:,}" for tier, number in each.items())
+        rows.append((f"{what} examined, page of a late window on overlap", max(each.values()), "<=", aim, detail))
+    return [
+        {"measure": measure, "value": value, "sign": sign, "aim": aim, "detail": detail}
+        | {"reached": value <= aim if sign == "<=" else value >= aim}
+        for measure, value, sign, aim, detail in rows
+    ]
+
+
+@contextmanager
+def loaded(config: Config) -> Iterator[ClaimStore]:
+    """A store on a server of its own, all claims in it."""
+    with server_for(config) as own, opened(own) as store:
+        pbm.setup_collection(store, progress=False)
+        if store.leaf_page_kb != own.mongodb.leaf_page_kb:
+            raise AssertionError(f"this server has leaf pages of {store.leaf_page_kb} KB")
+        pbm.load_claims(store, progress=False)
+        yield store
+
+
+def with_pages(config: Config, kb: int) -> Config:
+    return replace(config, mongodb=replace(config.mongodb, leaf_page_kb=kb))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", nargs="?", help="a config.yaml; default: the project's")
-    arguments = parser.parse_args()
-    with pbm.connect(pbm.load_config(arguments.config)) as store:
-        bench = Bench(store, store.config.performance.seed)
-        assert store.plan == "bounded", store.bound_reason
-        assert store.collection.count_documents({TIN: bench.large.tin}) == bench.large.claim_count, "load the claims"
-        started = dt.datetime.now(dt.UTC)
-        for label in ("three-field", "covering"):
-            if label == "three-field":
-                assert store.index_name == "claims_by_provider", store
-                measure_all(bench, label)
-            else:
-                with covering_index(store):
-                    measure_all(bench, label)
-        table = rows(bench)
-        for row in table:
-            verdict = "" if not row["aim"] else "reached" if row["reached"] else "NOT REACHED"
-            print(
-                f"{row['measure']:<44} {row['index']:<12} {row['ratio']:>8,.2f}  aim {row['aim']:<6} {verdict:<12} "
-                f"{row['dividend']} / {row['divisor']}"
-            )
-        save(
-            "query",
-            started,
-            {
-                "server": str(store.server),
-                "claims": store.config.data_generation.target_volume,
-                "window_days": WINDOW_DAYS,
-                "fixed_window": [str(limit) for limit in bench.fixed],
-                "seed": store.config.performance.seed,
-                "table": table,
-                "seconds": {name: samples.seconds for name, samples in bench.samples.items()},
-            },
-        )
+    config = pbm.load_config()
+    arguments = parser_with(config, __doc__, rounds=200).parse_args()
+    rounds, few = arguments.rounds, max(2, arguments.rounds // 4)
+    config = scaled(config, arguments.claims)
+    config = replace(config, mongodb=replace(config.mongodb, index=THREE_FIELD))
+    started = dt.datetime.now(dt.UTC)
 
+    def say(step: str) -> None:
+        print(f"{(dt.datetime.now(dt.UTC) - started).total_seconds():>5.0f} s  {step}", flush=True)
 
-def measure_all(bench: Bench, label: str) -> None:
-    """Take every sample that the index in place is good for."""
-    ranges(bench, label)
-    tiers(bench, label)
-    depth(bench, label)
-    overhead(bench, label)
+    with ExitStack() as opened_here:
+        enter = opened_here.enter_context
+        say(f"loading {arguments.claims:,} claims, leaf pages of {config.mongodb.leaf_page_kb} KB")
+        default = enter(loaded(config))
+        say(f"loading them with leaf pages of {DEFAULT_LEAF_PAGE_KB} KB, and the reference's index")
+        other = enter(loaded(with_pages(config, DEFAULT_LEAF_PAGE_KB)))
+        install_index(other.collection, VARIANTS[OVERLAP], progress=False)
+        bench = Bench(default, config.performance.seed)
+        say("three_field: bounded and unbounded")
+        contests.bound(bench, default)
+        say("three_field: find_claims and iter_claims beside bare pymongo")
+        contests.overhead(bench, default, rounds)
+        say("building the overlap index beside three_field")
+        overlap = VARIANTS[OVERLAP]
+        default.collection.create_index(overlap.keys, name=overlap.index_name)
+        ours = enter(default.reopened())
+        ours.refresh(index=OVERLAP)
+        say("three_field and overlap in turn")
+        contests.variants(bench, default, ours, few)
+        install_index(ours.collection, overlap, progress=False)
+        here, there = enter(Reference(ours)), enter(Reference(other))
+        say("overlap and the reference on two servers")
+        contests.against(bench, TWO_SERVERS, ours, there, rounds)
+        say("overlap and the reference on one collection")
+        contests.against(bench, ONE_COLLECTION, ours, here, rounds)
+        say("totals and deep pages")
+        contests.totals(bench, ours, here, few)
+        contests.depth(bench, ours, there, few)
+        say("overlap: tiers in turn, with a range and without")
+        contests.flatness(bench, ours, rounds)
+        rows = table(bench, contests.examined(bench, ours))
+        say("done")
+        server, leaf_pages = str(ours.server), {"ours": ours.leaf_page_kb, "reference": other.leaf_page_kb}
+    for row in rows:
+        verdict = "reached" if row["reached"] else "NOT REACHED"
+        print(f"{row['measure']:<61}{row['value']:>8,.2f}  {row['sign']} {row['aim']:<5}{verdict:<12} {row['detail']}")
+    print("Beside the table:")
+    for name, samples in bench.samples.items():
+        if name.startswith(BOTH_INDEXES):
+            print(f"  {name:<61}{samples}")
+    save(
+        "query",
+        started,
+        {
+            "server": server,
+            "leaf_page_kb": leaf_pages,
+            "cache_gb": config.local_server.cache_gb,
+            "claims": arguments.claims,
+            "rounds": rounds,
+            "window_days": WINDOW_DAYS,
+            "fixed_window": [str(limit) for limit in bench.fixed],
+            "seed": config.performance.seed,
+            "table": rows,
+            "seconds": {name: samples.seconds for name, samples in bench.samples.items()},
+        },
+    )
 
 
 if __name__ == "__main__":

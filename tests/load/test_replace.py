@@ -9,7 +9,8 @@ from oracle import day, make_claim
 
 from pbm_lib import LoadError, SetupError, load_claims, setup_collection
 from pbm_lib.claims.document import ID, TIN
-from pbm_lib.load.state import LoadRecord, state_collection
+from pbm_lib.load.state import LoadRecord
+from pbm_lib.store.collection import state_collection
 from pbm_lib.store.rule import claim_validator
 
 
@@ -26,7 +27,14 @@ def state_of(store):
     """All that a drop would lose."""
     claims = store.collection
     found = list(claims.database.list_collections(filter={"name": claims.name}))
-    return found, claims.index_information(), stored_digest(store), state_collection(store).find_one()
+    return found, claims.index_information(), stored_digest(store), state_collection(claims).find().to_list()
+
+
+def record_generator(store, version):
+    """Let the load's record say that an earlier version loaded the claims."""
+    record = {ID: store.collection.name}
+    changed = state_collection(store.collection).update_one(record, {"$set": {"settings.generator": version}})
+    assert changed.matched_count == 1
 
 
 def add_document(claims):
@@ -101,12 +109,18 @@ def test_once_that_is_removed_the_claims_are_replaced(filled):
     assert stored_digest(filled) == configured_digest(filled.config)
 
 
+def stored(how):
+    return {"wiredTiger": {"configString": how}}
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
         ({"validator": {"x": 1}}, "a validator"),
         ({"clusteredIndex": {"key": {ID: 1}, "unique": True}}, "the option clusteredIndex"),
         ({"collation": {"locale": "en"}}, "the option collation"),
+        ({"storageEngine": stored("leaf_page_max=16KB,block_compressor=zlib")}, "the option storageEngine"),
+        ({"storageEngine": stored("leaf_page_max=64KB")}, "the option storageEngine"),
     ],
     ids=str,
 )
@@ -120,7 +134,7 @@ def test_an_empty_collection_of_somebody_else_stays(open_store, options, named):
 
 
 def test_claims_of_an_earlier_version_are_refused_with_the_way_out_and_dropped_only_on_request(filled):
-    state_collection(filled).update_one({}, {"$set": {"settings.generator": 1}})
+    record_generator(filled, 1)
     before = state_of(filled)
     with pytest.raises(LoadError, match=r"generator: loaded with 1, this version has \d+\).*replace=True"):
         load_claims(filled, progress=False)
@@ -132,7 +146,7 @@ def test_claims_of_an_earlier_version_are_refused_with_the_way_out_and_dropped_o
 def test_a_collection_that_an_earlier_version_set_up_is_refused_with_the_way_out_which_works(filled, wrapped):
     rule = earlier_rule()
     put_rule(filled.collection, {"$and": [rule]} if wrapped else rule)
-    state_collection(filled).update_one({}, {"$set": {"settings.generator": 2}})
+    record_generator(filled, 2)
     before = state_of(filled)
     with pytest.raises(SetupError, match=r"by an earlier version .*load_claims\(store, replace=True\)"):
         setup_collection(filled)
@@ -167,7 +181,7 @@ def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_cl
 
 
 def test_where_the_record_is_gone_claims_are_dropped_only_on_request(filled):
-    state_collection(filled).drop()
+    state_collection(filled.collection).drop()
     with pytest.raises(LoadError, match=r"record of what they were loaded with is gone.*replace=True"):
         load_claims(filled, progress=False)
     assert stored_digest(filled) == configured_digest(filled.config)

@@ -6,7 +6,6 @@ import pytest
 
 from pbm_lib import (
     InvalidQuery,
-    compare_indexes,
     compare_paging,
     compare_plans,
     count_claims,
@@ -50,7 +49,7 @@ def test_depths_beyond_the_claims_are_refused(loaded_store, tin, depths):
         compare_paging(loaded_store, tin, depths)
 
 
-def test_both_plans_give_one_answer(loaded_store, tin):
+def test_both_queries_give_one_answer(loaded_store, tin):
     frame = compare_plans(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
     assert list(frame.columns) == ["unbounded query", "bounded query"]
     assert set(frame.loc["same claims, same total"]) == {"True"}
@@ -65,27 +64,3 @@ def test_explained_queries_stand_side_by_side(loaded_store, tin):
     assert list(frame.columns) == ["bounded query", "begin in the range", "begin before it"]
     assert list(frame.loc["Stages"])[1] == "COUNT < COUNT_SCAN"
     assert list(frame.loc["Documents examined"])[:2] == ["100", "0"]
-
-
-WINDOW = (dt.date(2024, 3, 1), dt.date(2024, 3, 31))
-
-
-@pytest.mark.parametrize("build", [False, "false", "False", "FALSE"], ids=repr)
-def test_without_leave_nothing_is_built_however_it_is_said(store, build):
-    before = store.collection.index_information()
-    assert "nothing was built" in repr(compare_indexes(store, "411234567", *WINDOW, build=build))
-    assert store.collection.index_information() == before
-
-
-@pytest.mark.parametrize("build", [True, "true", "TRUE"], ids=repr)
-def test_with_leave_both_indexes_are_asked_and_the_first_is_back_afterwards(store, build):
-    before = store.collection.index_information()
-    frame = compare_indexes(store, "411234567", *WINDOW, build=build)
-    assert list(frame.columns) == ["three fields", "with serviceEndDate"]
-    assert store.collection.index_information() == before
-
-
-@pytest.mark.parametrize("build", ["yes", "", 1, None], ids=repr)
-def test_leave_that_is_neither_true_nor_false_is_refused(store, build):
-    with pytest.raises(InvalidQuery, match=r"^build: .* is not accepted; accepted: true or false\.$"):
-        compare_indexes(store, "411234567", *WINDOW, build=build)

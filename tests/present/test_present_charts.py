@@ -3,7 +3,17 @@
 import pytest
 from cell_output import cell_output
 
-from pbm_lib import LoadReport, compare_paging, list_providers, load_rate_chart, paging_chart
+from pbm_lib import (
+    LoadReport,
+    PbmError,
+    QueryPlan,
+    acts_chart,
+    compare_paging,
+    explain_claims,
+    list_providers,
+    load_rate_chart,
+    paging_chart,
+)
 
 TIERS = (("3K", 1, 3_000),)
 
@@ -35,3 +45,64 @@ def test_the_depth_chart_names_the_deepest_page(loaded_store):
     assert title(paging_chart(paging)).endswith(", for the same claims")
     other = paging.assign(**{"same claims": False})
     assert title(paging_chart(other)).endswith(", for NOT the same claims")
+
+
+def plan(bounded, index, keys, docs):
+    return QueryPlan(bounded, "db.claims.find({})", index, ("LIMIT", "FETCH", "IXSCAN"), keys, docs, 100, 1)
+
+
+UNBOUNDED = plan(False, "claims_by_provider", 508_607, 508_607)
+BOUNDED = plan(True, "claims_by_provider", 4_001, 4_001)
+OVERLAP = plan(True, "claims_by_provider_overlap", 107, 101)
+
+
+def bars(figure):
+    """From where to where each bar goes: those of the whole provider, then those of the acts."""
+    return [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in figure.axes[0].patches]
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize("acts", [[UNBOUNDED, BOUNDED], [UNBOUNDED, BOUNDED, OVERLAP]], ids=len)
+def test_each_act_is_a_bar_as_long_as_what_it_examined(acts):
+    figure = acts_chart(acts, 1_000_000)
+    assert title(figure) == (
+        "One page: 508,607 keys, then 4,001, then 107" if len(acts) == 3 else "One page: 508,607 keys, then 4,001"
+    )
+    assert bars(figure) == [(1, 1_000_000)] * len(acts) + [(1, act.keys_examined) for act in acts]
+    panel = figure.axes[0]
+    assert panel.get_xscale() == "log"
+    written = [f"{act.keys_examined:,} keys, {act.docs_examined:,} documents" for act in acts]
+    assert texts(figure)[: len(acts)] == written
+    labels = [label.get_text() for label in panel.get_yticklabels()]
+    assert labels == [f"{act.kind}\n{act.index}" for act in acts]
+    assert "1,000,000 claims" in panel.get_xlabel()
+
+
+def test_an_act_that_was_explained_twice_is_drawn_once():
+    figure = acts_chart([UNBOUNDED, BOUNDED, BOUNDED, OVERLAP], 1_000_000)
+    assert len(bars(figure)) == 2 * 3
+
+
+def test_a_query_without_an_index_has_a_bar_of_the_documents_it_read():
+    figure = acts_chart([plan(False, None, 0, 6_000)], 3_000)
+    assert bars(figure) == [(1, 3_000), (1, 6_000)]
+    assert title(figure) == "One page: 6,000 claims"
+    assert "no index" in figure.axes[0].get_yticklabels()[0].get_text()
+    assert figure.axes[0].get_xlim()[1] >= 6_000
+
+
+def test_acts_of_a_small_provider_and_of_one_without_claims_are_drawn(loaded_store):
+    provider = list_providers(loaded_store.config, "60")[0]
+    acts = [explain_claims(loaded_store, provider.tin, bounded=bounded) for bounded in (False, True)]
+    assert title(acts_chart(acts, 60)) == "One page: 60 keys, then 60"
+    nobody = explain_claims(loaded_store, "900000001")
+    assert title(acts_chart([nobody], 1)) == "One page: 0 keys"
+
+
+@pytest.mark.parametrize(("acts", "claims"), [([], 5), ([None], 5), ([BOUNDED], 0)], ids=str)
+def test_what_is_no_act_is_refused(acts, claims):
+    with pytest.raises(PbmError, match=r"^(acts|claims): .* is not accepted; accepted: (a list of|a whole number)"):
+        acts_chart(acts, claims)

@@ -355,9 +355,11 @@ def test_a_baseline_stands_beside_every_figure_with_the_ratio(good, tmp_path):
 
 def test_a_baseline_of_something_else_leaves_gaps_and_is_said_to_differ(good, tmp_path):
     part = tuple(good.select(section="latency", tier="3K"))
-    other = replace(good, settings=replace(good.settings, page_size=50), samples=part, levels=())
+    pages = replace(good.footprint, leaf_page_kb=None)
+    other = replace(good, settings=replace(good.settings, page_size=50), footprint=pages, samples=part, levels=())
     text = Page(write_report(good, tmp_path, baseline=other).html.read_text(encoding="utf-8")).text
     assert "claims a page: 100 in this run, 50 in the baseline" in text
+    assert "size of leaf pages in KB: 16 in this run, unknown in the baseline" in text
     assert "baseline: not measured" in text and "nan" not in text.lower()
 
 

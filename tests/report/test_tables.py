@@ -106,7 +106,7 @@ def test_conditions_cell_by_cell(config):
         ended=START,
         conditions=conditions,
         settings=settings,
-        footprint=replace(FOOTPRINT, claims=7, cached_data_bytes=None),
+        footprint=replace(FOOTPRINT, claims=7, cached_data_bytes=None, leaf_page_kb=None),
         samples=tuple(replace(sample, ms=3 * sample.ms) for sample in run.samples),
     )
     alone, beside = cells(conditions_table(run)), cells(conditions_table(run, other))
@@ -119,6 +119,7 @@ def test_conditions_cell_by_cell(config):
         "In the cache after the fast queries | 430.0 MB of claims, 40.0 MB of index keys",
         "Ping | 1.0 ms (median), 3.3 ms (p95)",
         "Claims | 3,000,000; providers of 3K, 300, 60",
+        "Leaf pages | 16 KB",
         "Indexes | claims_by_provider {billingProvider.providerTin: 1, serviceBeginDate: 1, _id: 1}",
         "Longest claim allowed | 30 days",
         "Page, window | 100 claims, 90 days",
@@ -135,6 +136,7 @@ def test_conditions_cell_by_cell(config):
         DASH,
         "3.0 ms (median), 9.9 ms (p95)",
         "7; providers of 3K, 300, 60",
+        "unknown",
         "a {b: 1}",
         "45 days",
         "50 claims, 90 days",

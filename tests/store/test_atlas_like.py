@@ -24,10 +24,12 @@ from pbm_lib import (
     load_config,
     require_claims,
     run_performance,
+    sample_claim,
     setup_collection,
     write_report,
 )
 from pbm_lib.cli.notebooks import NOTEBOOKS, run_notebook
+from pbm_lib.store.index import VARIANTS
 
 RANGE = dt.date(2024, 3, 1), dt.date(2024, 5, 1)
 
@@ -47,6 +49,15 @@ def as_user(secure, tmp_path_factory):
     yield make
     for store in opened:
         store.close()
+
+
+def let(secure, user, may, collection=""):
+    """Make a user who may do this with one collection, or with all, and with others list them."""
+    granted = [{"resource": {"db": DATABASE, "collection": collection}, "actions": may}]
+    granted.append({"resource": {"db": DATABASE, "collection": ""}, "actions": ["listCollections"]})
+    with secure.root() as root:
+        root.admin.command("createRole", user, privileges=granted, roles=[])
+        root.admin.command("createUser", f"quagga7-{user}", pwd=PASSWORD, roles=[user])
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +111,7 @@ class TestOnALoadedCollection:
 def test_who_may_write_can_switch_the_index_and_back(as_user, loaded, user):
     store = as_user(user)
     compared = compare_indexes(store, list_providers(store.config)[0].tin, *RANGE, build=True)
-    assert compared.loc["same claims on the page", "three fields"] == "True"
+    assert set(compared.frame.loc["same claims, same total"]) == {"True"}
     store.refresh()
     assert store.index_name == "claims_by_provider"
 
@@ -118,6 +129,21 @@ class TestWhatAUserMayNotDo:
         with pytest.raises(SetupError, match=r"may not create the collection pbm_demo\.unmade\. Give the user"):
             setup_collection(as_user("reader", "unmade"))
 
+    def test_who_may_not_ask_for_the_size_of_the_pages_is_told_that_it_is_unknown(self, secure, as_user):
+        let(secure, "incurious", ["find", "createCollection", "createIndex", "listIndexes"])
+        store = setup_collection(as_user("incurious", "unasked"))
+        assert (store.max_claim_days, store.leaf_page_kb) == (30, None)
+        assert store.facts()["Leaf pages"] == "unknown"
+        assert as_user("reader", "unasked").leaf_page_kb == 16
+
+    def test_who_may_not_write_beside_the_claims_has_them_read_at_each_set_up(self, secure, as_user):
+        let(secure, "confined", ["find", "createCollection", "createIndex", "listIndexes"], "alone")
+        assert setup_collection(as_user("confined", "alone")).max_claim_days == 30
+        longer = {**sample_claim(), "serviceEndDate": dt.datetime(2100, 1, 1)}
+        as_user("owner", "alone").collection.insert_one(longer, bypass_document_validation=True)
+        with pytest.raises(SetupError, match=f"^Claim {longer['_id']} "):
+            setup_collection(as_user("confined", "alone"))
+
     def test_a_reader_cannot_build_an_index(self, as_user, loaded):
         store = as_user("reader")
         with (
@@ -127,17 +153,29 @@ class TestWhatAUserMayNotDo:
             pytest.fail("the index was built")
         assert store.index_name == "claims_by_provider"
 
+    def test_a_reader_who_compares_indexes_reads_a_sentence(self, as_user, loaded):
+        store, tin = as_user("reader"), list_providers(loaded.config)[0].tin
+        before = loaded.collection.index_information()
+        compared = compare_indexes(store, tin, *RANGE, build=True)
+        assert (compared.frame.empty, compared.plans) == (True, ())
+        assert "may not create an index" in repr(compared)
+        assert (loaded.collection.index_information(), store.index_name) == (before, "claims_by_provider")
+        # Where the other one is there already it takes no right to compare, and the sentence says what is left.
+        overlap = VARIANTS["overlap"]
+        loaded.collection.create_index(overlap.keys, name=overlap.index_name)
+        compared = compare_indexes(store, tin, *RANGE, build=True)
+        assert set(compared.frame.loc["same claims, same total"]) == {"True"}
+        assert "may not drop claims_by_provider_overlap" in repr(compared)
+        assert store.index_name == "claims_by_provider"
+        loaded.collection.drop_index(overlap.index_name)
+
     def test_a_reader_cannot_replace_the_claims(self, as_user, loaded):
         with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run update\. Give it the role readWrite"):
             load_claims(as_user("reader"), replace=True, progress=False)
         assert loaded.collection.count_documents({}) == 6_000
 
     def test_whoever_may_write_but_not_drop_leaves_a_loaded_collection_as_it_was(self, secure, as_user, loaded):
-        may = ["find", "insert", "update", "listCollections", "listIndexes"]
-        granted = [{"resource": {"db": DATABASE, "collection": ""}, "actions": may}]
-        with secure.root() as root:
-            root.admin.command("createRole", "careful", privileges=granted, roles=[])
-            root.admin.command("createUser", "quagga7-careful", pwd=PASSWORD, roles=["careful"])
+        let(secure, "careful", ["find", "insert", "update", "listCollections", "listIndexes"])
         with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run drop\. Give it the role readWrite"):
             load_claims(as_user("careful"), replace=True, progress=False)
         assert loaded.collection.count_documents({}) == 6_000

@@ -25,6 +25,7 @@ from pbm_lib import (
 from pbm_lib.claims.document import BEGIN, END, ID, TIN
 from pbm_lib.store.connection import open_client
 from pbm_lib.store.index import VARIANTS, find_index
+from pbm_lib.store.setup import both_indexes
 
 THREE, OVERLAP = "three_field", "overlap"
 OTHER = {THREE: OVERLAP, OVERLAP: THREE}
@@ -233,6 +234,35 @@ def test_where_the_variant_is_the_configs_the_block_changes_nothing(open_store):
     with index_variant(store):
         assert indexes(store) == {NAMES[OVERLAP]: KEYS[OVERLAP]}
     assert indexes(store) == {NAMES[OVERLAP]: KEYS[OVERLAP]}
+
+
+@pytest.mark.parametrize("index", [THREE, OVERLAP])
+@pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt])
+def test_both_are_there_for_a_block_and_the_configs_alone_afterwards(open_store, index, end):
+    store = setup_collection(open_store({"mongodb": {"index": index}}))
+    fill(store, CLAIMS)
+    store.collection.create_index("x", name="theirs")
+    try:
+        with both_indexes(store) as inside:
+            assert inside is store
+            assert indexes(store) == {"theirs": [("x", 1)], **{NAMES[name]: KEYS[name] for name in NAMES}}
+            for name in (OTHER[index], index, OTHER[index]):
+                store.refresh(index=name)
+                assert explain_claims(store, TIN_A, day(5), day(30)).index == NAMES[name] == store.index_name
+            if end:
+                raise end
+    except (RuntimeError, KeyboardInterrupt) as error:
+        assert type(error) is end
+    assert indexes(store) == {"theirs": [("x", 1)], NAMES[index]: KEYS[index]}
+    assert store.index_name == NAMES[index]
+
+
+def test_what_could_not_be_built_beside_the_configs_index_leaves_that_one(store):
+    store.collection.create_index("x", name=NAMES[OVERLAP])
+    before = indexes(store)
+    with pytest.raises(SetupError, match=f"another index named {NAMES[OVERLAP]}"), both_indexes(store):
+        pytest.fail("it was built")
+    assert (indexes(store), store.index_name) == (before, NAMES[THREE])
 
 
 def test_a_walk_says_that_the_order_was_changed_under_it(open_store, store):

@@ -18,8 +18,8 @@ from pbm_lib import (
     setup_collection,
 )
 from pbm_lib.claims.document import TIN
-from pbm_lib.load.state import state_collection
 from pbm_lib.store import connection
+from pbm_lib.store.collection import state_collection
 from pbm_lib.store.footprint import measure_footprint
 
 pytestmark = pytest.mark.replica_set
@@ -80,4 +80,4 @@ def test_all_that_is_read_is_the_primarys(lagging, wire, make_config, monkeypatc
     modes = {(name, command["$readPreference"]["mode"]) for name, command in wire.sent if "$readPreference" in command}
     assert modes <= {("endSessions", "primaryPreferred")}
     assert {command["readConcern"]["level"] for _, command in wire.sent if "readConcern" in command} == {"local"}
-    assert state_collection(store).write_concern.document == {"w": "majority"}
+    assert state_collection(store.collection).write_concern.document == {"w": "majority"}

@@ -385,9 +385,9 @@ def test_where_the_server_vouches_for_the_rule_it_is_neither_checked_nor_raised_
     nine.level = "strict"
     store.collection.insert_one(LONGER, bypass_document_validation=True)
     with pytest.raises(SetupError, match=str(LONGER[ID])):
-        setup_collection(store)
+        setup_collection(store, recheck=True)
     nine.level = "constraint"
-    assert setup_collection(store).bound_reason == GUARANTEED
+    assert setup_collection(store, recheck=True).bound_reason == GUARANTEED
     assert nine.asked == asked
 
 

@@ -1,0 +1,120 @@
+"""The variants of the index side by side, for the explorer notebook: same answer first, then the time."""
+
+import datetime as dt
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+
+from pandas import DataFrame
+
+from ..arguments import checked, switch
+from ..claims.document import ID
+from ..display import milliseconds
+from ..errors import InvalidQuery, SetupError
+from ..measure.stopwatch import timed
+from ..query.explain import QueryPlan, explain_claims
+from ..query.filters import Question
+from ..query.find import count_claims, find_claims
+from ..query.stream import iter_claims
+from ..store.setup import both_indexes
+from ..store.store import ClaimStore
+from ..vocabulary import INDEXES
+from .notes import Note, note
+
+_ROUNDS = 5
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class IndexComparison:
+    """What `compare_indexes` found.
+
+    Attributes:
+        frame: a pandas DataFrame with a column an index; empty if they were not compared.
+        plans: the plan of the first page with each index; none if they were not compared.
+        note: why they were not compared, or what is left to do; else None.
+    """
+
+    frame: DataFrame
+    plans: tuple[QueryPlan, ...]
+    note: Note | None = None
+
+    def __repr__(self) -> str:
+        table = "" if self.frame.empty else self.frame.to_string()
+        return "\n\n".join(filter(None, (table, self.note and self.note.text)))
+
+    def _repr_html_(self) -> str:
+        table = "" if self.frame.empty else self.frame.to_html()
+        return table + (self.note.html if self.note else "")
+
+
+@checked(InvalidQuery)
+def compare_indexes(
+    store: ClaimStore, tin: str, service_date_start: dt.date, service_date_end: dt.date, *, build: bool | str
+) -> IndexComparison:
+    """Ask for one range with the three-field and with the overlap index, and keep the config's alone afterwards.
+
+    Builds the index that is missing beside the other one. Both then take turns at the first page and the total, five
+    times each. As pages of the two differ in their order within a day, what is held against each other are the ids of
+    all claims that touch the range's first day, those that reach into it from before among them, and the total.
+
+    Args:
+        store: a loaded store.
+        tin: the billing provider's TIN, nine digits.
+        service_date_start: first service date, inclusive.
+        service_date_end: last service date, inclusive.
+        build: whether an index may be built on the server; on three million claims that takes some 15 s. Also "true"
+            or "false", as papermill's -p passes it.
+
+    Returns:
+        The comparison. Where building was not allowed, the user lacks the right, or another index is in the way, it
+        holds a note that says so in place of figures.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+        ServerUnavailable: the server went away.
+    """
+    if not switch("build", build):
+        return IndexComparison(DataFrame(), (), note("Not run: build_overlap_index is False, so no index was built."))
+    columns: dict[str, dict[str, str]] = {}
+    plans: list[QueryPlan] = []
+    question = Question(tin, service_date_start, service_date_end)
+    explain_claims(store, *question)  # so that a bad argument is told before anything is built
+    try:
+        with both_indexes(store):
+            columns, plans = _compare(store, question)
+    except SetupError as error:
+        return IndexComparison(DataFrame(columns), tuple(plans), note(str(error)))
+    return IndexComparison(DataFrame(columns), tuple(plans))
+
+
+def _compare(store: ClaimStore, question: Question) -> tuple[dict[str, dict[str, str]], list[QueryPlan]]:
+    """Return what each index took, label to text, and the plan of its first page."""
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    totals, touching, plans = {}, {}, {}
+    for _ in range(_ROUNDS):
+        for index in INDEXES:
+            store.refresh(index=index)
+            _, ms = timed(store, partial(find_claims, store, *question, with_total=False))
+            times[index, "first page"].append(ms)
+            totals[index], ms = timed(store, partial(count_claims, store, *question))
+            times[index, "total"].append(ms)
+    for index in INDEXES:
+        store.refresh(index=index)
+        plans[index] = explain_claims(store, *question)
+        touching[index] = {claim[ID] for claim in iter_claims(store, question.tin, question.start, question.start)}
+    first, second = INDEXES
+    same = totals[first] == totals[second] and touching[first] == touching[second]
+    columns = {
+        index: {
+            "keys examined": f"{plans[index].keys_examined:,}",
+            "documents examined": f"{plans[index].docs_examined:,}",
+            f"first page, median of {_ROUNDS}": milliseconds(statistics.median(times[index, "first page"])),
+            f"total, median of {_ROUNDS}": milliseconds(statistics.median(times[index, "total"])),
+            "total": f"{totals[index]:,}",
+            f"claims on {question.start}": f"{len(touching[index]):,}",
+            "same claims, same total": str(same),
+        }
+        for index in INDEXES
+    }
+    return columns, list(plans.values())
