@@ -70,7 +70,7 @@ def waiting(store):
 
 def fetched(wire):
     """The batches of claims that the server has sent; a cut is a find of one claim."""
-    replies = [reply["cursor"] for name, reply in wire.answers if name in ("find", "getMore")]
+    replies = [reply["cursor"] for name, reply in wire.answers if name in ("find", "getMore") and "cursor" in reply]
     batches = [cursor.get("firstBatch", cursor.get("nextBatch")) for cursor in replies]
     return [batch for batch in batches if batch and END in batch[0]]
 
@@ -190,14 +190,19 @@ def test_cursors_that_the_server_lost_are_opened_again_behind_the_last_claim(sto
     # 200 claims of one instant: a part is far longer than what is read ahead of it.
     expected = [make_claim(number, day(number // 200), day(9)) for number in range(600)]
     fill(store, expected)
-    claims = iter_claims(store, TIN_A, page_size=5, streams=2)
-    seen = [next(claims)]
-    for _ in range(2):
-        wait_for(lambda: len(idle_cursors(store)) == 2, 30, "both readers to wait for the caller")
-        store.collection.database.command("killCursors", store.collection.name, cursors=idle_cursors(store))
-        assert idle_cursors(store) == []
-        seen += itertools.islice(claims, 250)
-    assert seen + list(claims) == expected
+    wire = Wire()
+    with listened_to(store, wire) as heard:
+        claims = iter_claims(heard, TIN_A, page_size=5, streams=2)
+        seen = [next(claims)]
+        # Four batches ahead of each of two parts; then all 40 of the first, 10 that were taken of the second, and
+        # again four ahead of that and of the third.
+        for batches in (8, 58):
+            wait_for(lambda most=batches: len(fetched(wire)) == most, 30, "both readers to wait for the caller")
+            cursors = idle_cursors(store)
+            assert len(cursors) == 2
+            store.collection.database.command("killCursors", store.collection.name, cursors=cursors)
+            seen += itertools.islice(claims, 250)
+        assert seen + list(claims) == expected
 
 
 def test_streams_go_on_over_connections_that_break(proxied):
