@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import itertools
 import reprlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,20 +68,21 @@ def checked(error: type[PbmError]) -> Callable[[_Function], _Function]:
     """
 
     def decorated(function: _Function) -> _Function:
-        signature, hints = inspect.signature(function), get_type_hints(function)
-        kinds = {name: _kinds_of(hints[name]) for name in signature.parameters if hints.get(name, Any) is not Any}
+        parameters, hints = inspect.signature(function).parameters, get_type_hints(function)
+        kinds = {name: _kinds_of(hints[name]) for name in parameters if hints.get(name, Any) is not Any}
         words = {name: _ACCEPTED[name] + (", or None" if type(None) in kinds[name] else "") for name in kinds}
+        defaults = {name: parameter.default for name, parameter in parameters.items()}
+        order = [name for name in parameters if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
+        several = order[-1] if order and parameters[order[-1]].kind is inspect.Parameter.VAR_POSITIONAL else None
 
+        # Every page pays for this; `Signature.bind` would take several times as long.
         @functools.wraps(function)
         def call(*arguments: Any, **options: Any) -> Any:
-            for name, given in signature.bind(*arguments, **options).arguments.items():
-                if name not in kinds or given is signature.parameters[name].default:
-                    continue
-                several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-                for value in given if several else (given,):
-                    if not _is_one_of(value, kinds[name]):
-                        kind = InvalidCursor if name == "cursor" else error
-                        raise not_accepted(name, in_short(value), words[name], kind)
+            names = order if several is None else itertools.chain(order, itertools.repeat(several))
+            for name, value in (*zip(names, arguments, strict=False), *options.items()):
+                if name in kinds and value is not defaults[name] and not _is_one_of(value, kinds[name]):
+                    kind = InvalidCursor if name == "cursor" else error
+                    raise not_accepted(name, in_short(value), words[name], kind)
             return function(*arguments, **options)
 
         return call

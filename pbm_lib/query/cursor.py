@@ -5,7 +5,6 @@ import hashlib
 from typing import Any
 
 import bson
-from bson import json_util
 
 from ..errors import InvalidCursor, PbmError
 from ..vocabulary import INDEXES, ORDERS
@@ -16,12 +15,8 @@ from .keyset import Boundary
 _VERSION = 2
 _MAX_LENGTH = 4_000
 _DIRECTIONS = ("next", "prev")
-_JSON = json_util.JSONOptions(
-    json_mode=json_util.JSONMode.CANONICAL,
-    tz_aware=False,
-    tzinfo=None,
-    datetime_conversion=bson.DatetimeConversion.DATETIME_AUTO,
-)
+_FINGERPRINT = 16  # bytes
+_ANY_DATE = bson.CodecOptions(datetime_conversion=bson.DatetimeConversion.DATETIME_AUTO)
 
 
 class IndexChanged(InvalidCursor):
@@ -30,12 +25,10 @@ class IndexChanged(InvalidCursor):
 
 def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
     """Return the token of a boundary: URL-safe, not secret (dates and an _id), valid for an equal query alone."""
-    content = _dumps(
-        [_VERSION, query.variant.name, query.order, boundary.direction, boundary.inclusive, list(boundary.key)]
-    )
-    fingerprint = hashlib.sha256(f"{content}{_dumps(query.identity)}".encode()).hexdigest()[:32]
-    text = f'{content[:-1]},"{fingerprint}"]'
-    token = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    order, place = [query.variant.name, query.order], [boundary.direction, boundary.inclusive, list(boundary.key)]
+    content = bson.encode({"": [_VERSION, *order, *place]})
+    fingerprint = hashlib.sha256(content + bson.encode({"": query.identity})).digest()[:_FINGERPRINT]
+    token = base64.urlsafe_b64encode(content + fingerprint).rstrip(b"=").decode()
     if len(token) > _MAX_LENGTH:
         raise PbmError(
             f"The claim at the edge of this page has an _id too long to page on from (a token of {len(token):,} "
@@ -50,17 +43,17 @@ def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
         raise InvalidCursor(
             "cursor: the token is empty or too long. Start again from the first page, without a cursor."
         )
-    # Whoever can write base64 decides what is parsed here, and the parsers of Extended JSON raise a dozen unrelated
-    # errors. Each means the same: not a token of ours.
+    # Whoever can write base64 decides what is parsed here, and parsers raise a dozen unrelated errors. Each means the
+    # same: not a token of ours.
     try:
-        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
-        version, *content = json_util.loads(text, json_options=_JSON)
+        content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)[:-_FINGERPRINT]
+        version, *rest = bson.decode(content, _ANY_DATE)[""]
     except Exception:
         raise _damaged() from None
     if version != _VERSION or type(version) is not int:
         raise InvalidCursor("cursor: the token is of another version of this program. Start again from the first page.")
     try:
-        index, order, *place, _ = content
+        index, order, *place = rest
         _check_order(index, order, query)
         boundary = _boundary(*place, fields=query.variant.order)
         expected = encode_cursor(boundary, query)
@@ -68,7 +61,7 @@ def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
         raise
     except Exception:
         raise _damaged() from None
-    # The whole token, not its fingerprint alone: base64 and JSON both have several spellings of one value.
+    # The whole token, not its fingerprint alone: base64 and BSON both have several spellings of one value.
     if expected != token:
         raise InvalidCursor(
             "cursor: the token belongs to another query, or is damaged. Use it with the TIN and dates of the page "
@@ -97,10 +90,6 @@ def _boundary(direction: Any, inclusive: Any, key: Any, *, fields: tuple[str, ..
     # A fingerprint is no signature: what it vouches for must still be something that the server can be asked.
     bson.encode(dict(zip(fields, key, strict=True)))
     return Boundary(direction, tuple(key), inclusive)
-
-
-def _dumps(value: Any) -> str:
-    return json_util.dumps(value, json_options=_JSON, separators=(",", ":"))
 
 
 def _damaged() -> InvalidCursor:

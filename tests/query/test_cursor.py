@@ -1,12 +1,12 @@
 """A token is its page's own or it is InvalidCursor; never a wrong page, never another error."""
 
 import base64
-import json
 import string
 from dataclasses import replace
 
+import bson
 import pytest
-from bson import Binary, Decimal128, Int64, MaxKey, ObjectId, Regex, Timestamp, json_util
+from bson import Binary, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 from oracle import TIN_A, TIN_B, Wire, day, fill, listened_to, make_claim
 
@@ -29,9 +29,14 @@ def refused(token, query=QUERY):
 
 
 def spelled(content) -> str:
-    """base64url of JSON, as a token is."""
-    text = content if isinstance(content, str) else json.dumps(content, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    """base64url of BSON and a fingerprint, as a token is."""
+    body = content if isinstance(content, bytes) else bson.encode({"": content})
+    return base64.urlsafe_b64encode(body + b"f" * 16).rstrip(b"=").decode()
+
+
+def content_of(token: str) -> list:
+    """What a token says, without its fingerprint."""
+    return bson.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:-16])[""]
 
 
 @pytest.mark.parametrize("direction", ["next", "prev"])
@@ -65,21 +70,12 @@ def test_what_is_no_token_is_refused(value):
 @pytest.mark.parametrize(
     "content",
     [
-        *(1, None, [], {}, "text", [2], [2, "three_field"], [2, "three_field", "oldest", "next", False, []]),
-        *("[2,", "[" * 900, [2, "three_field", "oldest", "next", False, [], "f"], [2, [], {}, "next", False, [1], "f"]),
-        *(
-            [2, "three_field", "oldest", "next", False, [first, 1], "f"]
-            for first in (
-                *({"$oid": "zz"}, {"$date": "no"}, {"$numberDecimal": "no"}, {"$numberLong": "9" * 30}),
-                {"$binary": 5},
-                {"$regularExpression": {"pattern": "(", "options": "x"}},
-                {"$date": {"$numberLong": "99999999999999999"}},
-            )
-        ),
-        *(
-            [version, "three_field", "oldest", "next", False, [{"$date": {"$numberLong": "0"}}, 1], "f"]
-            for version in (1, 3, True)
-        ),
+        *(1, None, [], {}, "text", [2], [2, "three_field"], [2, "three_field", "oldest", "next", False, 7]),
+        *([2, "three_field", "oldest", "next", False, []], [2, [], {}, "next", False, [1]], b"", b"[2,", b"[" * 900),
+        *([2, "three_field", "oldest", "next", False, [first, 1]] for first in (Regex("("), MinKey(), [], 1, day(1))),
+        *([version, "three_field", "oldest", "next", False, [day(1), KEY[1]]] for version in (1, 3, True, 2.0)),
+        bson.encode({"": [2, "three_field", "oldest", "next", False, [day(1), KEY[1]]]})[:-3],
+        bson.encode({"a": 1}),
     ],
     ids=str,
 )
@@ -89,7 +85,7 @@ def test_well_spelled_nonsense_is_refused(content):
 
 def test_a_token_of_another_version_says_so():
     token = encode_cursor(Boundary("next", KEY), QUERY)
-    content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    content = content_of(token)
     content[0] = 1
     with pytest.raises(InvalidCursor, match="another version"):
         decode_cursor(spelled(content), QUERY)
@@ -102,9 +98,6 @@ def test_a_token_of_another_version_says_so():
         Boundary("next", (day(1), MaxKey())),
         Boundary("next", (day(1), ["a", "b"])),
         Boundary("next", (["a"], 1)),
-        Boundary("next", (day(1), "\ud800")),
-        Boundary("next", (day(1), {"a\x00b": 1})),
-        Boundary("next", (day(1), Int64(2**70))),
         Boundary("sideways", KEY),
         Boundary("next", KEY, 1),
     ],
@@ -190,8 +183,5 @@ def test_a_token_of_another_collection_is_refused(open_store):
 
 def test_a_token_shows_nothing_but_a_date_an_id_and_a_fingerprint(store):
     token = encode_cursor(Boundary("next", KEY), make_query(store, TIN_A, None, None))
-    content = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    assert TIN_A not in content
-    version, *order, direction, inclusive, key, fingerprint = json_util.loads(content)
-    assert (version, *order, direction) == (2, "three_field", "oldest", "next")
-    assert (inclusive, key[1], len(fingerprint)) == (False, KEY[1], 32)
+    assert TIN_A.encode() not in base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    assert content_of(token) == [2, "three_field", "oldest", "next", False, list(KEY)]
