@@ -31,6 +31,7 @@ _ACCEPTED = {
     "service_date_start": "a date such as datetime.date(2025, 1, 31), or a datetime (naive means UTC)",
     "service_date_end": "a date such as datetime.date(2025, 1, 31), or a datetime (naive means UTC)",
     "page_size": "a whole number from 1",
+    "streams": "a whole number from 1 to 8",
     "cursor": "a page's next_cursor or prev_cursor",
     "index": " or ".join(INDEXES),
     "order": " or ".join(ORDERS),

@@ -38,6 +38,8 @@ class ClaimQuery:
     end: dt.datetime | None  # claims that begin on or before this instant, naive UTC; None for no upper end
     max_claim_days: int | None  # D in days where the query is bounded, else None
     any_type: bool = False  # dates and ids may be of any BSON type, since no validator of ours is there
+    # Begin dates of a part of the result, in its order: from the first, inclusive, up to the second, exclusive.
+    part: tuple[Any, Any] = (None, None)
 
     @property
     def bounded(self) -> bool:
@@ -57,7 +59,9 @@ class ClaimQuery:
     def filter(self, boundary: Boundary = BEGINNING) -> dict[str, Any]:
         """Return the MQL filter of what lies beyond a boundary."""
         overlap: dict[str, Any] = {TIN: self.tin}
-        if begins := _between(self._carry_in_start, self.end):
+        # The edge of a part takes the place of the range's: it lies within that, or beyond the carry-ins, which all
+        # end in time.
+        if begins := _between(self._carry_in_start, self.end) | self._begins_in_part():
             overlap[BEGIN] = begins
         if self.start is not None:
             overlap[END] = {"$gte": self.start}
@@ -82,6 +86,10 @@ class ClaimQuery:
             END: {"$gte": self.start},
         }
         return [{TIN: self.tin, BEGIN: _between(self.start, self.end)}, carry_ins]
+
+    def _begins_in_part(self) -> dict[str, Any]:
+        edges = zip(("$gte", "$lt") if self.order == OLDEST else ("$lte", "$gt"), self.part, strict=True)
+        return {operator: edge for operator, edge in edges if edge is not None}
 
     def _ascends(self, boundary: Boundary) -> bool:
         return (boundary.direction == "next") == (self.order == OLDEST)

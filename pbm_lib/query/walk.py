@@ -1,0 +1,64 @@
+"""A walk along a result with one server cursor, which goes on where a connection or the cursor was lost."""
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from ..errors import PbmError
+from ..store.index import IndexVariant
+from ..store.retry import is_dropped
+from ..store.store import ClaimStore
+from .answer import lost_its_index
+from .filters import ClaimQuery
+from .find import key_of
+from .keyset import BEGINNING, Boundary
+
+
+def walk(
+    store: ClaimStore,
+    claims: Collection,
+    ask: Callable[[], ClaimQuery],
+    batch: int,
+    variant: IndexVariant | None = None,
+) -> Generator[Mapping[str, Any], None, None]:
+    """Yield the claims of a query in order.
+
+    Args:
+        store: the store.
+        claims: its collection, decoded in some way.
+        ask: makes the query from what the store knows.
+        batch: claims a round trip.
+        variant: the index whose order the walk must have; None: that of its first claim.
+
+    Raises:
+        PbmError: the index was switched, and with it the order.
+        ServerUnavailable: the server went away and did not come back.
+    """
+    last: Mapping[str, Any] | None = None
+    failed_at: Any = walk  # no claim: the first failure is never the second one at the same place
+    while True:
+        with store.errors_explained():
+            query = ask()
+            if variant not in (None, query.variant):
+                raise PbmError(
+                    f"The index of {query.collection} was changed during the walk from {variant.name} to "
+                    f"{query.variant.name}, and with it the order of claims. Begin again."
+                )
+            boundary = BEGINNING if last is None else Boundary("next", key_of(last, query))
+            try:
+                with claims.find(
+                    query.filter(boundary), sort=query.sort(boundary), hint=query.hint, batch_size=batch
+                ) as found:
+                    for last in found:
+                        yield last
+                return
+            except PyMongoError as error:
+                if failed_at is last or not (is_dropped(error) or lost_its_index(error)):
+                    raise  # twice at the same claim is no passing trouble
+                failed_at = last
+                if last is not None:
+                    variant = query.variant
+                if lost_its_index(error):
+                    store.refresh()
