@@ -67,15 +67,15 @@ class ClaimEncoder:
         balance = drawn.overpaid - drawn.recouped
         amounts = _filled(_AMOUNTS, balance, drawn.overpaid, drawn.recouped)
         pieces = (
-            _rows(_ID_FIELD, drawn.ids),
+            rows_of(_ID_FIELD, drawn.ids),
             self._practitioner[drawn.practitioner],
             self._billing[drawn.provider],
             self._account[drawn.patient],
             self._after_account[drawn.provider],
-            _rows(*_filled(_DATES, drawn.begin, drawn.end, drawn.updated)),
+            rows_of(*_filled(_DATES, drawn.begin, drawn.end, drawn.updated)),
             self._patient[drawn.patient],
             _SYSTEMS[drawn.system],
-            _rows(_digits(drawn.numbers + 1), _AFTER_NUMBER, *amounts),
+            rows_of(_digits(drawn.numbers + 1), _AFTER_NUMBER, *amounts),
             _METHODS[drawn.method],
         )
         fields = map(b"".join, zip(*(piece.tolist() for piece in pieces), strict=True))
@@ -91,28 +91,29 @@ def _column(values: Iterable[bytes]) -> np.ndarray:
     return np.array(list(values), dtype=object)
 
 
+def _around(gap: str, name: str, value: dict[str, str]) -> tuple[bytes, bytes]:
+    """What stands before and after a gap in the text of a field."""
+    before, _, after = _field(name, value).partition(gap.encode())
+    return before, after
+
+
 def _around_account(provider: Provider) -> tuple[bytes, bytes]:
     """The part of a claim that says who bills: what stands before the account's digits, and what after them."""
     gap = "#" * _ACCOUNT_DIGITS
-    before, _, after = _field(
-        "billingProvider",
-        {
-            "providerTin": provider.tin,
-            "patientAccountNumber": f"{provider.provider_id}-{gap}",
-            "providerId": provider.provider_id,
-            "providerNpi": provider.npi,
-            "providerName": provider.name,
-        },
-    ).partition(gap.encode())
-    return before, after
+    billing = {
+        "providerTin": provider.tin,
+        "patientAccountNumber": f"{provider.provider_id}-{gap}",
+        "providerId": provider.provider_id,
+        "providerNpi": provider.npi,
+        "providerName": provider.name,
+    }
+    return _around(gap, "billingProvider", billing)
 
 
 def _around_number(code: str) -> tuple[bytes, bytes]:
     """The claim's identifiers: what stands before the digits of its number, and what after them."""
     gap = "#" * _NUMBER_DIGITS
-    identifiers = {"claimSystemCode": code, "claimSystemClaimId": f"{code}-{gap}"}
-    before, _, after = _field("identifiers", identifiers).partition(gap.encode())
-    return before, after
+    return _around(gap, "identifiers", {"claimSystemCode": code, "claimSystemClaimId": f"{code}-{gap}"})
 
 
 def _around_amounts() -> list[bytes]:
@@ -138,8 +139,8 @@ def _digits(numbers: np.ndarray) -> np.ndarray:
     return (numbers[:, None] // powers % 10 + ord("0")).astype(np.uint8)
 
 
-def _rows(*parts: bytes | np.ndarray) -> np.ndarray:
-    """What lies side by side, constants and rows of bytes, as one `bytes` a row."""
+def rows_of(*parts: bytes | np.ndarray) -> np.ndarray:
+    """Return what lies side by side, constants and arrays with rows of bytes, as one `bytes` a row."""
     count = next(len(part) for part in parts if isinstance(part, np.ndarray))
     columns = [
         np.broadcast_to(np.frombuffer(part, np.uint8), (count, len(part))) if isinstance(part, bytes) else part

@@ -14,7 +14,7 @@ from ..arguments import checked
 from ..config import Config, DataGenerationConfig
 from ..errors import InvalidQuery
 from .document import DAY_MS
-from .encode import ClaimEncoder, Drawn
+from .encode import ClaimEncoder, Drawn, rows_of
 from .reference import CLAIM_SYSTEMS, RECOVERY_METHODS
 from .roster import name_pools, provider_roster
 from .shuffle import Shuffle, mixed
@@ -105,7 +105,7 @@ class ClaimGenerator:
 
     def ids(self, numbers: np.ndarray) -> list[ObjectId]:
         """Return the `_id` of each claim number; they ascend, so that a range of numbers is a range of `_id`."""
-        return [ObjectId(row.tobytes()) for row in self._id_bytes(numbers)]
+        return [ObjectId(row) for row in rows_of(self._id_bytes(numbers)).tolist()]
 
     def documents(self, start: int, stop: int) -> list[RawBSONDocument]:
         """Return the claims start to stop, stop exclusive, as BSON."""

@@ -169,7 +169,7 @@ def explain_count(
         # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on
         # every server version.
         return [
-            _explain(store, query, {"count": store.collection.name, "query": filter_, **_hint(query)}, mql)
+            _explain(store, query, {"count": store.collection.name, "query": filter_, **query.hinted}, mql)
             for filter_, mql in zip(query.count_filters(), count_mql(store, query), strict=True)
         ]
 
@@ -187,7 +187,7 @@ def page_mql(
 
 def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
     """Return the counts behind a total as one would type them in mongosh, without running them."""
-    hint = f", {to_mql(_hint(query))}" if query.hint else ""
+    hint = f", {to_mql(query.hinted)}" if query.hint else ""
     return [f"db.{store.collection.name}.countDocuments({to_mql(part)}{hint})" for part in query.count_filters()]
 
 
@@ -197,12 +197,8 @@ def _page_command(store: ClaimStore, query: ClaimQuery, boundary: Boundary, limi
         "filter": query.filter(boundary),
         "sort": dict(query.sort(boundary)),
         "limit": limit,
-        **_hint(query),
+        **query.hinted,
     }
-
-
-def _hint(query: ClaimQuery) -> dict[str, str]:
-    return {"hint": query.hint} if query.hint else {}
 
 
 def _find_mql(command: dict[str, Any]) -> str:

@@ -51,6 +51,11 @@ class ClaimQuery:
         """What ties a cursor to its query, beside the order: not whether it is bounded, as both answer alike."""
         return [self.collection, self.tin, self.start, self.end]
 
+    @property
+    def hinted(self) -> dict[str, str]:
+        """The hint as a part of a command or of its options; empty without an index."""
+        return {"hint": self.hint} if self.hint else {}
+
     def sort(self, boundary: Boundary = BEGINNING) -> list[tuple[str, int]]:
         """Return the sort of a page: against the order where it is read backwards."""
         step = 1 if self._ascends(boundary) else -1

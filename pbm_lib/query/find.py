@@ -117,8 +117,7 @@ def count_claims(
     """
 
     def count(query: ClaimQuery) -> int:
-        hint = {"hint": query.hint} if query.hint else {}
-        return sum(store.collection.count_documents(part, **hint) for part in query.count_filters())
+        return sum(store.collection.count_documents(part, **query.hinted) for part in query.count_filters())
 
     return answer(store, partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded), count)
 

@@ -44,11 +44,11 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
         ServerUnavailable: the server went away.
     """
     days, index = store.config.data_generation.max_claim_days, store.config.mongodb.index
-    build_index = partial(install_index, store.collection, VARIANTS[index], progress=progress)
+    install = partial(install_index, store.collection, VARIANTS[index], progress=progress)
     with store.errors_explained():
         refuse_other_kinds(store.collection)
         refuse_other_collation(store.collection)
-        install_rule(store.collection, store.config, build_index, recheck=recheck, progress=progress)
+        install_rule(store.collection, store.config, install, recheck=recheck, progress=progress)
     _switch(store, index, progress=progress)
     while store.max_claim_days != days:
         with store.errors_explained():
