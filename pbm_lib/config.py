@@ -115,14 +115,15 @@ class PerformanceConfig:
     """What a performance run measures: section `performance`."""
 
     seed: NonNegative
-    iterations: Annotated[Whole, Field(ge=1, le=100_000)]
+    samples: Annotated[Whole, Field(ge=1, le=100_000)]
+    seconds_per_series: Seconds
     warmup: Annotated[Whole, Field(ge=0, le=1_000)]
-    plain_iterations: Annotated[Whole, Field(ge=0, le=10_000)]
-    plain_seconds: Seconds
+    unbounded_samples: Annotated[Whole, Field(ge=0, le=10_000)]
     tiers_to_test: Annotated[tuple[str, ...], Field(min_length=1)]
     window_days: Annotated[Whole, Field(ge=1, le=36_600)]
     concurrency: tuple[Annotated[Whole, Field(ge=1, le=64)], ...]
     concurrency_seconds: Seconds
+    compare_indexes: Annotated[bool, Field(strict=True)]
     targets: dict[str, dict[str, PositiveNumber]]
 
     @model_validator(mode="after")

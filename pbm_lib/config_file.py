@@ -26,7 +26,10 @@ _MOST = 5  # problems told at once
 # Pydantic's names for a key that nobody knows, and its words in ours.
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 _RENAMED = {
-    "mongodb.covering_index": ("index", "It is now mongodb.index: three_field (where it was false) or overlap.")
+    "mongodb.covering_index": ("index", "It is now mongodb.index: three_field (where it was false) or overlap."),
+    "performance.iterations": ("samples", "It is now performance.samples."),
+    "performance.plain_iterations": ("unbounded_samples", "It is now performance.unbounded_samples."),
+    "performance.plain_seconds": ("seconds_per_series", "It is now performance.seconds_per_series."),
 }
 """Key of an earlier version to the one that replaced it, and what is said of that."""
 _WORDS = {

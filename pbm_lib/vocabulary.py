@@ -7,14 +7,37 @@ THREE_FIELD, OVERLAP = INDEXES = ("three_field", "overlap")
 """The variants of the compound index. Their keys stand in `store.index.VARIANTS`."""
 OLDEST, NEWEST = ORDERS = ("oldest", "newest")
 """Which claims come first."""
-BOUNDED, UNBOUNDED = QUERIES = ("bounded", "plain")
-"""The two queries for a date range in run files: with the bound on how long a claim lasts, and without it."""
+BOUNDED, UNBOUNDED = QUERIES = ("bounded", "unbounded")
+"""The two queries for a date range: with the bound on how long a claim lasts, and without it."""
 KEYSET, SKIP = PAGINGS = ("keyset", "skip")
 """The two ways to a deep page."""
-CONTESTANTS = {BOUNDED: "bounded query", UNBOUNDED: "unbounded query", KEYSET: "keyset", SKIP: "skip/limit"}
-"""Two of these are compared at a time: name to words."""
+COLD, WARM = VISITS = ("cold", "warm")
+"""Whether the claims of a page were asked for earlier in the run."""
+COUNT, CAPPED, ROLLUP, FACET = TOTALS = ("count_documents", "capped", "rollup", "facet")
+"""The ways to a provider's total."""
+ONE_STREAM, TWO_STREAMS = STREAMS = ("one_stream", "two_streams")
+"""The ways to read a whole provider."""
+CONTESTANTS = {
+    BOUNDED: "bounded query",
+    UNBOUNDED: "unbounded query",
+    KEYSET: "keyset",
+    SKIP: "skip/limit",
+    COLD: "cold",
+    WARM: "warm",
+    COUNT: "count_documents",
+    CAPPED: "capped count",
+    ROLLUP: "rollup",
+    FACET: "$facet",
+    ONE_STREAM: "one stream",
+    TWO_STREAMS: "two streams",
+}
+"""Some of these are compared at a time: name to words."""
+INDEX_WORDS = {THREE_FIELD: "three-field index", OVERLAP: "overlap index"}
+"""A variant of the index in charts and prose."""
 
-SECTIONS = ("floor", "latency", "plans", "depth", "concurrency", "volume")
+SECTIONS = (
+    "floor", "cold", "latency", "ranges", "totals", "depth", "concurrency", "open_loop", "volume",
+)  # fmt: skip
 """Parts of a run, in the order of the report."""
 
 
@@ -60,6 +83,8 @@ OPERATIONS = {
         Operation("next_page", "next page", by_tier=True),
         Operation("deep_page", "deep page", by_tier=True),
         Operation("page", "page"),
+        Operation("page_and_total", "page and total in one call"),
+        Operation("build", "building it", counts=True),
         Operation("stream", "whole provider streamed"),
     )
 }

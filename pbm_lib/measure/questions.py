@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+from functools import cache
 
 from ..claims.roster import list_providers
 from ..config import Config, PerformanceConfig
@@ -10,13 +11,17 @@ from ..vocabulary import PROVIDER
 
 DEEP = 0.9
 """A deep page lies this far into the claims of an answer."""
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 class Questions:
-    """Draws questions; the same seed and name draw the same ones, whatever the other parts of the run do.
+    """Numbered questions: the same seed, name and number are the same question, whatever else a run does.
+
+    Windows are spread evenly over the period: by the golden ratio, so that the first few of them are, too. Providers of
+    a tier take turns.
 
     Attributes:
-        random: the generator, also for the order in which the questions are asked.
+        random: the generator, for whatever else is to be drawn.
     """
 
     def __init__(self, config: Config, settings: PerformanceConfig, name: str):
@@ -25,21 +30,32 @@ class Questions:
         self._first, self._last = data.first_service_date, data.last_service_date
         self._window = min(settings.window_days, self.period_days)
         self._sizes = {tier.name: tier.claims_per_provider for tier in data.tiers}
-        self._tins = {tier: [p.tin for p in list_providers(config, tier)] for tier in settings.tiers_to_test}
+        self._offset = self.random.random()
+        shuffled = cache(lambda tier: self._shuffled([provider.tin for provider in list_providers(config, tier)]))
+        self._tins = shuffled
 
     @property
     def period_days(self) -> int:
         """Days in which claims begin."""
         return (self._last - self._first).days + 1
 
-    def draw(self, tier: str, scenario: str, *, part: tuple[int, int] = (0, 1)) -> Question:
-        """Return a question to a provider of a tier; its window begins in `part` (i, n): the i-th, from 0, of n."""
-        tin = self.random.choice(self._tins[tier])
+    @property
+    def window_days(self) -> int:
+        """Days of a window: as configured, or the whole period where that is shorter."""
+        return self._window
+
+    def number(self, number: int, tier: str, scenario: str) -> Question:
+        """Return question `number`, from 0, to a provider of a tier."""
+        tins = self._tins(tier)
+        tin = tins[number % len(tins)]
         if scenario == PROVIDER:
             return Question(tin)
-        (number, parts), latest = part, self.period_days - self._window
-        day = int((number + self.random.random()) / parts * (latest + 1))
-        start = self._first + dt.timedelta(days=day)
+        return self.window(tin, (self._offset + number * _GOLDEN) % 1)
+
+    def window(self, tin: str, part: float) -> Question:
+        """Return a question to a provider for the window that begins at a part, 0 to 1, of all that there are."""
+        latest = self.period_days - self._window
+        start = self._first + dt.timedelta(days=min(int(part * (latest + 1)), latest))
         return Question(tin, start, start + dt.timedelta(days=self._window - 1))
 
     def expected_claims(self, tier: str, scenario: str) -> float:
@@ -52,3 +68,6 @@ class Questions:
         first = dt.datetime.combine(question.start or self._first, dt.time())
         last = dt.datetime.combine((question.end or self._last) + dt.timedelta(days=1), dt.time())
         return first + dt.timedelta(seconds=round((last - first).total_seconds() * part))
+
+    def _shuffled(self, tins: list[str]) -> list[str]:
+        return self.random.sample(tins, len(tins))

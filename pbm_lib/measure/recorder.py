@@ -1,18 +1,17 @@
 """Where the samples of a run go: into the run, and to its file while it goes on."""
 
 import datetime as dt
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Self
-
-from tqdm import tqdm
 
 from ..errors import PbmError
 from ..store.footprint import Footprint
 from ..store.store import ClaimStore
-from .records import Check, Level, PlanCost
+from ..vocabulary import CONTESTANTS, OPERATIONS, SCENARIOS
+from .progress import Progress
+from .records import Check, Level, OfferedRate, QueryCost, Rollup
 from .run import PerformanceRun
 from .run_file import write_over
 from .samples import Sample
@@ -20,6 +19,7 @@ from .stopwatch import Stopwatch, Timing
 
 _FAILURES_IN_A_ROW = 3
 _SAVE_SECONDS = 2.0
+_SAVE_SHARE = 0.04  # a long run's file takes longer to write, and so is written less often
 
 
 class Recorder:
@@ -29,64 +29,68 @@ class Recorder:
         run: the run as it stands.
         store: the claims, on the watch's own client.
         settings: section `performance` as this run uses it.
-        watch: times calls; for those who time in threads.
+        watch: times calls.
+        progress: for whoever waits.
     """
 
-    def __init__(self, run: PerformanceRun, watch: Stopwatch, store: ClaimStore, rounds: int | None):
-        self.run, self.watch, self.store = run, watch, store
+    def __init__(self, run: PerformanceRun, watch: Stopwatch, store: ClaimStore, progress: Progress):
+        self.run, self.watch, self.store, self.progress = run, watch, store, progress
         self.settings = run.settings.performance
         self._samples: list[Sample] = []
-        self._checks: dict[tuple[str, str, str], list[bool]] = {}
-        self._plans: list[PlanCost] = []
+        self._checks: dict[tuple[str, str, str, str], list[bool]] = {}
+        self._costs: list[QueryCost] = []
         self._levels: list[Level] = []
+        self._offered: list[OfferedRate] = []
         self._notes: list[str] = []
         self._failures = 0
-        self._saved = time.monotonic()
-        self._bar = tqdm(total=rounds, unit=" rounds", file=sys.stdout, disable=rounds is None, mininterval=0.5)
+        self._save_at = time.monotonic() + _SAVE_SECONDS
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        self.progress.close()
         self.save()
 
-    def show(self, what: str) -> None:
-        """Name on the progress bar what is being measured."""
-        self._bar.set_description(f"Measuring {what}", refresh=False)
-        self._bar.update(0)
+    def show(self, part: str, labels: Mapping[str, Any]) -> None:
+        """Name what is being measured for whoever watches: a part of the run, and labels of a sample."""
+        words = [labels.get("tier"), *(
+            names[labels[label]].words for label, names in (("scenario", SCENARIOS), ("operation", OPERATIONS))
+            if labels.get(label)
+        ), CONTESTANTS.get(labels.get("contestant", ""))]  # fmt: skip
+        self.progress.describe(f"{part}: {', '.join(filter(None, words))}")
 
-    def round_done(self) -> None:
-        """Move the progress bar on, and save now and then."""
-        self._bar.update()
-        if time.monotonic() - self._saved > _SAVE_SECONDS:
-            self.save()
-
-    def time(self, call: Callable[[], Any], **labels: Any) -> Any:
-        """Time a call, record it as a sample with these labels, and return its answer; None if it failed.
+    def time(self, call: Callable[[], Any], **labels: Any) -> Timing:
+        """Time a call, and record it as a sample with these labels; the answer of one that failed is None.
 
         Raises:
             PbmError: it was the third failure in a row.
         """
         timing = self.watch.time(call)
         self.add(timing, **labels)
-        if time.monotonic() - self._saved > _SAVE_SECONDS:
+        if time.monotonic() > self._save_at:
             self.save()
-        return timing.answer
+        return timing
 
     def add(self, timing: Timing, **labels: Any) -> None:
         """Record a timing as a sample; the third failure in a row ends the run."""
         answer = timing.answer
         claims = answer if isinstance(answer, int) else None if answer is None else len(answer)
-        self._samples.append(
+        self.add_samples([
             Sample(ms=round(timing.ms, 4), claims=claims, retries=timing.retries, error=timing.error, **labels)
-        )
-        self._failures = self._failures + 1 if timing.error else 0
-        if self._failures >= _FAILURES_IN_A_ROW:
-            raise PbmError(
-                f"The run stopped: {_FAILURES_IN_A_ROW} calls in a row failed (last: {timing.error}). What was "
-                f"measured until then is in {self.run.path}, marked incomplete. Check the server, then measure again."
-            )
+        ])  # fmt: skip
+
+    def add_samples(self, samples: list[Sample]) -> None:
+        """Record samples in the order in which they were taken; the third failure in a row ends the run."""
+        for sample in samples:
+            self._samples.append(sample)
+            self._failures = self._failures + 1 if sample.error else 0
+            if self._failures >= _FAILURES_IN_A_ROW:
+                raise PbmError(
+                    f"The run stopped: {_FAILURES_IN_A_ROW} calls in a row failed (last: {sample.error}). What was "
+                    f"measured until then is in {self.run.path}, marked incomplete. Check the server, then measure "
+                    "again."
+                )
 
     def measured_bytes(self, size: int, **labels: Any) -> None:
         """Put the BSON size of the answer, learnt afterwards, on all samples with these labels."""
@@ -97,17 +101,29 @@ class Recorder:
             for s in self._samples
         ]
 
-    def check(self, section: str, tier: str, operation: str, equal: bool) -> None:
+    def check(self, section: str, tier: str, operation: str, against: str, equal: bool) -> None:
         """Record whether two contestants gave the same answer."""
-        self._checks.setdefault((section, tier, operation), []).append(equal)
+        self._checks.setdefault((section, tier, operation, against), []).append(equal)
 
-    def plan(self, cost: PlanCost) -> None:
-        """Record what a plan examined."""
-        self._plans.append(cost)
+    def cost(self, cost: QueryCost) -> None:
+        """Record what the server says of a query."""
+        self._costs.append(cost)
 
-    def level(self, clients: int, seconds: float) -> None:
-        """Record how long so many clients were at work."""
-        self._levels.append(Level(clients, seconds))
+    def level(self, level: Level) -> None:
+        """Record for how long so many clients were at work."""
+        self._levels.append(level)
+
+    def offered(self, rate: OfferedRate) -> None:
+        """Record a rate of calls that was kept up for a while."""
+        self._offered.append(rate)
+
+    def rollup(self, rollup: Rollup) -> None:
+        """Record the rollup that was made."""
+        self.run = replace(self.run, rollup=rollup)
+
+    def index_uses(self, uses: dict[str, int]) -> None:
+        """Record how often each index was used during the run, by the server's count."""
+        self.run = replace(self.run, index_uses=uses)
 
     def note(self, text: str) -> None:
         """Record, once, what was left out and why."""
@@ -124,15 +140,18 @@ class Recorder:
 
     def save(self) -> None:
         """Bring the run and its file up to date."""
+        began = time.monotonic()
         checks = tuple(Check(*key, len(found), sum(found)) for key, found in self._checks.items())
         self.run = replace(
             self.run,
             ended=dt.datetime.now(dt.UTC),
             checks=checks,
-            plans=tuple(self._plans),
+            costs=tuple(self._costs),
             levels=tuple(self._levels),
+            offered=tuple(self._offered),
             notes=tuple(self._notes),
             samples=tuple(self._samples),
         )
         write_over(self.run, self.run.path)
-        self._saved = time.monotonic()
+        ended = time.monotonic()
+        self._save_at = ended + max(_SAVE_SECONDS, (ended - began) / _SAVE_SHARE)

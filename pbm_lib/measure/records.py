@@ -1,15 +1,18 @@
-"""What a run holds beside its samples: comparisons, costs of queries, levels of clients, and its settings."""
+"""What a run holds beside its samples: comparisons, costs of queries, rates, uses of indexes, and its settings."""
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ..config import AtlasConfig, DataGenerationConfig, PerformanceConfig
-from ..vocabulary import QUERIES
+from ..vocabulary import CONTESTANTS, INDEXES, QUERIES, SCENARIOS
 from .samples import Count
 
 _CLOSED = ConfigDict(extra="forbid")
+Cpus = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Processors kept busy: 1.5 is one and a half of them, all the time."""
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -20,6 +23,7 @@ class Check:
         section: part of the run.
         tier: the provider's tier.
         operation: what both were asked.
+        against: the contestant, or the variant of the index, that was held against the application's own way.
         compared: pairs of answers compared.
         equal: pairs that were equal.
     """
@@ -27,29 +31,93 @@ class Check:
     section: str
     tier: str
     operation: str
+    against: Literal[*CONTESTANTS, *INDEXES]
     compared: Count
     equal: Count
 
 
 @dataclass(frozen=True, config=_CLOSED)
-class PlanCost:
-    """What the server examined for one page; `tier`, `operation` and window are the same for both queries."""
+class QueryCost:
+    """What the server says of one query: its explain, taken once for an operation and tier, outside of timed calls.
 
-    plan: Literal[*QUERIES]
-    tier: str
+    Attributes:
+        operation: what was asked.
+        tier: the provider's tier.
+        scenario: one of `vocabulary.SCENARIOS`.
+        query: one of `vocabulary.QUERIES`; without a date range both are the same, "bounded".
+        variant: which variant of the index was in use; None if it is not known.
+        index: name of the index on the server; None if none was used.
+        stages: names of the stages, outermost first; of a total in two counts, those of both.
+        keys_examined: index keys looked at.
+        docs_examined: documents fetched.
+        returned: documents returned, or counted.
+        server_ms: what the server says that it took, in whole ms; None if it is not known.
+    """
+
     operation: str
+    tier: str
+    scenario: Literal[*SCENARIOS]
+    query: Literal[*QUERIES]
+    variant: Literal[*INDEXES] | None
     index: str | None
+    stages: tuple[str, ...]
     keys_examined: Count
     docs_examined: Count
     returned: Count
+    server_ms: Count | None = None
 
 
 @dataclass(frozen=True, config=_CLOSED)
 class Level:
-    """`clients` clients were at work at once for `seconds` seconds."""
+    """So many clients at work at once, each asking without a pause (closed loop).
+
+    Attributes:
+        clients: how many.
+        seconds: for how long.
+        client_cpu: processors that all clients together kept busy; None if it is not known.
+        server_cpu: processors that the server kept busy; None if it runs elsewhere, or it is not known.
+    """
 
     clients: Count
-    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    seconds: Rate
+    client_cpu: Cpus | None = None
+    server_cpu: Cpus | None = None
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class OfferedRate:
+    """Calls that begin at a rate, whether or not the ones before have ended (open loop).
+
+    Attributes:
+        load: the rate in percent of the highest that the closed loop reached.
+        clients: client processes that shared it.
+        offered: calls a second that were meant to start.
+        seconds: for how long.
+        client_cpu: as in `Level`.
+        server_cpu: as in `Level`.
+    """
+
+    load: Count
+    clients: Count
+    offered: Rate
+    seconds: Rate
+    client_cpu: Cpus | None = None
+    server_cpu: Cpus | None = None
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Rollup:
+    """A collection of totals by provider and month that the run made, asked, and dropped again.
+
+    Attributes:
+        as_of: when it was made, UTC; what was written since is not in it.
+        documents: how many it had.
+        claims: how many claims they stood for.
+    """
+
+    as_of: AwareDatetime
+    documents: Count
+    claims: Count
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -60,12 +128,12 @@ class RunSettings:
         performance: section `performance`, with the overrides of this run.
         data_generation: section `data_generation`.
         atlas: section `atlas`, the price table.
-        covering_index: whether serviceEndDate was asked to be in the index.
+        index: the variant of the index that the config names.
         page_size: claims on a page.
     """
 
     performance: PerformanceConfig
     data_generation: DataGenerationConfig
     atlas: AtlasConfig
-    covering_index: bool
+    index: Literal[*INDEXES]
     page_size: Count

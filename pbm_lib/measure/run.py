@@ -4,7 +4,7 @@ import re
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pandas as pd
 from pydantic import AwareDatetime, ConfigDict, field_validator
@@ -14,11 +14,11 @@ from ..arguments import checked, full_path, in_short, not_accepted
 from ..display import ShownAsFacts
 from ..errors import PbmError, RunFileError
 from ..store.footprint import Footprint
-from ..vocabulary import OPERATIONS, SECTIONS
+from ..vocabulary import BOUNDED, COUNT, OPERATIONS, PROVIDER, RANGE, SECTIONS
 from . import run_file
 from .conditions import Conditions
-from .records import Check, Level, PlanCost, RunSettings
-from .samples import Sample, Series, Statistics, statistics_of
+from .records import Check, Level, OfferedRate, QueryCost, Rollup, RunSettings
+from .samples import Count, Sample, Series, Statistics, statistics_of
 from .summary import Figures, Throughput, summary_of, throughput_of
 
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
@@ -38,10 +38,14 @@ class PerformanceRun(ShownAsFacts):
         conditions: server, indexes, machine and versions.
         footprint: sizes on the server in bytes.
         checks: answers of two contestants compared.
-        plans: keys and documents that each plan examined for one page.
+        costs: what the server says of one query of each kind.
         levels: how long each number of clients was at work.
+        offered: the rates of the open loop.
+        rollup: the rollup that was made and asked; None if none was.
+        index_uses: how often each index was used during the run, by the server's own count; empty if unknown.
         notes: what was left out, and why.
         samples: every call, with its time in ms.
+        method: how it was measured: 2; 1 for a run of schema 1, whose samples were few and whose clients were threads.
         path: its file; None where it has none.
     """
 
@@ -53,10 +57,14 @@ class PerformanceRun(ShownAsFacts):
     conditions: Conditions
     footprint: Footprint
     checks: tuple[Check, ...] = ()
-    plans: tuple[PlanCost, ...] = ()
+    costs: tuple[QueryCost, ...] = ()
     levels: tuple[Level, ...] = ()
+    offered: tuple[OfferedRate, ...] = ()
+    rollup: Rollup | None = None
+    index_uses: dict[str, Count] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
+    method: Literal[1, 2] = 2
     path: Path | None = field(default=None, compare=False)
 
     @field_validator("id")
@@ -123,6 +131,24 @@ class PerformanceRun(ShownAsFacts):
         """
         return statistics_of(self.select(**labels))
 
+    def latency_labels(self, tier: str, operation: str, scenario: str) -> dict[str, Any]:
+        """Return the labels of the samples that show an operation as an application calls it.
+
+        Some operations are measured where they are compared with another way to the same answer; whatever shows them
+        shows those samples.
+
+        Args:
+            tier: name of a tier.
+            operation: a name of `vocabulary.BY_TIER`.
+            scenario: a name of `vocabulary.SCENARIOS`.
+        """
+        labels = {"tier": tier, "operation": operation, "scenario": scenario}
+        if self.method == 2 and scenario == RANGE and operation in ("count", "first_page"):
+            return {**labels, "section": "ranges", "contestant": BOUNDED, "index": self.settings.index}
+        if self.method == 2 and scenario == PROVIDER and operation == "count":
+            return {**labels, "section": "totals", "contestant": COUNT}
+        return {**labels, "section": "latency"}
+
     def series(self) -> dict[Series, list[Sample]]:
         """Return all samples by what they measured, in a reader's order."""
         tiers, operations = [None, *self.tiers], list(OPERATIONS)
@@ -135,6 +161,8 @@ class PerformanceRun(ShownAsFacts):
                 operations.index(series.operation),
                 series.depth or 0,
                 series.clients or 0,
+                series.load or 0,
+                series.index or "",
                 series.contestant or "",
             )
 

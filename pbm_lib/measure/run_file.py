@@ -1,8 +1,8 @@
 """The file of a performance run: one JSON a run, with every sample and what it was taken on.
 
-Schema 1, an object with these keys (the dataclasses named say what is in each):
+Schema 2, an object with these keys (the dataclasses named say what is in each):
 
-    schema       1; a file of another schema is refused
+    schema       2; a file of schema 1 is read as well (`measure.schema_1`), any other is refused
     id           20261122T081500Z-1a2b3c4d, start and a random part; also the file's name
     complete     false while the run goes on, and for ever if it was killed
     started      UTC
@@ -10,11 +10,15 @@ Schema 1, an object with these keys (the dataclasses named say what is in each):
     settings     RunSettings: the sections of config.yaml that matter, with the overrides of this run
     conditions   Conditions: server, indexes, machine, versions
     footprint    Footprint: sizes on the server; what its cache held after the section concurrency
-    checks       [Check]: answers of both contestants compared
-    plans        [PlanCost]: keys and documents that each plan examined for one and the same page
-    levels       [Level]: how long each number of clients was at work
+    checks       [Check]: answers of two contestants compared
+    costs        [QueryCost]: what explain said of one query of each kind
+    levels       [Level]: how long each number of clients was at work, and the processors that this kept busy
+    offered      [OfferedRate]: the rates of the open loop
+    rollup       Rollup or null
+    index_uses   name of an index: how often the server used it during the run
     notes        [text]: what was left out, and why
     samples      [Sample], one a line, without the labels that do not apply; warm-ups, failures, retries marked as such
+    method       2; 1 where the file was made from one of schema 1
 """
 
 import json
@@ -25,9 +29,11 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..arguments import in_short
 from ..errors import RunFileError, text_of
+from .schema_1 import upgraded
 
-SCHEMA = 1
+SCHEMA = 2
 _Run = TypeVar("_Run")
 
 
@@ -97,11 +103,16 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     if not isinstance(parts, dict) or "schema" not in parts or "samples" not in parts:
         raise RunFileError(f"{name} is no run file: it has no schema and samples.")
     schema = parts.pop("schema")
-    if type(schema) is not int or schema != SCHEMA:
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise RunFileError(
-            f"{name} has schema {str(schema)[:40]}; this version of pbm_lib reads schema {SCHEMA}. Render it "
+            f"{name} has schema {str(schema)[:40]}; this version of pbm_lib reads schemas 1 and {SCHEMA}. Render it "
             "with the version that wrote it, or measure again."
         )
+    if schema == 1:
+        try:
+            parts = upgraded(parts)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _damaged(name, f"{in_short(str(error))}: Field required, or of another type") from None
     keys = [field.name for field in fields(kind) if field.name != "path"]
     problems = [f"{key}: Field required" for key in keys if key not in parts]
     problems += [f"{key}: Unexpected keyword argument" for key in parts if key not in keys]

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ..vocabulary import CONTESTANTS, OPERATIONS, SCENARIOS, SECTIONS
+from ..vocabulary import CONTESTANTS, INDEX_WORDS, INDEXES, OPERATIONS, SCENARIOS, SECTIONS
 
 FEWEST_FOR_P95 = 20
 """Below so many samples a p95 is little more than the maximum, and is marked."""
@@ -28,6 +28,8 @@ class Series(NamedTuple):
     contestant: str | None = None
     depth: int | None = None
     clients: int | None = None
+    index: str | None = None
+    load: int | None = None
 
     @property
     def label(self) -> str:
@@ -37,8 +39,12 @@ class Series(NamedTuple):
             text += f" after {self.depth:,} claims"
         if self.scenario:
             text += f", {SCENARIOS[self.scenario].words}"
+        if self.index:
+            text += f", {INDEX_WORDS[self.index]}"
         if self.clients is not None:
             text += f", {self.clients} client{'s' if self.clients != 1 else ''} at once"
+        if self.load is not None:
+            text += f", {self.load}% of their highest rate"
         return text
 
 
@@ -49,7 +55,7 @@ class Sample:
     Attributes:
         section: part of the run, one of `vocabulary.SECTIONS`.
         operation: what was called.
-        ms: how long it took in ms, on a monotonic clock.
+        ms: how long it took in ms, on a monotonic clock; in the open loop, from the moment it was meant to start.
         iteration: its number in its series, from 0; warm-ups have numbers of their own.
         warmup: taken before the others to open connections and fill caches; in no statistics.
         scenario: one of `vocabulary.SCENARIOS`.
@@ -57,6 +63,9 @@ class Sample:
         contestant: one of `vocabulary.CONTESTANTS`.
         depth: claims before the page.
         clients: clients at work at once.
+        index: the variant of the index in use, where two are compared.
+        load: in the open loop, the rate of calls, in percent of the highest that the closed loop reached.
+        service_ms: in the open loop, how long it took from when it was really sent.
         claims: claims returned, or counted; None if the call failed.
         bytes: BSON bytes of the claims returned, where that was asked.
         retries: commands that failed and that the driver sent again; if any, in no statistics.
@@ -73,6 +82,9 @@ class Sample:
     contestant: Literal[*CONTESTANTS] | None = None
     depth: Count | None = None
     clients: Count | None = None
+    index: Literal[*INDEXES] | None = None
+    load: Count | None = None
+    service_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     claims: Count | None = None
     bytes: Count | None = None
     retries: Count = 0
@@ -81,7 +93,7 @@ class Sample:
     @property
     def series(self) -> Series:
         """The row of the summary that it belongs to."""
-        return Series(self.section, self.operation, self.scenario, self.tier, self.contestant, self.depth, self.clients)
+        return Series(*(getattr(self, label) for label in Series._fields))
 
     @property
     def counts(self) -> bool:
