@@ -48,10 +48,10 @@ class ClaimRollup:
         ]
 
     def make(self, *, seconds: float) -> None:
-        """Make it on the server, in one aggregate.
+        """Make it on the server, in one aggregate, and end that there if this is interrupted.
 
         Args:
-            seconds: how long the server may take.
+            seconds: how long the server may take; also for how long it goes on if this process is killed.
 
         Raises:
             TimeLimitPassed: it takes longer.
@@ -59,7 +59,8 @@ class ClaimRollup:
         """
         options = {"hint": self._store.index_name} if self._store.index_name else {}
         stages = [*self.pipeline(), {"$out": self.name}]
-        # Left alone, the server would go on, and put the collection there after it was dropped here.
+        # Left alone, the server would go on, and put the collection there after it was dropped: this one it does not
+        # end by itself when its client has gone.
         with self._store.errors_explained(), endable(self._store):
             try:
                 self._store.collection.aggregate(stages, maxTimeMS=int(seconds * 1000), **options)

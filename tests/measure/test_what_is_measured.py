@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from fake_runs import fake_run
 from oracle import Wire, listened_to, overlapping
+from pbm_lib.measure.comparisons import measure_depth
 
 from pbm_lib import ClaimStore, PbmError, PerformanceRun, count_claims, list_providers, run_performance
 from pbm_lib.claims.document import BEGIN, ID, TIN
 from pbm_lib.claims.generate import claim_generator
-from pbm_lib.measure.comparisons import measure_depth
 from pbm_lib.measure.operations import CALLS
 from pbm_lib.measure.questions import Questions
 from pbm_lib.measure.recorder import Recorder
