@@ -77,8 +77,8 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
             panel.annotate(text, (slowest, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
         panel.set_xlabel("ms, log scale")
         plain_ticks(panel.xaxis)
-        left, right = panel.get_xlim()
-        panel.set_xlim(left, right * (6 if baseline else 2.2))  # room for what is written beside the slowest
+    left, right = panels[0].get_xlim()  # of both
+    panels[0].set_xlim(left, right * (6 if baseline else 2.2))  # room for what is written beside the slowest
     places = [row_place(number, len(run.tiers)) for number in range(len(rows))]
     panels[0].set_yticks(places, [f"{OPERATIONS[operation].words}  {tier:>4}" for operation, tier in rows])
     panels[0].set_ylim(places[-1] + 0.7, -0.7)
@@ -102,7 +102,8 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
     run, baseline = drawable(run), drawable(baseline)
     ways = ways_of(run)
     # The application's own way is blue, as everywhere; the unbounded query orange, the other index green.
-    colors = {Way(BOUNDED, run.settings.index): MARKS[0], Way(UNBOUNDED, run.settings.index): MARKS[1]}
+    bounded, unbounded = Way(BOUNDED, run.settings.index), Way(UNBOUNDED, run.settings.index)
+    colors = {bounded: MARKS[0], unbounded: MARKS[1]}
     looks = {way: colors.get(way, MARKS[2]) for way in ways}
     figure = figure_titled(texts.plans_finding(run), width=8.6, height=1.7 + 0.46 * len(run.tiers))
     panels = figure.subplots(1, 2, sharey=True, sharex=True)
@@ -110,22 +111,28 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
         panel.set_title(f"{OPERATIONS[operation].words.capitalize()}, date range")
         panel.set_xscale("log")
         for place, tier in enumerate(run.tiers):
-            medians = []
+            medians = {}
             for way, (color, marker) in looks.items():
                 labels = range_labels(tier, operation, way)
                 if good := run.select(counts=True, **labels):
                     strip(panel, good, place, color, marker, size=11, spread=0.0, in_all=len(run.samples))
-                    medians.append(run.statistics(**labels).p50)
-                    panel.plot([medians[-1]] * 2, [place - 0.3, place + 0.3], color=color, linewidth=2)
+                    medians[way] = run.statistics(**labels).p50
+                    panel.plot([medians[way]] * 2, [place - 0.3, place + 0.3], color=color, linewidth=2)
                 if baseline and (theirs := range_of(baseline, tier, operation, way)).n:
                     panel.plot(theirs.p50, place + 0.25, "x", color=color, markersize=7, markeredgewidth=1.8)
             if len(medians) > 1:
-                panel.plot([min(medians), max(medians)], [place] * 2, color="#BBBBBB", linewidth=2.5, zorder=0)
-            if gain := len(ways) > 1 and gain_of(run, tier, operation, ways[0], ways[-1]):
+                panel.plot(
+                    [min(medians.values()), max(medians.values())],
+                    [place] * 2,
+                    color="#BBBBBB",
+                    linewidth=2.5,
+                    zorder=0,
+                )
+            if gain := gain_of(run, tier, operation, unbounded, bounded):
                 ratio = f"{times(gain.median)} times" if gain.median > 1.1 else "no gain"
-                middle = (min(medians) * max(medians)) ** 0.5
+                middle = (medians[bounded] * medians[unbounded]) ** 0.5
                 panel.annotate(
-                    ratio, (middle, place), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8.5
+                    ratio, (middle, place), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8.5
                 )
         panel.set_xlabel("ms, log scale")
         plain_ticks(panel.xaxis)

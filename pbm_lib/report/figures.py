@@ -76,7 +76,7 @@ def range_of(run: PerformanceRun, tier: str, operation: str, way: Way) -> Statis
 
 
 def gain_of(run: PerformanceRun, tier: str, operation: str, slow: Way, fast: Way) -> Gain | None:
-    """Return how many times as long the first way takes for the windows that both were asked; None if there are none."""
+    """Return how many times as long the first way takes for the windows that both were asked; None: for none."""
     times = [
         {s.iteration: s.ms for s in run.select(counts=True, **range_labels(tier, operation, way))}
         for way in (slow, fast)
