@@ -92,7 +92,10 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
     yield
     after = index_uses(store)
     if before is None or after is None:
-        recorder.note("How often each index was used is not known: the database user may not ask ($indexStats).")
+        recorder.note(
+            "How often the server used each index is not known: the database user may not ask for it ($indexStats; the "
+            "role clusterMonitor may)."
+        )
         return
     # The server counts from 0 again where it was started, or the index was built, meanwhile.
     uses = {index: ops - before.get(index, 0) if ops >= before.get(index, 0) else ops for index, ops in after.items()}

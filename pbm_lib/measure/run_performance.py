@@ -133,9 +133,10 @@ def run_performance(
         )
         run = replace(run, path=run.save(folder))
         with Recorder(run, watch, measured, Progress(_guesses(settings.performance), shown=progress)) as recorder:
-            for part, measure in _PARTS.items():
-                recorder.progress.begin(part)
-                measure(recorder)
+            with counted_index_uses(recorder):
+                for part, measure in _PARTS.items():
+                    recorder.progress.begin(part)
+                    measure(recorder)
             recorder.complete()
     return recorder.run
 

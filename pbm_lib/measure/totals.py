@@ -136,8 +136,10 @@ def _measure_facet(recorder: Recorder, way: _Way) -> None:
 
 def _check_facet(recorder: Recorder, tier: str, tin: str, page: ClaimPage | None) -> None:
     """Hold the page, its cursor and its total against what an application asks for in two queries."""
+    if page is None:
+        return
     expected = recorder.watch.time(partial(find_claims, recorder.store, tin)).answer
-    if page is not None and expected is not None:
+    if expected is not None:
         recorder.check("totals", tier, "page_and_total", FACET, page == expected)
 
 
@@ -145,15 +147,7 @@ def _check_facet(recorder: Recorder, tier: str, tin: str, page: ClaimPage | None
 def _rollup(recorder: Recorder) -> Iterator[ClaimRollup | None]:
     """The rollup for the length of a block; None where it cannot be made, or not be dropped again."""
     rollup = ClaimRollup(recorder.store, recorder.run.id)
-    try:
-        if left := drop_left_rollups(recorder.store):
-            recorder.note(
-                f"Totals: dropped {', '.join(left)}, which another run had left behind. If that run still goes on, the "
-                "two disturb each other."
-            )
-        rollup.drop()  # whoever may not do that must not make it
-    except PbmError as error:
-        recorder.note(f"{_NO_ROLLUP} {error}")
+    if not _may_drop(recorder, rollup):
         yield None
         return
     try:
@@ -163,6 +157,21 @@ def _rollup(recorder: Recorder) -> Iterator[ClaimRollup | None]:
             rollup.drop()
         except PbmError as error:
             recorder.note(f"Totals: {rollup.name} may still be there; the next run drops it. {error}")
+
+
+def _may_drop(recorder: Recorder, rollup: ClaimRollup) -> bool:
+    """Drop what other runs left behind; return whether the rollup could be dropped, were it there."""
+    try:
+        if left := drop_left_rollups(recorder.store):
+            recorder.note(
+                f"Totals: dropped {', '.join(left)}, which another run had left behind. If that run still goes on, the "
+                "two disturb each other."
+            )
+        rollup.drop()
+    except PbmError as error:
+        recorder.note(f"{_NO_ROLLUP} {error}")
+        return False
+    return True
 
 
 def _make(recorder: Recorder, rollup: ClaimRollup) -> bool:

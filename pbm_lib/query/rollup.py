@@ -6,7 +6,7 @@ from typing import Any
 import pymongo
 from bson import MaxKey, MinKey
 from pymongo.collection import Collection
-from pymongo.errors import ExecutionTimeout
+from pymongo.errors import ExecutionTimeout, PyMongoError
 
 from ..claims.document import BEGIN, ID, TIN
 from ..errors import PbmError
@@ -59,13 +59,16 @@ class ClaimRollup:
         """
         options = {"hint": self._store.index_name} if self._store.index_name else {}
         stages = [*self.pipeline(), {"$out": self.name}]
-        # Left alone, the server would go on, and put the collection there after it was dropped: this one it does not
-        # end by itself when its client has gone.
-        with self._store.errors_explained(), endable(self._store):
+        with self._store.errors_explained(), endable(self._store) as end:
             try:
                 self._store.collection.aggregate(stages, maxTimeMS=int(seconds * 1000), **options)
             except ExecutionTimeout:
                 raise TimeLimitPassed(f"Making the rollup was stopped after {seconds:g} s.") from None
+            except PyMongoError:
+                # The server does not end this by itself when its client has gone. It would put the collection there
+                # after it was dropped here.
+                end()
+                raise
 
     def size(self) -> tuple[int, int]:
         """Return how many documents it has, and how many claims they stand for."""

@@ -3,13 +3,14 @@
 import signal
 
 import pytest
+import recordings
 from oracle import Wire, listened_to
 from processes import start_python
 from recordings import recording, slow_to_make
-from secure_servers import DATABASE
 from servers import wait_for
 
 from pbm_lib import (
+    ServerUnavailable,
     connect,
     count_claims,
     find_claims,
@@ -260,8 +261,9 @@ class TestAnotherProcess:
         started = []
 
         def go(*words):
-            here = f"{__file__.rsplit('/', 2)[0]}/recordings.py"
-            started.append(start_python(here, filled.config.path, tmp_path / "runs", *words, uri=test_uri))
+            started.append(
+                start_python(recordings.__file__, filled.config.path, tmp_path / "runs", *words, uri=test_uri)
+            )
             return started[-1]
 
         yield go
@@ -341,23 +343,13 @@ def test_a_rollup_that_takes_too_long_is_a_note(recorder, monkeypatch):
     assert rollups(recorder.store) == set()
 
 
-@pytest.fixture(scope="module")
-def as_user(secure, make_config):
-    config = make_config({"mongodb": {"database": DATABASE}})
-    opened = []
-
-    def make(user):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("MONGODB_URI", secure.uri(user))
-            opened.append(connect(config))
-        return opened[-1]
-
-    store = setup_collection(make("owner"))
-    data = store.config.data_generation
-    store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
-    yield make
-    for store in opened:
-        store.close()
+def test_making_it_ends_on_the_server_where_the_connection_is_lost(filled, test_uri, monkeypatch):
+    monkeypatch.setattr(ClaimRollup, "pipeline", slow_to_make)
+    monkeypatch.setenv("MONGODB_URI", f"{test_uri}{'&' if '?' in test_uri else '?'}socketTimeoutMS=700")
+    with connect(filled.config) as store, pytest.raises(ServerUnavailable):
+        ClaimRollup(store, RUN_ID).make(seconds=20)
+    wait_for(lambda: not being_made(filled), 5, "the end of the making")
+    assert rollups(filled) == set()
 
 
 class TestUsersOfFewRights:
