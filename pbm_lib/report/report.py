@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from ..arguments import checked, full_path
+from ..chart_style import to_png, to_svg
 from ..display import milliseconds
 from ..errors import PbmError
 from ..measure.run import PerformanceRun
@@ -27,7 +28,6 @@ from .comparison_tables import (
 )
 from .findings import KeyFigure, headline, key_figures, problems, totals_finding, volume_finding
 from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
-from .style import to_png, to_svg
 from .tables import (
     conditions_table,
     figures_table,
