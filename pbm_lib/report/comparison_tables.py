@@ -1,6 +1,10 @@
 """The tables of what was compared: ways to a range and to a total, cold and warm pages, clients at once, costs."""
 
+from pandas import DataFrame
+
+from ..arguments import checked, in_short, not_accepted
 from ..display import times
+from ..errors import PbmError
 from ..measure.records import QueryCost
 from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
@@ -111,6 +115,39 @@ def costs_table(run: PerformanceRun) -> Table:
         for cost in sorted(run.costs, key=lambda cost: run.tiers.index(cost.tier))
     )
     return Table(columns, rows, texts=6)
+
+
+_BY_NAME = {
+    "ranges": ranges_table,
+    "totals": totals_table,
+    "cold": cold_table,
+    "clients": concurrency_table,
+    "rates": open_loop_table,
+    "examined": examined_table,
+    "costs": costs_table,
+}
+
+
+@checked(PbmError)
+def comparison_frame(run: PerformanceRun, part: str) -> DataFrame:
+    """Return what a run compared, as a table of the report shows it, as a pandas DataFrame.
+
+    Args:
+        run: a performance run.
+        part: "ranges" (ways to ask for a date range), "totals" (ways to a total), "cold" (cold and warm pages),
+            "clients" (several at once, without a pause), "rates" (pages at fixed rates), "examined" (by the server for
+            a range page, in each way) or "costs" (what explain says of each kind of query).
+
+    Returns:
+        One row a thing compared, all cells text; no row where the run did not measure it.
+
+    Raises:
+        PbmError: no such part.
+    """
+    if part not in _BY_NAME:
+        raise not_accepted("part", in_short(part), ", ".join(_BY_NAME), PbmError)
+    table = _BY_NAME[part](run)
+    return DataFrame(table.rows, columns=table.columns)
 
 
 def _index(cost: QueryCost) -> tuple[str]:
