@@ -39,17 +39,17 @@ _ACCEPTED = {
     "tiers": "a list of names of tiers",
     "depths": "a list of whole numbers",
     "concurrency": "a list of whole numbers",
-    "concurrency_seconds": "a number of seconds above 0",
+    **dict.fromkeys(("concurrency_seconds", "seconds_per_series"), "a number of seconds above 0"),
     "hours": "a number above 0",
     "path": "a path, as text or a Path",
     "folder": "the path of a folder, as text or a Path",
     "output_dir": "the path of a folder, as text or a Path",
     **dict.fromkeys(
-        ("replace", "recheck", "progress", "with_total", "before_timing", "bounded", "last"), "True or False"
+        ("replace", "recheck", "progress", "with_total", "before_timing", "bounded", "last", "compare_indexes"), "True or False"
     ),
     "build": "true or false",
-    **dict.fromkeys(("start", "stop", "warmup", "plain_iterations", "seed"), "a whole number from 0"),
-    **dict.fromkeys(("count", "claims", "workers", "batch_size", "iterations"), "a whole number from 1"),
+    **dict.fromkeys(("start", "stop", "warmup", "unbounded_samples", "seed"), "a whole number from 0"),
+    **dict.fromkeys(("count", "claims", "workers", "batch_size", "samples"), "a whole number from 1"),
 }
 """Name of a parameter, which means the same wherever it stands, to what it takes, in words."""
 _SHORT = reprlib.Repr()

@@ -1,23 +1,18 @@
-"""What a run calls at each tier, and a whole provider streamed. Only the call itself is timed, not what prepares it."""
+"""What an application calls at each tier. Only the call itself is timed, not what prepares it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..claims.document import TIN
-from ..claims.roster import list_providers
-from ..config import PerformanceConfig
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_at
-from ..query.stream import iter_claims
 from ..store.store import ClaimStore
-from ..vocabulary import BY_TIER, OPERATIONS, PROVIDER, SCENARIOS
+from ..vocabulary import BY_TIER, SCENARIOS
 from .questions import DEEP, Questions
 from .recorder import Recorder
-
-_VOLUME_CLAIMS = 100_000
+from .sampling import Task, take_samples
 
 
 @dataclass(frozen=True)
@@ -62,66 +57,35 @@ CALLS = {
 
 
 def measure_latency(recorder: Recorder) -> None:
-    """Count, first, next and deep page, for each tier, with and without a window; all in one shuffled order.
+    """First, next and deep page for each tier, with and without a window, and a ping; all in one shuffled order.
 
-    Each sample has a provider and a window of its own. A ping goes along in each round.
+    The first page of a window and all counts are measured where they are compared: `ranges`, `totals`.
     """
-    questions = Questions(recorder.store.config, recorder.settings, "latency")
-    tasks = [
-        (tier, scenario, operation)
-        for tier in recorder.settings.tiers_to_test
-        for scenario in SCENARIOS
-        for operation in BY_TIER
-        if _has_pages(recorder, questions, tier, scenario, operation)
-    ]
-    warmups = recorder.settings.warmup
-    for round_number in range(warmups + recorder.settings.iterations):
-        warmup = round_number < warmups
-        labels = {"iteration": round_number if warmup else round_number - warmups, "warmup": warmup}
-        recorder.show("latency: ping")
-        recorder.time(lambda: _ping(recorder.store), section="floor", operation="ping", **labels)
-        for tier, scenario, operation in questions.random.sample(tasks, len(tasks)):
-            recorder.show(f"latency: {tier}, {SCENARIOS[scenario].words}, {OPERATIONS[operation].words}")
-            question = questions.draw(tier, scenario)
-            labels |= {"section": "latency", "tier": tier, "scenario": scenario, "operation": operation}
-            _time_operation(recorder, questions, question, labels)
-        recorder.round_done()
+    tasks = [Task({"section": "floor", "operation": "ping"}, lambda _: partial(_ping, recorder.store))]
+    for tier in recorder.settings.tiers_to_test:
+        for scenario in SCENARIOS:
+            for operation in BY_TIER:
+                labels = {"tier": tier, "operation": operation, "scenario": scenario}
+                if recorder.run.latency_labels(**labels)["section"] == "latency":
+                    tasks += _task(recorder, labels)
+    take_samples(recorder, "latency", tasks, "latency")
 
 
-def measure_volume(recorder: Recorder) -> None:
-    """Stream all claims of one provider of about 100,000. No warm-up: its claims may well not fit in the cache."""
-    store = recorder.store
-    sizes = {tier: recorder.run.claims_per_provider(tier) for tier in recorder.settings.tiers_to_test}
-    tier = min(sizes, key=lambda tier: max(sizes[tier], _VOLUME_CLAIMS) / min(sizes[tier], _VOLUME_CLAIMS))
-    tin = list_providers(store.config, tier)[0].tin
-    labels = {"section": "volume", "operation": "stream", "scenario": PROVIDER, "tier": tier}
-    for iteration in range(volume_rounds(recorder.settings)):
-        recorder.show(f"volume: all claims of a {tier} provider")
-        recorder.time(lambda: sum(1 for _ in iter_claims(store, tin)), iteration=iteration, **labels)
-        recorder.round_done()
-    size = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
-    with store.errors_explained():
-        recorder.measured_bytes(store.collection.aggregate([{"$match": {TIN: tin}}, size]).next()["bytes"], **labels)
-
-
-def _time_operation(recorder: Recorder, questions: Questions, question: Question, labels: dict[str, Any]) -> None:
-    prepare = CALLS[labels["operation"]].prepare
-    prepared = recorder.watch.time(lambda: prepare(recorder.store, questions, question))
-    if prepared.error:  # a page that cannot be asked for is a failed call, not a missing one
-        recorder.add(prepared, **labels)
-    elif prepared.answer is None:
-        recorder.note(_one_page(labels["tier"], labels["scenario"]))
-    else:
-        recorder.time(prepared.answer, **labels)
-
-
-def _has_pages(recorder: Recorder, questions: Questions, tier: str, scenario: str, operation: str) -> bool:
-    if not CALLS[operation].goes_on:
-        return True
-    several = questions.expected_claims(tier, scenario) > recorder.run.settings.page_size
-    if not several:
+def _task(recorder: Recorder, labels: dict[str, str]) -> list[Task]:
+    tier, scenario, operation = labels["tier"], labels["scenario"], labels["operation"]
+    questions = Questions(recorder.store.config, recorder.settings, f"latency {tier} {scenario} {operation}")
+    call = CALLS[operation]
+    if call.goes_on and questions.expected_claims(tier, scenario) <= recorder.run.settings.page_size:
         recorder.note(_one_page(tier, scenario))
-    return several
+        return []
+
+    def prepare(number: int) -> Callable[[], Any] | None:
+        prepared = call.prepare(recorder.store, questions, questions.number(number, tier, scenario))
+        if prepared is None:
+            recorder.note(_one_page(tier, scenario))
+        return prepared
+
+    return [Task({"section": "latency", **labels}, prepare)]
 
 
 def _one_page(tier: str, scenario: str) -> str:
@@ -129,11 +93,6 @@ def _one_page(tier: str, scenario: str) -> str:
         f"Tier {tier}, {SCENARIOS[scenario].words}: an answer mostly fits on one page, so next and deep page are not "
         "(or not always) measured there."
     )
-
-
-def volume_rounds(settings: PerformanceConfig) -> int:
-    """Streams of `measure_volume`."""
-    return min(settings.iterations, 2)
 
 
 def _ping(store: ClaimStore) -> None:

@@ -17,44 +17,73 @@ from ..errors import ConfigError, LoadError, SetupError
 from ..query.find import count_claims
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
-from ..vocabulary import OVERLAP
-from .comparisons import depth_rounds, depth_warmups, measure_depth, measure_plans
-from .concurrency import measure_concurrency
+from .clients import measure_concurrency
+from .cold import measure_cold_pages
 from .conditions import measure_conditions
-from .operations import measure_latency, measure_volume, volume_rounds
+from .depth import measure_depth
+from .explains import explain_application, index_uses
+from .open_loop import measure_open_loop
+from .operations import measure_latency
+from .progress import Progress
+from .ranges import measure_ranges
 from .recorder import Recorder
 from .records import RunSettings
 from .run import PerformanceRun
 from .stopwatch import Stopwatch
+from .totals import measure_totals
+from .volume import measure_volume
+
+_PARTS = {
+    "cold pages": measure_cold_pages,  # before any other has asked for claims
+    "latency": measure_latency,
+    "clients": measure_concurrency,
+    "open loop": measure_open_loop,
+    # Now the cache holds what people's queries need. What follows fills it with everything else, and so comes last.
+    "sizes": lambda recorder: recorder.footprint(measure_footprint(recorder.store)),
+    "depth": measure_depth,
+    "totals": measure_totals,
+    "volume": measure_volume,
+    "explain": explain_application,
+    "date ranges": measure_ranges,
+}
+"""The parts of a run in the order in which they are measured."""
 
 
 @checked(ConfigError)
 def run_performance(
     store: ClaimStore,
     *,
-    iterations: int | None = None,
+    samples: int | None = None,
+    seconds_per_series: float | None = None,
     warmup: int | None = None,
-    plain_iterations: int | None = None,
+    unbounded_samples: int | None = None,
     tiers: Sequence[str] | None = None,
     concurrency: Sequence[int] | None = None,
     concurrency_seconds: float | None = None,
+    compare_indexes: bool | None = None,
     seed: int | None = None,
     output_dir: str | Path | None = None,
     progress: bool = True,
 ) -> PerformanceRun:
-    """Measure pages and counts on a loaded collection. It only reads.
+    """Measure pages and counts on a loaded collection.
+
+    It changes no claim. For as long as it compares them it builds the other variant of the index, and a collection of
+    totals by provider and month; a user who only reads gets a run without those, and a note.
 
     None takes a setting from the config's section `performance`. The same seed asks the same questions in the same
     order. The run file grows as samples are taken; a run that is stopped leaves it behind, marked incomplete.
 
     Args:
         store: a store whose claims are loaded.
-        iterations: samples of each operation.
+        samples: samples of each operation at most.
+        seconds_per_series: a dear operation gets as many samples as fit into so many seconds, but at least 20.
         warmup: samples before those, of each operation, kept apart.
-        plain_iterations: samples of the unbounded query, which takes seconds each at a large provider; 0 leaves it out.
+        unbounded_samples: samples that the unbounded query gets at least; each takes seconds at a large provider. 0
+            leaves it out.
         tiers: names of the tiers to measure.
         concurrency: numbers of clients at once; an empty list leaves that part out.
-        concurrency_seconds: how long each number of clients is at work, in seconds.
+        concurrency_seconds: how long each number of clients, and each rate, is kept up, in seconds.
+        compare_indexes: build the other variant of the index at the end, compare, and drop it again.
         seed: of the windows, the providers and the order.
         output_dir: folder for outputs; the run file goes to its subfolder runs. None or "": the project's `outputs`.
         progress: show a bar on standard output.
@@ -71,12 +100,14 @@ def run_performance(
     """
     settings = _settings(
         store.config,
-        iterations=iterations,
+        samples=samples,
+        seconds_per_series=seconds_per_series,
         warmup=warmup,
-        plain_iterations=plain_iterations,
+        unbounded_samples=unbounded_samples,
         tiers_to_test=None if tiers is None else tuple(tiers),
         concurrency=None if concurrency is None else tuple(concurrency),
         concurrency_seconds=concurrency_seconds,
+        compare_indexes=compare_indexes,
         seed=seed,
     )
     store.refresh()
@@ -89,7 +120,7 @@ def run_performance(
         )
     folder = output_folder(output_dir or "") / "runs"
     watch = Stopwatch()
-    with watch.measured(store, max(settings.performance.concurrency, default=1)) as measured:
+    with watch.measured(store, 1) as measured:
         started = dt.datetime.now(dt.UTC).replace(microsecond=0)
         run = PerformanceRun(
             id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
@@ -101,15 +132,10 @@ def run_performance(
             footprint=measure_footprint(store),
         )
         run = replace(run, path=run.save(folder))
-        with Recorder(run, watch, measured, _planned_rounds(settings.performance) if progress else None) as recorder:
-            measure_latency(recorder)
-            measure_concurrency(recorder)
-            # Now the cache holds what people's queries need. What follows fills it with everything else, so that it
-            # comes last, the unbounded query at the very end.
-            recorder.footprint(measure_footprint(store))
-            measure_depth(recorder)
-            measure_volume(recorder)
-            measure_plans(recorder)
+        with Recorder(run, watch, measured, Progress(_guesses(settings.performance), shown=progress)) as recorder:
+            for part, measure in _PARTS.items():
+                recorder.progress.begin(part)
+                measure(recorder)
             recorder.complete()
     return recorder.run
 
@@ -134,7 +160,7 @@ def _settings(config: Config, **overrides: Any) -> RunSettings:
         performance=performance,
         data_generation=config.data_generation,
         atlas=config.atlas,
-        covering_index=config.mongodb.index == OVERLAP,
+        index=config.mongodb.index,
         page_size=config.query.default_page_size,
     )
 
@@ -150,14 +176,17 @@ def _claims_of_tiers(store: ClaimStore, tiers: Sequence[str]) -> dict[str, int]:
     return counted
 
 
-def _planned_rounds(settings: PerformanceConfig) -> int:
-    """All parts together: what the progress bar counts."""
-    return (
-        settings.warmup
-        + settings.iterations
-        + settings.plain_iterations
-        + depth_warmups(settings)
-        + depth_rounds(settings)
-        + volume_rounds(settings)
-        + len(settings.concurrency)
-    )
+def _guesses(settings: PerformanceConfig) -> dict[str, float]:
+    """Return about how many seconds each part will take, before it has begun and knows its calls."""
+    tiers, a_series = len(settings.tiers_to_test), min(settings.seconds_per_series, settings.samples * 0.01)
+    rates = settings.concurrency_seconds + 3
+    return {
+        "cold pages": tiers * a_series,
+        "latency": tiers * 5 * a_series,
+        "clients": len(settings.concurrency) * rates,
+        "open loop": 3 * rates if settings.concurrency else 0.0,
+        "depth": 10 * a_series,
+        "totals": tiers * 3 * a_series,
+        "volume": 15 * a_series / 3,
+        "date ranges": tiers * 6 * a_series,
+    }

@@ -1,5 +1,6 @@
 """The way to the claims: connect to a server, and know what its collection has and enforces."""
 
+import copy
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -179,6 +180,24 @@ class ClaimStore(ShownAsFacts):
             ServerUnavailable: the server went away.
         """
         return open_known(self.uri, self.config, self.server, **client_options)
+
+    @checked(InvalidQuery)
+    def using(self, index: str) -> Self:
+        """Return a store on the same client that uses another variant of the index, where the collection has both.
+
+        Args:
+            index: "three_field" or "overlap".
+
+        Returns:
+            Another store, which closes together with this one.
+
+        Raises:
+            InvalidQuery: no such variant.
+            ServerUnavailable: the server went away.
+        """
+        other = copy.copy(self)
+        other.refresh(index=index)
+        return other
 
     def close(self) -> None:
         """Close the connections. The server goes on."""

@@ -1,0 +1,62 @@
+"""The first page of a range whose claims were not asked for earlier in the run, and the same page once more."""
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+from ..claims.document import ID
+from ..claims.roster import list_providers
+from ..query.filters import Question
+from ..query.find import find_claims
+from ..vocabulary import COLD, RANGE, WARM
+from .questions import Questions
+from .recorder import Recorder
+from .sampling import Task, take_samples
+
+_EXPECTED_MS = 25.0  # of a cold page; no warm-up can tell, as it would leave the page warm
+
+
+def measure_cold_pages(recorder: Recorder) -> None:
+    """Ask for first pages with no claim in common, each of them twice: a cold call, then at once a warm one.
+
+    It has to be the first part of a run. Cold means that the run had not asked for these claims: the server's cache and
+    its machine's file cache may hold them from before, and storage pages bring the claims of others along.
+    """
+    tasks = [_task(recorder, tier) for tier in recorder.settings.tiers_to_test]
+    take_samples(recorder, "cold and warm", tasks, "cold")
+
+
+def _task(recorder: Recorder, tier: str) -> Task:
+    questions = _apart(recorder, tier)
+    labels = {"section": "cold", "tier": tier, "scenario": RANGE, "operation": "first_page"}
+    seen: set[Any] = set()
+
+    def prepare(number: int) -> Callable[[], Any]:
+        return lambda: find_claims(recorder.store, *questions[number], with_total=False)
+
+    def once_more(number: int, page: Any) -> None:
+        if page is None:
+            return
+        ids = {claim[ID] for claim in page}
+        if seen & ids:
+            recorder.note(f"Cold pages, tier {tier}: some have claims in common, and so were not altogether cold.")
+        seen.update(ids)
+        recorder.time(prepare(number), **labels, contestant=WARM, iteration=number)
+
+    return Task({**labels, "contestant": COLD}, prepare, once_more, expected_ms=_EXPECTED_MS, most=len(questions))
+
+
+def _apart(recorder: Recorder, tier: str) -> list[Question]:
+    """Windows so far from each other that no claim is on the first page of two of them."""
+    config = recorder.store.config
+    questions = Questions(config, recorder.settings, f"cold {tier}")
+    a_day = recorder.run.claims_per_provider(tier) / questions.period_days
+    # A page has claims of the D days before its window, and goes on into the window where those are few.
+    reach = min(questions.window_days, math.ceil(2 * recorder.run.settings.page_size / a_day))
+    apart = config.data_generation.max_claim_days + 1 + reach
+    starts = questions.period_days - questions.window_days
+    places = [day / max(starts, 1) for day in range(0, starts + 1, apart)]
+    found = [questions.window(p.tin, place) for p in list_providers(config, tier) for place in places]
+    random.Random(f"{recorder.settings.seed} cold {tier}").shuffle(found)
+    return found

@@ -1,0 +1,44 @@
+"""Keyset against skip/limit at growing depth of the largest provider, the pages compared."""
+
+from functools import partial
+
+from ..claims.roster import list_providers
+from ..query.find import find_claims
+from ..query.jump import cursor_after, skip_page
+from ..vocabulary import KEYSET, PROVIDER, SKIP
+from .questions import DEEP
+from .recorder import Recorder
+from .sampling import Task, take_samples
+
+
+def measure_depth(recorder: Recorder) -> None:
+    """Ask for the same pages by keyset and by skip/limit, the latter as a bare pymongo call."""
+    store, size = recorder.store, recorder.run.settings.page_size
+    tier = recorder.run.tiers[0]
+    tin = list_providers(store.config, tier)[0].tin
+    pages: dict[int, dict[str, list]] = {}
+    tasks = []
+    for depth in _depths(recorder.run.conditions.provider_claims[tier]):
+        cursor = cursor_after(store, tin, depth)
+        ways = {
+            KEYSET: lambda cursor=cursor: list(find_claims(store, tin, cursor=cursor, with_total=False)),
+            SKIP: partial(skip_page, store, tin, depth, size),
+        }
+        for name, call in ways.items():
+
+            def answered(_: int, page: list | None, depth: int = depth, name: str = name) -> None:
+                if page is not None:
+                    pages.setdefault(depth, {})[name] = page
+                    if len(pages[depth]) == len(ways):
+                        recorder.check("depth", tier, "page", SKIP, pages[depth][KEYSET] == pages[depth][SKIP])
+
+            labels = {"section": "depth", "operation": "page", "scenario": PROVIDER, "tier": tier}
+            tasks.append(Task({**labels, "contestant": name, "depth": depth}, lambda _, call=call: call, answered))
+    take_samples(recorder, "depth", tasks, "depth")
+
+
+def _depths(claims: int) -> list[int]:
+    """0, then powers of ten from 1,000 on, then nine tenths of the claims."""
+    deepest = int(claims * DEEP)
+    powers = [10**power for power in range(3, 10) if 10**power < deepest]
+    return sorted({0, *powers, deepest})

@@ -1,0 +1,153 @@
+"""A date range asked in every way that there is: bounded, unbounded, and with either index; the answers compared."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ..claims.document import BEGIN, ID
+from ..errors import SetupError
+from ..query.find import count_claims, find_claims
+from ..store.setup import both_indexes
+from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED, INDEX_WORDS, INDEXES, RANGE, UNBOUNDED
+from .explains import explain_range
+from .questions import Questions
+from .recorder import Recorder
+from .sampling import Task, take_samples
+from .stopwatch import Timing
+
+_OPERATIONS = ("first_page", "count")
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way to ask for a range: which query, with which index."""
+
+    query: str
+    index: str
+    store: ClaimStore
+
+
+@dataclass
+class _Answers:
+    """The answers of the first way, and what those of the others are held against."""
+
+    recorder: Recorder
+    ways: list[_Way]
+    found: dict[tuple[str, str, int], dict[_Way, Any]] = field(default_factory=dict)
+
+    def add(self, way: _Way, tier: str, operation: str, number: int, answer: Any) -> None:
+        """Keep an answer, and compare it where its counterpart is there."""
+        if answer is None:
+            return
+        kept = answer if isinstance(answer, int) else [(claim[BEGIN], claim[ID]) for claim in answer]
+        answers = self.found.setdefault((tier, operation, number), {})
+        answers[way] = kept
+        first = self.ways[0]
+        others = [way] if way is not first else [other for other in answers if other is not first]
+        for other in others if first in answers else ():
+            against = other.query if other.index == first.index else other.index
+            equal = _equal(answers[first], answers[other], same_order=other.index == first.index)
+            self.recorder.check("ranges", tier, operation, against, equal)
+
+
+def measure_ranges(recorder: Recorder) -> None:
+    """The first page and the total of the same windows, at every tier, in each way.
+
+    The application's own way comes first, and the others are held against it. Where `performance.compare_indexes` says
+    so and the user may build an index, the other variant is built for the length of this part, and dropped again.
+    """
+    with _both_indexes(recorder) as stores:
+        index, own = next(iter(stores.items()))
+        ways = [_Way(BOUNDED, name, store) for name, store in stores.items()]
+        if recorder.settings.unbounded_samples:
+            ways.append(_Way(UNBOUNDED, index, own))
+        answers = _Answers(recorder, ways)
+        tasks = [
+            _task(recorder, answers, way, tier, operation)
+            for tier in recorder.settings.tiers_to_test
+            for operation in _OPERATIONS
+            for way in ways
+        ]
+        take_samples(recorder, "date ranges", tasks, "ranges")
+
+
+def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation: str) -> Task:
+    questions = Questions(recorder.store.config, recorder.settings, f"ranges {tier} {operation}")
+    unbounded, own = way.query == UNBOUNDED, answers.ways[0]
+    labels = {"section": "ranges", "tier": tier, "scenario": RANGE, "operation": operation}
+    expected_ms = None
+    if way is not own:  # what the own way costs is asked with the application's other queries
+        recorder.show("explain", {**labels, "contestant": way.query})
+        cost = explain_range(way.store, questions, tier, operation, bounded=not unbounded)
+        recorder.cost(cost)
+        expected_ms = float(max(cost.server_ms or 0, 1)) if unbounded else None
+
+    def prepare(number: int) -> Callable[[], Any]:
+        question = questions.number(number, tier, RANGE)
+        # What a query makes sure of first is in no timed call; the watch does that for its own store alone.
+        way.store.keep_fresh(before_timing=True)
+        if operation == "count":
+            return partial(count_claims, way.store, *question, bounded=not unbounded)
+        return partial(find_claims, way.store, *question, with_total=False, bounded=not unbounded)
+
+    bounded = [other for other in answers.ways if other.query == BOUNDED]
+    return Task(
+        {**labels, "contestant": way.query, "index": way.index},
+        prepare,
+        lambda number, answer: answers.add(way, tier, operation, number, answer),
+        expected_ms=expected_ms,
+        lag=0.0 if unbounded else bounded.index(way) / len(bounded),
+        dear_last=unbounded,
+        **({"least": recorder.settings.unbounded_samples} if unbounded else {}),
+    )
+
+
+@contextmanager
+def _both_indexes(recorder: Recorder) -> Iterator[dict[str, ClaimStore]]:
+    """The config's variant of the index, and the other one if it may be built; name to a store that uses it."""
+    store, stores = recorder.store, {recorder.store.variant.name: recorder.store}
+    other = next(name for name in INDEXES if name not in stores)
+    try:
+        with ExitStack() as stack:
+            if recorder.settings.compare_indexes:
+                try:
+                    _build(recorder, stack)
+                    stores[other] = store.using(other)
+                except SetupError as error:
+                    recorder.note(f"The {INDEX_WORDS[other]} was not compared: {error}")
+            yield stores
+    except SetupError as error:
+        recorder.note(str(error))
+
+
+def _build(recorder: Recorder, stack: ExitStack) -> None:
+    store = recorder.store
+    with store.errors_explained():
+        before = store.collection.index_information()
+    other = next(name for name in INDEXES if name != store.variant.name)
+    recorder.progress.describe(f"the {INDEX_WORDS[other]}, being built")
+    started = time.perf_counter()
+    stack.enter_context(both_indexes(store, progress=False))
+    with store.errors_explained():
+        after = store.collection.index_information()
+    ms = (time.perf_counter() - started) * 1000
+    if len(after) > len(before):
+        recorder.add(Timing(recorder.run.footprint.claims, ms), section="ranges", operation="build", index=other)
+
+
+def _equal(ours: Any, theirs: Any, *, same_order: bool) -> bool:
+    """Whether two answers are the same; with the other index, claims of one day come in another order.
+
+    A page then has the same begin dates, and up to its last one the same claims; which of that day's are on it hangs on
+    their order.
+    """
+    if same_order or isinstance(ours, int):
+        return ours == theirs
+    if [begin for begin, _ in ours] != [begin for begin, _ in theirs]:
+        return False
+    last = ours[-1][0] if ours else None
+    return {claim for claim in ours if claim[0] != last} == {claim for claim in theirs if claim[0] != last}

@@ -1,0 +1,53 @@
+"""All claims of one provider in order: by one stream and by two that read consecutive parts of the range at once."""
+
+from bson import ObjectId
+
+from ..claims.document import ID, TIN
+from ..claims.roster import list_providers
+from ..config import PerformanceConfig
+from ..query.stream import iter_claims
+from ..vocabulary import ONE_STREAM, PROVIDER, TWO_STREAMS
+from .recorder import Recorder
+
+_CLAIMS = 100_000
+_ROUNDS = 3
+_WAYS = {ONE_STREAM: 1, TWO_STREAMS: 2}
+_GUESSED_CLAIMS_A_SECOND = 25_000
+
+
+def measure_volume(recorder: Recorder) -> None:
+    """Stream all claims of a provider of about 100,000 in both ways, in turn, and compare what arrives.
+
+    There are no warm-ups, since the claims may well not fit into the cache. The ids are collected in the timed call, so
+    that the order is compared as well.
+    """
+    store = recorder.store
+    sizes = {tier: recorder.run.claims_per_provider(tier) for tier in recorder.settings.tiers_to_test}
+    tier = min(sizes, key=lambda tier: max(sizes[tier], _CLAIMS) / min(sizes[tier], _CLAIMS))
+    tin = list_providers(store.config, tier)[0].tin
+    labels = {"section": "volume", "operation": "stream", "scenario": PROVIDER, "tier": tier}
+    rounds, step = volume_rounds(recorder.settings), sizes[tier] / _GUESSED_CLAIMS_A_SECOND
+    recorder.progress.expect(rounds * len(_WAYS) * step)
+    for iteration in range(rounds):
+        read: dict[str, list[ObjectId]] = {}
+        # Each goes first every second time: the claims that the other one left in the cache favor who comes second.
+        for name in list(_WAYS)[:: 1 if iteration % 2 == 0 else -1]:
+            recorder.show("volume", {**labels, "contestant": name})
+
+            def stream(streams: int = _WAYS[name]) -> list[ObjectId]:
+                return [claim[ID] for claim in iter_claims(store, tin, streams=streams)]
+
+            timing = recorder.time(stream, **labels, contestant=name, iteration=iteration)
+            if timing.answer is not None:
+                read[name] = timing.answer
+            recorder.progress.advance(step)
+        if len(read) == len(_WAYS):
+            recorder.check("volume", tier, "stream", TWO_STREAMS, read[ONE_STREAM] == read[TWO_STREAMS])
+    size = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
+    with store.errors_explained():
+        recorder.measured_bytes(store.collection.aggregate([{"$match": {TIN: tin}}, size]).next()["bytes"], **labels)
+
+
+def volume_rounds(settings: PerformanceConfig) -> int:
+    """How often each way is taken; a whole provider takes seconds."""
+    return min(settings.samples, _ROUNDS)
