@@ -27,7 +27,7 @@ def spawning() -> Iterator[None]:
 
 
 def obey_parent() -> None:
-    """Leave Ctrl-C, which reaches the whole group, to the parent, and end when it dies. The process calls this first."""
+    """Leave Ctrl-C, which reaches the whole group, to the parent; end when that dies. A started process calls this."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
