@@ -45,7 +45,8 @@ _ACCEPTED = {
     "folder": "the path of a folder, as text or a Path",
     "output_dir": "the path of a folder, as text or a Path",
     **dict.fromkeys(
-        ("replace", "recheck", "progress", "with_total", "before_timing", "bounded", "last", "compare_indexes"), "True or False"
+        ("replace", "recheck", "progress", "with_total", "before_timing", "bounded", "last", "compare_indexes"),
+        "True or False",
     ),
     "build": "true or false",
     **dict.fromkeys(("start", "stop", "warmup", "unbounded_samples", "seed"), "a whole number from 0"),

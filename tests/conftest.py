@@ -35,9 +35,10 @@ SMALL = {
         "workers": 1,
     },
     "performance": {
-        "iterations": 3,
+        "samples": 3,
+        "seconds_per_series": 1,
         "warmup": 1,
-        "plain_iterations": 2,
+        "unbounded_samples": 2,
         "tiers_to_test": ["3K", "300", "60"],
         "concurrency": [1, 2],
         "concurrency_seconds": 0.2,

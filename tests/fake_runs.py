@@ -5,7 +5,7 @@ from typing import Any
 
 from pbm_lib import Config, PerformanceRun
 from pbm_lib.measure.conditions import Conditions, Machine
-from pbm_lib.measure.records import Check, Level, PlanCost, RunSettings
+from pbm_lib.measure.records import Check, Level, OfferedRate, QueryCost, Rollup, RunSettings
 from pbm_lib.measure.samples import Sample
 from pbm_lib.store.footprint import Footprint
 
@@ -31,12 +31,15 @@ LATENCY = {
     ("range", "next_page"): {"3K": 19.0, "300": 16.0, "60": 15.0},
     ("range", "deep_page"): {"3K": 27.0, "300": 22.0, "60": 21.0},
 }
-PLANS = {
-    ("first_page", "bounded"): {"3K": 12.5, "300": 10.5, "60": 9.5},
-    ("first_page", "plain"): {"3K": 625.0, "300": 420.0, "60": 200.0},
-    ("count", "bounded"): {"3K": 40.0, "300": 30.0, "60": 3.0},
-    ("count", "plain"): {"3K": 800.0, "300": 330.0, "60": 18.0},
+# The bounded query with the config's index is among those of LATENCY.
+RANGES = {
+    ("first_page", "unbounded", "three_field"): {"3K": 700.0, "300": 420.0, "60": 200.0},
+    ("first_page", "bounded", "overlap"): {"3K": 4.5, "300": 4.3, "60": 4.1},
+    ("count", "unbounded", "three_field"): {"3K": 800.0, "300": 330.0, "60": 18.0},
+    ("count", "bounded", "overlap"): {"3K": 6.5, "300": 3.3, "60": 1.8},
 }
+TOTALS = {"capped": {"3K": 2.1, "300": 1.9, "60": 1.7}, "rollup": {"3K": 1.1, "300": 1.3, "60": 1.5}}
+COLD = {"cold": {"3K": 64.0, "300": 51.0, "60": 8.2}, "warm": {"3K": 3.4, "300": 3.6, "60": 2.6}}
 DEPTH = {"keyset": {0: 8.0, 1_000: 8.8, 2_700: 9.6}, "skip": {0: 11.0, 1_000: 24.0, 2_700: 400.0}}
 
 
@@ -51,7 +54,7 @@ def fake_run(config: Config, samples: list[Sample], **changes: Any) -> Performan
             performance=config.performance,
             data_generation=config.data_generation,
             atlas=config.atlas,
-            covering_index=False,
+            index="three_field",
             page_size=100,
         ),
         "conditions": Conditions(
@@ -68,8 +71,10 @@ def fake_run(config: Config, samples: list[Sample], **changes: Any) -> Performan
             git_commit=None,
         ),
         "footprint": FOOTPRINT,
-        "checks": (Check("plans", "3K", "first_page", 3, 3),),
-        "levels": (Level(1, 2.02), Level(2, 2.5)),
+        "checks": (Check("ranges", "3K", "first_page", "unbounded", 3, 3),),
+        "levels": (Level(1, 2.02, 0.4, 0.5), Level(2, 2.5, 0.9, 0.7)),
+        "offered": (OfferedRate(25, 2, 18.0, 2.1, 0.2, 0.3), OfferedRate(75, 2, 54.0, 2.2, 0.5, 0.6)),
+        "rollup": Rollup(START, 36, 3_000),
         "samples": tuple(samples),
     }
     return PerformanceRun(**{**parts, **changes})
@@ -89,21 +94,42 @@ def good_samples() -> list[Sample]:
     found = series(around(1.0), section="floor", operation="ping", claims=None)
     for (scenario, operation), medians in LATENCY.items():
         for tier, median in medians.items():
-            labels = {"section": "latency", "tier": tier, "scenario": scenario, "operation": operation}
-            found += series(around(median), **labels)
-    for (operation, contestant), medians in PLANS.items():
+            found += series(around(median), **application(tier, operation, scenario))
+    for (operation, contestant, index), medians in RANGES.items():
         for tier, median in medians.items():
-            labels = {"section": "plans", "tier": tier, "scenario": "range", "operation": operation}
-            calls = 5 if contestant == "bounded" else 7
+            labels = {"section": "ranges", "tier": tier, "scenario": "range", "operation": operation, "index": index}
+            calls = 9 if contestant == "bounded" else 7
             found += series(around(median, count=calls), contestant=contestant, **labels)
+    for section, scenario, operation, by_contestant in (
+        ("totals", "provider", "count", TOTALS), ("cold", "range", "first_page", COLD),
+    ):  # fmt: skip
+        for contestant, medians in by_contestant.items():
+            for tier, median in medians.items():
+                labels = {"section": section, "tier": tier, "scenario": scenario, "operation": operation}
+                found += series(around(median, count=31), contestant=contestant, **labels)
     for contestant, medians in DEPTH.items():
         for depth, median in medians.items():
             labels = {"section": "depth", "operation": "page", "tier": "3K", "scenario": "provider", "depth": depth}
             found += series(around(median, count=7), contestant=contestant, **labels)
     found += series(around(12.0, count=101), section="concurrency", operation="page", clients=1, claims=70)
     found += series(around(13.0, count=181), section="concurrency", operation="page", clients=2, claims=80)
-    labels = {"section": "volume", "operation": "stream", "tier": "3K"}
-    return found + series(around(1_200.0, count=3), claims=3_000, bytes=2_000_000, **labels)
+    for load, median in ((25, 14.0), (75, 17.0)):
+        labels = {"section": "open_loop", "operation": "page", "clients": 2, "load": load}
+        found += series(around(median, count=91), claims=60, service_ms=5.0, **labels)
+    for contestant, median in (("one_stream", 1_200.0), ("two_streams", 700.0)):
+        labels = {"section": "volume", "operation": "stream", "tier": "3K", "scenario": "provider"}
+        found += series(around(median, count=3), claims=3_000, bytes=2_000_000, contestant=contestant, **labels)
+    return found
+
+
+def application(tier: str, operation: str, scenario: str) -> dict[str, str]:
+    """Labels of an operation's samples as an application calls it; the fake runs' index is the three-field one."""
+    labels = {"tier": tier, "operation": operation, "scenario": scenario}
+    if scenario == "range" and operation in ("count", "first_page"):
+        return {**labels, "section": "ranges", "contestant": "bounded", "index": "three_field"}
+    if scenario == "provider" and operation == "count":
+        return {**labels, "section": "totals", "contestant": "count_documents"}
+    return {**labels, "section": "latency"}
 
 
 def around(median: float, *, count: int = 21) -> list[float]:
@@ -116,23 +142,50 @@ def skewed(unit: float, *, power: int = 2, count: int = 21) -> list[float]:
     return [unit * number**power for number in range(1, count + 1)]
 
 
+SLOW = {
+    "section": "ranges", "operation": "count", "tier": "3K", "scenario": "range", "contestant": "unbounded",
+    "index": "three_field",
+}  # fmt: skip
+STREAM = {
+    "section": "volume", "operation": "stream", "tier": "3K", "scenario": "provider", "contestant": "one_stream",
+}  # fmt: skip
+
+
+def cost(query: str, index: str | None, keys: int, documents: int, returned: int) -> QueryCost:
+    """What explain said of a range page at the 3K provider."""
+    return QueryCost(
+        "first_page",
+        "3K",
+        "range",
+        query,
+        "three_field",
+        index,
+        ("LIMIT", "FETCH", "IXSCAN"),
+        keys,
+        documents,
+        returned,
+    )
+
+
 def skewed_run(config: Config, **changes: Any) -> PerformanceRun:
     """A run with few series, all of whose figures differ from each other and from those of `skewed_baseline`."""
     samples = [
         *series(skewed(0.1), section="latency", operation="first_page", tier="3K", scenario="provider"),
-        *series(skewed(0.2), section="latency", operation="first_page", tier="3K", scenario="range"),
-        *series(skewed(0.01), section="latency", operation="count", tier="60", scenario="range"),
-        *series(skewed(3.0), section="plans", operation="count", tier="3K", scenario="range", contestant="plain"),
+        *series(skewed(0.2), **application("3K", "first_page", "range")),
+        *series(skewed(0.01), **application("60", "count", "range")),
+        *series(skewed(3.0), **SLOW),
         *series(skewed(0.5), section="concurrency", operation="page", clients=1, claims=70),
         *series(skewed(0.07, count=41), section="concurrency", operation="page", clients=2, claims=80),
-        *series(skewed(1.0), section="volume", operation="stream", tier="3K", claims=3_000, bytes=2_000_000),
+        *series(skewed(1.0), claims=3_000, bytes=2_000_000, **STREAM),
     ]
     parts: dict[str, Any] = {
         "levels": (Level(1, 2.1), Level(2, 2.05)),
-        "plans": (
-            PlanCost("bounded", "3K", "first_page", "claims_by_provider", 1_234, 120, 101),
-            PlanCost("plain", "3K", "first_page", None, 56_789, 4_321, 102),
+        "costs": (
+            cost("bounded", "claims_by_provider", 1_234, 120, 101),
+            cost("unbounded", None, 56_789, 4_321, 102),
         ),
+        "offered": (),
+        "rollup": None,
     }
     return fake_run(config, samples, **{**parts, **changes})
 
@@ -141,21 +194,21 @@ def skewed_baseline(config: Config) -> PerformanceRun:
     """A run of the same series as `skewed_run`, with other figures, skewed in another way."""
     samples = [
         *series(skewed(0.003, power=3), section="latency", operation="first_page", tier="3K", scenario="provider"),
-        *series(skewed(0.008, power=3), section="latency", operation="first_page", tier="3K", scenario="range"),
-        *series(skewed(0.002, power=3), section="latency", operation="count", tier="60", scenario="range"),
-        *series(
-            skewed(0.02, power=3), section="plans", operation="count", tier="3K", scenario="range", contestant="plain"
-        ),
+        *series(skewed(0.008, power=3), **application("3K", "first_page", "range")),
+        *series(skewed(0.002, power=3), **application("60", "count", "range")),
+        *series(skewed(0.02, power=3), **SLOW),
         *series(skewed(0.04, power=3), section="concurrency", operation="page", clients=1, claims=90),
         *series(skewed(0.006, power=3, count=41), section="concurrency", operation="page", clients=2, claims=60),
-        *series(skewed(0.01, power=3), section="volume", operation="stream", tier="3K", claims=3_000, bytes=1_000_000),
+        *series(skewed(0.01, power=3), claims=3_000, bytes=1_000_000, **STREAM),
     ]
     return fake_run(
         config,
         samples,
         id="20261121T081500Z-00000000",
         levels=(Level(1, 3.0), Level(2, 8.2)),
-        plans=(PlanCost("bounded", "3K", "first_page", "claims_by_provider", 77, 66, 55),),
+        costs=(cost("bounded", "claims_by_provider", 77, 66, 55),),
+        offered=(),
+        rollup=None,
         footprint=Footprint(
             claims=2_000_000,
             data_bytes=1_500_000_000,

@@ -71,7 +71,7 @@ def test_settings_cannot_be_changed(tmp_path):
         ({"data_generation": {"last_service_date": dt.date(2022, 1, 1)}}, ["last_service_date", "2022-01-01", "2023"]),
         ({"query": {"default_page_size": 0}}, ["query.default_page_size", "0"]),
         ({"query": {"default_page_size": 5_000}}, ["query.default_page_size", "5000", "1 to 1000"]),
-        ({"performance": {"iterations": 0}}, ["performance.iterations", "0"]),
+        ({"performance": {"samples": 0}}, ["performance.samples", "0"]),
         ({"performance": {"tiers_to_test": ["9M"]}}, ["performance.tiers_to_test", "'9M'", "3K, 300, 60"]),
         ({"performance": {"concurrency": [0]}}, ["performance.concurrency[0]", "0"]),
         ({"performance": {"concurrency_seconds": float("nan")}}, ["performance.concurrency_seconds", "nan"]),

@@ -273,7 +273,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_run_leaves_no_login_behind(t
             killer = threading.Thread(target=kill)
             killer.start()
             with pytest.raises(PbmError, match="calls in a row failed") as refusal:
-                run_performance(store, iterations=500, output_dir=tmp_path / "out")
+                run_performance(store, samples=500, output_dir=tmp_path / "out")
             killer.join()
             for call in (store.refresh, lambda: find_claims(store, list_providers(store.config)[0].tin)):
                 with pytest.raises(ServerUnavailable, match="does not answer") as unreachable:

@@ -112,7 +112,7 @@ def test_tab_completion_offers_public_names_alone():
 def test_every_object_prints_as_something_readable(loaded_store, tmp_path):
     store = loaded_store
     provider = pbm.list_providers(store.config)[0]
-    run = pbm.run_performance(store, iterations=1, warmup=0, concurrency=[], output_dir=tmp_path, progress=False)
+    run = pbm.run_performance(store, samples=1, warmup=0, concurrency=[], output_dir=tmp_path, progress=False)
     for thing in (
         store,
         store.config,

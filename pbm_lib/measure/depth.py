@@ -5,7 +5,7 @@ from functools import partial
 from ..claims.roster import list_providers
 from ..query.find import find_claims
 from ..query.jump import cursor_after, skip_page
-from ..vocabulary import KEYSET, PROVIDER, SKIP
+from ..vocabulary import KEYSET, PAGINGS, PROVIDER, SKIP
 from .questions import DEEP
 from .recorder import Recorder
 from .sampling import Task, take_samples
@@ -16,7 +16,6 @@ def measure_depth(recorder: Recorder) -> None:
     store, size = recorder.store, recorder.run.settings.page_size
     tier = recorder.run.tiers[0]
     tin = list_providers(store.config, tier)[0].tin
-    pages: dict[int, dict[str, list]] = {}
     tasks = []
     for depth in _depths(recorder.run.conditions.provider_claims[tier]):
         cursor = cursor_after(store, tin, depth)
@@ -24,17 +23,20 @@ def measure_depth(recorder: Recorder) -> None:
             KEYSET: lambda cursor=cursor: list(find_claims(store, tin, cursor=cursor, with_total=False)),
             SKIP: partial(skip_page, store, tin, depth, size),
         }
+        labels = {"section": "depth", "operation": "page", "scenario": PROVIDER, "tier": tier, "depth": depth}
+        latest: dict[str, list] = {}
         for name, call in ways.items():
-
-            def answered(_: int, page: list | None, depth: int = depth, name: str = name) -> None:
-                if page is not None:
-                    pages.setdefault(depth, {})[name] = page
-                    if len(pages[depth]) == len(ways):
-                        recorder.check("depth", tier, "page", SKIP, pages[depth][KEYSET] == pages[depth][SKIP])
-
-            labels = {"section": "depth", "operation": "page", "scenario": PROVIDER, "tier": tier}
-            tasks.append(Task({**labels, "contestant": name, "depth": depth}, lambda _, call=call: call, answered))
+            answered = partial(_compare, recorder, tier, latest, name)
+            tasks.append(Task({**labels, "contestant": name}, lambda _, call=call: call, answered))
     take_samples(recorder, "depth", tasks, "depth")
+
+
+def _compare(recorder: Recorder, tier: str, latest: dict[str, list], name: str, _: int, page: list | None) -> None:
+    """Hold each page of one depth against the latest one that the other way gave there."""
+    if page is not None:
+        latest[name] = page
+        if len(latest) == len(PAGINGS):
+            recorder.check("depth", tier, "page", SKIP, latest[KEYSET] == latest[SKIP])
 
 
 def _depths(claims: int) -> list[int]:

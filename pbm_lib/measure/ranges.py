@@ -88,8 +88,6 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
 
     def prepare(number: int) -> Callable[[], Any]:
         question = questions.number(number, tier, RANGE)
-        # What a query makes sure of first is in no timed call; the watch does that for its own store alone.
-        way.store.keep_fresh(before_timing=True)
         if operation == "count":
             return partial(count_claims, way.store, *question, bounded=not unbounded)
         return partial(find_claims, way.store, *question, with_total=False, bounded=not unbounded)
@@ -99,6 +97,7 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
         {**labels, "contestant": way.query, "index": way.index},
         prepare,
         lambda number, answer: answers.add(way, tier, operation, number, answer),
+        store=way.store,
         expected_ms=expected_ms,
         lag=0.0 if unbounded else bounded.index(way) / len(bounded),
         dear_last=unbounded,

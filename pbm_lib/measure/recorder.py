@@ -60,13 +60,18 @@ class Recorder:
         ), CONTESTANTS.get(labels.get("contestant", ""))]  # fmt: skip
         self.progress.describe(f"{part}: {', '.join(filter(None, words))}")
 
-    def time(self, call: Callable[[], Any], **labels: Any) -> Timing:
+    def time(self, call: Callable[[], Any], *, store: ClaimStore | None = None, **labels: Any) -> Timing:
         """Time a call, and record it as a sample with these labels; the answer of one that failed is None.
+
+        Args:
+            call: what is timed.
+            store: as in `Stopwatch.time`.
+            labels: of the sample.
 
         Raises:
             PbmError: it was the third failure in a row.
         """
-        timing = self.watch.time(call)
+        timing = self.watch.time(call, store)
         self.add(timing, **labels)
         if time.monotonic() > self._save_at:
             self.save()

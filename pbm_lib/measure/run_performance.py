@@ -21,7 +21,7 @@ from .clients import measure_concurrency
 from .cold import measure_cold_pages
 from .conditions import measure_conditions
 from .depth import measure_depth
-from .explains import explain_application, index_uses
+from .explains import explain_application
 from .open_loop import measure_open_loop
 from .operations import measure_latency
 from .progress import Progress

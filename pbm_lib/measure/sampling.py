@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..store.store import ClaimStore
 from .recorder import Recorder
 
 FEWEST = 20
@@ -24,6 +25,7 @@ class Task:
         labels: those of its samples.
         prepare: makes the call that is timed for a question of this number; None where the answer has no such page.
         answered: told the number and the answer of each call, warm-ups included; None where a call failed.
+        store: that the calls ask, if it is not the run's own.
         expected_ms: what a call is known to take; then it has no warm-ups.
         least: samples that it gets even if they take longer than `performance.seconds_per_series`.
         most: questions that there are.
@@ -36,6 +38,7 @@ class Task:
     labels: Mapping[str, Any]
     prepare: Callable[[int], Callable[[], Any] | None]
     answered: Callable[[int, Any], None] = field(default=lambda number, answer: None)
+    store: ClaimStore | None = None
     expected_ms: float | None = None
     least: int = FEWEST
     most: int | None = None
@@ -132,6 +135,6 @@ def _call(recorder: Recorder, part: str, task: Task, number: int, labels: dict[s
         return None
     if prepared.answer is None:
         return None
-    timing = recorder.time(prepared.answer, **task.labels, **labels)
+    timing = recorder.time(prepared.answer, store=task.store, **task.labels, **labels)
     task.answered(number, timing.answer)
     return timing.ms

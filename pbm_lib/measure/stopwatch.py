@@ -69,12 +69,17 @@ class Stopwatch:
     def _options(self, clients: int) -> dict[str, Any]:
         return {"event_listeners": [self._listener], "maxPoolSize": max(clients, 1) + 1}
 
-    def time(self, call: Callable[[], Any]) -> Timing:
-        """Make a call to the measured store and time it, nothing else. A server error is kept, not raised."""
+    def time(self, call: Callable[[], Any], store: ClaimStore | None = None) -> Timing:
+        """Make a call to the measured store and time it, nothing else. A server error is kept, not raised.
+
+        Args:
+            call: what is timed.
+            store: the store that it asks, where that is another one on the same client.
+        """
         failed_before = self._listener.count
         started = time.perf_counter()
         try:
-            self._store.keep_fresh(before_timing=True)
+            (store or self._store).keep_fresh(before_timing=True)
             failed_before = self._listener.count
             started = time.perf_counter()
             answer = call()

@@ -2,8 +2,19 @@
 
 from ..display import milliseconds, times
 from ..measure.run import PerformanceRun
-from ..vocabulary import KEYSET, RANGE, SCENARIOS, SKIP
-from .figures import at_once, depth_of, depths_of, latency_of, plans_of, ratio_of
+from ..vocabulary import BOUNDED, CONTESTANTS, KEYSET, RANGE, SCENARIOS, SKIP, UNBOUNDED
+from .figures import (
+    Way,
+    at_once,
+    clients_at_their_limit,
+    depth_of,
+    depths_of,
+    gain_of,
+    latency_of,
+    range_of,
+    ratio_of,
+    ways_of,
+)
 
 FLAT = 2.0
 """Medians within this ratio of each other are called flat."""
@@ -16,30 +27,38 @@ def latency_finding(run: PerformanceRun) -> str:
 
 
 def plans_finding(run: PerformanceRun) -> str:
-    """Return the title of the chart of both queries."""
+    """Return the title of the chart of date ranges."""
+    own = run.settings.index
+    bounded, unbounded = Way(BOUNDED, own), Way(UNBOUNDED, own)
+    others = [way for way in ways_of(run) if way.index != own]
     for tier in run.tiers:
-        bounded, plain = plans_of(run, tier, "first_page")
-        if bounded.n and plain.n:
-            ratio = ratio_of(plain.p50, bounded.p50)
+        if gain := gain_of(run, tier, "first_page", unbounded, bounded):
             verdict = (
-                f"{times(ratio)} times faster"
-                if ratio > 1.1
+                f"{times(gain.median)} times faster"
+                if gain.median > 1.1
                 else "no faster"
-                if ratio > 0.9
-                else f"{times(1 / ratio)} times slower"
+                if gain.median > 0.9
+                else f"{times(1 / gain.median)} times slower"
             )
-            compared = sum(check.compared for check in run.checks if check.section == "plans")
-            equal = sum(check.equal for check in run.checks if check.section == "plans")
-            answers = (
-                f"the same answers in all {equal} comparisons"
-                if equal == compared
-                else (f"BUT {compared - equal} of {compared} answers differ")
-            )
-            return (
-                f"Bounded query {verdict} at {tier}: first page {milliseconds(bounded.p50)} against "
-                f"{milliseconds(plain.p50)}, {answers}"
-            )
+            shown = [
+                f"first page {milliseconds(range_of(run, tier, 'first_page', bounded).p50)} against "
+                f"{milliseconds(range_of(run, tier, 'first_page', unbounded).p50)}"
+            ]
+            shown += [
+                f"{milliseconds(figures.p50)} with the {way.words(run).removeprefix(f'{CONTESTANTS[BOUNDED]}, ')}"
+                for way in others
+                if (figures := range_of(run, tier, "first_page", way)).n
+            ]
+            return f"Bounded query {verdict} at {tier}: {', '.join([*shown, _answers(run)])}"
     return "Bounded against unbounded query: not measured"
+
+
+def _answers(run: PerformanceRun) -> str:
+    compared = sum(check.compared for check in run.checks if check.section == "ranges")
+    equal = sum(check.equal for check in run.checks if check.section == "ranges")
+    if equal == compared:
+        return f"the same answers in all {equal:,} comparisons"
+    return f"BUT {compared - equal:,} of {compared:,} answers differ"
 
 
 def keyset_finding(run: PerformanceRun) -> str:
@@ -67,12 +86,18 @@ def concurrency_finding(run: PerformanceRun) -> str:
     best = max(measured, key=lambda clients: at_once(run, clients)[1].pages_per_s)
     slow, (pages, claims, _) = at_once(run, best)
     one = at_once(run, measured[0])[1].pages_per_s
+    name = "1 client" if best == 1 else f"{best} clients"
+    rates = f"{name}: {pages:,.0f} pages/s, {claims:,.0f} claims/s"
+    if clients_at_their_limit(run, best):
+        # The rate of a machine that has nothing left is no capacity of the server.
+        return (
+            f"{rates}; there this machine is at its limit, so the server's may be higher; p95 {milliseconds(slow.p95)}"
+        )
     more = (
         f", {times(pages / one)} times the rate of {measured[0]}" if pages > 1.1 * one else ", more clients get no more"
     )
     more = more if len(measured) > 1 else ""
-    name = "1 client" if best == 1 else f"{best} clients"
-    return f"{name}: {pages:,.0f} pages/s, {claims:,.0f} claims/s{more}; p95 {milliseconds(slow.p95)}"
+    return f"{rates}{more}; p95 {milliseconds(slow.p95)}"
 
 
 def latency_described(run: PerformanceRun) -> str:
@@ -85,12 +110,12 @@ def latency_described(run: PerformanceRun) -> str:
 
 
 def plans_described(run: PerformanceRun) -> str:
-    """Return what the chart of both queries shows."""
-    shown = []
+    """Return what the chart of date ranges shows."""
+    ways, shown = ways_of(run), []
     for tier in run.tiers:
-        bounded, plain = (figures.p50 for figures in plans_of(run, tier, "first_page"))
-        shown.append(f"{tier} {milliseconds(bounded)} and {milliseconds(plain)}")
-    return f"Median of the first page, bounded and unbounded query: {', '.join(shown)}."
+        medians = [f"{milliseconds(range_of(run, tier, 'first_page', way).p50)} {way.words(run)}" for way in ways]
+        shown.append(f"{tier} {', '.join(medians)}")
+    return f"Median of the first page: {'; '.join(shown)}."
 
 
 def keyset_described(run: PerformanceRun) -> str:

@@ -9,9 +9,20 @@ from ..arguments import checked
 from ..display import NOT_MEASURED, milliseconds, times
 from ..errors import PbmError
 from ..measure.run import PerformanceRun
-from ..vocabulary import BOUNDED, BY_TIER, CONTESTANTS, OPERATIONS, PAGINGS, QUERIES, SCENARIOS, UNBOUNDED
+from ..vocabulary import BOUNDED, BY_TIER, CONTESTANTS, OPERATIONS, PAGINGS, SCENARIOS, UNBOUNDED
 from . import chart_texts as texts
-from .figures import at_once, depth_of, depths_of, drawable, latency_of, ratio_of
+from .figures import (
+    Way,
+    at_once,
+    depth_of,
+    depths_of,
+    drawable,
+    gain_of,
+    latency_of,
+    range_labels,
+    range_of,
+    ways_of,
+)
 from .style import (
     BLUE,
     GREY,
@@ -49,7 +60,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
         panel.set_xscale("log")
         for number, (operation, tier) in enumerate(rows):
             place = row_place(number, len(run.tiers))
-            labels = {"section": "latency", "operation": operation, "tier": tier, "scenario": scenario}
+            labels = run.latency_labels(tier, operation, scenario)
             good = run.select(counts=True, **labels)
             if not good:
                 axis = panel.get_yaxis_transform()
@@ -66,8 +77,8 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
             panel.annotate(text, (slowest, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
         panel.set_xlabel("ms, log scale")
         plain_ticks(panel.xaxis)
-        left, right = panel.get_xlim()
-        panel.set_xlim(left, right * (6 if baseline else 2.2))  # room for what is written beside the slowest
+    left, right = panels[0].get_xlim()  # of both
+    panels[0].set_xlim(left, right * (6 if baseline else 2.2))  # room for what is written beside the slowest
     places = [row_place(number, len(run.tiers)) for number in range(len(rows))]
     panels[0].set_yticks(places, [f"{OPERATIONS[operation].words}  {tier:>4}" for operation, tier in rows])
     panels[0].set_ylim(places[-1] + 0.7, -0.7)
@@ -79,7 +90,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
 @checked(PbmError)
 @styled
 def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Return the bounded against the unbounded query, every sample a point, medians joined, on a log axis.
+    """Return the ways to ask for a date range, every sample a point, medians joined, on a log axis.
 
     Args:
         run: the run.
@@ -89,36 +100,46 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
         A figure with a panel for the first page and one for the count.
     """
     run, baseline = drawable(run), drawable(baseline)
-    figure = figure_titled(texts.plans_finding(run), width=8.6, height=1.7 + 0.42 * len(run.tiers))
+    ways = ways_of(run)
+    # The application's own way is blue, as everywhere; the unbounded query orange, the other index green.
+    bounded, unbounded = Way(BOUNDED, run.settings.index), Way(UNBOUNDED, run.settings.index)
+    colors = {bounded: MARKS[0], unbounded: MARKS[1]}
+    looks = {way: colors.get(way, MARKS[2]) for way in ways}
+    figure = figure_titled(texts.plans_finding(run), width=8.6, height=1.7 + 0.46 * len(run.tiers))
     panels = figure.subplots(1, 2, sharey=True, sharex=True)
     for panel, operation in zip(panels, ("first_page", "count"), strict=True):
         panel.set_title(f"{OPERATIONS[operation].words.capitalize()}, date range")
         panel.set_xscale("log")
         for place, tier in enumerate(run.tiers):
-            labels = {"section": "plans", "operation": operation, "tier": tier}
             medians = {}
-            for query, (color, marker) in zip(QUERIES, MARKS, strict=False):
-                if good := run.select(counts=True, contestant=query, **labels):
-                    strip(panel, good, place, color, marker, size=26, spread=0.0, in_all=len(run.samples))
-                    medians[query] = run.statistics(contestant=query, **labels).p50
-                if baseline and (theirs := baseline.statistics(contestant=query, **labels)).n:
+            for way, (color, marker) in looks.items():
+                labels = range_labels(tier, operation, way)
+                if good := run.select(counts=True, **labels):
+                    strip(panel, good, place, color, marker, size=11, spread=0.0, in_all=len(run.samples))
+                    medians[way] = run.statistics(**labels).p50
+                    panel.plot([medians[way]] * 2, [place - 0.3, place + 0.3], color=color, linewidth=2)
+                if baseline and (theirs := range_of(baseline, tier, operation, way)).n:
                     panel.plot(theirs.p50, place + 0.25, "x", color=color, markersize=7, markeredgewidth=1.8)
-            if len(medians) == 2:
-                panel.plot(list(medians.values()), [place] * 2, color="#BBBBBB", linewidth=2.5, zorder=0)
-                middle = (medians[BOUNDED] * medians[UNBOUNDED]) ** 0.5
-                gain = ratio_of(medians[UNBOUNDED], medians[BOUNDED])
-                ratio = f"{times(gain)} times" if gain > 1.1 else "no gain"
+            if len(medians) > 1:
+                panel.plot(
+                    [min(medians.values()), max(medians.values())],
+                    [place] * 2,
+                    color="#BBBBBB",
+                    linewidth=2.5,
+                    zorder=0,
+                )
+            if gain := gain_of(run, tier, operation, unbounded, bounded):
+                ratio = f"{times(gain.median)} times" if gain.median > 1.1 else "no gain"
+                middle = (medians[bounded] * medians[unbounded]) ** 0.5
                 panel.annotate(
-                    ratio, (middle, place), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8.5
+                    ratio, (middle, place), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8.5
                 )
         panel.set_xlabel("ms, log scale")
         plain_ticks(panel.xaxis)
     panels[0].set_yticks(range(len(run.tiers)), [f"{tier} claims" for tier in run.tiers])
     panels[0].set_ylim(len(run.tiers) - 0.4, -0.6)
-    marks = [
-        (marker, color, f"{CONTESTANTS[query]}, one call")
-        for query, (color, marker) in zip(QUERIES, MARKS, strict=False)
-    ]
+    marks = [(marker, color, way.words(run)) for way, (color, marker) in looks.items()]
+    marks.append(("|", GREY, "median"))
     legend(figure, [*marks, ("x", GREY, "medians of the baseline")] if baseline else marks)
     return figure
 

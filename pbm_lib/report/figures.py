@@ -1,12 +1,37 @@
 """The figures that charts, sentences and tables of the report share."""
 
+import statistics
 from dataclasses import replace
+from typing import NamedTuple
 
 from ..display import LEAST_MS
 from ..measure.run import PerformanceRun
 from ..measure.samples import Series, Statistics
 from ..measure.summary import Throughput
-from ..vocabulary import QUERIES
+from ..vocabulary import BOUNDED, CONTESTANTS, INDEX_WORDS, INDEXES, RANGE, UNBOUNDED
+
+BUSY = 0.85
+"""Where so much of the processors is in use, a rate says what this machine can do, not what a server can."""
+
+
+class Way(NamedTuple):
+    """One way to ask for a date range: which query, with which variant of the index."""
+
+    query: str
+    index: str
+
+    def words(self, run: PerformanceRun) -> str:
+        """The way in words: with the config's index as the query alone."""
+        return CONTESTANTS[self.query] + ("" if self.index == run.settings.index else f", {INDEX_WORDS[self.index]}")
+
+
+class Gain(NamedTuple):
+    """How many times as long one way takes as another for the same question: median, least, most, and how many."""
+
+    median: float
+    least: float
+    most: float
+    n: int
 
 
 def ratio_of(ms: float, other_ms: float) -> float:
@@ -22,14 +47,42 @@ def drawable(run: PerformanceRun | None) -> PerformanceRun | None:
 
 
 def latency_of(run: PerformanceRun, tier: str, operation: str, scenario: str) -> Statistics:
-    """Return an operation's figures at a tier."""
-    return run.statistics(section="latency", tier=tier, operation=operation, scenario=scenario)
+    """Return an operation's figures at a tier, as an application calls it."""
+    return run.statistics(**run.latency_labels(tier, operation, scenario))
 
 
-def plans_of(run: PerformanceRun, tier: str, operation: str) -> tuple[Statistics, ...]:
-    """Return an operation's figures under each of `QUERIES`, for the same windows."""
-    labels = {"section": "plans", "tier": tier, "operation": operation}
-    return tuple(run.statistics(contestant=query, **labels) for query in QUERIES)
+def ways_of(run: PerformanceRun) -> list[Way]:
+    """Return the ways in which the run asked for date ranges: the obvious one first, the other index last."""
+    own = run.settings.index
+    ways = [Way(UNBOUNDED, own), Way(BOUNDED, own), *(Way(BOUNDED, index) for index in INDEXES if index != own)]
+    return [way for way in ways if run.select(section="ranges", contestant=way.query, index=way.index)]
+
+
+def range_labels(tier: str, operation: str, way: Way) -> dict[str, str]:
+    """Return the labels of the samples of a way to ask for a date range."""
+    return {
+        "section": "ranges",
+        "scenario": RANGE,
+        "tier": tier,
+        "operation": operation,
+        "contestant": way.query,
+        "index": way.index,
+    }
+
+
+def range_of(run: PerformanceRun, tier: str, operation: str, way: Way) -> Statistics:
+    """Return the figures of a way to ask for a date range."""
+    return run.statistics(**range_labels(tier, operation, way))
+
+
+def gain_of(run: PerformanceRun, tier: str, operation: str, slow: Way, fast: Way) -> Gain | None:
+    """Return how many times as long the first way takes for the windows that both were asked; None: for none."""
+    times = [
+        {s.iteration: s.ms for s in run.select(counts=True, **range_labels(tier, operation, way))}
+        for way in (slow, fast)
+    ]
+    ratios = [ratio_of(times[0][number], times[1][number]) for number in times[0] if number in times[1]]
+    return Gain(statistics.median(ratios), min(ratios), max(ratios), len(ratios)) if ratios else None
 
 
 def depths_of(run: PerformanceRun) -> list[int]:
@@ -46,3 +99,13 @@ def at_once(run: PerformanceRun, clients: int) -> tuple[Statistics, Throughput]:
     """Return the figures of a page, and the rates, of so many clients at once."""
     series = Series("concurrency", "page", clients=clients)
     return run.statistics(section="concurrency", clients=clients), run.throughput(series)
+
+
+def clients_at_their_limit(run: PerformanceRun, clients: int) -> bool:
+    """Whether the machine of the clients had next to no processor left while so many were at work."""
+    busy = [
+        level.client_cpu + (level.server_cpu or 0.0)
+        for level in run.levels
+        if level.clients == clients and level.client_cpu is not None
+    ]
+    return any(cpus >= BUSY * run.conditions.machine.cpus for cpus in busy)

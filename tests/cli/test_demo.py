@@ -76,10 +76,10 @@ def test_it_leaves_the_report(demo):
 def test_the_readmes_papermill_command_runs_the_last_notebook_without_a_warning_and_overwrites_no_run(demo, tmp_path):
     folder, _ = demo
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    (words,) = re.findall(r"^\.venv/bin/papermill (.*) outputs/.* -p iterations 50$", readme, re.MULTILINE)
+    (words,) = re.findall(r"^\.venv/bin/papermill (.*) outputs/.* -p samples 50$", readme, re.MULTILINE)
     (first,) = (folder / "out" / "runs").glob("*.json")
     before = first.read_bytes()
-    parameters = ["-p", "iterations", "5", "-p", "config_path", folder / "config.yaml"]
+    parameters = ["-p", "samples", "5", "-p", "config_path", folder / "config.yaml"]
     parameters += ["-p", "output_dir", folder / "out"]
     copy = tmp_path / "04.ipynb"
     done = run_python("-m", "papermill", *words.split(), copy, *parameters, cwd=PROJECT, timeout=300)

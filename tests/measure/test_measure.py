@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,26 @@ from pbm_lib import (
     setup_collection,
 )
 from pbm_lib.measure.operations import CALLS
+from pbm_lib.measure.progress import Progress
 from pbm_lib.measure.recorder import Recorder
 from pbm_lib.measure.samples import Sample, statistics_of
 from pbm_lib.measure.stopwatch import Stopwatch
-from pbm_lib.vocabulary import BY_TIER
+from pbm_lib.vocabulary import BY_TIER, SECTIONS
 
 
 @pytest.fixture(scope="module")
 def run(loaded_store, tmp_path_factory):
     return run_performance(loaded_store, output_dir=tmp_path_factory.mktemp("outputs"), progress=False)
+
+
+@pytest.fixture
+def filled_config(make_config):
+    """Call it with a variant of the index to get a config whose collection is set up with it and loaded."""
+
+    def make(index):
+        return make_config({"mongodb": {"index": index}})
+
+    return make
 
 
 # What a run records
@@ -44,12 +56,18 @@ def test_each_operation_has_its_samples_and_its_warmups_apart(run):
     for tier in ("3K", "300", "60"):
         for scenario in ("provider", "range"):
             for operation in ("count", "first_page"):
-                labels = {"section": "latency", "tier": tier, "scenario": scenario, "operation": operation}
+                labels = run.latency_labels(tier, operation, scenario)
                 assert len(run.select(warmup=True, **labels)) == 1
+                assert [sample.iteration for sample in run.select(warmup=True, **labels)] == [0]
+                assert sorted(sample.iteration for sample in run.select(warmup=False, **labels)) == [0, 1, 2]
                 assert run.statistics(**labels).n == 3
     assert run.statistics(section="floor").n == 3
     deep = run.select(section="latency", operation="deep_page", tier="3K", scenario="provider", counts=True)
     assert [sample.claims for sample in deep] == [100, 100, 100]
+
+
+def test_every_section_of_the_vocabulary_is_measured(run):
+    assert {sample.section for sample in run.samples} == set(SECTIONS)
 
 
 def test_an_operation_without_a_second_page_is_left_out_and_said_so(run):
@@ -57,20 +75,23 @@ def test_an_operation_without_a_second_page_is_left_out_and_said_so(run):
     assert [note for note in run.notes if note.startswith("Tier 60, provider only")]
 
 
-def test_both_plans_and_both_ways_to_a_deep_page_are_compared_and_agree(run):
-    compared = {(check.section, check.tier, check.operation): check for check in run.checks}
-    expected = {("plans", tier, operation) for tier in ("3K", "300", "60") for operation in ("count", "first_page")}
-    assert set(compared) == expected | {("depth", "3K", "page")}
-    assert all(check.compared == check.equal == 2 for key, check in compared.items() if key[0] == "plans")
-    assert compared["depth", "3K", "page"].equal == compared["depth", "3K", "page"].compared == 2 * 3
+def test_every_pair_of_answers_is_compared_and_agrees(run):
+    compared = {(check.section, check.tier, check.operation, check.against): check for check in run.checks}
+    ways = product(("3K", "300", "60"), ("count", "first_page"), ("unbounded", "overlap"))
+    expected = {("ranges", tier, operation, against) for tier, operation, against in ways}
+    expected |= {("depth", "3K", "page", "skip"), ("volume", "3K", "stream", "two_streams")}
+    assert expected <= set(compared)
+    assert all(check.compared == check.equal > 0 for check in run.checks)
+    # Warm-ups are compared as well; the unbounded query has none.
+    for (section, *_, against), check in compared.items():
+        if section == "ranges":
+            assert check.compared == (3 if against == "unbounded" else 4)
 
 
 def test_an_answer_that_differs_is_recorded(open_store, loaded_store, tmp_path):
-    # Against the truth, the bounded plan of this copy believes that no claim lasts longer than a day.
+    # Against the truth, the bounded query of this copy believes that no claim lasts longer than a day.
     store = open_store(loaded_store.config)
-    questions = run_performance(store, output_dir=tmp_path, progress=False, plain_iterations=4, concurrency=())
-    assert sum(check.compared for check in questions.checks) > 0
-    assert all(check.equal == check.compared for check in questions.checks)
+    options = {"output_dir": tmp_path, "progress": False, "samples": 4, "unbounded_samples": 4, "concurrency": ()}
     lasting = store.collection.database["lasting"]
     lasting.insert_many(store.collection.find())
     lasting.create_index(list(store.collection.index_information()[store.index_name]["key"]))
@@ -78,16 +99,54 @@ def test_an_answer_that_differs_is_recorded(open_store, loaded_store, tmp_path):
     validator["$expr"]["$and"][1]["$lte"][1] = 86_400_000
     store.collection.database.command("collMod", "lasting", validator=validator)
     copied = open_store(replace(store.config, mongodb=replace(store.config.mongodb, collection="lasting")))
-    wrong = run_performance(copied, output_dir=tmp_path, progress=False, plain_iterations=4, concurrency=())
+    wrong = run_performance(copied, **options)
     store.collection.database.drop_collection("lasting")
-    assert any(check.equal < check.compared for check in wrong.checks if check.section == "plans")
+    unequal = {check.against for check in wrong.checks if check.equal < check.compared}
+    assert unequal == {"unbounded"}  # both indexes believe the same
 
 
-def test_the_plans_are_explained_for_one_and_the_same_page(run):
-    bounded, plain = run.plans
-    assert (bounded.plan, plain.plan, bounded.tier) == ("bounded", "plain", "3K")
-    assert bounded.returned == plain.returned
-    assert bounded.docs_examined < plain.docs_examined
+def test_ways_to_ask_for_a_range_are_asked_the_same_windows(run):
+    asked = {}
+    for sample in run.select(section="ranges", operation="count", warmup=False):
+        asked.setdefault((sample.tier, sample.contestant, sample.index), {})[sample.iteration] = sample.claims
+    for tier in ("3K", "300", "60"):
+        bounded, other = asked[tier, "bounded", "three_field"], asked[tier, "bounded", "overlap"]
+        assert bounded == other == asked[tier, "unbounded", "three_field"]
+        assert set(bounded) == {0, 1, 2}
+
+
+def test_the_other_index_is_gone_afterwards(run, loaded_store):
+    assert set(loaded_store.collection.index_information()) == {"_id_", "claims_by_provider"}
+    (build,) = run.select(section="ranges", operation="build")
+    assert (build.index, build.claims) == ("overlap", 6_000)
+
+
+def test_without_the_comparison_no_index_is_built(loaded_store, tmp_path):
+    run = run_performance(
+        loaded_store, output_dir=tmp_path, progress=False, concurrency=(), compare_indexes=False, samples=1
+    )
+    assert {sample.index for sample in run.select(section="ranges")} == {"three_field"}
+
+
+def test_the_application_is_measured_with_the_index_that_the_config_names(open_store, filled_config, tmp_path):
+    store = open_store(filled_config("overlap"))
+    run = run_performance(store, output_dir=tmp_path, progress=False, concurrency=(), samples=2)
+    assert run.settings.index == "overlap"
+    assert run.latency_labels("3K", "count", "range")["index"] == "overlap"
+    ways = {(sample.contestant, sample.index) for sample in run.select(section="ranges", operation="count")}
+    assert ways == {("bounded", "overlap"), ("bounded", "three_field"), ("unbounded", "overlap")}
+    assert {check.against for check in run.checks if check.section == "ranges"} == {"unbounded", "three_field"}
+    assert all(check.equal == check.compared for check in run.checks)
+    assert set(store.collection.index_information()) == {"_id_", "claims_by_provider_overlap"}
+
+
+def test_each_call_of_a_cold_series_asks_for_other_claims(run):
+    for tier in ("3K", "300", "60"):
+        cold, warm = (run.select(section="cold", tier=tier, contestant=visit) for visit in ("cold", "warm"))
+        assert [sample.iteration for sample in cold] == [sample.iteration for sample in warm]
+        assert [sample.claims for sample in cold] == [sample.claims for sample in warm]
+        assert len(cold) == 3
+    assert not [note for note in run.notes if note.startswith("Cold pages")]
 
 
 def test_clients_at_once_are_counted_over_the_time_that_they_worked(run):
@@ -106,11 +165,11 @@ def test_a_whole_provider_is_streamed_with_its_size(run, loaded_store):
             {"$group": {"_id": None, "n": {"$sum": {"$bsonSize": "$$ROOT"}}}},
         ]
     )
-    streams = run.select(section="volume")
+    streams = run.select(section="volume", contestant="one_stream")
     assert {(sample.claims, sample.bytes) for sample in streams} == {(3_000, size["n"])}
-    summary = run.summary().set_index("section").loc["volume"]
+    summary = run.summary().set_index(["section", "contestant"]).loc["volume", "one_stream"]
     seconds = sum(sample.ms for sample in streams) / 1000
-    assert summary["mb_per_s"] == pytest.approx(2 * size["n"] / 1e6 / seconds, rel=0.01)
+    assert summary["mb_per_s"] == pytest.approx(3 * size["n"] / 1e6 / seconds, rel=0.01)
 
 
 def test_the_run_says_what_it_was_taken_on(run, loaded_store):
@@ -145,7 +204,8 @@ def test_the_same_seed_asks_the_same_questions(loaded_store, tmp_path, run):
     other = run_performance(loaded_store, output_dir=tmp_path, progress=False, concurrency=(), seed=8)
 
     def answers(run):
-        return [(s.series, s.iteration, s.warmup, s.claims) for s in run.samples if s.section != "concurrency"]
+        clients = ("concurrency", "open_loop")
+        return [(s.series, s.iteration, s.warmup, s.claims) for s in run.samples if s.section not in clients]
 
     assert answers(again) == answers(run) != answers(other)
     assert len(list((tmp_path / "runs").iterdir())) == 2
@@ -153,36 +213,31 @@ def test_the_same_seed_asks_the_same_questions(loaded_store, tmp_path, run):
 
 def test_keywords_override_the_config(loaded_store, tmp_path):
     run = run_performance(
-        loaded_store, output_dir=tmp_path, progress=False, iterations=2, warmup=0, plain_iterations=0, tiers=["60"],
-        concurrency=[3], concurrency_seconds=0.1,
+        loaded_store, output_dir=tmp_path, progress=False, samples=2, warmup=0, unbounded_samples=0, tiers=["60"],
+        concurrency=[3], concurrency_seconds=0.1, compare_indexes=False,
     )  # fmt: skip
-    assert run.tiers == ("60",) and not run.plans and not run.select(section="plans")
+    assert run.tiers == ("60",) and not run.select(contestant="unbounded")
     assert {sample.tier for sample in run.samples} == {"60", None}
-    assert run.statistics(section="latency", operation="count", scenario="range").n == 2
+    assert run.statistics(**run.latency_labels("60", "count", "range")).n == 2
     assert not run.select(section="latency", warmup=True)
     assert [level.clients for level in run.levels] == [3]
 
 
-def test_the_unbounded_query_stops_when_its_time_is_up(open_store, loaded_store, tmp_path):
-    settings = replace(loaded_store.config.performance, plain_seconds=1e-9)
-    store = open_store(replace(loaded_store.config, performance=settings))
-    run = run_performance(store, output_dir=tmp_path, progress=False, concurrency=())
-    assert run.statistics(section="plans", tier="3K", operation="count", contestant="plain").n == 1
-    assert [note for note in run.notes if note.startswith("Unbounded query: stopped after 1 of 2 rounds")]
-
-
-def test_the_bar_names_what_is_measured(loaded_store, tmp_path, capsys):
-    run_performance(loaded_store, output_dir=tmp_path, iterations=1, tiers=["60"], concurrency=[1])
+def test_the_bar_fills_with_the_expected_time_and_names_what_is_measured(loaded_store, tmp_path, capsys):
+    run_performance(loaded_store, output_dir=tmp_path, samples=1, tiers=["60"], concurrency=[1])
     shown = capsys.readouterr().out
     assert "100%" in shown
-    assert "Measuring unbounded query: 60, explain" in shown
+    assert "Measuring date ranges: 60, date range, " in shown
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"iterations": 0}, "iterations: 0 is not accepted"),
-        ({"iterations": "5"}, "iterations: '5' is not accepted"),
+        ({"samples": 0}, "samples: 0 is not accepted"),
+        ({"samples": "5"}, "samples: '5' is not accepted"),
+        ({"seconds_per_series": 0}, "seconds_per_series: 0"),
+        ({"unbounded_samples": -1}, "unbounded_samples: -1"),
+        ({"compare_indexes": "yes"}, "compare_indexes: 'yes'"),
         ({"warmup": -1}, "warmup: -1"),
         ({"tiers": ["9M"]}, "tiers: '9M' is not configured; accepted: 3K, 300, 60"),
         ({"tiers": ["mongodb://me:secret@host"]}, "tiers: *** is not configured"),
@@ -302,7 +357,7 @@ def test_a_folder_that_vanishes_during_the_run_is_named(make_config, tmp_path):
     run = replace(run, path=run.save(tmp_path / "runs"))
     shutil.rmtree(tmp_path / "runs")
     with pytest.raises(RunFileError, match=r"Cannot write .*runs.*: No such file or directory"):
-        Recorder(run, Stopwatch(), None, None).save()
+        Recorder(run, Stopwatch(), None, Progress({}, shown=False)).save()
 
 
 def test_a_call_that_failed_is_recorded_by_its_kind_alone(proxied):
@@ -335,7 +390,7 @@ def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri
     program = (
         "import sys, pbm_lib; from pbm_lib import run_performance\n"
         "store = pbm_lib.connect(pbm_lib.load_config(sys.argv[1]))\n"
-        "run_performance(store, output_dir=sys.argv[2], iterations=100_000, progress=False)"
+        "run_performance(store, output_dir=sys.argv[2], samples=100_000, seconds_per_series=900, progress=False)"
     )
     process = start_python("-c", program, loaded_store.config.path, tmp_path, uri=test_uri)
     try:
@@ -351,7 +406,7 @@ def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri
         process.wait()
     left = PerformanceRun.load(file)
     assert not left.complete
-    assert left.statistics(section="latency", operation="count", tier="3K", scenario="provider").n > 0
+    assert left.statistics(section="cold", tier="3K", contestant="warm").n > 0
     assert "INCOMPLETE" in repr(left)
 
 
@@ -369,7 +424,9 @@ def test_a_run_survives_its_file(run, tmp_path):
     assert PerformanceRun.load(run.save(tmp_path / "copy")) == run
 
 
-@pytest.mark.parametrize("key", ["checks", "plans", "levels", "notes", "ended"])
+@pytest.mark.parametrize(
+    "key", ["checks", "costs", "levels", "offered", "rollup", "index_uses", "notes", "ended", "method"]
+)
 def test_a_run_file_without_one_of_its_keys_is_refused(make_config, tmp_path, key):
     file = fake_run(make_config(), good_samples()).save(tmp_path)
     content = json.loads(file.read_text(encoding="utf-8"))
@@ -399,9 +456,10 @@ def changed(content: dict, path: str, value) -> dict:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("schema", 0, "has schema 0; this version of pbm_lib reads schema 1"),
-        ("schema", 2, "has schema 2"),
+        ("schema", 0, "has schema 0; this version of pbm_lib reads schemas 1 and 2"),
+        ("schema", 3, "has schema 3"),
         ("schema", "1", "has schema 1; "),
+        ("schema", 1, "damaged"),
         ("schema", True, "has schema True"),
         ("id", "../../etc/passwd", "damaged or was changed by hand: id"),
         ("samples.3.ms", -1, "samples.3.ms"),
@@ -409,7 +467,7 @@ def changed(content: dict, path: str, value) -> dict:
         ("samples.0.section", "magic", "samples.0.section"),
         ("samples.0.colour", "red", "samples.0.colour"),
         ("samples.30.tier", "9M", "no tier is named '9M'"),
-        ("settings.performance.iterations", 0, "settings.performance.iterations"),
+        ("settings.performance.samples", 0, "settings.performance.samples"),
         ("settings.performance.targets", {"first_page_p95_ms": {"9M": 1}}, "no tier is named '9M'"),
         ("footprint.claims", -5, "footprint.claims"),
         ("conditions.machine", None, "conditions.machine"),
@@ -433,13 +491,13 @@ def test_a_run_file_that_was_tampered_with_is_refused(make_config, tmp_path, pat
     ("content", "message"),
     [
         (b"", "not JSON"),
-        (b'{"schema": 1, "samples": [', "cut off"),
+        (b'{"schema": 2, "samples": [', "cut off"),
         (b"[1, 2]", "no schema and samples"),
         (b'{"cells": []}', "no schema and samples"),
-        (b'{"schema": 1, "samples": []}', "id: Field required"),
+        (b'{"schema": 2, "samples": []}', "id: Field required"),
         (b"\xff\xfe", "not UTF-8"),
         (b"[" * 200_000, "not JSON"),
-        (b'{"schema": 1, "samples": NaN}', "damaged"),
+        (b'{"schema": 2, "samples": NaN}', "damaged"),
     ],
     ids=lambda value: str(value)[:30],
 )

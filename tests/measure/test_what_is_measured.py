@@ -1,7 +1,9 @@
 """What a run says that it measures is what it measures: deep pages are deep, windows have their length."""
 
 import threading
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from fake_runs import fake_run
@@ -10,8 +12,9 @@ from oracle import Wire, listened_to, overlapping
 from pbm_lib import ClaimStore, PbmError, PerformanceRun, count_claims, list_providers, run_performance
 from pbm_lib.claims.document import BEGIN, ID, TIN
 from pbm_lib.claims.generate import claim_generator
-from pbm_lib.measure.comparisons import measure_depth
+from pbm_lib.measure.depth import measure_depth
 from pbm_lib.measure.operations import CALLS
+from pbm_lib.measure.progress import Progress
 from pbm_lib.measure.questions import Questions
 from pbm_lib.measure.recorder import Recorder
 from pbm_lib.measure.stopwatch import Stopwatch, timed
@@ -25,7 +28,7 @@ def recorder(store, tmp_path):
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
     run = fake_run(store.config, [], complete=False, checks=(), levels=(), path=tmp_path / "run.json")
     watch = Stopwatch()
-    with watch.measured(store, 2) as measured, Recorder(run, watch, measured, None) as made:
+    with watch.measured(store, 2) as measured, Recorder(run, watch, measured, Progress({}, shown=False)) as made:
         yield made
 
 
@@ -36,8 +39,8 @@ def refused_by_the_server(store):
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_deep_page_begins_about_nine_tenths_into_the_answer(loaded_store, scenario):
     questions = Questions(loaded_store.config, loaded_store.config.performance, "deep")
-    for _ in range(10):
-        question = questions.draw("3K", scenario)
+    for number in range(10):
+        question = questions.number(number, "3K", scenario)
         page = CALLS["deep_page"].prepare(loaded_store, questions, question)()
         claims = overlapping(loaded_store.collection.find({TIN: question.tin}), *question)
         assert 0.85 < claims.index(page[0]) / len(claims) < 0.95
@@ -48,7 +51,8 @@ def test_the_deepest_page_compared_begins_exactly_behind_nine_tenths_of_the_clai
     recorder.save()
     assert {sample.depth for sample in recorder.run.select(section="depth")} == {0, 1_000, 2_700}
     (check,) = recorder.run.checks
-    assert check.equal == check.compared == 3 * (1 + 1)  # three depths, a warm-up and a round
+    # Three depths, a warm-up and three samples of each of two ways; only the very first has nothing to be held against.
+    assert check.equal == check.compared == 3 * (2 * 4 - 1)
 
 
 @pytest.mark.parametrize("days", [1, 7, 90, 1_096, 5_000])
@@ -56,7 +60,7 @@ def test_a_window_has_its_days_and_lies_in_the_period(loaded_store, days):
     config = loaded_store.config
     first, last = config.data_generation.first_service_date, config.data_generation.last_service_date
     questions = Questions(config, replace(config.performance, window_days=days), "windows")
-    drawn = [questions.draw("3K", "range") for _ in range(300)]
+    drawn = [questions.number(number, "3K", "range") for number in range(300)]
     period = (last - first).days + 1
     assert {(question.end - question.start).days + 1 for question in drawn} == {min(days, period)}
     assert first <= min(question.start for question in drawn) and max(question.end for question in drawn) <= last
@@ -64,10 +68,23 @@ def test_a_window_has_its_days_and_lies_in_the_period(loaded_store, days):
     assert len(starts) == 1 if days >= period else len(starts) > 50
 
 
-def test_the_parts_of_the_period_follow_each_other(loaded_store):
-    questions = Questions(loaded_store.config, loaded_store.config.performance, "parts")
-    drawn = [[questions.draw("3K", "range", part=(part, 3)).start for _ in range(50)] for part in range(3)]
-    assert max(drawn[0]) < min(drawn[1]) and max(drawn[1]) < min(drawn[2])
+@pytest.mark.parametrize("windows", [4, 6, 20, 110])
+def test_the_first_windows_are_spread_over_the_period_as_all_are(loaded_store, windows):
+    questions = Questions(loaded_store.config, loaded_store.config.performance, "spread")
+    starts = sorted(questions.number(number, "3K", "range").start for number in range(windows))
+    period, first = (
+        questions.period_days - questions.window_days,
+        loaded_store.config.data_generation.first_service_date,
+    )
+    # The largest gap of points by the golden ratio is at most 1 / (golden ratio * n), about 1.9 times the mean one.
+    days = [0, *((start - first).days for start in starts), period]
+    assert max(b - a for a, b in pairwise(days)) <= 2.7 * period / windows + 1
+
+
+def test_providers_of_a_tier_take_turns(loaded_store):
+    questions = Questions(loaded_store.config, loaded_store.config.performance, "turns")
+    asked = Counter(questions.number(number, "60", "provider").tin for number in range(30))
+    assert set(asked.values()) == {3} and len(asked) == 10
 
 
 class Disturbed(Recorder):
@@ -75,8 +92,8 @@ class Disturbed(Recorder):
 
     victim: dict | None = None
 
-    def show(self, what: str) -> None:
-        super().show(what)
+    def show(self, part: str, labels) -> None:
+        super().show(part, labels)
         if self.victim is not None:
             self.store.collection.delete_one(self.victim)
             self.victim = None
@@ -84,14 +101,14 @@ class Disturbed(Recorder):
 
 def test_pages_that_are_not_the_same_claims_are_found_unequal(recorder):
     tin = list_providers(recorder.store.config, "3K")[0].tin
-    disturbed = Disturbed(recorder.run, recorder.watch, recorder.store, None)
+    disturbed = Disturbed(recorder.run, recorder.watch, recorder.store, Progress({}, shown=False))
     (first,) = recorder.store.collection.find({TIN: tin}, sort=[(BEGIN, 1), (ID, 1)], limit=1)
     disturbed.victim = {ID: first[ID]}
     with disturbed:
         measure_depth(disturbed)
     # With the provider's first claim gone, skip/limit lands one claim further on than the cursors of before.
     (check,) = disturbed.run.checks
-    assert (check.compared, check.equal) == (3 * 2, 2)
+    assert check.compared == 3 * (2 * 4 - 1) and 0 < check.equal < check.compared
     claims = {sample.claims for sample in disturbed.run.select(section="depth")}
     assert claims == {100}  # as many on both, so that only a look at the claims tells
 
@@ -123,8 +140,8 @@ def test_three_failures_in_a_row_end_a_run_and_two_with_a_success_between_do_not
     tin = list_providers(recorder.store.config, "60")[0].tin
     for _ in range(3):
         for _ in range(2):
-            assert recorder.time(lambda: refused_by_the_server(recorder.store), **labels) is None
-        assert recorder.time(lambda: count_claims(recorder.store, tin), **labels) == 60
+            assert recorder.time(lambda: refused_by_the_server(recorder.store), **labels).answer is None
+        assert recorder.time(lambda: count_claims(recorder.store, tin), **labels).answer == 60
     for _ in range(2):
         recorder.time(lambda: refused_by_the_server(recorder.store), **labels)
     with pytest.raises(PbmError, match=r"3 calls in a row failed \(last: OperationFailure, code 59\)"):
@@ -162,15 +179,14 @@ def test_what_a_query_makes_sure_of_is_in_no_timed_call(loaded_store, clock, tmp
     def heard(store, event_listeners, **options):
         return reopened(store, event_listeners=[*event_listeners, wire], **options)
 
-    def timed_later(watch, call):
+    def timed_later(watch, call, store=None):
         clock.now += 6
-        return time(watch, lambda: wire.listening(call))
+        return time(watch, lambda: wire.listening(call), store)
 
     with loaded_store.reopened() as store:
         monkeypatch.setattr(ClaimStore, "reopened", heard)
         monkeypatch.setattr(Stopwatch, "time", timed_later)
-        # One client, as a second would move the clock within the call of the first.
-        run_performance(store, iterations=1, concurrency=[1], output_dir=tmp_path, progress=False)
+        run_performance(store, samples=1, concurrency=(), output_dir=tmp_path, progress=False)
     assert wire.names.count("listCollections") > 20
     assert set(wire.timed) == {"ping", "find", "getMore", "aggregate"}
 

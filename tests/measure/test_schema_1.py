@@ -1,0 +1,51 @@
+"""A run file that an earlier version wrote, with a small run of it, still reads and renders."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pbm_lib import PerformanceRun, RunFileError, write_report
+
+FILE = Path(__file__).with_name("schema_1_run.json")
+
+
+def test_a_file_of_schema_1_is_read_in_todays_words():
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    run = PerformanceRun.load(FILE)
+    assert run.method == 1 and run.complete
+    assert (run.settings.index, run.settings.performance.samples) == ("three_field", 3)
+    assert len(run.samples) == len(content["samples"])
+    assert [sample.ms for sample in run.samples] == [sample["ms"] for sample in content["samples"]]
+    for theirs, ours in (("plain", "unbounded"), ("bounded", "bounded")):
+        old = [s["ms"] for s in content["samples"] if s.get("contestant") == theirs]
+        assert [s.ms for s in run.select(section="ranges", contestant=ours, index="three_field")] == old and old
+    assert {check.against for check in run.checks} == {"unbounded", "skip"}
+    assert [cost.query for cost in run.costs] == ["bounded", "unbounded"]
+    # Its counts and first pages were measured with the others, each with windows of its own.
+    assert run.latency_labels("3K", "first_page", "range")["section"] == "latency"
+    assert run.statistics(**run.latency_labels("3K", "count", "provider")).n == 3
+
+
+def test_it_is_saved_in_todays_schema_and_stays_what_it_was(tmp_path):
+    run = PerformanceRun.load(FILE)
+    file = run.save(tmp_path)
+    assert json.loads(file.read_text(encoding="utf-8"))["schema"] == 2
+    assert PerformanceRun.load(file) == run
+
+
+def test_it_renders(tmp_path):
+    written = write_report(PerformanceRun.load(FILE), tmp_path)
+    page = written.html.read_text(encoding="utf-8")
+    assert "threads of one Python process" in page
+    assert len(written.charts) == 4
+
+
+@pytest.mark.parametrize("key", ["settings", "checks", "plans", "samples"])
+def test_one_that_lacks_a_part_is_refused(tmp_path, key):
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    del content[key]
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(RunFileError, match=r"run\.json is (damaged|no run file)"):
+        PerformanceRun.load(file)
