@@ -23,8 +23,6 @@ from .stopwatch import Stopwatch
 
 FAILURES = 3
 """After so many failures in a row a client gives up."""
-OVERTIME_SECONDS = 30.0
-"""Calls of the open loop that have not begun so long after its end never will."""
 _THREADS = 4
 
 
@@ -37,11 +35,13 @@ class Job:
         seconds: for how long.
         arrivals: seconds from the start at which its calls are meant to begin, in order, whether or not those before
             have ended (open loop); None: each call begins when the one before has ended (closed loop).
+        overtime: in seconds; a call of the open loop that has not begun so long after the end never will.
     """
 
     name: str
     seconds: float
     arrivals: tuple[float, ...] | None = None
+    overtime: float = 0.0
 
 
 class Call(NamedTuple):
@@ -215,7 +215,7 @@ class _OpenLoop(_Client):
         self._in_threads([self._take_turns] * self.threads)
 
     def _take_turns(self) -> None:
-        latest = self._start + self._job.seconds + OVERTIME_SECONDS
+        latest = self._start + self._job.seconds + self._job.overtime
         while True:
             with self._one_by_one:
                 turn = next(self._turns, None)

@@ -13,7 +13,7 @@ import psutil
 from ..errors import PbmError
 from ..spawn import spawning
 from ..store.server import server_process
-from .client import FAILURES, OVERTIME_SECONDS, Call, Job, Outcome, serve
+from .client import FAILURES, Call, Job, Outcome, serve
 from .recorder import Recorder
 from .samples import Sample
 
@@ -86,10 +86,8 @@ class Crowd:
         time.sleep(_LEAD_SECONDS)
         before, began = _cpu_seconds(self._server), time.perf_counter()
         seconds = max(job.seconds for job in jobs)
-        overtime = OVERTIME_SECONDS if any(job.arrivals for job in jobs) else 0.0
-        outcomes = self._answers(
-            range(len(jobs)), Outcome, seconds + overtime + self._answer_seconds, progress_seconds=seconds
-        )
+        patience = max(job.seconds + job.overtime for job in jobs) + self._answer_seconds
+        outcomes = self._answers(range(len(jobs)), Outcome, patience, progress_seconds=seconds)
         after, ended = _cpu_seconds(self._server), time.perf_counter()
         for calls in warm_ups:
             self._record(calls, warmup=True, **labels)
@@ -106,25 +104,28 @@ class Crowd:
     def _start(self, count: int) -> None:
         """Start the clients that are missing, all at once, and wait until each has connected."""
         missing = range(len(self._clients), count)
-        store, spawn = self._recorder.store, multiprocessing.get_context("spawn")  # a MongoClient survives no fork
-        for _ in missing:
-            ours, theirs = spawn.Pipe()
-            process = spawn.Process(
-                target=serve, args=(theirs, store.uri, store.config, store.server, self._recorder.settings), daemon=True
-            )
-            try:
-                with spawning():
-                    process.start()
-                    self._clients.append((process, ours))
-            except OSError as error:
-                raise self._recorder.stopped(
-                    f"this machine could not start {count} client processes ({error.strerror})",
-                    "Set performance.concurrency to fewer clients, or raise the limit, which for open files is ulimit "
-                    "-n; then measure again.",
-                ) from None
-            finally:
-                theirs.close()  # with its last holder, a client that ends closes the pipe
+        try:
+            for _ in missing:
+                self._start_one()
+        except OSError as error:
+            raise self._recorder.stopped(
+                f"this machine could not start {count} client processes ({error.strerror})",
+                "Set performance.concurrency to fewer clients, or raise the limit, which for open files is ulimit -n; "
+                "then measure again.",
+            ) from None
         self._answers(missing, list, _READY_SECONDS)
+
+    def _start_one(self) -> None:
+        store, spawn = self._recorder.store, multiprocessing.get_context("spawn")  # a MongoClient survives no fork
+        ours, theirs = spawn.Pipe()
+        arguments = (theirs, store.uri, store.config, store.server, self._recorder.settings)
+        process = spawn.Process(target=serve, args=arguments, daemon=True)
+        try:
+            with spawning():
+                process.start()
+                self._clients.append((process, ours))
+        finally:
+            theirs.close()  # now only the client holds it, so that its end closes the pipe
 
     def _send(self, number: int, message: Job | float) -> None:
         with suppress(OSError):  # it has ended, which shows where its answer is awaited

@@ -12,6 +12,7 @@ from .samples import Series
 
 LOADS = (25, 50, 75)
 """Rates of calls, in percent of the highest that the closed loop reached."""
+_OVERTIME_SECONDS = 30.0
 
 
 def measure_open_loop(recorder: Recorder) -> None:
@@ -38,15 +39,15 @@ def measure_open_loop(recorder: Recorder) -> None:
             drawn = random.Random(f"{recorder.settings.seed} open loop {load}")
             moments = arrivals(max(round(highest * load / 100 * seconds), 1), seconds, drawn)
             jobs = [
-                Job(f"open loop {load}, number {number}", seconds, share)
+                Job(f"open loop {load}, number {number}", seconds, share, _OVERTIME_SECONDS)
                 for number, share in enumerate(dealt(moments, level.clients, drawn))
             ]
             labels = {"section": "open_loop", "operation": "page", "clients": level.clients, "load": load}
             together = crowd.work(jobs, **labels)
             if unasked := sum(outcome.unasked for outcome in together.outcomes):
                 recorder.note(
-                    f"Open loop at {load}%: {unasked:,} of {len(moments):,} calls had not begun long after their time, "
-                    "and were given up. Whoever makes them waits longer than these figures say."
+                    f"Open loop at {load}%: {unasked:,} of {len(moments):,} calls had not begun {_OVERTIME_SECONDS:g} "
+                    "seconds after the last was due, and were given up: the waits were longer than these figures say."
                 )
             took = max(seconds, *(outcome.seconds for outcome in together.outcomes))
             recorder.offered(
