@@ -36,6 +36,7 @@ _ACCEPTED = {
     "index": " or ".join(INDEXES),
     "order": " or ".join(ORDERS),
     "tier": "the name of a tier, as text",
+    "part": "the name of a comparison, such as 'ranges'",
     "tiers": "a list of names of tiers",
     "depths": "a list of whole numbers",
     "concurrency": "a list of whole numbers",

@@ -10,6 +10,7 @@ from ..errors import PbmError
 from ..store.footprint import Footprint
 from ..store.store import ClaimStore
 from ..vocabulary import CONTESTANTS, OPERATIONS, SCENARIOS
+from .live_chart import LiveChart
 from .progress import Progress
 from .records import Check, Level, OfferedRate, QueryCost, Rollup
 from .run import PerformanceRun
@@ -33,8 +34,16 @@ class Recorder:
         progress: for whoever waits.
     """
 
-    def __init__(self, run: PerformanceRun, watch: Stopwatch, store: ClaimStore, progress: Progress):
+    def __init__(
+        self,
+        run: PerformanceRun,
+        watch: Stopwatch,
+        store: ClaimStore,
+        progress: Progress,
+        chart: LiveChart | None = None,
+    ):
         self.run, self.watch, self.store, self.progress = run, watch, store, progress
+        self._chart = chart
         self.settings = run.settings.performance
         self._samples: list[Sample] = []
         self._checks: dict[tuple[str, str, str, str], list[bool]] = {}
@@ -50,6 +59,8 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self.progress.close()
+        if self._chart:
+            self._chart.update(self._samples, now=True)
         self.save()
 
     def show(self, part: str, labels: Mapping[str, Any]) -> None:
@@ -75,6 +86,8 @@ class Recorder:
         self.add(timing, **labels)
         if time.monotonic() > self._save_at:
             self.save()
+        if self._chart:
+            self._chart.update(self._samples)
         return timing
 
     def add(self, timing: Timing, **labels: Any) -> None:

@@ -110,7 +110,7 @@ class Rollup:
     """A collection of totals by provider and month that the run made, asked, and dropped again.
 
     Attributes:
-        as_of: when it was made, UTC; what was written since is not in it.
+        as_of: when its making began, UTC; what was written since need not be in it.
         documents: how many it had.
         claims: how many claims they stood for.
     """

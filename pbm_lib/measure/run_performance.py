@@ -21,7 +21,8 @@ from .clients import measure_concurrency
 from .cold import measure_cold_pages
 from .conditions import measure_conditions
 from .depth import measure_depth
-from .explains import explain_application
+from .explains import counted_index_uses, explain_application
+from .live_chart import LiveChart
 from .open_loop import measure_open_loop
 from .operations import measure_latency
 from .progress import Progress
@@ -86,7 +87,7 @@ def run_performance(
         compare_indexes: build the other variant of the index at the end, compare, and drop it again.
         seed: of the windows, the providers and the order.
         output_dir: folder for outputs; the run file goes to its subfolder runs. None or "": the project's `outputs`.
-        progress: show a bar on standard output.
+        progress: show a bar on standard output, and in a notebook a small chart that fills.
 
     Returns:
         The run; its `path` is the run file.
@@ -132,10 +133,13 @@ def run_performance(
             footprint=measure_footprint(store),
         )
         run = replace(run, path=run.save(folder))
-        with Recorder(run, watch, measured, Progress(_guesses(settings.performance), shown=progress)) as recorder:
-            for part, measure in _PARTS.items():
-                recorder.progress.begin(part)
-                measure(recorder)
+        bar = Progress(_guesses(settings.performance), shown=progress)
+        chart = LiveChart(run.tiers) if progress else None
+        with Recorder(run, watch, measured, bar, chart) as recorder:
+            with counted_index_uses(recorder):
+                for part, measure in _PARTS.items():
+                    recorder.progress.begin(part)
+                    measure(recorder)
             recorder.complete()
     return recorder.run
 

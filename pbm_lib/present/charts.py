@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from ..arguments import check_columns, checked, in_short, not_accepted
+from ..chart_style import BLUE, GREEN, GREY, ORANGE, figure_titled, plain_ticks, styled
 from ..errors import PbmError
 from ..load.report import LoadReport
 from ..query.explain import QueryPlan
-from ..report.style import BLUE, GREEN, GREY, ORANGE, figure_titled, plain_ticks, styled
 
 
 @checked(PbmError)

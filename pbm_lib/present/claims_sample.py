@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from pandas import DataFrame, Series
 
 from ..arguments import check_columns, checked, in_short, not_accepted
+from ..chart_style import BLUE, GREY, figure_titled, plain_ticks, styled
 from ..claims.document import BEGIN, END
 from ..claims.generate import claim_generator
 from ..config import Config
 from ..errors import InvalidQuery
-from ..report.style import BLUE, GREY, figure_titled, plain_ticks, styled
 
 _PIECES = 1_000
 _COLUMNS = ("begin", "days", "system", "overpayment", "recouped")  # of a sample, those that are described

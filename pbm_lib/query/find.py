@@ -82,7 +82,7 @@ def find_claims(
         with store.collection.find(
             query.filter(place), sort=query.sort(place), hint=query.hint, limit=limit + 1, batch_size=limit + 1
         ) as found:
-            return _page(found.to_list(), limit, place, query)
+            return page_of(found.to_list(), limit, place, query)
 
     page = answer(store, ask, read)
     if not with_total:
@@ -161,7 +161,8 @@ def key_of(claim: dict[str, Any], query: ClaimQuery) -> tuple[Any, ...]:
     return key
 
 
-def _page(found: list[dict[str, Any]], limit: int, boundary: Boundary, query: ClaimQuery) -> ClaimPage:
+def page_of(found: list[dict[str, Any]], limit: int, boundary: Boundary, query: ClaimQuery) -> ClaimPage:
+    """Return the page of these claims, which were read up to one beyond the limit, and its cursors."""
     backward, more = boundary.direction == "prev", len(found) > limit
     documents = found[:limit][::-1] if backward else found[:limit]
 

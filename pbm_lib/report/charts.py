@@ -6,6 +6,20 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from ..arguments import checked
+from ..chart_style import (
+    BLUE,
+    GREY,
+    MARKS,
+    MOST_MARKS,
+    ORANGE,
+    figure_titled,
+    legend,
+    plain_ticks,
+    row_place,
+    strip,
+    styled,
+    write,
+)
 from ..display import NOT_MEASURED, milliseconds, times
 from ..errors import PbmError
 from ..measure.run import PerformanceRun
@@ -22,20 +36,6 @@ from .figures import (
     range_labels,
     range_of,
     ways_of,
-)
-from .style import (
-    BLUE,
-    GREY,
-    MARKS,
-    MOST_MARKS,
-    ORANGE,
-    figure_titled,
-    legend,
-    plain_ticks,
-    row_place,
-    strip,
-    styled,
-    write,
 )
 
 
@@ -67,7 +67,7 @@ def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None =
                 panel.text(0.02, place, NOT_MEASURED, transform=axis, va="center", color=GREY, fontsize=8)
                 continue
             color, _ = MARKS[list(BY_TIER).index(operation)]
-            strip(panel, good, place, color, "o", in_all=len(run.samples))
+            strip(panel, [sample.ms for sample in good], place, color, "o", in_all=len(run.samples))
             p95, slowest = latency_of(run, tier, operation, scenario).p95, max(sample.ms for sample in good)
             text = milliseconds(p95)
             panel.plot([p95] * 2, [place - 0.34, place + 0.34], color="black", linewidth=1.6)
@@ -115,7 +115,16 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
             for way, (color, marker) in looks.items():
                 labels = range_labels(tier, operation, way)
                 if good := run.select(counts=True, **labels):
-                    strip(panel, good, place, color, marker, size=11, spread=0.0, in_all=len(run.samples))
+                    strip(
+                        panel,
+                        [sample.ms for sample in good],
+                        place,
+                        color,
+                        marker,
+                        size=11,
+                        spread=0.0,
+                        in_all=len(run.samples),
+                    )
                     medians[way] = run.statistics(**labels).p50
                     panel.plot([medians[way]] * 2, [place - 0.3, place + 0.3], color=color, linewidth=2)
                 if baseline and (theirs := range_of(baseline, tier, operation, way)).n:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..display import LEAST_MS
 from ..measure.run import PerformanceRun
-from ..measure.samples import Series, Statistics
+from ..measure.samples import Series, Statistics, statistics_of
 from ..measure.summary import Throughput
 from ..vocabulary import BOUNDED, CONTESTANTS, INDEX_WORDS, INDEXES, RANGE, UNBOUNDED
 
@@ -99,6 +99,12 @@ def at_once(run: PerformanceRun, clients: int) -> tuple[Statistics, Throughput]:
     """Return the figures of a page, and the rates, of so many clients at once."""
     series = Series("concurrency", "page", clients=clients)
     return run.statistics(section="concurrency", clients=clients), run.throughput(series)
+
+
+def service_of(run: PerformanceRun, load: int) -> Statistics:
+    """Return the figures of the open loop's pages from when each was sent, not from when it was meant to be."""
+    samples = run.select(section="open_loop", load=load)
+    return statistics_of(replace(s, ms=s.service_ms) for s in samples if s.service_ms is not None)
 
 
 def clients_at_their_limit(run: PerformanceRun, clients: int) -> bool:

@@ -5,8 +5,20 @@ from dataclasses import dataclass
 from ..display import NOT_MEASURED, milliseconds, times
 from ..measure.run import PerformanceRun
 from ..measure.targets import target_results
-from ..vocabulary import OPERATIONS, PAGES_BY_TIER, RANGE, SCENARIOS
-from .figures import latency_of, plans_of, ratio_of
+from ..vocabulary import (
+    BOUNDED,
+    CONTESTANTS,
+    ONE_STREAM,
+    OPERATIONS,
+    PAGES_BY_TIER,
+    RANGE,
+    ROLLUP,
+    SCENARIOS,
+    STREAMS,
+    TWO_STREAMS,
+    UNBOUNDED,
+)
+from .figures import Way, gain_of, latency_of
 from .sizing import size_cluster
 
 
@@ -92,8 +104,9 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
     tier = run.tiers[0]
     page = latency_of(run, tier, "first_page", RANGE)
     weak = ", few samples" if page.n and page.weak_p95 else ""
-    bounded, plain = plans_of(run, tier, "first_page")
-    faster = ratio_of(plain.p50, bounded.p50) if bounded.n and plain.n else None
+    own = run.settings.index
+    faster = gain_of(run, tier, "first_page", Way(UNBOUNDED, own), Way(BOUNDED, own))
+    windows = f" (median of {faster.n} windows, from {times(faster.least)} to {times(faster.most)})" if faster else ""
     figures = [
         KeyFigure(
             f"first page of a {run.settings.performance.window_days}-day range at {tier} claims "
@@ -102,9 +115,9 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
             page.p95,
         ),
         KeyFigure(
-            f"as fast as the unbounded query for that page (medians of {bounded.n} and {plain.n})",
-            NOT_MEASURED if faster is None else f"{times(faster)} times",
-            faster,
+            f"as fast as the unbounded query for that page{windows}",
+            NOT_MEASURED if faster is None else f"{times(faster.median)} times",
+            None if faster is None else faster.median,
         ),
     ]
     sizing = size_cluster(run) if run.footprint.claims else None
@@ -122,9 +135,26 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
 
 def volume_finding(run: PerformanceRun) -> str:
     """Return a sentence on streaming a whole provider."""
+    found, rates = [], {}
     for series, figures, (_, claims, megabytes) in run.figures():
         if series.section == "volume" and claims:
+            rates[series.contestant] = claims
             size = f" ({megabytes:,.1f} MB/s of BSON)" if megabytes else ""
-            rate = f"{claims:,.0f} claims/s{size}, over {figures.n} streams"
-            return f"All claims of a {series.tier} provider streamed: {rate}."
-    return "Streaming a whole provider: not measured."
+            way = f"by {CONTESTANTS[series.contestant]} " if series.contestant else ""
+            found.append(f"{way}{claims:,.0f} claims/s{size}, over {figures.n} readings of a {series.tier} provider")
+    if not found:
+        return "Streaming a whole provider: not measured."
+    more = f", {times(rates[TWO_STREAMS] / rates[ONE_STREAM])} times as fast" if len(rates) == len(STREAMS) else ""
+    return f"All claims of a provider, streamed in order: {'; '.join(found)}{more}."
+
+
+def totals_finding(run: PerformanceRun) -> str:
+    """Return what a rollup takes to be made, and of when it is; empty if none was made."""
+    if run.rollup is None:
+        return ""
+    made = run.statistics(section="totals", operation="build", contestant=ROLLUP)
+    return (
+        f"The rollup has {run.rollup.documents:,} documents, one for each provider and month, and took "
+        f"{milliseconds(made.p50)} to make. Its totals are exact as of {run.rollup.as_of:%Y-%m-%d %H:%M:%S} UTC, and "
+        "stay what they are when claims are written, unless somebody updates it."
+    )

@@ -10,20 +10,27 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from ..arguments import checked, full_path
+from ..chart_style import to_png, to_svg
 from ..display import milliseconds
 from ..errors import PbmError
 from ..measure.run import PerformanceRun
 from ..measure.samples import FEWEST_FOR_P95, WIDE_SPREAD
 from .chart_texts import FLAT
 from .charts import CHARTS, RunChart
-from .findings import KeyFigure, headline, key_figures, problems, volume_finding
-from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
-from .style import to_png, to_svg
-from .tables import (
+from .comparison_tables import (
+    cold_table,
     concurrency_table,
+    costs_table,
+    examined_table,
+    open_loop_table,
+    ranges_table,
+    totals_table,
+)
+from .findings import KeyFigure, headline, key_figures, problems, totals_finding, volume_finding
+from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
+from .tables import (
     conditions_table,
     figures_table,
-    plans_table,
     sizes_table,
     summary_frame,
     targets_table,
@@ -107,7 +114,14 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
         charts={chart.name: _picture(chart, run, figures[chart.name]) for chart in CHARTS},
         volume=volume_finding(run),
         targets=targets_table(run, baseline),
-        plans=plans_table(run),
+        examined=examined_table(run),
+        ranges=ranges_table(run),
+        totals=totals_table(run),
+        totals_finding=totals_finding(run),
+        cold=cold_table(run),
+        open_loop=open_loop_table(run),
+        costs=costs_table(run),
+        index_uses={name: f"{uses:,}" for name, uses in run.index_uses.items()},
         concurrency=concurrency_table(run, baseline),
         sizing=sizing,
         sizes=sizes_table(run, baseline) if sizing else None,
@@ -149,7 +163,8 @@ def _differences(run: PerformanceRun, baseline: PerformanceRun) -> list[str]:
         "days of a window": (ours.performance.window_days, theirs.performance.window_days),
         "seed of the questions": (ours.performance.seed, theirs.performance.seed),
         "seed of the claims": (ours.data_generation.seed, theirs.data_generation.seed),
-        "samples an operation": (ours.performance.iterations, theirs.performance.iterations),
+        "samples an operation": (ours.performance.samples, theirs.performance.samples),
+        "the way of measuring, by schema of the run file": (run.method, baseline.method),
         "size of leaf pages in KB": tuple(each.footprint.leaf_page_kb or "unknown" for each in (run, baseline)),
         "indexes": (sorted(run.conditions.indexes.values()), sorted(baseline.conditions.indexes.values())),
     }

@@ -1,7 +1,5 @@
 """The tables of the report, as text cell by cell; with a baseline, its figure beside each one and the ratio of both."""
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from ..arguments import checked
@@ -12,20 +10,8 @@ from ..measure.samples import statistics_of
 from ..measure.summary import KEYS, NUMBERS, Throughput
 from ..measure.targets import target_results
 from ..store.server import end_of_support
-from ..vocabulary import CONTESTANTS
-from .figures import at_once
 from .sizing import ClusterSizing, size_cluster
-
-_NONE = "–"  # noqa: RUF001 - a dash, as a typesetter would put for "no value"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: its columns, of which the first `texts` hold words and the others figures, and its rows."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    texts: int = 1
+from .table import NONE, Table, beside, beside_columns, mb, ms, rate
 
 
 def conditions_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
@@ -45,42 +31,12 @@ def targets_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
     rows = []
     for result in target_results(run):
         row = [result.operation, result.tier, result.scenario, result.verdict, result.note]
-        row += [milliseconds(result.target_ms), _ms(result.value_ms), str(result.n)]
+        row += [milliseconds(result.target_ms), ms(result.value_ms), str(result.n)]
         if baseline is not None:
             other = theirs.get((result.operation, result.tier))
-            row += _beside(result.value_ms, other and other.value_ms)
+            row += beside(result.value_ms, other and other.value_ms)
         rows.append(tuple(row))
-    return Table((*columns, *_beside_columns("p95", baseline)), tuple(rows), texts=5)
-
-
-def plans_table(run: PerformanceRun) -> Table:
-    """Return what the server examined for one and the same page for each query."""
-    columns = ("query", "index", "index keys examined", "claims examined", "claims returned")
-    rows = tuple(
-        (
-            CONTESTANTS[cost.plan],
-            cost.index or "none",
-            *(f"{n:,}" for n in (cost.keys_examined, cost.docs_examined, cost.returned)),
-        )
-        for cost in run.plans
-    )
-    return Table(columns, rows, texts=2)
-
-
-def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
-    """Return rates and latency by the number of clients."""
-    rows = []
-    for level in run.levels:
-        figures, (pages, claims, _) = at_once(run, level.clients)
-        row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
-        row += [_ms(figures.p50), _ms(figures.p95), str(figures.n)]
-        if baseline is not None:
-            theirs, rates = at_once(baseline, level.clients)
-            row += _beside(pages, rates.pages_per_s or None, _rate) + _beside(figures.p95, theirs.p95)
-        rows.append(tuple(row))
-    columns = ("clients", "at work", "pages/s", "claims/s", "p50", "p95", "n")
-    more = (*_beside_columns("pages/s", baseline), *_beside_columns("p95", baseline))
-    return Table((*columns, *more), tuple(rows))
+    return Table((*columns, *beside_columns("p95", baseline)), tuple(rows), texts=5)
 
 
 def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
@@ -92,9 +48,9 @@ def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
     for (label, size), key in zip(
         ours.items(), ("data", "storage", "indexes", "data and indexes on disk"), strict=True
     ):
-        row = [label, _mb(size), _mb(million[key])]
-        rows.append(tuple(row + (_beside(size, theirs[label], _mb) if theirs else [])))
-    return Table(("", "this run", "a million claims", *_beside_columns("size", baseline)), tuple(rows))
+        row = [label, mb(size), mb(million[key])]
+        rows.append(tuple(row + (beside(size, theirs[label], mb) if theirs else [])))
+    return Table(("", "this run", "a million claims", *beside_columns("size", baseline)), tuple(rows))
 
 
 def tiers_table(sizing: ClusterSizing) -> Table:
@@ -118,16 +74,16 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
     rows = []
     for series, figures, rates in run.figures():
         row = [series.label, series.tier or "", series.contestant or "", "; ".join(figures.notes), str(figures.n)]
-        row += [_ms(getattr(figures, name)) for name in ("min", "mean", "p50", "p95", "max")]
-        row += [_rate(rates.claims_per_s), _NONE if rates.mb_per_s is None else f"{rates.mb_per_s:,.1f}"]
+        row += [ms(getattr(figures, name)) for name in ("min", "mean", "p50", "p95", "max")]
+        row += [rate(rates.claims_per_s), NONE if rates.mb_per_s is None else f"{rates.mb_per_s:,.1f}"]
         if baseline is not None:
             other, others = theirs.get(series, nothing)
-            row += [*_beside(figures.p50, other.p50), *_beside(figures.p95, other.p95)]
-            row += _beside(rates.claims_per_s, others.claims_per_s, _rate)
+            row += [*beside(figures.p50, other.p50), *beside(figures.p95, other.p95)]
+            row += beside(rates.claims_per_s, others.claims_per_s, rate)
         rows.append(tuple(row))
     columns = ["measured", "tier", "contestant", "note", "n", "min", "mean", "p50", "p95", "max", "claims/s", "MB/s"]
     for name in ("p50", "p95", "claims/s"):
-        columns += _beside_columns(name, baseline)
+        columns += beside_columns(name, baseline)
     return Table(tuple(columns), tuple(rows), texts=4)
 
 
@@ -166,10 +122,10 @@ def _conditions(run: PerformanceRun) -> dict[str, str]:
         "Server": f"MongoDB {conditions.server_version}, {conditions.topology}, {conditions.host_kind}"
         + (f". {ended}" if ended else ""),
         "Cache": cache,
-        "In the cache after the fast queries": _NONE
+        "In the cache after the fast queries": NONE
         if None in held
-        else f"{_mb(held[0])} of claims, {_mb(held[1])} of index keys",
-        "Ping": f"{_ms(ping.p50)} (median), {_ms(ping.p95)} (p95)",
+        else f"{mb(held[0])} of claims, {mb(held[1])} of index keys",
+        "Ping": f"{ms(ping.p50)} (median), {ms(ping.p95)} (p95)",
         "Claims": f"{run.footprint.claims:,}; providers of " + ", ".join(run.tiers),
         "Leaf pages": f"{run.footprint.leaf_page_kb} KB" if run.footprint.leaf_page_kb else "unknown",
         "Indexes": "; ".join(f"{name} {{{keys}}}" for name, keys in conditions.indexes.items()),
@@ -192,27 +148,3 @@ def _sizes(run: PerformanceRun) -> dict[str, int]:
         "indexes on disk": footprint.total_index_bytes,
         "claims and indexes on disk": footprint.disk_bytes,
     }
-
-
-def _beside_columns(name: str, baseline: PerformanceRun | None) -> list[str]:
-    return [] if baseline is None else [f"{name} of the baseline", "ratio"]
-
-
-def _beside(ours: float | None, theirs: float | None, text=None) -> list[str]:
-    """The baseline's figure, and ours over it."""
-    shown = (text or _ms)(theirs)
-    return [shown, f"{ours / theirs:.2f}" if ours is not None and theirs else _NONE]
-
-
-def _ms(value: float | None) -> str:
-    return _NONE if value is None else milliseconds(value)
-
-
-def _rate(value: float | None) -> str:
-    return _NONE if value is None else f"{value:,.0f}"
-
-
-def _mb(value: float | None) -> str:
-    if value is None:
-        return _NONE
-    return f"{value / 1e9:,.2f} GB" if value >= 1e9 else f"{value / 1e6:,.1f} MB"

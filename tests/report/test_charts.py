@@ -7,8 +7,8 @@ from fake_runs import DEPTH, LATENCY, PLANS, fake_run, good_samples
 from matplotlib.colors import same_color
 
 from pbm_lib import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
+from pbm_lib.chart_style import BLUE, GREY, ORANGE
 from pbm_lib.display import milliseconds
-from pbm_lib.report.style import BLUE, GREY, ORANGE
 
 TIERS = ("3K", "300", "60")
 OPERATIONS = {"count": "count", "first_page": "first page", "next_page": "next page", "deep_page": "deep page"}

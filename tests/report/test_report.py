@@ -19,11 +19,11 @@ from pbm_lib import (
     run_performance,
     write_report,
 )
+from pbm_lib.chart_style import plain_ticks, to_svg
 from pbm_lib.measure.records import Check
 from pbm_lib.measure.targets import target_results
 from pbm_lib.report.chart_texts import concurrency_finding, keyset_finding, latency_finding, plans_finding
 from pbm_lib.report.findings import headline, key_figures, problems, volume_finding
-from pbm_lib.report.style import plain_ticks, to_svg
 
 
 @pytest.fixture(scope="module")

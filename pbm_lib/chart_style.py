@@ -12,8 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from ..measure.samples import Sample
-
 # Okabe and Ito's palette: told apart by colour-blind readers, and by lightness in a grey print. Shapes differ as well.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#6E6E6E"
 MARKS = ((BLUE, "o"), (ORANGE, "D"), (GREEN, "s"), (PURPLE, "^"), ("#56B4E9", "v"), ("#E69F00", "P"))
@@ -79,13 +77,11 @@ def row_place(number: int, group: int) -> float:
     return number + 0.7 * (number // group)
 
 
-def strip(
-    panel, samples: list[Sample], place: float, color: str, marker: str, *, size=9, spread=0.24, in_all=0
-) -> None:
-    """Draw each sample of a chart that has so many `in_all` as a point, shifted so that equal ones are seen."""
-    shifts = [spread * (((7 * number) % 11) / 5 - 1) for number in range(len(samples))]
+def strip(panel, times: list[float], place: float, color: str, marker: str, *, size=9, spread=0.24, in_all=0) -> None:
+    """Draw each time of a chart that has so many points `in_all` as one, shifted so that equal ones are seen."""
+    shifts = [spread * (((7 * number) % 11) / 5 - 1) for number in range(len(times))]
     panel.scatter(
-        [sample.ms for sample in samples], [place + shift for shift in shifts], s=size, color=color, marker=marker,
+        times, [place + shift for shift in shifts], s=size, color=color, marker=marker,
         alpha=0.6, linewidth=0, rasterized=in_all > MOST_MARKS,
     )  # fmt: skip
 

@@ -1,0 +1,169 @@
+"""The server's own word: what it examines for each of the application's queries, and how often it used each index."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo.errors import OperationFailure
+
+from ..claims.roster import list_providers
+from ..errors import PbmError
+from ..query.explain import QueryPlan, explain_claims, explain_count
+from ..query.filters import Question
+from ..query.find import find_claims
+from ..query.jump import cursor_at
+from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED, BY_TIER, PROVIDER, RANGE, ROLLUP, SCENARIOS, UNBOUNDED
+from .questions import DEEP, Questions
+from .recorder import Recorder
+from .records import QueryCost
+
+_MIDDLE = 0.5  # neither the cheapest window for the unbounded query nor the dearest
+
+
+def explain_application(recorder: Recorder) -> None:
+    """Have each operation of each tier explained once as the application calls it; of pages, those that there are."""
+    store = recorder.store
+    questions = Questions(store.config, recorder.settings, "explain")
+    for tier in recorder.settings.tiers_to_test:
+        for scenario in SCENARIOS:
+            for operation in BY_TIER:
+                labels = {"tier": tier, "scenario": scenario, "operation": operation}
+                recorder.show("explain", labels)
+                try:
+                    cost = _explain(store, questions, **labels)
+                except PbmError as error:
+                    named = f"{SCENARIOS[scenario].words}, {BY_TIER[operation].words}"
+                    reason = error.driver_error or type(error).__name__
+                    recorder.note(f"Tier {tier}, {named}: the server did not explain it ({reason}).")
+                    continue
+                if cost:
+                    recorder.cost(cost)
+                    _check_index(recorder, cost)
+
+
+def explain_range(
+    store: ClaimStore, questions: Questions, tier: str, operation: str, *, bounded: bool = True
+) -> QueryCost:
+    """Have one query for the middle window of a tier's first provider explained, with the index that the store uses.
+
+    Args:
+        store: an open store; which variant of the index it uses is its own.
+        questions: what makes the window.
+        tier: name of a tier.
+        operation: "first_page" or "count".
+        bounded: use the bound on how long a claim lasts.
+
+    Returns:
+        What it costs; nothing is recorded.
+
+    Raises:
+        PbmError: the server did not explain it.
+    """
+    question = _question(store, questions, tier, RANGE)
+    plans = _plans(store, question, operation, bounded=bounded)
+    return _cost(store, plans, tier, RANGE, operation, BOUNDED if bounded else UNBOUNDED)
+
+
+def index_uses(store: ClaimStore) -> dict[str, int] | None:
+    """Ask how often the server has used each index of the claims since it started, on all shards together.
+
+    Returns:
+        Name to number; None if the user may not ask, or the server does not tell.
+    """
+    uses: dict[str, int] = {}
+    with store.errors_explained():
+        try:
+            found = store.collection.aggregate([{"$indexStats": {}}]).to_list()
+        except OperationFailure:
+            return None
+    for index in found:
+        uses[index["name"]] = uses.get(index["name"], 0) + int(index["accesses"]["ops"])
+    return uses
+
+
+@contextmanager
+def counted_index_uses(recorder: Recorder) -> Iterator[None]:
+    """Record how often each index was used in a block, by the server's own count.
+
+    A note says if the server does not tell, or if it used the index that the timed calls name less often than there
+    were such calls.
+    """
+    store = recorder.store
+    before = index_uses(store)
+    name = store.index_name
+    yield
+    after = index_uses(store)
+    if before is None or after is None:
+        recorder.note(
+            "How often the server used each index is not known: the database user may not ask for it ($indexStats; the "
+            "role clusterMonitor may)."
+        )
+        return
+    # The server counts from 0 again where it was started, or the index was built, meanwhile.
+    uses = {index: ops - before.get(index, 0) if ops >= before.get(index, 0) else ops for index, ops in after.items()}
+    recorder.index_uses(uses)
+    recorder.save()
+    asked = sum(
+        sample.error is None
+        and sample.operation not in ("ping", "build")
+        and sample.contestant != ROLLUP
+        and sample.index in (None, store.variant.name)
+        for sample in recorder.run.samples
+    )
+    if uses.get(name, 0) < asked:
+        recorder.note(
+            f"The server counted {uses.get(name, 0):,} uses of {name} during the run, but {asked:,} timed calls named "
+            "it: it was started again or the index built anew meanwhile, or another index was used."
+        )
+
+
+def _question(store: ClaimStore, questions: Questions, tier: str, scenario: str) -> Question:
+    tin = list_providers(store.config, tier)[0].tin
+    return Question(tin) if scenario == PROVIDER else questions.window(tin, _MIDDLE)
+
+
+def _explain(store: ClaimStore, questions: Questions, *, tier: str, scenario: str, operation: str) -> QueryCost | None:
+    """Returns None where the answer has no such page."""
+    question, cursor = _question(store, questions, tier, scenario), None
+    if operation in ("next_page", "deep_page"):
+        cursor = find_claims(store, *question, with_total=False).next_cursor
+        if cursor is None:
+            return None
+    if operation == "deep_page":
+        cursor = cursor_at(store, question, questions.moment(question, DEEP))
+    return _cost(store, _plans(store, question, operation, cursor=cursor), tier, scenario, operation, BOUNDED)
+
+
+def _plans(
+    store: ClaimStore, question: Question, operation: str, *, cursor: str | None = None, bounded: bool = True
+) -> list[QueryPlan]:
+    if operation == "count":
+        return explain_count(store, *question, bounded=bounded)
+    return [explain_claims(store, *question, cursor=cursor, bounded=bounded)]
+
+
+def _cost(store: ClaimStore, plans: list[QueryPlan], tier: str, scenario: str, operation: str, query: str) -> QueryCost:
+    """The plans of one answer together: a bounded total is counted in two parts."""
+    indexes = {plan.index for plan in plans}
+    return QueryCost(
+        operation=operation,
+        tier=tier,
+        scenario=scenario,
+        query=query,
+        variant=store.variant.name,
+        index=indexes.pop() if len(indexes) == 1 else None,
+        stages=tuple(stage for plan in plans for stage in plan.stages),
+        keys_examined=sum(plan.keys_examined for plan in plans),
+        docs_examined=sum(plan.docs_examined for plan in plans),
+        returned=sum(plan.returned for plan in plans),
+        server_ms=sum(plan.server_ms for plan in plans),
+    )
+
+
+def _check_index(recorder: Recorder, cost: QueryCost) -> None:
+    named = recorder.store.index_name
+    if cost.index != named:
+        recorder.note(
+            f"Tier {cost.tier}, {SCENARIOS[cost.scenario].words}, {BY_TIER[cost.operation].words}: the server used "
+            f"{cost.index or 'no index'}, but the timed calls name {named}."
+        )

@@ -1,0 +1,69 @@
+"""A small chart that fills while a run goes on, in a notebook: one output, drawn again every few seconds."""
+
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from ..chart_style import MARKS, figure_titled, legend, plain_ticks, strip, styled
+from ..vocabulary import BY_TIER, OPERATIONS
+from .samples import Sample
+
+_EVERY_SECONDS = 3.0
+_SHARE = 0.03  # of the run's time at most
+_HEIGHT = 0.3  # of the place of a row, over which its operations are spread
+
+
+class LiveChart:
+    """Every call so far of an operation that is measured at each tier, a point by its tier and time.
+
+    Outside of a notebook it shows nothing. In one that is run by papermill, its last state is what stays.
+    """
+
+    def __init__(self, tiers: Sequence[str]):
+        """Show an empty chart; tiers with the most claims first."""
+        self._tiers = tiers
+        self._draw_at = time.monotonic()
+        self._handle = _display(self._chart([]))
+
+    def update(self, samples: Sequence[Sample], *, now: bool = False) -> None:
+        """Draw these samples if it is time to, or `now`."""
+        if self._handle is None or not (now or time.monotonic() >= self._draw_at):
+            return
+        began = time.monotonic()
+        self._handle.update(self._chart(samples))
+        ended = time.monotonic()
+        self._draw_at = ended + max(_EVERY_SECONDS, (ended - began) / _SHARE)
+
+    @styled
+    def _chart(self, samples: Sequence[Sample]) -> Any:
+        figure = figure_titled("While it runs: each call, in ms", width=6.4, height=0.9 + 0.27 * len(self._tiers))
+        panel = figure.subplots()
+        panel.set_xscale("log")
+        panel.set_xlim(0.5, 10_000)
+        times: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for sample in samples:
+            if sample.counts and sample.ms > 0 and sample.operation in BY_TIER and sample.tier in self._tiers:
+                times[sample.operation, sample.tier].append(sample.ms)
+        looks = dict(zip(BY_TIER, MARKS, strict=False))
+        for (operation, tier), found in times.items():
+            color, marker = looks[operation]
+            shift = _HEIGHT * (2 * list(BY_TIER).index(operation) / (len(BY_TIER) - 1) - 1)
+            place = self._tiers.index(tier) + shift
+            strip(panel, found, place, color, marker, size=5, spread=0.05)
+            panel.plot(statistics.median(found), place, "|", color="black", markersize=7, markeredgewidth=1.4)
+        panel.set_yticks(range(len(self._tiers)), self._tiers)
+        panel.set_ylim(len(self._tiers) - 0.4, -0.6)
+        plain_ticks(panel.xaxis)
+        legend(figure, [(marker, color, OPERATIONS[name].words) for name, (color, marker) in looks.items()])
+        return figure
+
+
+def _display(figure: Any) -> Any:
+    """Show a figure where a notebook's kernel runs this, and return the handle of the output; None elsewhere."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    return sys.modules["IPython"].display.display(figure, display_id=True)

@@ -1,0 +1,200 @@
+"""A provider's total in four ways: counted, counted up to a cap, from a rollup, and with the page in `$facet`."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+from ..errors import PbmError
+from ..query.find import count_claims, find_claims
+from ..query.page import ClaimPage
+from ..query.rollup import ClaimRollup, RollupGone, drop_left_rollups
+from ..query.totals import CAP, TimeLimitPassed, count_up_to, page_and_total
+from ..vocabulary import CAPPED, COUNT, FACET, PROVIDER, ROLLUP
+from .questions import Questions
+from .recorder import Recorder
+from .records import Rollup
+from .sampling import Task, take_samples
+from .stopwatch import Timing, timed
+
+_NO_ROLLUP = "Totals: no rollup was made."
+_BUILD_SECONDS = 60.0
+_FACET_SECONDS = 20.0
+# `$facet` fetches all claims of a provider each time: a series of it at about so many, and never of more than these.
+_FACET_CLAIMS, _FACET_MOST = 10_000, 100_000
+_FACET_LEAST = 4
+
+
+def measure_totals(recorder: Recorder, *, cap: int = CAP, facet_seconds: float = _FACET_SECONDS) -> None:
+    """Ask for the totals of the same providers in each way, and hold the answers against the exact count.
+
+    A user who may not write, or a server that does not make the rollup, costs that way alone; a note says so.
+
+    Args:
+        recorder: of the run.
+        cap: the capped count goes so far, in claims.
+        facet_seconds: how long the server may take for one `$facet`.
+    """
+    store = recorder.store
+    with _rollup(recorder) as rollup:
+        ways = {COUNT: partial(count_claims, store), CAPPED: partial(count_up_to, store, cap=cap)}
+        if rollup:
+            ways[ROLLUP] = rollup.total
+        asked = {name: _Way(recorder, ask) for name, ask in ways.items()}
+        agreement = _Agreement(recorder, cap)
+        tasks = [
+            _count_task(recorder, agreement, tier, name, way)
+            for tier in recorder.settings.tiers_to_test
+            for name, way in asked.items()
+        ]
+        take_samples(recorder, "totals", tasks, "totals")
+    _measure_facet(recorder, _Way(recorder, partial(page_and_total, store, seconds=facet_seconds)))
+
+
+class _Way:
+    """A way to the total. It is given up, with a note, once there is no use in going on."""
+
+    def __init__(self, recorder: Recorder, ask: Callable[[str], Any]):
+        self._recorder, self._ask = recorder, ask
+        self.is_given_up = False
+
+    def asking(self, tin: str) -> Callable[[], Any] | None:
+        """Return what asks for the total of a provider; None if that is given up."""
+        return None if self.is_given_up else partial(self._call, tin)
+
+    def _call(self, tin: str) -> Any:
+        try:
+            return self._ask(tin)
+        except (RollupGone, TimeLimitPassed) as error:
+            self.is_given_up = True
+            self._recorder.note(f"Totals: {error}")
+            raise
+
+
+class _Agreement:
+    """Holds each total against the exact one of the same provider, as soon as both are there."""
+
+    def __init__(self, recorder: Recorder, cap: int):
+        self._recorder, self._cap = recorder, cap
+        self._exact: dict[str, int] = {}
+        self._waiting: dict[str, list[tuple[str, int]]] = {}
+
+    def add(self, tier: str, contestant: str, tin: str, total: int) -> None:
+        """Keep a total, and compare what can be compared now."""
+        waiting = self._waiting.setdefault(tin, [])
+        if contestant == COUNT:
+            self._exact[tin] = total
+        else:
+            waiting.append((contestant, total))
+        while tin in self._exact and waiting:
+            against, found = waiting.pop()
+            exact = self._exact[tin]
+            expected = min(exact, self._cap + 1) if against == CAPPED else exact
+            self._recorder.check("totals", tier, "count", against, found == expected)
+
+
+def _count_task(recorder: Recorder, agreement: _Agreement, tier: str, name: str, way: _Way) -> Task:
+    tin = _tins(recorder, tier)
+
+    def answered(number: int, total: int | None) -> None:
+        if total is not None:
+            agreement.add(tier, name, tin(number), total)
+
+    return Task(
+        _labels(tier, "count", name),
+        lambda number: way.asking(tin(number)),
+        answered,
+        lag=0.5 if name == CAPPED else 0.0,  # it looks at the same keys as the exact count
+    )
+
+
+def _measure_facet(recorder: Recorder, way: _Way) -> None:
+    sizes = {tier: recorder.run.claims_per_provider(tier) for tier in recorder.settings.tiers_to_test}
+    tier = min(sizes, key=lambda tier: max(sizes[tier], _FACET_CLAIMS) / min(sizes[tier], _FACET_CLAIMS))
+    largest = recorder.run.tiers[0]
+    if sizes[tier] <= _FACET_MOST:
+        tin = _tins(recorder, tier)
+        task = Task(
+            _labels(tier, "page_and_total", FACET),
+            lambda number: way.asking(tin(number)),
+            lambda number, page: _check_facet(recorder, tier, tin(number), page),
+            least=_FACET_LEAST,
+        )
+        take_samples(recorder, "totals", [task], "facet")
+        if tier == largest:
+            return
+    tin = _tins(recorder, largest)(0)
+    labels = _labels(largest, "page_and_total", FACET)
+    if ask := way.asking(tin):
+        recorder.show("totals", labels)
+        timing = recorder.watch.time(ask)
+        if not way.is_given_up:
+            recorder.add(timing, **labels)
+        _check_facet(recorder, largest, tin, timing.answer)
+
+
+def _check_facet(recorder: Recorder, tier: str, tin: str, page: ClaimPage | None) -> None:
+    """Hold the page, its cursor and its total against what an application asks for in two queries."""
+    if page is None:
+        return
+    with suppress(PbmError):  # it is not among the timed calls, where a failure is counted
+        recorder.check("totals", tier, "page_and_total", FACET, page == find_claims(recorder.store, tin))
+
+
+@contextmanager
+def _rollup(recorder: Recorder) -> Iterator[ClaimRollup | None]:
+    """The rollup for the length of a block; None where it cannot be made, or not be dropped again."""
+    rollup = ClaimRollup(recorder.store, recorder.run.id)
+    if not _may_drop(recorder, rollup):
+        yield None
+        return
+    try:
+        yield rollup if _make(recorder, rollup) else None
+    finally:
+        try:
+            rollup.drop()
+        except PbmError as error:
+            recorder.note(f"Totals: {rollup.name} may still be there; the next run drops it. {error}")
+
+
+def _may_drop(recorder: Recorder, rollup: ClaimRollup) -> bool:
+    """Drop what other runs left behind; return whether the rollup could be dropped, were it there."""
+    try:
+        if left := drop_left_rollups(recorder.store):
+            recorder.note(
+                f"Totals: dropped {', '.join(left)}, which another run had left behind. If that run still goes on, the "
+                "two disturb each other."
+            )
+        rollup.drop()
+    except PbmError as error:
+        recorder.note(f"{_NO_ROLLUP} {error}")
+        return False
+    return True
+
+
+def _make(recorder: Recorder, rollup: ClaimRollup) -> bool:
+    """Make the rollup, with one sample for what that takes; return whether it is there."""
+    labels = {"section": "totals", "operation": "build", "contestant": ROLLUP}
+    recorder.show("totals", labels)
+    as_of = dt.datetime.now(dt.UTC)
+    try:
+        _, ms = timed(recorder.store, partial(rollup.make, seconds=_BUILD_SECONDS))
+        documents, claims = rollup.size()
+    except PbmError as error:
+        recorder.note(f"{_NO_ROLLUP} {error}")
+        return False
+    recorder.add(Timing(claims, ms), **labels)
+    recorder.rollup(Rollup(as_of, documents, claims))
+    return True
+
+
+def _tins(recorder: Recorder, tier: str) -> Callable[[int], str]:
+    """Return the providers of a tier by the number of the question: the same ones for each way."""
+    questions = Questions(recorder.store.config, recorder.settings, f"totals {tier}")
+    return lambda number: questions.number(number, tier, PROVIDER).tin
+
+
+def _labels(tier: str, operation: str, contestant: str) -> dict[str, str]:
+    labels = {"section": "totals", "scenario": PROVIDER, "tier": tier}
+    return {**labels, "operation": operation, "contestant": contestant}

@@ -1,0 +1,162 @@
+"""The tables of what was compared: ways to a range and to a total, cold and warm pages, clients at once, costs."""
+
+from pandas import DataFrame
+
+from ..arguments import checked, in_short, not_accepted
+from ..display import times
+from ..errors import PbmError
+from ..measure.records import QueryCost
+from ..measure.run import PerformanceRun
+from ..measure.samples import Statistics
+from ..vocabulary import COLD, CONTESTANTS, FACET, INDEX_WORDS, OPERATIONS, RANGE, SCENARIOS, TOTALS, WARM
+from .figures import at_once, gain_of, range_of, service_of, ways_of
+from .table import NONE, Table, beside, beside_columns, cpus, ms, rate
+
+
+def ranges_table(run: PerformanceRun) -> Table:
+    """Return the median of each way to ask for a date range, and how each compares with the obvious one."""
+    ways = ways_of(run)
+    rows = []
+    for operation in ("first_page", "count"):
+        for tier in run.tiers:
+            figures = [range_of(run, tier, operation, way) for way in ways]
+            gains = [gain_of(run, tier, operation, ways[0], way) for way in ways[1:]]
+            row = [OPERATIONS[operation].words, tier, *(_median(figure) for figure in figures)]
+            row += [
+                NONE if g is None else f"{times(g.median)} ({times(g.least)} to {times(g.most)}, {g.n})" for g in gains
+            ]
+            rows.append(tuple(row))
+    names = [way.words(run) for way in ways]
+    columns = ["", "tier", *(f"{name}, p50 (n)" for name in names)]
+    columns += [f"times as fast: {name} (range, windows)" for name in names[1:]]
+    return Table(tuple(columns), tuple(rows), texts=2)
+
+
+def totals_table(run: PerformanceRun) -> Table:
+    """Return the median of each way to a provider's total, by tier; the page comes along with one of them."""
+    rows = []
+    for tier in run.tiers:
+        found = [
+            run.statistics(
+                section="totals", tier=tier, contestant=way, operation="page_and_total" if way == FACET else "count"
+            )
+            for way in TOTALS
+        ]
+        if any(figures.n for figures in found):
+            rows.append((tier, *(_median(figures) for figures in found)))
+    return Table(("tier", *(f"{CONTESTANTS[way]}, p50 (n)" for way in TOTALS)), tuple(rows))
+
+
+def cold_table(run: PerformanceRun) -> Table:
+    """Return the first page of a range whose claims the run had not asked for, and of the same once more."""
+    rows = []
+    for tier in run.tiers:
+        cold, warm = (run.statistics(section="cold", tier=tier, contestant=visit) for visit in (COLD, WARM))
+        if cold.n:
+            rows.append((tier, ms(cold.p50), ms(cold.p95), ms(warm.p50), ms(warm.p95), f"{cold.n}, {warm.n}"))
+    return Table(("tier", "cold, p50", "cold, p95", "warm, p50", "warm, p95", "n"), tuple(rows))
+
+
+def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
+    """Return rates and latency by the number of clients, and the processors that this kept busy."""
+    rows = []
+    for level in run.levels:
+        figures, (pages, claims, _) = at_once(run, level.clients)
+        row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
+        row += [cpus(level.client_cpu), cpus(level.server_cpu), ms(figures.p50), ms(figures.p95), str(figures.n)]
+        if baseline is not None:
+            theirs, rates = at_once(baseline, level.clients)
+            row += beside(pages, rates.pages_per_s or None, rate) + beside(figures.p95, theirs.p95)
+        rows.append(tuple(row))
+    columns = ("clients", "at work", "pages/s", "claims/s", "CPUs of clients", "CPUs of server", "p50", "p95", "n")
+    more = (*beside_columns("pages/s", baseline), *beside_columns("p95", baseline))
+    return Table((*columns, *more), tuple(rows))
+
+
+def open_loop_table(run: PerformanceRun) -> Table:
+    """Return latency at fixed rates, from when a call was meant to start and from when it was sent."""
+    rows = []
+    for offered in run.offered:
+        figures = run.statistics(section="open_loop", load=offered.load)
+        sent = service_of(run, offered.load)
+        row = [f"{offered.load}%", f"{offered.offered:,.0f}", f"{figures.n / offered.seconds:,.0f}"]
+        row += [ms(value) for value in (figures.p50, figures.p95, figures.p99, sent.p50, sent.p99)]
+        rows.append((*row, cpus(offered.client_cpu), cpus(offered.server_cpu), str(figures.n)))
+    columns = (
+        "of the highest rate", "offered/s", "achieved/s", "p50", "p95", "p99", "p50 once sent", "p99 once sent",
+        "CPUs of clients", "CPUs of server", "n",
+    )  # fmt: skip
+    return Table(columns, tuple(rows))
+
+
+def examined_table(run: PerformanceRun) -> Table:
+    """Return what the server examined for the first page of one and the same range, in each way."""
+    tier = run.tiers[0]
+    costs = [c for c in run.costs if (c.tier, c.operation, c.scenario) == (tier, "first_page", RANGE)]
+    columns = ("query", "index", "index keys examined", "claims examined", "claims returned")
+    rows = tuple((CONTESTANTS[cost.query], *_index(cost), *_examined(cost)) for cost in costs)
+    return Table(columns, rows, texts=2)
+
+
+def costs_table(run: PerformanceRun) -> Table:
+    """Return what the server says of each kind of query."""
+    columns = ("query", "tier", "with", "", "index", "stages", "keys", "claims", "returned", "ms on the server")
+    rows = tuple(
+        (
+            OPERATIONS[cost.operation].words,
+            cost.tier,
+            SCENARIOS[cost.scenario].words,
+            CONTESTANTS[cost.query] if cost.scenario == RANGE else "",
+            *_index(cost),
+            " < ".join(cost.stages) or NONE,
+            *_examined(cost),
+            NONE if cost.server_ms is None else f"{cost.server_ms:,}",
+        )
+        for cost in sorted(run.costs, key=lambda cost: run.tiers.index(cost.tier))
+    )
+    return Table(columns, rows, texts=6)
+
+
+_BY_NAME = {
+    "ranges": ranges_table,
+    "totals": totals_table,
+    "cold": cold_table,
+    "clients": concurrency_table,
+    "rates": open_loop_table,
+    "examined": examined_table,
+    "costs": costs_table,
+}
+
+
+@checked(PbmError)
+def comparison_frame(run: PerformanceRun, part: str) -> DataFrame:
+    """Return what a run compared, as a table of the report shows it, as a pandas DataFrame.
+
+    Args:
+        run: a performance run.
+        part: "ranges" (ways to ask for a date range), "totals" (ways to a total), "cold" (cold and warm pages),
+            "clients" (several at once, without a pause), "rates" (pages at fixed rates), "examined" (by the server for
+            a range page, in each way) or "costs" (what explain says of each kind of query).
+
+    Returns:
+        One row a thing compared, all cells text; no row where the run did not measure it.
+
+    Raises:
+        PbmError: no such part.
+    """
+    if part not in _BY_NAME:
+        raise not_accepted("part", in_short(part), ", ".join(_BY_NAME), PbmError)
+    table = _BY_NAME[part](run)
+    return DataFrame(table.rows, columns=table.columns)
+
+
+def _index(cost: QueryCost) -> tuple[str]:
+    return (INDEX_WORDS[cost.variant] if cost.index and cost.variant else cost.index or "none",)
+
+
+def _examined(cost: QueryCost) -> tuple[str, ...]:
+    return tuple(f"{n:,}" for n in (cost.keys_examined, cost.docs_examined, cost.returned))
+
+
+def _median(figures: Statistics) -> str:
+    return f"{ms(figures.p50)} ({figures.n})" if figures.n else NONE
