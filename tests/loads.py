@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
 from bson.raw_bson import RawBSONDocument
 from processes import start_python
 
@@ -64,18 +63,6 @@ def start_loading(
     """Start this file as a program, as the leader of a process group of its own."""
     words = ["replace"] if replace else []
     return start_python(__file__, config.path, workers, *words, uri=uri, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def loading_workers(process: subprocess.Popen | psutil.Process) -> list[psutil.Process]:
-    """The worker processes of a load; Python's resource tracker is none."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-
-def have_ended(processes: list[psutil.Process]) -> bool:
-    """Whether none of them runs any more, after some seconds at most; a zombie has ended."""
-    _, left = psutil.wait_procs(processes, timeout=3)
-    return all(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in left)
 
 
 def main(path: Path, workers: int, *, replace: bool) -> None:

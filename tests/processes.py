@@ -1,10 +1,13 @@
 """Python in a process of its own, as a user starts it."""
 
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
+
+import psutil
 
 
 def run_python(
@@ -27,6 +30,22 @@ def run_python(
 def start_python(*words: object, uri: str | None = None, **options: Any) -> subprocess.Popen:
     """Start Python with these arguments, as the leader of a process group of its own; the caller ends it."""
     return subprocess.Popen(**_started(words, uri, options), start_new_session=True)
+
+
+def spawned(process: subprocess.Popen | psutil.Process) -> list[psutil.Process]:
+    """The processes that Python's multiprocessing has spawned for one; its resource tracker is none of them."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # which a zombie is, too
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+def have_ended(processes: list[psutil.Process]) -> bool:
+    """Whether none of them runs any more, after some seconds at most; a zombie has ended."""
+    _, left = psutil.wait_procs(processes, timeout=3)
+    return all(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in left)
 
 
 def _started(words: tuple[object, ...], uri: str | None, options: dict[str, Any]) -> dict[str, Any]:

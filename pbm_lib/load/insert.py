@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from ..errors import LoadError, PbmError, ServerUnavailable
+from ..spawn import spawning
 from ..store.local_server import why_local_server_ended
 from ..store.store import ClaimStore
 from .state import LoadRecord
@@ -130,7 +131,7 @@ def _run(
             check()
             checked = time.monotonic()
         for start, stop in itertools.islice(left, most - len(waiting)):
-            with _script_left_out():
+            with spawning():
                 waiting[pool.submit(insert_batch, start, stop)] = stop - start
         if not waiting:
             return
@@ -139,16 +140,3 @@ def _run(
             if future.exception():
                 check()  # what ended the server says more than what a worker saw of it
             yield waiting.pop(future), future.result()
-
-
-@contextmanager
-def _script_left_out() -> Iterator[None]:
-    """Within this block a process that starts does not run the caller's script again, as Python would have it do."""
-    # Ours need nothing of it. So a script may load without `if __name__ == "__main__":`, and from a pipe, too.
-    main = vars(sys.modules["__main__"])
-    hidden = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
-    main["__spec__"] = None
-    try:
-        yield
-    finally:
-        main.update(hidden)

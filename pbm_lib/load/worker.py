@@ -1,13 +1,9 @@
 """The loading process: generates batches of claims by number and inserts them."""
 
 import gc
-import os
 import re
-import signal
-import threading
 import time
 from functools import lru_cache
-from multiprocessing import connection, parent_process
 from typing import Any
 
 from pymongo.collection import Collection
@@ -18,6 +14,7 @@ from ..claims.generate import claim_generator
 from ..config import Config
 from ..errors import LoadError, remember_secret
 from ..mql import to_mql
+from ..spawn import obey_parent
 from ..store.collection import claims_collection
 from ..store.connection import open_client
 from ..store.driver_errors import ATLAS_CODE, explain_driver_error, explain_refusal
@@ -34,8 +31,7 @@ _config: Config
 def start_worker(uri: str, config: Config) -> None:
     """Prepare this process: where to write, what to generate, and an end when the parent dies."""
     global _uri, _config
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    obey_parent()
     remember_secret(uri)
     _uri, _config = uri, config
     # Claims are thousands of small objects in no cycle: looking for cycles among them takes a twentieth of the time.
@@ -110,8 +106,3 @@ def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:
             f"the collection's unique index{called}{of_key} refuses claims that are no duplicates by _id; it is not "
             "this program's and was left alone. Drop it yourself, or choose another mongodb.collection in the config"
         )
-
-
-def _end_with_parent() -> None:
-    connection.wait([parent_process().sentinel])
-    os._exit(1)

@@ -104,11 +104,13 @@ class Recorder:
             self._samples.append(sample)
             self._failures = self._failures + 1 if sample.error else 0
             if self._failures >= _FAILURES_IN_A_ROW:
-                raise PbmError(
-                    f"The run stopped: {_FAILURES_IN_A_ROW} calls in a row failed (last: {sample.error}). What was "
-                    f"measured until then is in {self.run.path}, marked incomplete. Check the server, then measure "
-                    "again."
-                )
+                raise self.stopped(f"{_FAILURES_IN_A_ROW} calls in a row failed (last: {sample.error})")
+
+    def stopped(self, why: str, advice: str = "Check the server, then measure again.") -> PbmError:
+        """Return the error that ends the run: why, where that is which was measured, and what to do."""
+        return PbmError(
+            f"The run stopped: {why}. What was measured until then is in {self.run.path}, marked incomplete. {advice}"
+        )
 
     def measured_bytes(self, size: int, **labels: Any) -> None:
         """Put the BSON size of the answer, learnt afterwards, on all samples with these labels."""

@@ -73,7 +73,7 @@ class Level:
 
     Attributes:
         clients: how many.
-        seconds: for how long.
+        seconds: for how long, in the mean of the clients, each from the common start to its own last answer.
         client_cpu: processors that all clients together kept busy; None if it is not known.
         server_cpu: processors that the server kept busy; None if it runs elsewhere, or it is not known.
     """
@@ -92,7 +92,7 @@ class OfferedRate:
         load: the rate in percent of the highest that the closed loop reached.
         clients: client processes that shared it.
         offered: calls a second that were meant to start.
-        seconds: for how long.
+        seconds: from the common start to the last answer, and at least as long as calls were meant to start.
         client_cpu: as in `Level`.
         server_cpu: as in `Level`.
     """

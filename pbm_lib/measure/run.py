@@ -186,7 +186,7 @@ class PerformanceRun(ShownAsFacts):
         Args:
             series: several clients at once, or a whole provider streamed; of others there is no rate.
         """
-        return throughput_of(series, self._by_series.get(series, []), self.levels)
+        return throughput_of(series, self._by_series.get(series, []), self.levels, self.offered)
 
     @checked(RunFileError)
     def save(self, folder: str | Path) -> Path:

@@ -9,9 +9,11 @@ from typing import Any
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 
-from ..errors import PbmError
+from ..config import Config
+from ..errors import ConnectionString, PbmError
 from ..store.driver_errors import driver_error_kind
-from ..store.store import ClaimStore
+from ..store.server import ServerInfo
+from ..store.store import ClaimStore, open_known
 
 
 def timed(store: ClaimStore, call: Callable[[], Any]) -> tuple[Any, float]:
@@ -52,8 +54,20 @@ class Stopwatch:
         Returns:
             A store like the one given; the caller closes it.
         """
-        self._store = store.reopened(event_listeners=[self._listener], maxPoolSize=max(clients, 1) + 1)
+        self._store = store.reopened(**self._options(clients))
         return self._store
+
+    def opened(self, uri: ConnectionString, config: Config, server: ServerInfo, clients: int) -> ClaimStore:
+        """Open the claims of a server that is known, as `measured` does, where no store of them is open.
+
+        Raises:
+            ServerUnavailable: the server went away.
+        """
+        self._store = open_known(uri, config, server, **self._options(clients))
+        return self._store
+
+    def _options(self, clients: int) -> dict[str, Any]:
+        return {"event_listeners": [self._listener], "maxPoolSize": max(clients, 1) + 1}
 
     def time(self, call: Callable[[], Any], store: ClaimStore | None = None) -> Timing:
         """Make a call to the measured store and time it, nothing else. A server error is kept, not raised.

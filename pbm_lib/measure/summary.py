@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..display import LEAST_MS
-from .records import Level
+from .records import Level, OfferedRate
 from .samples import Sample, Series, Statistics
 
 KEYS = ["section", "measured", "tier", "contestant"]
@@ -31,12 +31,19 @@ class Figures(NamedTuple):
     rates: Throughput
 
 
-def throughput_of(series: Series, samples: Iterable[Sample], levels: Iterable[Level]) -> Throughput:
-    """Return the rates of several clients at once, or of a whole provider streamed; of other series there are none."""
+def throughput_of(
+    series: Series, samples: Iterable[Sample], levels: Iterable[Level], offered: Iterable[OfferedRate]
+) -> Throughput:
+    """Return the rates of several clients at once, or of a whole provider streamed; of other series there are none.
+
+    In the open loop they are those achieved: what was offered stands in the run's `offered`.
+    """
     good = [sample for sample in samples if sample.counts]
     claims = sum(sample.claims or 0 for sample in good)
-    if series.section == "concurrency":
-        seconds = sum(level.seconds for level in levels if level.clients == series.clients)
+    if series.section in ("concurrency", "open_loop"):
+        closed = [level for level in levels if level.clients == series.clients]
+        open_ = [rate for rate in offered if (rate.load, rate.clients) == (series.load, series.clients)]
+        seconds = sum(known.seconds for known in (closed if series.section == "concurrency" else open_))
         return Throughput(len(good) / seconds, claims / seconds) if seconds else Throughput()
     if series.section == "volume" and good:
         seconds = max(sum(sample.ms for sample in good), LEAST_MS) / 1000

@@ -4,8 +4,9 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
+import psutil
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from .connection import ping_ms
 
@@ -77,3 +78,15 @@ def server_info(client: MongoClient) -> ServerInfo:
         cache = None  # needs the right clusterMonitor; shared Atlas tiers and routers have no figure
     version = client.server_info()["version"]
     return ServerInfo(version, topology, host_kind, cache and int(cache), ping_ms(client))
+
+
+def server_process(client: MongoClient, info: ServerInfo) -> psutil.Process | None:
+    """Return the server's process, if it is a mongod on this machine and the user may ask for its number."""
+    if info.host_kind != "local":
+        return None
+    try:
+        # Its number may be one of a container, or of the far end of a tunnel: then it is another process here, or none.
+        process = psutil.Process(int(client.admin.command("serverStatus")["pid"]))
+        return process if process.name().startswith("mongod") else None
+    except (PyMongoError, KeyError, psutil.Error):
+        return None

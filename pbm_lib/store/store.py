@@ -167,7 +167,7 @@ class ClaimStore(ShownAsFacts):
         """Whether date ranges are asked for with the bound D: the server enforces it."""
         return self.max_claim_days is not None
 
-    def reopened(self, **client_options: Any) -> Self:
+    def reopened(self, **client_options: Any) -> "ClaimStore":
         """Open the same claims, read and decoded the same way, on a client of its own.
 
         Args:
@@ -179,12 +179,7 @@ class ClaimStore(ShownAsFacts):
         Raises:
             ServerUnavailable: the server went away.
         """
-        client = open_client(self.uri, **client_options)
-        try:
-            return type(self)(claims_collection(client, self.config), self.config, self.server, self.uri)
-        except BaseException:
-            client.close()
-            raise
+        return open_known(self.uri, self.config, self.server, **client_options)
 
     @checked(InvalidQuery)
     def using(self, index: str) -> Self:
@@ -239,6 +234,26 @@ class ClaimStore(ShownAsFacts):
             "Leaf pages": in_words(self.leaf_page_kb, self.config.mongodb.leaf_page_kb),
             "Date ranges": f"{'bounded' if self.bounded else 'unbounded'} query: {self.bound_reason}",
         }
+
+
+def open_known(uri: ConnectionString, config: Config, server: ServerInfo, **client_options: Any) -> ClaimStore:
+    """Open the claims of a server that a store was connected to before, here or in another process.
+
+    Args:
+        uri: that store's.
+        config: that store's.
+        server: that store's.
+        client_options: options of `pymongo.MongoClient` that differ.
+
+    Raises:
+        ServerUnavailable: the server went away.
+    """
+    client = open_client(uri, **client_options)
+    try:
+        return ClaimStore(claims_collection(client, config), config, server, uri)
+    except BaseException:
+        client.close()
+        raise
 
 
 @checked(ConfigError)

@@ -14,8 +14,7 @@ import psutil
 import pytest
 from conftest import write_config
 from jupyter_client import BlockingKernelClient
-from loads import have_ended
-from processes import start_python
+from processes import have_ended, start_python
 from servers import wait_for
 
 from pbm_lib import load_config

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from loads import TIERS_30K, configured_digest, have_ended, loading_workers, start_loading, stored_digest
+from loads import TIERS_30K, configured_digest, start_loading, stored_digest
+from processes import have_ended, spawned
 from proxy import Proxy
 from pymongo.errors import PyMongoError
 from servers import Mongod, replica_set, running, tmpfs, wait_for
@@ -88,7 +89,7 @@ def test_the_loading_process_is_killed(mongod, open_at):
     store = open_at(mongod.uri)
     with loading(store, mongod.uri) as process:
         children = psutil.Process(process.pid).children(recursive=True)
-        assert len(loading_workers(process)) == 2
+        assert len(spawned(process)) == 2
         process.kill()
         assert have_ended(children)
     check_resumed(store)
@@ -98,7 +99,7 @@ def test_one_worker_is_killed(mongod, open_at):
     store = open_at(mongod.uri)
     with loading(store, mongod.uri) as process:
         children = psutil.Process(process.pid).children(recursive=True)
-        loading_workers(process)[0].kill()
+        spawned(process)[0].kill()
         _, shown = process.communicate(timeout=30)
         assert process.returncode == 1
         assert have_ended(children)
@@ -139,7 +140,7 @@ def test_the_stop_button_of_a_notebook_stops_the_load_and_the_cell_goes_on_when_
         reply = reply_to(client, cell)
         assert reply["ename"] == "LoadError"
         check_message(reply["evalue"], "interrupted", "of 30,000 claims are on the server", GO_ON)
-        assert loading_workers(psutil.Process(kernel.provisioner.process.pid)) == []
+        assert spawned(psutil.Process(kernel.provisioner.process.pid)) == []
         assert 0 < stored(store) < 30_000
         assert run_cell(client, "report = pbm.load_claims(store)\nassert 0 < report.inserted < 30_000")
         assert stored_digest(store) == configured_digest(store.config)

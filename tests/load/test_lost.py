@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 from conftest import merged
-from loads import TIERS_30K, configured_digest, have_ended, loading_workers, start_loading, stored_digest
+from loads import TIERS_30K, configured_digest, start_loading, stored_digest
+from processes import have_ended, spawned
 from servers import wait_for
 
 from pbm_lib import LoadError, load_claims, require_claims, setup_collection
@@ -83,7 +84,7 @@ def test_a_load_gives_way_to_one_that_replaces_its_claims_by_others(store, open_
     first = start_loading(store.config, test_uri)
     try:
         wait_for(lambda: store.collection.estimated_document_count() > 3_000, 60, "some claims")
-        workers = loading_workers(first)
+        workers = spawned(first)
         assert load_claims(other, replace=True, progress=False).inserted == 30_000
         code, error = ended(first)
     finally:

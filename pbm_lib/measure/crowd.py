@@ -1,0 +1,193 @@
+"""Several client processes at once: started, let go at the same moment, watched, and gone afterwards."""
+
+import multiprocessing
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection
+from typing import Any, Self, TypeVar
+
+import psutil
+
+from ..errors import PbmError
+from ..spawn import spawning
+from ..store.server import server_process
+from .client import FAILURES, Call, Job, Outcome, serve
+from .recorder import Recorder
+from .samples import Sample
+
+_READY_SECONDS = 90.0
+_ANSWER_SECONDS = 30.0
+_END_SECONDS = 5.0
+_LEAD_SECONDS = 0.2  # between the word and the start, so that it reaches all in time
+_TICK_SECONDS = 0.5
+_Answer = TypeVar("_Answer", list, Outcome)
+
+
+@dataclass(frozen=True)
+class Together:
+    """What clients have done together.
+
+    Attributes:
+        outcomes: what each has done.
+        server_cpu: processors that the server kept busy; None if it runs elsewhere, or it is not known.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    server_cpu: float | None
+
+    def client_cpu(self, seconds: float) -> float:
+        """Return how many processors the clients kept busy, if they took so many seconds."""
+        return sum(outcome.cpu_seconds for outcome in self.outcomes) / seconds
+
+
+class Crowd:
+    """Client processes, each started when it is first needed. None outlives the block.
+
+    Args:
+        recorder: of the run.
+        answer_seconds: how long to wait for the last answers; then the run ends.
+    """
+
+    def __init__(self, recorder: Recorder, *, answer_seconds: float = _ANSWER_SECONDS):
+        self._recorder, self._answer_seconds = recorder, answer_seconds
+        store = recorder.store
+        self._server = server_process(store.collection.database.client, store.server)
+        self._clients: list[tuple[multiprocessing.process.BaseProcess, connection.Connection]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for process, pipe in self._clients:
+            pipe.close()
+            if kind:
+                process.kill()
+        deadline = time.monotonic() + _END_SECONDS
+        for process, _ in self._clients:
+            process.join(max(deadline - time.monotonic(), 0.0))
+            process.kill()
+            process.join(_END_SECONDS)
+
+    def work(self, jobs: Sequence[Job], **labels: Any) -> Together:
+        """Let as many clients as there are jobs work at once, and record their calls as samples with these labels.
+
+        Raises:
+            PbmError: a client ended, does not answer, cannot connect, or had so many failures in a row that it gave up.
+        """
+        self._start(len(jobs))
+        for number, job in enumerate(jobs):
+            self._send(number, job)
+        warm_ups = self._answers(range(len(jobs)), list, _READY_SECONDS)
+        start = time.perf_counter() + _LEAD_SECONDS
+        for number in range(len(jobs)):
+            self._send(number, start)
+        time.sleep(_LEAD_SECONDS)
+        before, began = _cpu_seconds(self._server), time.perf_counter()
+        seconds = max(job.seconds for job in jobs)
+        patience = max(job.seconds + job.overtime for job in jobs) + self._answer_seconds
+        outcomes = self._answers(range(len(jobs)), Outcome, patience, progress_seconds=seconds)
+        after, ended = _cpu_seconds(self._server), time.perf_counter()
+        for calls in warm_ups:
+            self._record(calls, warmup=True, **labels)
+        # In the order of their beginning, so that the first half of the samples is that of the time.
+        calls = [call for outcome in outcomes for call in outcome.calls]
+        self._record(sorted(calls, key=lambda call: call.at), **labels)
+        for outcome in outcomes:
+            if outcome.gave_up:
+                error = outcome.calls[-1].error
+                raise self._recorder.stopped(f"{FAILURES} calls in a row of one client failed (last: {error})")
+        known = before is not None and after is not None
+        return Together(tuple(outcomes), max(after - before, 0.0) / (ended - began) if known else None)
+
+    def _start(self, count: int) -> None:
+        """Start the clients that are missing, all at once, and wait until each has connected."""
+        missing = range(len(self._clients), count)
+        try:
+            for _ in missing:
+                self._start_one()
+        except OSError as error:
+            raise self._recorder.stopped(
+                f"this machine could not start {count} client processes ({error.strerror})",
+                "Set performance.concurrency to fewer clients, or raise the limit, which for open files is ulimit -n; "
+                "then measure again.",
+            ) from None
+        self._answers(missing, list, _READY_SECONDS)
+
+    def _start_one(self) -> None:
+        store, spawn = self._recorder.store, multiprocessing.get_context("spawn")  # a MongoClient survives no fork
+        ours, theirs = spawn.Pipe()
+        arguments = (theirs, store.uri, store.config, store.server, self._recorder.settings)
+        process = spawn.Process(target=serve, args=arguments, daemon=True)
+        try:
+            with spawning():
+                process.start()
+                self._clients.append((process, ours))
+        finally:
+            theirs.close()  # now only the client holds it, so that its end closes the pipe
+
+    def _send(self, number: int, message: Job | float) -> None:
+        with suppress(OSError):  # it has ended, which shows where its answer is awaited
+            self._clients[number][1].send(message)
+
+    def _answers(
+        self, numbers: Sequence[int], kind: type[_Answer], seconds: float, *, progress_seconds: float = 0.0
+    ) -> list[_Answer]:
+        """Wait for an answer of each of these clients, at most so many seconds."""
+        pipes = {self._clients[number][1]: number for number in numbers}
+        answers: dict[int, _Answer] = {}
+        began, shown = time.monotonic(), 0.0
+        while waiting := [pipe for pipe, number in pipes.items() if number not in answers]:
+            passed = time.monotonic() - began
+            if passed > seconds:
+                raise self._recorder.stopped(f"{_named(pipes[waiting[0]])} did not answer within {seconds:.0f} seconds")
+            for pipe in connection.wait(waiting, min(_TICK_SECONDS, seconds - passed)):
+                answers[pipes[pipe]] = self._received(pipes[pipe])
+            step = min(time.monotonic() - began, progress_seconds) - shown
+            self._recorder.progress.advance(step)
+            shown += step
+        return [answers[number] for number in numbers]
+
+    def _received(self, number: int) -> Any:
+        process, pipe = self._clients[number]
+        try:
+            answer = pipe.recv()
+        except (EOFError, OSError):
+            process.join(_END_SECONDS)
+            raise self._recorder.stopped(
+                f"{_named(number)} ended, killed or out of memory (exit code {process.exitcode})",
+                "Make sure that nothing ends it, then measure again.",
+            ) from None
+        if isinstance(answer, PbmError):
+            raise self._recorder.stopped(f"{_named(number)} could not go on. {str(answer).rstrip('.')}")
+        return answer
+
+    def _record(self, calls: Sequence[Call], **labels: Any) -> None:
+        self._recorder.add_samples([
+            Sample(
+                ms=round(call.ms, 4),
+                service_ms=None if call.service_ms is None else round(call.service_ms, 4),
+                claims=call.claims,
+                retries=call.retries,
+                error=call.error,
+                iteration=iteration,
+                **labels,
+            )
+            for iteration, call in enumerate(calls)
+        ])  # fmt: skip
+
+
+def _named(number: int) -> str:
+    return f"client process {number + 1}"
+
+
+def _cpu_seconds(process: psutil.Process | None) -> float | None:
+    """Processor time that a process has taken so far; None if that is not known."""
+    if process is None:
+        return None
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return None
+    return times.user + times.system

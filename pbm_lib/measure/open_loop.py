@@ -1,0 +1,87 @@
+"""Pages that are asked for at a fixed rate, whether or not those before have been answered."""
+
+import itertools
+import random
+
+from .client import Job
+from .crowd import Crowd
+from .recorder import Recorder
+from .records import Level, OfferedRate
+from .run import PerformanceRun
+from .samples import Series
+
+LOADS = (25, 50, 75)
+"""Rates of calls, in percent of the highest that the closed loop reached."""
+_OVERTIME_SECONDS = 30.0
+
+
+def measure_open_loop(recorder: Recorder) -> None:
+    """Ask for pages at 25, 50 and 75 % of the highest rate of the closed loop, from as many clients as reached it.
+
+    The moments at which calls are meant to begin are fixed beforehand, as people would come who know nothing of each
+    other. A call that has to wait for its turn has waited: its time counts from that moment. So a server that stalls
+    shows in all calls that were due meanwhile; in a closed loop it only shows in those that were under way.
+    """
+    recorder.save()
+    fastest = fastest_level(recorder.run)
+    if fastest is None:
+        recorder.note(
+            "Open loop: left out, since its rates are parts of the highest that several clients at once reach, and "
+            "none was measured (performance.concurrency)."
+        )
+        return
+    level, highest = fastest
+    seconds = recorder.settings.concurrency_seconds
+    recorder.progress.expect(len(LOADS) * seconds)
+    with Crowd(recorder) as crowd:
+        for load in LOADS:
+            recorder.show(f"open loop at {load}%", {"operation": "page"})
+            drawn = random.Random(f"{recorder.settings.seed} open loop {load}")
+            moments = arrivals(max(round(highest * load / 100 * seconds), 1), seconds, drawn)
+            jobs = [
+                Job(f"open loop {load}, number {number}", seconds, share, _OVERTIME_SECONDS)
+                for number, share in enumerate(dealt(moments, level.clients, drawn))
+            ]
+            labels = {"section": "open_loop", "operation": "page", "clients": level.clients, "load": load}
+            together = crowd.work(jobs, **labels)
+            if unasked := sum(outcome.unasked for outcome in together.outcomes):
+                recorder.note(
+                    f"Open loop at {load}%: {unasked:,} of {len(moments):,} calls had not begun {_OVERTIME_SECONDS:g} "
+                    "seconds after the last was due, and were given up: the waits were longer than these figures say."
+                )
+            took = max(seconds, *(outcome.seconds for outcome in together.outcomes))
+            recorder.offered(
+                OfferedRate(
+                    load=load,
+                    clients=level.clients,
+                    offered=len(moments) / seconds,
+                    seconds=took,
+                    client_cpu=together.client_cpu(took),
+                    server_cpu=together.server_cpu,
+                )
+            )
+            recorder.save()
+
+
+def fastest_level(run: PerformanceRun) -> tuple[Level, float] | None:
+    """Return the number of clients at once that had the highest rate, and that rate in pages a second, if any had."""
+    rates = [(level, run.throughput(Series("concurrency", "page", clients=level.clients))) for level in run.levels]
+    measured = [(level, rate.pages_per_s) for level, rate in rates if rate.pages_per_s]
+    return max(measured, key=lambda found: found[1], default=None)
+
+
+def arrivals(count: int, seconds: float, drawn: random.Random) -> list[float]:
+    """Return so many moments of a Poisson process, in seconds from its start, in order.
+
+    Their gaps are exponential; scaled, so that exactly this many fall into the time.
+    """
+    moments = list(itertools.accumulate(drawn.expovariate(1.0) for _ in range(count + 1)))
+    return [moment * seconds / moments[-1] for moment in moments[:-1]]
+
+
+def dealt(moments: list[float], clients: int, drawn: random.Random) -> list[tuple[float, ...]]:
+    """Return the moments of each client: each goes to any of them, so that theirs are Poisson processes as well."""
+    shares: list[list[float]] = [[] for _ in range(clients)]
+    for moment in moments:
+        drawn.choice(shares).append(moment)
+    return [tuple(share) for share in shares]
