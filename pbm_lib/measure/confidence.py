@@ -1,8 +1,8 @@
 """How far a measured 95th percentile can be trusted: its interval, and how many more samples would decide a target.
 
 The interval assumes nothing of how times are distributed, only that one call tells nothing of the next: then the number
-of samples above the true 95th percentile is binomial. Where calls do depend on each other the interval is too short;
-that is what the mark of `steady` is for.
+of samples above the true 95th percentile is binomial. Where calls do depend on each other the interval is too
+narrow; the mark of `steady` finds some of that, not all.
 """
 
 from bisect import bisect_left
