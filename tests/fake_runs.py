@@ -1,6 +1,7 @@
 """Performance runs with samples that a test has made up; everything else about them is plausible."""
 
 import datetime as dt
+import random
 from typing import Any
 
 from pbm_lib import Config, PerformanceRun
@@ -140,9 +141,11 @@ def around(median: float, *, count: int = 121) -> list[float]:
 def skewed(unit: float, *, power: int = 2, count: int = 21) -> list[float]:
     """Times whose min, mean, median, p95 and max all differ: of 21 squares 1, 157.7, 121, 400 and 441 units.
 
-    Odd numbers come first, then even ones: both halves of the series are alike.
+    In an order that tells nothing: both halves of the series are alike, and calls in a row are not.
     """
-    return [unit * number**power for number in (*range(1, count + 1, 2), *range(2, count + 1, 2))]
+    numbers = list(range(1, count + 1))
+    random.Random(count).shuffle(numbers)
+    return [unit * number**power for number in numbers]
 
 
 SLOW = {
