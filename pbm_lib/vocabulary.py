@@ -84,7 +84,7 @@ OPERATIONS = {
         Operation("deep_page", "deep page", by_tier=True),
         Operation("page", "page"),
         Operation("page_and_total", "page and total in one call"),
-        Operation("build", "building it", counts=True),
+        Operation("build", "build", counts=True),
         Operation("stream", "whole provider streamed"),
     )
 }

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ..config import AtlasConfig, DataGenerationConfig, PerformanceConfig
-from ..vocabulary import CONTESTANTS, INDEXES, QUERIES, SCENARIOS
+from ..vocabulary import CONTESTANTS, INDEXES, OPERATIONS, QUERIES, SCENARIOS, SECTIONS
 from .samples import Count
 
 _CLOSED = ConfigDict(extra="forbid")
@@ -28,9 +28,9 @@ class Check:
         equal: pairs that were equal.
     """
 
-    section: str
+    section: Literal[*SECTIONS]
     tier: str
-    operation: str
+    operation: Literal[*OPERATIONS]
     against: Literal[*CONTESTANTS, *INDEXES]
     compared: Count
     equal: Count
@@ -54,7 +54,7 @@ class QueryCost:
         server_ms: what the server says that it took, in whole ms; None if it is not known.
     """
 
-    operation: str
+    operation: Literal[*OPERATIONS]
     tier: str
     scenario: Literal[*SCENARIOS]
     query: Literal[*QUERIES]

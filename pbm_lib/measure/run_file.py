@@ -128,6 +128,7 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     performance = run.settings.performance
     named = {*performance.tiers_to_test, *(tier for by_tier in performance.targets.values() for tier in by_tier)}
     named |= {sample.tier for sample in run.samples if sample.tier}
+    named |= {each.tier for each in (*run.checks, *run.costs)}
     if strange := sorted(named - known):
         raise _damaged(name, f"no tier is named {strange[0][:40]!r}")
     return run

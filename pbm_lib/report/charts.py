@@ -138,7 +138,7 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
                     zorder=0,
                 )
             if gain := gain_of(run, tier, operation, unbounded, bounded):
-                ratio = f"{times(gain.median)} times" if gain.median > 1.1 else "no gain"
+                ratio = "no gain" if 0.9 < gain.median <= 1.1 else f"{times(gain.median)} times"
                 middle = (medians[bounded] * medians[unbounded]) ** 0.5
                 panel.annotate(
                     ratio, (middle, place), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8.5
@@ -193,7 +193,7 @@ def keyset_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) ->
     panel.set_xticks(range(len(depths)), [f"{depth:,}" for depth in depths])
     panel.set_xlim(-0.4, max(len(depths) - 1, 0) + 1.6)
     panel.set_xlabel(f"claims before the page (provider with {run.tiers[0]} claims)")
-    panel.set_ylabel("ms a page, log scale")
+    panel.set_ylabel("ms per page, log scale")
     plain_ticks(panel.yaxis)
     return figure
 
@@ -201,7 +201,7 @@ def keyset_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) ->
 @checked(PbmError)
 @styled
 def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Return pages a second and the latency of a page, by the number of clients at work at once.
+    """Return pages per second and the latency of a page, by the number of concurrent clients.
 
     Args:
         run: the run.
@@ -213,8 +213,8 @@ def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = Non
     run, baseline = drawable(run), drawable(baseline)
     figure = figure_titled(texts.concurrency_finding(run), width=8.6, height=3.6)
     rate, latency = figure.subplots(1, 2)
-    rate.set_title("Pages a second")
-    latency.set_title("Latency of a page, ms")
+    rate.set_title("Pages per second")
+    latency.set_title("Page latency, ms")
     for source, line in ((run, "-"), (baseline, "--")):
         levels = [] if source is None else sorted({level.clients for level in source.levels})
         levels = [clients for clients in levels if at_once(source, clients)[0].n]
@@ -241,7 +241,7 @@ def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = Non
             for clients, value in zip(levels, pages, strict=True):
                 write(rate, clients, value, f"{value:,.0f}")
     for panel in (rate, latency):
-        panel.set_xlabel("clients at once")
+        panel.set_xlabel("concurrent clients")
         panel.set_xscale("log", base=2)
         ticks = sorted({level.clients for source in (run, baseline) if source for level in source.levels})
         panel.set_xticks(ticks, [str(tick) for tick in ticks])

@@ -8,8 +8,8 @@ from ..errors import PbmError
 from ..measure.records import QueryCost
 from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
-from ..vocabulary import COLD, CONTESTANTS, FACET, INDEX_WORDS, OPERATIONS, RANGE, SCENARIOS, TOTALS, WARM
-from .figures import at_once, gain_of, range_of, service_of, ways_of
+from ..vocabulary import COLD, CONTESTANTS, FACET, INDEX_WORDS, OPERATIONS, RANGE, SCENARIOS, WARM
+from .figures import at_once, gain_of, range_of, service_of, totals_ways_of, ways_of
 from .table import NONE, Table, beside, beside_columns, cpus, ms, rate
 
 
@@ -20,6 +20,8 @@ def ranges_table(run: PerformanceRun) -> Table:
     for operation in ("first_page", "count"):
         for tier in run.tiers:
             figures = [range_of(run, tier, operation, way) for way in ways]
+            if not any(figure.n for figure in figures):
+                continue
             gains = [gain_of(run, tier, operation, ways[0], way) for way in ways[1:]]
             row = [OPERATIONS[operation].words, tier, *(_median(figure) for figure in figures)]
             row += [
@@ -27,24 +29,25 @@ def ranges_table(run: PerformanceRun) -> Table:
             ]
             rows.append(tuple(row))
     names = [way.words(run) for way in ways]
-    columns = ["", "tier", *(f"{name}, p50 (n)" for name in names)]
-    columns += [f"times as fast: {name} (range, windows)" for name in names[1:]]
+    columns = ["operation", "tier", *(f"{name}, p50 (n)" for name in names)]
+    columns += [f"speedup, {name}: median (range, windows)" for name in names[1:]]
     return Table(tuple(columns), tuple(rows), texts=2)
 
 
 def totals_table(run: PerformanceRun) -> Table:
     """Return the median of each way to a provider's total, by tier; the page comes along with one of them."""
+    ways = totals_ways_of(run)
     rows = []
     for tier in run.tiers:
         found = [
             run.statistics(
                 section="totals", tier=tier, contestant=way, operation="page_and_total" if way == FACET else "count"
             )
-            for way in TOTALS
+            for way in ways
         ]
         if any(figures.n for figures in found):
             rows.append((tier, *(_median(figures) for figures in found)))
-    return Table(("tier", *(f"{CONTESTANTS[way]}, p50 (n)" for way in TOTALS)), tuple(rows))
+    return Table(("tier", *(f"{CONTESTANTS[way]}, p50 (n)" for way in ways)), tuple(rows))
 
 
 def cold_table(run: PerformanceRun) -> Table:
@@ -83,7 +86,7 @@ def open_loop_table(run: PerformanceRun) -> Table:
         row += [ms(value) for value in (figures.p50, figures.p95, figures.p99, sent.p50, sent.p99)]
         rows.append((*row, cpus(offered.client_cpu), cpus(offered.server_cpu), str(figures.n)))
     columns = (
-        "of the highest rate", "offered/s", "achieved/s", "p50", "p95", "p99", "p50 once sent", "p99 once sent",
+        "share of the highest rate", "offered/s", "achieved/s", "p50", "p95", "p99", "p50 once sent", "p99 once sent",
         "CPUs of clients", "CPUs of server", "n",
     )  # fmt: skip
     return Table(columns, tuple(rows))
@@ -100,7 +103,10 @@ def examined_table(run: PerformanceRun) -> Table:
 
 def costs_table(run: PerformanceRun) -> Table:
     """Return what the server says of each kind of query."""
-    columns = ("query", "tier", "with", "", "index", "stages", "keys", "claims", "returned", "ms on the server")
+    columns = (
+        "operation", "tier", "scenario", "query", "index", "stages", "index keys examined", "claims examined",
+        "returned", "server time in ms",
+    )  # fmt: skip
     rows = tuple(
         (
             OPERATIONS[cost.operation].words,
@@ -112,7 +118,7 @@ def costs_table(run: PerformanceRun) -> Table:
             *_examined(cost),
             NONE if cost.server_ms is None else f"{cost.server_ms:,}",
         )
-        for cost in sorted(run.costs, key=lambda cost: run.tiers.index(cost.tier))
+        for cost in sorted(run.costs, key=lambda cost: run.claims_per_provider(cost.tier), reverse=True)
     )
     return Table(columns, rows, texts=6)
 

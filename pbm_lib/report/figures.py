@@ -8,7 +8,7 @@ from ..display import LEAST_MS
 from ..measure.run import PerformanceRun
 from ..measure.samples import Series, Statistics, statistics_of
 from ..measure.summary import Throughput
-from ..vocabulary import BOUNDED, CONTESTANTS, INDEX_WORDS, INDEXES, RANGE, UNBOUNDED
+from ..vocabulary import BOUNDED, CONTESTANTS, INDEX_WORDS, INDEXES, PROVIDER, RANGE, TOTALS, UNBOUNDED
 
 BUSY = 0.85
 """Where so much of the processors is in use, a rate says what this machine can do, not what a server can."""
@@ -22,7 +22,8 @@ class Way(NamedTuple):
 
     def words(self, run: PerformanceRun) -> str:
         """The way in words: with the config's index as the query alone."""
-        return CONTESTANTS[self.query] + ("" if self.index == run.settings.index else f", {INDEX_WORDS[self.index]}")
+        other = "" if self.index == run.settings.index else f" on the {INDEX_WORDS[self.index]}"
+        return CONTESTANTS[self.query] + other
 
 
 class Gain(NamedTuple):
@@ -52,10 +53,10 @@ def latency_of(run: PerformanceRun, tier: str, operation: str, scenario: str) ->
 
 
 def ways_of(run: PerformanceRun) -> list[Way]:
-    """Return the ways in which the run asked for date ranges: the obvious one first, the other index last."""
+    """Return the ways to ask for a date range that the run measured: the obvious one first, the other index last."""
     own = run.settings.index
     ways = [Way(UNBOUNDED, own), Way(BOUNDED, own), *(Way(BOUNDED, index) for index in INDEXES if index != own)]
-    return [way for way in ways if run.select(section="ranges", contestant=way.query, index=way.index)]
+    return [way for way in ways if run.select(section="ranges", contestant=way.query, index=way.index, counts=True)]
 
 
 def range_labels(tier: str, operation: str, way: Way) -> dict[str, str]:
@@ -76,13 +77,18 @@ def range_of(run: PerformanceRun, tier: str, operation: str, way: Way) -> Statis
 
 
 def gain_of(run: PerformanceRun, tier: str, operation: str, slow: Way, fast: Way) -> Gain | None:
-    """Return how many times as long the first way takes for the windows that both were asked; None: for none."""
+    """Return how many times as long the first way takes, window by window that both ran; None if there is no such."""
     times = [
         {s.iteration: s.ms for s in run.select(counts=True, **range_labels(tier, operation, way))}
         for way in (slow, fast)
     ]
     ratios = [ratio_of(times[0][number], times[1][number]) for number in times[0] if number in times[1]]
     return Gain(statistics.median(ratios), min(ratios), max(ratios), len(ratios)) if ratios else None
+
+
+def totals_ways_of(run: PerformanceRun) -> list[str]:
+    """Return the ways to a provider's total that the run measured, of `vocabulary.TOTALS`."""
+    return [way for way in TOTALS if run.select(section="totals", scenario=PROVIDER, contestant=way, counts=True)]
 
 
 def depths_of(run: PerformanceRun) -> list[int]:

@@ -10,18 +10,23 @@ from ..measure.targets import MET, MISSED, UNDECIDED, TargetResult, target_resul
 from ..vocabulary import (
     BOUNDED,
     CONTESTANTS,
+    INDEX_WORDS,
     ONE_STREAM,
     OPERATIONS,
+    OVERLAP,
     PAGES_BY_TIER,
     RANGE,
     ROLLUP,
     SCENARIOS,
     STREAMS,
+    THREE_FIELD,
     TWO_STREAMS,
     UNBOUNDED,
 )
 from .figures import Way, gain_of, latency_of
 from .sizing import size_cluster
+
+_COMPARED = CONTESTANTS | INDEX_WORDS  # what the answers of the application's own way were held against
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class KeyFigure:
 
 def headline(run: PerformanceRun) -> str:
     """Return the run's result in one or two sentences, bad news first."""
-    prefix = "" if run.complete else "Incomplete run: "
+    prefix = "" if run.complete else "Incomplete run. "
     figures = [
         latency_of(run, tier, operation, scenario)
         for tier in run.tiers
@@ -44,53 +49,49 @@ def headline(run: PerformanceRun) -> str:
     ]
     pages = [page.p95 for page in figures if page.n]
     if not pages:
-        return f"{prefix}it was stopped before a page had been measured." if prefix else "No page was measured."
-    sizes = f"{run.tiers[-1]} to {run.tiers[0]}" if len(run.tiers) > 1 else run.tiers[0]
-    weak = ", with too few samples for a firm p95" if any(page.n and page.weak_p95 for page in figures) else ""
+        return "No page latency was measured." if run.complete else f"{prefix}No page latency had been measured."
+    sizes = f"provider size ({run.tiers[-1]} to {run.tiers[0]} claims)" if len(run.tiers) > 1 else "date range"
+    weak = "; too few samples for a firm p95" if any(page.n and page.weak_p95 for page in figures) else ""
     spread = (
-        f"the p95 of a page lies between {milliseconds(min(pages))} and {milliseconds(max(pages))}, {sizes} claims a "
-        f"provider{weak}"
+        f"95% of pages return within {_between(milliseconds(min(pages)), milliseconds(max(pages)))}, depending on the "
+        f"page and the {sizes}{weak}."
     )
     if unequal := sum(check.compared - check.equal for check in run.checks):
         compared = sum(check.compared for check in run.checks)
-        return f"{prefix}{unequal} of {compared} compared answers differ, so no time here counts; {spread}."
-    verdicts = _verdicts(target_results(run))
-    if verdicts:
-        text = f"{verdicts}{spread}."
-    else:
-        text = f"{spread[0].upper()}{spread[1:]}; no target was set for what was measured."
+        return f"{prefix}{unequal:,} of {compared:,} compared answers differ, so the timings are not valid. {spread}"
+    verdicts = _verdicts(target_results(run)) or "No target was set for anything measured."
     failed = sum(sample.error is not None for sample in run.samples)
-    if failed:
-        text = f"{failed:,} of {len(run.samples):,} calls failed. {text}"
-    return prefix + text
+    failures = f"{failed:,} of {_calls(len(run.samples))} failed. " if failed else ""
+    return f"{prefix}{failures}{verdicts} {spread}"
 
 
 def problems(run: PerformanceRun) -> list[str]:
     """Return what a reader must know before believing the run; empty for a clean one."""
     found = []
     if not run.complete:
-        found.append("The run was stopped before its end; what it had measured until then is shown.")
+        found.append("The run was stopped before its end. The report shows what it had measured by then.")
     for check in run.checks:
         if check.equal < check.compared:
             found.append(
-                f"Answers differ: {OPERATIONS[check.operation].words} on {check.tier} ({check.section}), "
-                f"{check.compared - check.equal} of {check.compared} pairs."
+                f"Answers differ: {OPERATIONS[check.operation].words} at {check.tier} ({check.section}), "
+                f"{_COMPARED[check.against]} against the application's own way, "
+                f"{check.compared - check.equal:,} of {check.compared:,} pairs."
             )
     kinds: dict[str, int] = {}
     for sample in run.samples:
         if sample.error:
             kinds[sample.error] = kinds.get(sample.error, 0) + 1
     for kind, count in kinds.items():
-        found.append(f"{count:,} calls failed with {kind}; they are in no percentile.")
+        found.append(f"{_calls(count)} failed with {kind}. No figure includes {_them(count)}.")
     if retried := sum(sample.error is None and sample.retries > 0 for sample in run.samples):
-        found.append(f"{retried:,} calls were repeated by the driver; they are in no percentile.")
+        found.append(f"The driver repeated {_calls(retried)}. No figure includes {_them(retried)}.")
     all_figures = run.figures()
     if drifted := [one for one in all_figures if one.statistics.drift is not None]:
         series, figures, _ = max(drifted, key=lambda one: abs(math.log(one.statistics.drift)))
+        named = ", ".join(filter(None, (series.label, CONTESTANTS.get(series.contestant), series.tier)))
         found.append(
-            f"{len(drifted)} of {len(all_figures)} series changed during the run, so that a p95 there is less certain "
-            f"than its interval says; most of all {series.label}{f', {series.tier}' if series.tier else ''} "
-            f"({drift_note(figures.drift)})."
+            f"{len(drifted)} of {len(all_figures)} series changed during the run, so their p95 is less certain than "
+            f"its interval says. The largest change: {named} ({drift_note(figures.drift)})."
         )
     for tier, counted in run.conditions.provider_claims.items():
         if tier in run.tiers and counted != run.claims_per_provider(tier):
@@ -107,18 +108,20 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
     weak = ", few samples" if page.n and page.weak_p95 else ""
     own = run.settings.index
     faster = gain_of(run, tier, "first_page", Way(UNBOUNDED, own), Way(BOUNDED, own))
-    windows = f" (median of {faster.n} windows, from {times(faster.least)} to {times(faster.most)})" if faster else ""
     figures = [
         KeyFigure(
             f"first page of a {run.settings.performance.window_days}-day range at {tier} claims "
-            f"(p95 of {page.n}{weak})",
+            f"(p95 of {_calls(page.n)}{weak})",
             milliseconds(page.p95),
             page.p95,
         ),
-        KeyFigure(
-            f"as fast as the unbounded query for that page{windows}",
-            NOT_MEASURED if faster is None else f"{times(faster.median)} times",
-            None if faster is None else faster.median,
+        KeyFigure("speedup over the unbounded query for that page", NOT_MEASURED)
+        if faster is None
+        else KeyFigure(
+            f"as fast as the unbounded query for that page (median of {faster.n} window{'s' if faster.n > 1 else ''}, "
+            f"from {times(faster.least)} to {times(faster.most)})",
+            f"{times(faster.median)} times",
+            faster.median,
         ),
     ]
     sizing = size_cluster(run) if run.footprint.claims else None
@@ -126,7 +129,7 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
     figures.append(
         KeyFigure(
             f"cheapest Atlas tier that holds {run.footprint.claims:,} claims"
-            + (f", ${cheapest.usd:.2f} for a demo of {sizing.hours:g} hours" if cheapest else ""),
+            + (f", ${cheapest.usd:.2f} for a {sizing.hours:g}-hour demo" if cheapest else ""),
             cheapest.name if cheapest else "none",
             cheapest.usd_per_hour if cheapest else None,
         )
@@ -134,45 +137,73 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
     return figures
 
 
-def _verdicts(results: list[TargetResult]) -> str:
-    """How many targets are met, as the beginning of a sentence; empty if none was measured."""
-    missed, undecided, met = ([r for r in results if r.verdict == verdict] for verdict in (MISSED, UNDECIDED, MET))
-    n = len(missed) + len(undecided) + len(met)
-    open_ = f"{len(undecided)} {'is' if len(undecided) == 1 else 'are'} not decided"
-    if missed:
-        worst = max(missed, key=lambda result: result.value_ms / result.target_ms)
-        by_how_much = f"{milliseconds(worst.value_ms)} against {milliseconds(worst.target_ms)}"
-        most = f"by the most for {worst.operation} at {worst.tier}: {by_how_much}"
-        return f"{len(missed)} of {n} targets are missed, {most}; {f'{open_}; ' if undecided else ''}"
-    if met and undecided:
-        return f"{len(met)} of {n} targets are met, {open_}: "
-    if undecided:
-        return f"None of {n} targets is decided: " if n > 1 else "The target is not decided: "
-    return f"All {n} targets are met: " if n > 1 else "The target is met: " if met else ""
-
-
 def volume_finding(run: PerformanceRun) -> str:
-    """Return a sentence on streaming a whole provider."""
-    found, rates = [], {}
+    """Return a sentence on reading a whole provider; empty if that was not measured."""
+    found, rates, tier = [], {}, ""
     for series, figures, (_, claims, megabytes) in run.figures():
         if series.section == "volume" and claims:
-            rates[series.contestant] = claims
-            size = f" ({megabytes:,.1f} MB/s of BSON)" if megabytes else ""
-            way = f"by {CONTESTANTS[series.contestant]} " if series.contestant else ""
-            found.append(f"{way}{claims:,.0f} claims/s{size}, over {figures.n} readings of a {series.tier} provider")
+            rates[series.contestant], tier = claims, series.tier
+            way = f"{CONTESTANTS[series.contestant]} " if series.contestant else ""
+            size = f"{megabytes:,.1f} MB/s of BSON, " if megabytes else ""
+            found.append(f"{way}{claims:,.0f} claims/s ({size}n = {figures.n})")
     if not found:
-        return "Streaming a whole provider: not measured."
+        return ""
     more = f", {times(rates[TWO_STREAMS] / rates[ONE_STREAM])} times as fast" if len(rates) == len(STREAMS) else ""
-    return f"All claims of a provider, streamed in order: {'; '.join(found)}{more}."
+    return f"All claims of a {tier} provider, read in order: {', '.join(found)}{more}."
 
 
 def totals_finding(run: PerformanceRun) -> str:
-    """Return what a rollup takes to be made, and of when it is; empty if none was made."""
+    """Return what a rollup takes to be built, and as of when it is exact; empty if none was built."""
     if run.rollup is None:
         return ""
     made = run.statistics(section="totals", operation="build", contestant=ROLLUP)
+    took = f", and took {milliseconds(made.p50)} to build" if made.n else ""
     return (
-        f"The rollup has {run.rollup.documents:,} documents, one for each provider and month, and took "
-        f"{milliseconds(made.p50)} to make. Its totals are exact as of {run.rollup.as_of:%Y-%m-%d %H:%M:%S} UTC, and "
-        "stay what they are when claims are written, unless somebody updates it."
+        f"The rollup has {run.rollup.documents:,} documents, one per provider and month{took}. Its totals are exact "
+        f"as of {run.rollup.as_of:%Y-%m-%d %H:%M:%S} UTC. Later writes do not change them unless something updates the "
+        "rollup."
     )
+
+
+def examined_finding(run: PerformanceRun) -> str:
+    """Return why a bounded range page examines more than it returns; empty if no such page was explained."""
+    page = (run.tiers[0], "first_page", RANGE, BOUNDED)
+    costs = [cost for cost in run.costs if (cost.tier, cost.operation, cost.scenario, cost.query) == page]
+    variants = {cost.variant for cost in costs}
+    if THREE_FIELD not in variants:
+        return ""
+    skipped = " The overlap index lets the server skip most of those claims." if OVERLAP in variants else ""
+    return (
+        f"On the three-field index, the bounded query also examines the claims of the {run.conditions.max_claim_days} "
+        f"days before the range, to see whether they reach into it.{skipped}"
+    )
+
+
+def _verdicts(results: list[TargetResult]) -> str:
+    """How many targets are met, in a sentence or two; empty if none was measured."""
+    missed, undecided, met = ([r for r in results if r.verdict == verdict] for verdict in (MISSED, UNDECIDED, MET))
+    n = len(missed) + len(undecided) + len(met)
+    open_ = f", {len(undecided)} not decided" if undecided else ""
+    if missed:
+        worst = max(missed, key=lambda result: result.value_ms / result.target_ms)
+        return (
+            f"{len(missed)} of {n} targets missed{open_}. The worst is {worst.operation} at {worst.tier}: p95 "
+            f"{milliseconds(worst.value_ms)} against a target of {milliseconds(worst.target_ms)}."
+        )
+    if n == 1:
+        return "The target is met." if met else "The target is not decided."
+    if met:
+        return f"{'All' if not undecided else f'{len(met)} of'} {n} targets met{open_}."
+    return f"None of {n} targets decided." if undecided else ""
+
+
+def _between(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
+
+
+def _calls(count: int) -> str:
+    return f"{count:,} call{'' if count == 1 else 's'}"
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"

@@ -16,7 +16,9 @@ from ..errors import PbmError
 from ..measure.confidence import FEWEST_FOR_UPPER_END
 from ..measure.run import PerformanceRun
 from ..measure.samples import WIDE_SPREAD
+from ..measure.sampling import FEWEST
 from ..measure.steady import ALIKE, DRIFT
+from ..query.totals import CAP
 from .chart_texts import FLAT
 from .charts import CHARTS, RunChart
 from .comparison_tables import (
@@ -28,7 +30,16 @@ from .comparison_tables import (
     ranges_table,
     totals_table,
 )
-from .findings import KeyFigure, headline, key_figures, problems, totals_finding, volume_finding
+from .figures import totals_ways_of, ways_of
+from .findings import (
+    KeyFigure,
+    examined_finding,
+    headline,
+    key_figures,
+    problems,
+    totals_finding,
+    volume_finding,
+)
 from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
 from .tables import (
     conditions_table,
@@ -38,6 +49,8 @@ from .tables import (
     targets_table,
     tiers_table,
 )
+
+_METHODS = {1: "clients as threads (schema 1)", 2: "clients as processes (schema 2)"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,7 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
     sizing = size_cluster(run) if run.footprint.claims else None
     return template.render(
         run=run,
+        measured={sample.section for sample in run.samples if sample.counts},
         baseline=baseline,
         headline=headline(run),
         problems=problems(run),
@@ -117,7 +131,10 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
         volume=volume_finding(run),
         targets=targets_table(run, baseline),
         examined=examined_table(run),
+        examined_finding=examined_finding(run),
+        ways=ways_of(run),
         ranges=ranges_table(run),
+        totals_ways=totals_ways_of(run),
         totals=totals_table(run),
         totals_finding=totals_finding(run),
         cold=cold_table(run),
@@ -134,6 +151,8 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
         ping=run.statistics(section="floor", operation="ping"),
         ms=milliseconds,
         flat=f"{FLAT:g}",
+        cap=f"{CAP:,}",
+        fewest=FEWEST,
         fewest_for_upper_end=FEWEST_FOR_UPPER_END,
         drift=f"{DRIFT - 1:.0%}",
         alike=f"{ALIKE:g}",
@@ -145,7 +164,8 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
 
 def _picture(chart: RunChart, run: PerformanceRun, figure: Figure) -> dict[str, str]:
     svg = base64.b64encode(to_svg(figure)).decode()
-    return {"src": f"data:image/svg+xml;base64,{svg}", "alt": f"{chart.finding(run)}. {chart.described(run)}"}
+    described = f"{chart.finding(run)}. {chart.described(run)}".rstrip()
+    return {"src": f"data:image/svg+xml;base64,{svg}", "alt": described}
 
 
 def _cards(run: PerformanceRun, baseline: PerformanceRun | None) -> list[tuple[KeyFigure, str]]:
@@ -159,18 +179,18 @@ def _cards(run: PerformanceRun, baseline: PerformanceRun | None) -> list[tuple[K
 
 
 def _differences(run: PerformanceRun, baseline: PerformanceRun) -> list[str]:
-    """What differs between both runs beside the figures, so that a ratio is not taken for more than it is."""
+    """What differs between both runs beside the figures, so that nobody makes more of a ratio than it is."""
     ours, theirs = run.settings, baseline.settings
     pairs = {
         "claims": (f"{run.footprint.claims:,}", f"{baseline.footprint.claims:,}"),
-        "claims a page": (ours.page_size, theirs.page_size),
-        "days of a window": (ours.performance.window_days, theirs.performance.window_days),
+        "claims per page": (ours.page_size, theirs.page_size),
+        "days in a window": (ours.performance.window_days, theirs.performance.window_days),
         "seed of the questions": (ours.performance.seed, theirs.performance.seed),
         "seed of the claims": (ours.data_generation.seed, theirs.data_generation.seed),
-        "samples an operation": (ours.performance.samples, theirs.performance.samples),
-        "the way of measuring, by schema of the run file": (run.method, baseline.method),
+        "samples per operation": (ours.performance.samples, theirs.performance.samples),
+        "method": (_METHODS[run.method], _METHODS[baseline.method]),
         "size of leaf pages in KB": tuple(each.footprint.leaf_page_kb or "unknown" for each in (run, baseline)),
-        "indexes": (sorted(run.conditions.indexes.values()), sorted(baseline.conditions.indexes.values())),
+        "indexes": tuple("; ".join(sorted(each.conditions.indexes.values())) for each in (run, baseline)),
     }
     return [f"{name}: {a} in this run, {b} in the baseline" for name, (a, b) in pairs.items() if a != b]
 
@@ -181,7 +201,7 @@ def _cache_tier(run: PerformanceRun) -> str:
         return "The server's cache size could not be read."
     size = run.conditions.cache_bytes / 2**30
     same = [tier.name for tier in run.settings.atlas.tiers if abs(tier.cache_gb - size) < 0.05 * tier.cache_gb]
-    like = f"as much as an Atlas {same[0]} has" if same else "which is no Atlas tier's of the price table"
+    like = f"the same as an Atlas {same[0]}" if same else "unlike any Atlas tier in the price table"
     if run.conditions.host_kind == "Atlas":
-        return f"The server's cache is {size:.2g} GB."
-    return f"The server's cache was {size:.2g} GB, {like}; CPU, disk and network are the test machine's."
+        return f"The server's cache was {size:.2g} GB."
+    return f"The server's cache was {size:.2g} GB, {like}. Its CPU, disk, and network are not those of an Atlas tier."

@@ -54,7 +54,7 @@ class TierFit:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Storage taken, cache taken by indexes, price an hour, price of the hours asked for."""
+        """Storage taken, cache taken by indexes, price per hour, price of the hours asked for."""
         return f"{self.storage_used:.1%}", f"{self.cache_used:.1%}", f"{self.usd_per_hour:.2f}", f"{self.usd:.2f}"
 
 
@@ -99,11 +99,12 @@ class ClusterSizing:
     def sentence(self) -> str:
         """The finding in one sentence."""
         if self.cheapest is None:
-            return f"No tier of the price table holds {self.claims:,} claims: a larger one, or shards, would have to."
+            return f"No tier in the price table holds {self.claims:,} claims. Use a larger tier, or shards."
         tier = self.cheapest
+        # In USD: two dollar signs would make a formula of it in JupyterLab.
         return (
-            f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: {tier.usd_per_hour:.2f} USD an hour, "
-            f"{tier.usd:.2f} USD for {self.hours:g} hours."  # two dollar signs would make a formula of it in JupyterLab
+            f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: {tier.usd_per_hour:.2f} USD per "
+            f"hour, {tier.usd:.2f} USD for {self.hours:g} hours."
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -115,7 +116,7 @@ class ClusterSizing:
                     "holds them": tier.fits,
                     "storage taken, %": round(100 * tier.storage_used, 1),
                     "indexes in cache, %": round(100 * tier.cache_used, 1),
-                    "USD an hour": tier.usd_per_hour,
+                    "USD per hour": tier.usd_per_hour,
                     f"USD for {self.hours:g} h": round(tier.usd, 2),
                 }
                 for tier in self.tiers

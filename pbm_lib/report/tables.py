@@ -3,13 +3,14 @@
 import pandas as pd
 
 from ..arguments import checked
-from ..display import milliseconds
+from ..display import NOT_MEASURED, milliseconds
 from ..errors import PbmError
 from ..measure.run import PerformanceRun
 from ..measure.samples import statistics_of
 from ..measure.summary import KEYS, NUMBERS, Throughput
 from ..measure.targets import TargetResult, target_results
 from ..store.server import end_of_support
+from ..vocabulary import CONTESTANTS
 from .sizing import ClusterSizing, size_cluster
 from .table import NONE, Table, beside, beside_columns, mb, ms, rate
 
@@ -50,15 +51,15 @@ def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
     ):
         row = [label, mb(size), mb(million[key])]
         rows.append(tuple(row + (beside(size, theirs[label], mb) if theirs else [])))
-    return Table(("", "this run", "a million claims", *beside_columns("size", baseline)), tuple(rows))
+    return Table(("", "this run", "per million claims", *beside_columns("size", baseline)), tuple(rows))
 
 
 def tiers_table(sizing: ClusterSizing) -> Table:
     """Return the Atlas tiers and how full the claims make them."""
-    columns = ("tier", "holds the claims", "storage taken", "cache taken by indexes", "$ an hour")
+    columns = ("tier", "holds the claims", "storage taken", "cache taken by indexes", "$ per hour")
     rows = tuple(
         (
-            tier.name + (" (cheapest that does)" if tier is sizing.cheapest else ""),
+            tier.name + (" (cheapest that holds them)" if tier is sizing.cheapest else ""),
             "yes" if tier.fits else "no",
             *tier.texts,
         )
@@ -73,7 +74,8 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
     theirs = {} if baseline is None else {series: (figures, rates) for series, figures, rates in baseline.figures()}
     rows = []
     for series, figures, rates in run.figures():
-        row = [series.label, series.tier or "", series.contestant or "", "; ".join(figures.notes), str(figures.n)]
+        row = [series.label, series.tier or "", CONTESTANTS.get(series.contestant, "")]
+        row += ["; ".join(figures.notes), str(figures.n)]
         row += [ms(getattr(figures, name)) for name in ("min", "mean", "p50", "p95", "max")]
         row += [rate(rates.claims_per_s), NONE if rates.mb_per_s is None else f"{rates.mb_per_s:,.1f}"]
         if baseline is not None:
@@ -81,7 +83,7 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
             row += [*beside(figures.p50, other.p50), *beside(figures.p95, other.p95)]
             row += beside(rates.claims_per_s, others.claims_per_s, rate)
         rows.append(tuple(row))
-    columns = ["measured", "tier", "contestant", "note", "n", "min", "mean", "p50", "p95", "max", "claims/s", "MB/s"]
+    columns = ["measured", "tier", "method", "note", "n", "min", "mean", "p50", "p95", "max", "claims/s", "MB/s"]
     for name in ("p50", "p95", "claims/s"):
         columns += beside_columns(name, baseline)
     return Table(tuple(columns), tuple(rows), texts=4)
@@ -118,18 +120,18 @@ def _conditions(run: PerformanceRun) -> dict[str, str]:
     held = run.footprint.cached_data_bytes, run.footprint.cached_index_bytes
     return {
         "Run": f"{run.id}{'' if run.complete else ' (incomplete)'}",
-        "Began, took": f"{run.started:%Y-%m-%d %H:%M} UTC, {run.seconds:.0f} s",
+        "Started / duration": f"{run.started:%Y-%m-%d %H:%M} UTC, {run.seconds:.0f} s",
         "Server": f"MongoDB {conditions.server_version}, {conditions.topology}, {conditions.host_kind}"
         + (f". {ended}" if ended else ""),
         "Cache": cache,
-        "In the cache after the fast queries": NONE
+        "Cache contents after the page queries": NONE
         if None in held
         else f"{mb(held[0])} of claims, {mb(held[1])} of index keys",
-        "Ping": f"{ms(ping.p50)} (median), {ms(ping.p95)} (p95)",
+        "Ping": f"{ms(ping.p50)} (median), {ms(ping.p95)} (p95)" if ping.n else NOT_MEASURED,
         "Claims": f"{run.footprint.claims:,}; providers of " + ", ".join(run.tiers),
         "Leaf pages": f"{run.footprint.leaf_page_kb} KB" if run.footprint.leaf_page_kb else "unknown",
         "Indexes": "; ".join(f"{name} {{{keys}}}" for name, keys in conditions.indexes.items()),
-        "Longest claim allowed": f"{conditions.max_claim_days} days",
+        "Longest claim allowed": NONE if conditions.max_claim_days is None else f"{conditions.max_claim_days} days",
         "Page, window": f"{settings.page_size} claims, {settings.performance.window_days} days",
         "Client's machine": f"{machine.cpus} CPUs ({machine.cpu_model or 'model unknown'}), "
         f"{machine.memory_bytes / 2**30:.0f} GB of memory, {machine.system}",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from fake_runs import DEPTH, LATENCY, RANGES, fake_run, good_samples
+from fake_runs import DEPTH, LATENCY, fake_run, good_samples
 from matplotlib.colors import same_color
 
 from pbm_lib import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
