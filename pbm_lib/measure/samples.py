@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ..vocabulary import CONTESTANTS, INDEX_WORDS, INDEXES, OPERATIONS, SCENARIOS, SECTIONS
+from .confidence import FEWEST_FOR_UPPER_END, p95_interval
+from .steady import drift_note, drift_of
 
-FEWEST_FOR_P95 = 20
-"""Below so many samples a p95 is little more than the maximum, and is marked."""
 WIDE_SPREAD = 0.5
 """Where half of the samples spread over more than this part of the median, the figures are marked."""
 
@@ -111,8 +111,12 @@ class Statistics:
         mean: arithmetic mean.
         p50: median.
         p95: 95th percentile, interpolated.
+        p95_low: lower end of its 95% interval; None below n = 2.
+        p95_high: upper end; None below n = 72.
+        p99: 99th percentile, interpolated; below n = 100 little more than the maximum.
         max: the slowest.
         spread: interquartile range over median.
+        drift: median of the second half over that of the first, where the series was not steady; else None.
         failed: calls that ended with an error.
         retried: calls that the driver repeated on its own.
     """
@@ -122,15 +126,19 @@ class Statistics:
     mean: float | None
     p50: float | None
     p95: float | None
+    p95_low: float | None
+    p95_high: float | None
+    p99: float | None
     max: float | None
     spread: float | None
+    drift: float | None
     failed: int = 0
     retried: int = 0
 
     @property
     def weak_p95(self) -> bool:
-        """Whether there are too few samples for a 95th percentile."""
-        return self.n < FEWEST_FOR_P95
+        """Whether there are too few samples to bound the 95th percentile from above."""
+        return self.p95_high is None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -139,7 +147,9 @@ class Statistics:
         if self.n == 0:
             notes.append("no sample")
         elif self.weak_p95:
-            notes.append(f"n < {FEWEST_FOR_P95}: p95 is weak")
+            notes.append(f"n < {FEWEST_FOR_UPPER_END}: p95 has no upper end")
+        if self.drift is not None:
+            notes.append(drift_note(self.drift))
         if self.spread is not None and self.spread > WIDE_SPREAD:
             notes.append(f"wide spread: IQR {self.spread:.0%} of median")
         if self.failed:
@@ -158,23 +168,30 @@ class Statistics:
 def statistics_of(samples: Iterable[Sample]) -> Statistics:
     """Return the figures of a series, of all its samples, warm-ups and failures among them.
 
-    Percentiles are interpolated between the two nearest ranks (numpy's default).
+    Percentiles are interpolated between the two nearest ranks (numpy's default). Whether the series was steady is seen
+    from the order of its iterations; samples of the same iteration count in the order given.
     """
     timed = [sample for sample in samples if not sample.warmup]
     failed = sum(sample.error is not None for sample in timed)
     retried = sum(sample.error is None and sample.retries > 0 for sample in timed)
-    times = sorted(sample.ms for sample in timed if sample.counts)
+    # Several clients at once each bring their own calls, one client after the other.
+    times = [sample.ms for sample in sorted(timed, key=lambda sample: sample.iteration) if sample.counts]
     if not times:
-        return Statistics(0, None, None, None, None, None, None, failed, retried)
-    p25, p50, p75, p95 = np.percentile(times, (25, 50, 75, 95)).tolist()
+        return Statistics(0, *[None] * 10, failed, retried)
+    p25, p50, p75, p95, p99 = np.percentile(times, (25, 50, 75, 95, 99)).tolist()
+    p95_low, p95_high = p95_interval(times)
     return Statistics(
         n=len(times),
-        min=times[0],
+        min=min(times),
         mean=sum(times) / len(times),
         p50=p50,
         p95=p95,
-        max=times[-1],
+        p95_low=p95_low,
+        p95_high=p95_high,
+        p99=p99,
+        max=max(times),
         spread=(p75 - p25) / p50 if p50 else None,
+        drift=drift_of(times),
         failed=failed,
         retried=retried,
     )

@@ -1,10 +1,12 @@
 """What a run found, in words. Every sentence is computed from the samples, so that a bad run reads like one."""
 
+import math
 from dataclasses import dataclass
 
 from ..display import NOT_MEASURED, milliseconds, times
 from ..measure.run import PerformanceRun
-from ..measure.targets import target_results
+from ..measure.steady import drift_note
+from ..measure.targets import MET, MISSED, UNDECIDED, TargetResult, target_results
 from ..vocabulary import (
     BOUNDED,
     CONTESTANTS,
@@ -52,18 +54,9 @@ def headline(run: PerformanceRun) -> str:
     if unequal := sum(check.compared - check.equal for check in run.checks):
         compared = sum(check.compared for check in run.checks)
         return f"{prefix}{unequal} of {compared} compared answers differ, so no time here counts; {spread}."
-    results = target_results(run)
-    missed = [result for result in results if result.met is False]
-    measured = [result for result in results if result.met is not None]
-    if missed:
-        worst = max(missed, key=lambda result: result.value_ms / result.target_ms)
-        text = (
-            f"{len(missed)} of {len(measured)} targets are missed, by the most for {worst.operation} at {worst.tier}: "
-            f"{milliseconds(worst.value_ms)} against {milliseconds(worst.target_ms)}; {spread}."
-        )
-    elif measured:
-        some = f"All {len(measured)} targets are met" if len(measured) > 1 else "The target is met"
-        text = f"{some}: {spread}."
+    verdicts = _verdicts(target_results(run))
+    if verdicts:
+        text = f"{verdicts}{spread}."
     else:
         text = f"{spread[0].upper()}{spread[1:]}; no target was set for what was measured."
     failed = sum(sample.error is not None for sample in run.samples)
@@ -91,6 +84,14 @@ def problems(run: PerformanceRun) -> list[str]:
         found.append(f"{count:,} calls failed with {kind}; they are in no percentile.")
     if retried := sum(sample.error is None and sample.retries > 0 for sample in run.samples):
         found.append(f"{retried:,} calls were repeated by the driver; they are in no percentile.")
+    all_figures = run.figures()
+    if drifted := [one for one in all_figures if one.statistics.drift is not None]:
+        series, figures, _ = max(drifted, key=lambda one: abs(math.log(one.statistics.drift)))
+        found.append(
+            f"{len(drifted)} of {len(all_figures)} series changed during the run, so that a p95 there is less certain "
+            f"than its interval says; most of all {series.label}{f', {series.tier}' if series.tier else ''} "
+            f"({drift_note(figures.drift)})."
+        )
     for tier, counted in run.conditions.provider_claims.items():
         if tier in run.tiers and counted != run.claims_per_provider(tier):
             found.append(
@@ -131,6 +132,23 @@ def key_figures(run: PerformanceRun) -> list[KeyFigure]:
         )
     )
     return figures
+
+
+def _verdicts(results: list[TargetResult]) -> str:
+    """How many targets are met, as the beginning of a sentence; empty if none was measured."""
+    missed, undecided, met = ([r for r in results if r.verdict == verdict] for verdict in (MISSED, UNDECIDED, MET))
+    n = len(missed) + len(undecided) + len(met)
+    open_ = f"{len(undecided)} {'is' if len(undecided) == 1 else 'are'} not decided"
+    if missed:
+        worst = max(missed, key=lambda result: result.value_ms / result.target_ms)
+        by_how_much = f"{milliseconds(worst.value_ms)} against {milliseconds(worst.target_ms)}"
+        most = f"by the most for {worst.operation} at {worst.tier}: {by_how_much}"
+        return f"{len(missed)} of {n} targets are missed, {most}; {f'{open_}; ' if undecided else ''}"
+    if met and undecided:
+        return f"{len(met)} of {n} targets are met, {open_}: "
+    if undecided:
+        return f"None of {n} targets is decided: " if n > 1 else "The target is not decided: "
+    return f"All {n} targets are met: " if n > 1 else "The target is met: " if met else ""
 
 
 def volume_finding(run: PerformanceRun) -> str:

@@ -13,8 +13,10 @@ from ..arguments import checked, full_path
 from ..chart_style import to_png, to_svg
 from ..display import milliseconds
 from ..errors import PbmError
+from ..measure.confidence import FEWEST_FOR_UPPER_END
 from ..measure.run import PerformanceRun
-from ..measure.samples import FEWEST_FOR_P95, WIDE_SPREAD
+from ..measure.samples import WIDE_SPREAD
+from ..measure.steady import DRIFT
 from .chart_texts import FLAT
 from .charts import CHARTS, RunChart
 from .comparison_tables import (
@@ -132,7 +134,8 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
         ping=run.statistics(section="floor", operation="ping"),
         ms=milliseconds,
         flat=f"{FLAT:g}",
-        fewest_for_p95=FEWEST_FOR_P95,
+        fewest_for_upper_end=FEWEST_FOR_UPPER_END,
+        drift=f"{DRIFT - 1:.0%}",
         wide_spread=f"{WIDE_SPREAD:.0%}",
         storage_share=f"{STORAGE_SHARE:.0%}",
         cache_share=f"{CACHE_SHARE:.0%}",

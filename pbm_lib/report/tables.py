@@ -8,7 +8,7 @@ from ..errors import PbmError
 from ..measure.run import PerformanceRun
 from ..measure.samples import statistics_of
 from ..measure.summary import KEYS, NUMBERS, Throughput
-from ..measure.targets import target_results
+from ..measure.targets import TargetResult, target_results
 from ..store.server import end_of_support
 from .sizing import ClusterSizing, size_cluster
 from .table import NONE, Table, beside, beside_columns, mb, ms, rate
@@ -25,13 +25,13 @@ def conditions_table(run: PerformanceRun, baseline: PerformanceRun | None = None
 
 
 def targets_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
-    """Return each target with the value measured and whether it was met."""
+    """Return each target with the value measured, its 95% interval, and whether it was met."""
     theirs = {} if baseline is None else {(r.operation, r.tier): r for r in target_results(baseline)}
-    columns = ["operation", "tier", "slower with", "verdict", "note", "target", "p95", "n"]
+    columns = ["operation", "tier", "scenario", "verdict", "note", "target", "p95", "95% interval", "n"]
     rows = []
     for result in target_results(run):
-        row = [result.operation, result.tier, result.scenario, result.verdict, result.note]
-        row += [milliseconds(result.target_ms), ms(result.value_ms), str(result.n)]
+        row = [result.operation, result.tier, result.scenario, result.verdict_words, result.note]
+        row += [milliseconds(result.target_ms), ms(result.value_ms), _interval(result), str(result.n)]
         if baseline is not None:
             other = theirs.get((result.operation, result.tier))
             row += beside(result.value_ms, other and other.value_ms)
@@ -89,7 +89,7 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
 
 @checked(PbmError)
 def targets_frame(run: PerformanceRun):
-    """Return each target with the value measured and whether it was met, as a pandas DataFrame.
+    """Return each target with the value measured, its 95% interval, and whether it was met, as a pandas DataFrame.
 
     Args:
         run: a performance run.
@@ -148,3 +148,10 @@ def _sizes(run: PerformanceRun) -> dict[str, int]:
         "indexes on disk": footprint.total_index_bytes,
         "claims and indexes on disk": footprint.disk_bytes,
     }
+
+
+def _interval(result: TargetResult) -> str:
+    if result.low_ms is None:
+        return NONE
+    low = milliseconds(result.low_ms)
+    return f"from {low}" if result.high_ms is None else f"{low} to {milliseconds(result.high_ms)}"

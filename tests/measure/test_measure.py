@@ -306,19 +306,44 @@ def test_percentiles_are_interpolated_between_the_nearest_ranks(times, p50, p95)
 
 
 def test_figures_of_known_samples():
-    figures = statistics_of(series([float(ms) for ms in range(1, 101)], section="latency", operation="count"))
+    figures = statistics_of(series([*range(1, 101, 2), *range(2, 101, 2)], section="latency", operation="count"))
     assert (figures.n, figures.min, figures.mean, figures.p50, figures.max) == (100, 1.0, 50.5, 50.5, 100.0)
-    assert figures.p95 == pytest.approx(95.05)
+    assert (figures.p95, figures.p99) == (pytest.approx(95.05), pytest.approx(99.01))
+    assert (figures.p95_low, figures.p95_high, figures.drift) == (90.0, 100.0, None)
     assert figures.spread == pytest.approx(49.5 / 50.5)
     assert figures.notes == ("wide spread: IQR 98% of median",)
 
 
 def test_few_samples_are_marked_and_none_have_no_figures():
     labels = {"section": "latency", "operation": "count"}
-    assert statistics_of(series([5.0] * 19, **labels)).notes == ("n < 20: p95 is weak",)
-    assert statistics_of(series([5.0] * 20, **labels)).notes == ()
+    assert statistics_of(series([5.0] * 71, **labels)).notes == ("n < 72: p95 has no upper end",)
+    assert statistics_of(series([5.0] * 72, **labels)).notes == ()
     assert statistics_of([]).p95 is None
     assert statistics_of([]).notes == ("no sample",)
+
+
+def test_a_series_that_was_not_steady_is_marked_and_several_clients_one_after_the_other_are_not():
+    labels = {"section": "concurrency", "operation": "page", "clients": 2}
+    slower = statistics_of(series([5.0] * 36 + [7.0] * 36, **labels))
+    assert (slower.drift, slower.notes) == (pytest.approx(1.4), ("not steady: second half 1.4 times the first",))
+    # Each client brings all of its calls: one has slower ones than the other, from beginning to end.
+    steady = [*series([5.0] * 36, **labels), *series([7.0] * 36, **labels)]
+    assert statistics_of(steady).drift is None
+    both = [*series([5.0] * 18 + [9.0] * 18, **labels), *series([7.0] * 18 + [12.6] * 18, **labels)]
+    assert statistics_of(both).drift == pytest.approx(1.8)
+
+
+def test_the_summary_has_the_interval_beside_the_p95(make_config):
+    summary = fake_run(make_config(), good_samples()).summary()
+    columns = list(summary.columns)
+    assert columns[columns.index("p95") :][:3] == ["p95", "p95_low", "p95_high"]
+    wanted = {"section": "latency", "measured": "first page, date range", "tier": "3K"}
+    (row,) = summary[(summary[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
+    unit = 14.0 / 61**2  # squares of 1 to 121, so many ms each; the interval is from the 110th to the 120th
+    assert (row["p95_low"], row["p95"], row["p95_high"]) == pytest.approx(
+        (110**2 * unit, 115**2 * unit, 120**2 * unit), abs=0.005
+    )
+    assert summary[summary["n"] < 72]["p95_high"].isna().all()
 
 
 def test_warmups_failures_and_retries_are_kept_out_and_counted():

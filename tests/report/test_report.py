@@ -28,7 +28,7 @@ from pbm_lib.report.findings import headline, key_figures, problems, volume_find
 
 @pytest.fixture(scope="module")
 def config(make_config):
-    targets = {"first_page_p95_ms": {"3K": 50, "60": 40}, "count_p95_ms": {"3K": 110}}
+    targets = {"first_page_p95_ms": {"3K": 60, "60": 50}, "count_p95_ms": {"3K": 130}}
     return make_config({"performance": {"targets": targets}})
 
 
@@ -62,7 +62,7 @@ def test_times_of_0_ms_divide_nothing_by_zero(good, tmp_path, zero):
 
 def test_a_good_run_has_a_good_headline(good):
     assert headline(good) == (
-        "All 3 targets are met: the p95 of a page lies between 16 ms and 89 ms, 60 to 3K claims a provider."
+        "All 3 targets are met: the p95 of a page lies between 17 ms and 96 ms, 60 to 3K claims a provider."
     )
     assert problems(good) == []
 
@@ -70,19 +70,41 @@ def test_a_good_run_has_a_good_headline(good):
 def test_a_missed_target_is_in_the_headline(good):
     bad = with_times(good, around(30.0), **FIRST_PAGE)
     assert headline(bad) == (
-        "1 of 3 targets are missed, by the most for first page at 3K: 99 ms against 50 ms; the p95 of a page lies "
-        "between 16 ms and 99 ms, 60 to 3K claims a provider."
+        "1 of 3 targets are missed, by the most for first page at 3K: 107 ms against 60 ms; the p95 of a page lies "
+        "between 17 ms and 107 ms, 60 to 3K claims a provider."
     )
-    # By the most: 2.4 times its target, not the 298 ms that are 2.7 times a longer one.
+    # By the most: 2.8 times its target, not the 320 ms that are 2.5 times a longer one.
     worse = with_times(bad, around(40.0), **{**FIRST_PAGE, "tier": "60"})
     worse = with_times(worse, around(90.0), **{**FIRST_PAGE, "operation": "count"})
     assert headline(worse).startswith(
-        "3 of 3 targets are missed, by the most for first page at 60: 132 ms against 40 ms; "
+        "3 of 3 targets are missed, by the most for first page at 60: 142 ms against 50 ms; "
     )
 
 
+def test_a_target_that_is_not_decided_is_in_the_headline(good):
+    open_ = with_times(good, around(16.0), **FIRST_PAGE)
+    spread = "the p95 of a page lies between 17 ms and 96 ms, 60 to 3K claims a provider."
+    assert headline(open_) == f"2 of 3 targets are met, 1 is not decided: {spread}"
+    worse = with_times(open_, around(40.0), **{**FIRST_PAGE, "tier": "60"})
+    assert headline(worse).startswith(
+        "1 of 3 targets are missed, by the most for first page at 60: 142 ms against 50 ms; 1 is not decided; the p95"
+    )
+    few = replace(good, samples=tuple(sample for sample in good.samples if sample.iteration < 71))
+    assert headline(few).startswith("None of 3 targets is decided: the p95")
+
+
+def test_series_that_changed_during_the_run_are_a_problem(good):
+    slower = with_times(good, [*around(14.0), *around(24.0)], **FIRST_PAGE)
+    faster = with_times(slower, [*around(3.0), *around(1.0)], section="floor", operation="ping", claims=None)
+    text = "series changed during the run, so that a p95 there is less certain than its interval says; most of all"
+    (one,), (two,) = problems(slower), problems(faster)
+    series = len(good.series())
+    assert one == f"1 of {series} {text} first page, date range, 3K (not steady: second half 1.7 times the first)."
+    assert two == f"2 of {series} {text} ping (not steady: first half 3.0 times the second)."
+
+
 def test_a_headline_on_few_samples_says_so(good):
-    few = with_times(good, around(14.0, count=19), **FIRST_PAGE)
+    few = with_times(good, around(14.0, count=71), **FIRST_PAGE)
     assert headline(few).endswith("60 to 3K claims a provider, with too few samples for a firm p95.")
 
 
@@ -114,8 +136,8 @@ def test_an_incomplete_run_says_so_first(good):
 
 def test_three_numbers(good):
     page, plans, cost = key_figures(good)
-    assert (page.text, page.number) == ("46 ms", pytest.approx(14.0 * 400 / 121))
-    assert page.label == "first page of a 90-day range at 3K claims (p95 of 21)"
+    assert (page.text, page.number) == ("50 ms", pytest.approx(14.0 * 13_225 / 3_721))
+    assert page.label == "first page of a 90-day range at 3K claims (p95 of 121)"
     assert (plans.text, plans.number) == ("50 times", pytest.approx(50.0))
     assert plans.label == "as fast as the unbounded query for that page (medians of 5 and 7)"
     assert cost.text == "M10" and "$0.16 for a demo of 2 hours" in cost.label
@@ -125,19 +147,19 @@ def test_three_numbers(good):
 
 
 def test_targets_take_the_slower_scenario_and_say_what_is_missing(good):
-    slow = with_times(good, around(35.0), section="latency", tier="3K", scenario="provider", operation="count")
+    slow = with_times(good, around(50.0), section="latency", tier="3K", scenario="provider", operation="count")
     first, small, count = target_results(slow)
-    values = [pytest.approx(median * 400 / 121) for median in (14.0, 11.0, 35.0)]
+    values = [pytest.approx(median * 13_225 / 3_721) for median in (14.0, 11.0, 50.0)]
     assert [result.value_ms for result in (first, small, count)] == values
     assert [result.scenario for result in (first, small, count)] == ["date range", "date range", "provider only"]
     assert [(result.tier, result.verdict, result.n) for result in (first, small, count)] == [
-        ("3K", "met", 21), ("60", "met", 21), ("3K", "missed", 21),
+        ("3K", "met", 121), ("60", "met", 121), ("3K", "missed", 121),
     ]  # fmt: skip
     unmeasured = [result.verdict for result in target_results(replace(good, samples=()))]
     assert unmeasured == ["not measured"] * 3
     few = with_times(good, [10.0] * 4, **FIRST_PAGE)
     few = with_times(few, [1.0] * 4, **{**FIRST_PAGE, "scenario": "provider"})
-    assert target_results(few)[0].note == "n < 20: p95 is weak"
+    assert target_results(few)[0].note == "n < 72: p95 has no upper end"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +289,7 @@ def test_the_page_asks_nothing_of_the_network(written):
         svg = base64.b64decode(picture["src"].partition(",")[2]).decode()
         # Names of XML vocabularies are addresses that nobody opens; what is drawn refers to parts of itself alone.
         references = re.findall(r'(?:href|src)="([^"]*)"|url\(([^)]*)\)', svg)
-        assert references and all((a or b).startswith("#") for a, b in references)
+        assert references and all((a or b).startswith(("#", "data:image/png;base64,")) for a, b in references)
         assert "<script" not in svg and "@import" not in svg
 
 
@@ -281,7 +303,7 @@ def test_every_chart_has_its_finding_and_its_figures_as_text(written, good):
         described.append(picture["alt"].removeprefix(f"{finding(good)}. "))
     assert described == [
         "Each call is a point on a logarithmic axis, by operation and tier, provider only on the left and with a date "
-        "range on the right. p95 of the first page with a date range: 3K 46 ms, 300 40 ms, 60 36 ms.",
+        "range on the right. p95 of the first page with a date range: 3K 50 ms, 300 43 ms, 60 39 ms.",
         "Median of the first page, bounded and unbounded query: 3K 12 ms and 625 ms, 300 10 ms and 420 ms, 60 9.5 ms "
         "and 200 ms.",
         "Median of a page, by keyset and by skip/limit: after 0 claims 8.0 ms and 11 ms, after 1,000 claims 8.8 ms and "
@@ -299,7 +321,7 @@ def test_the_page_tells_the_whole_story(written, good):
         "The server's cache was 0.5 GB, as much as an Atlas M10 has; CPU, disk and network are the test machine's.",
         "M10 is the cheapest tier that holds 3,000,000 claims",
         "List prices of 2026-09-15",
-        "A ping took 1.0 ms (median of 21)",
+        "A ping took 1.0 ms (median of 121)",
         "Server and client shared one machine with 2 CPUs",
         volume_finding(good),
     ):
@@ -322,7 +344,7 @@ def test_the_charts_and_the_summary_are_files_for_slides(written, good):
     wanted = {"section": "plans", "measured": "count, date range", "tier": "3K", "contestant": "plain"}
     (row,) = [row for row in rows if wanted.items() <= row.items()]
     assert (row["n"], row["p50"], row["p95"], row["note"]) == (
-        "7", "800.0", "2255.0", "n < 20: p95 is weak; wide spread: IQR 150% of median",
+        "7", "800.0", "2255.0", "n < 72: p95 has no upper end; wide spread: IQR 150% of median",
     )  # fmt: skip
 
 
@@ -345,7 +367,7 @@ def test_a_baseline_stands_beside_every_figure_with_the_ratio(good, tmp_path):
     slower = replace(good, samples=tuple(replace(s, ms=s.ms * 4) for s in good.samples), id="20261121T081500Z-00000000")
     written = write_report(good, tmp_path, baseline=slower)
     text = " ".join(Page(written.html.read_text(encoding="utf-8")).text.split())
-    assert "baseline: 185 ms, ratio 0.25" in text
+    assert "baseline: 199 ms, ratio 0.25" in text
     assert "differ in more than the server" not in text
     with written.summary.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
