@@ -160,6 +160,22 @@ def test_a_client_that_is_killed_ends_the_run_at_once(crowd, tmp_path):
     assert str(tmp_path / "run.json") in str(told.value)
 
 
+def test_a_client_hears_no_interrupt_not_even_while_it_starts(crowd):
+    def interrupt():
+        wait_for(clients_of_ours, 60, "a client")
+        for _ in range(20):
+            for client in clients_of_ours():
+                client.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    with crowd:
+        together = crowd.work(jobs(1, 1), clients=1, **PAGE)
+        interrupting.join()
+    assert together.outcomes[0].calls
+
+
 def test_too_few_open_files_for_the_clients_is_an_error_that_says_so(crowd):
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
