@@ -89,8 +89,7 @@ class Crowd:
         patience = max(job.seconds + job.overtime for job in jobs) + self._answer_seconds
         outcomes = self._answers(range(len(jobs)), Outcome, patience, progress_seconds=seconds)
         after, ended = _cpu_seconds(self._server), time.perf_counter()
-        for calls in warm_ups:
-            self._record(calls, warmup=True, **labels)
+        self._record([call for calls in warm_ups for call in calls], warmup=True, **labels)
         # In the order of their beginning, so that the first half of the samples is that of the time.
         calls = [call for outcome in outcomes for call in outcome.calls]
         self._record(sorted(calls, key=lambda call: call.at), **labels)

@@ -11,13 +11,12 @@ from collections import Counter
 import crowds
 import psutil
 import pytest
-from conftest import write_config
-from crowds import clients_of_ours, fill, recording, server_with_claims
+from crowds import clients_of_ours, recording, server_with_claims
 from processes import have_ended, run_python, spawned, start_python
-from secure_servers import TRACES
+from secure_servers import files_with_traces
 from servers import wait_for
 
-from pbm_lib import PbmError, PerformanceRun, connect, list_providers, load_config
+from pbm_lib import PbmError, PerformanceRun, list_providers
 from pbm_lib.claims.document import BEGIN
 from pbm_lib.measure.client import Job
 from pbm_lib.measure.clients import measure_concurrency
@@ -79,22 +78,13 @@ def test_the_processors_of_clients_and_local_server_are_known(levels, loaded_sto
         assert max(level.server_cpu for level in levels.levels) > 0
 
 
-def test_a_user_who_may_not_ask_for_the_servers_process_gets_the_rest(secure, tmp_path, monkeypatch):
-    config = load_config(write_config(tmp_path))
-    with secure.root() as root:
-        root.drop_database(config.mongodb.database)
-    monkeypatch.setenv("MONGODB_URI", secure.uri("owner"))
-    with connect(config) as owner:
-        fill(owner)
-    monkeypatch.setenv("MONGODB_URI", secure.uri("reader"))
-    with (
-        connect(config) as store,
-        recording(store, tmp_path / "run.json", concurrency=(1,), concurrency_seconds=0.2) as recorder,
-    ):
+def test_a_user_who_may_not_ask_for_the_servers_process_gets_the_rest(as_user, tmp_path):
+    settings = {"concurrency": (1,), "concurrency_seconds": 0.2}
+    with recording(as_user("reader"), tmp_path / "run.json", **settings) as recorder:
         measure_concurrency(recorder)
     (level,) = recorder.run.levels
     assert level.server_cpu is None and level.client_cpu > 0
-    assert not any(trace in (tmp_path / "run.json").read_text(encoding="utf-8") for trace in TRACES)
+    assert files_with_traces(tmp_path) == []
 
 
 def test_a_client_imports_nothing_for_people_and_no_secret_is_on_its_command_line(loaded_store, tmp_path):
@@ -168,6 +158,22 @@ def test_a_client_that_is_killed_ends_the_run_at_once(crowd, tmp_path):
     killer.join()
     assert time.monotonic() - started < 60
     assert str(tmp_path / "run.json") in str(told.value)
+
+
+def test_a_client_hears_no_interrupt_not_even_while_it_starts(crowd):
+    def interrupt():
+        wait_for(clients_of_ours, 60, "a client")
+        for _ in range(20):
+            for client in clients_of_ours():
+                client.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    with crowd:
+        together = crowd.work(jobs(1, 1), clients=1, **PAGE)
+        interrupting.join()
+    assert together.outcomes[0].calls
 
 
 def test_too_few_open_files_for_the_clients_is_an_error_that_says_so(crowd):

@@ -1,14 +1,18 @@
 """The store: what it says of itself, and that a URI's options change nothing about the claims."""
 
+import dataclasses
+import os
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 from bson import Binary
 from bson.datetime_ms import DatetimeMS
 from oracle import TIN_A, check_all, day, fill, make_claim, overlapping
 from processes import run_python
+from proxy import Proxy
 from pymongo.errors import InvalidOperation
 
 from pbm_lib import (
@@ -23,6 +27,8 @@ from pbm_lib import (
     setup_collection,
 )
 from pbm_lib.claims.document import BEGIN, END, ID
+from pbm_lib.store.connection import open_client
+from pbm_lib.store.server import server_process
 
 CLAIMS = [make_claim(number, day(number), day(number + 1)) for number in range(12)]
 
@@ -221,3 +227,24 @@ def test_two_set_ups_at_once_both_return_with_rule_and_index(open_store, there):
             for store in pool.map(set_up, stores):
                 assert (store.max_claim_days, store.index_name) == (30, "claims_by_provider")
         assert list(stores[0].collection.index_information()) == ["_id_", "claims_by_provider"]
+
+
+def test_the_servers_process_is_known_where_it_is_a_mongod_on_this_machine(store, test_uri):
+    if "MONGODB_URI_TEST" in os.environ:
+        pytest.skip("looks for the process of the tests' own local server")
+
+    def told(pid):
+        def answer(command, document):
+            return {**document, "pid": pid} if "serverStatus" in command else document
+
+        with Proxy(test_uri, answer=answer) as proxy, open_client(proxy.uri) as client:
+            return server_process(client, store.server)
+
+    client = store.collection.database.client
+    process = server_process(client, store.server)
+    assert process.name().startswith("mongod")
+    assert told(process.pid) == process
+    # A number out of a container, or from the far end of a tunnel.
+    assert told(os.getpid()) is None
+    assert told(max(psutil.pids()) + 100_000) is None
+    assert server_process(client, dataclasses.replace(store.server, host_kind="remote")) is None
