@@ -74,7 +74,7 @@ def fake_run(config: Config, samples: list[Sample], **changes: Any) -> Performan
         ),
         "footprint": FOOTPRINT,
         "checks": (Check("ranges", "3K", "first_page", "unbounded", 3, 3),),
-        "levels": (Level(1, 2.02, 0.4, 0.5), Level(2, 2.5, 0.9, 0.7)),
+        "levels": (Level(1, 2.02, 0.4, 0.5, 1.0), Level(2, 2.5, 0.9, 0.7, 1.6)),
         "offered": (OfferedRate(25, 2, 18.0, 5.06, 0.2, 0.3), OfferedRate(75, 2, 54.0, 1.9, 0.5, 0.6)),
         "rollup": Rollup(START, 36, 3_000),
         "samples": tuple(samples),

@@ -24,5 +24,6 @@ def measure_concurrency(recorder: Recorder) -> None:
             together = crowd.work(jobs, section="concurrency", operation="page", clients=clients)
             # Each client asks until its own last answer: their rates add up to all pages over the mean of these times.
             seconds = sum(outcome.seconds for outcome in together.outcomes) / clients
-            recorder.level(Level(clients, seconds, together.client_cpu(seconds), together.server_cpu))
+            cpu = together.client_cpu(seconds), together.server_cpu, together.machine_cpu
+            recorder.level(Level(clients, seconds, *cpu))
             recorder.save()

@@ -32,10 +32,12 @@ class Together:
     Attributes:
         outcomes: what each has done.
         server_cpu: processors that the server kept busy; None if it runs elsewhere, or it is not known.
+        machine_cpu: processors of this machine that anybody kept busy.
     """
 
     outcomes: tuple[Outcome, ...]
     server_cpu: float | None
+    machine_cpu: float
 
     def client_cpu(self, seconds: float) -> float:
         """Return how many processors the clients kept busy, if they took so many seconds."""
@@ -84,11 +86,11 @@ class Crowd:
         for number in range(len(jobs)):
             self._send(number, start)
         time.sleep(_LEAD_SECONDS)
-        before, began = _cpu_seconds(self._server), time.perf_counter()
+        before, busy_before, began = _cpu_seconds(self._server), _busy_seconds(), time.perf_counter()
         seconds = max(job.seconds for job in jobs)
         patience = max(job.seconds + job.overtime for job in jobs) + self._answer_seconds
         outcomes = self._answers(range(len(jobs)), Outcome, patience, progress_seconds=seconds)
-        after, ended = _cpu_seconds(self._server), time.perf_counter()
+        after, busy_after, took = _cpu_seconds(self._server), _busy_seconds(), time.perf_counter() - began
         self._record([call for calls in warm_ups for call in calls], warmup=True, **labels)
         # In the order of their beginning, so that the first half of the samples is that of the time.
         calls = [call for outcome in outcomes for call in outcome.calls]
@@ -98,7 +100,11 @@ class Crowd:
                 error = outcome.calls[-1].error
                 raise self._recorder.stopped(f"{FAILURES} calls in a row of one client failed (last: {error})")
         known = before is not None and after is not None
-        return Together(tuple(outcomes), max(after - before, 0.0) / (ended - began) if known else None)
+        return Together(
+            outcomes=tuple(outcomes),
+            server_cpu=max(after - before, 0.0) / took if known else None,
+            machine_cpu=max(busy_after - busy_before, 0.0) / took,
+        )
 
     def _start(self, count: int) -> None:
         """Start the clients that are missing, all at once, and wait until each has connected."""
@@ -190,3 +196,9 @@ def _cpu_seconds(process: psutil.Process | None) -> float | None:
     except psutil.Error:
         return None
     return times.user + times.system
+
+
+def _busy_seconds() -> float:
+    """Time that all processors of this machine together have been busy so far, whoever kept them so."""
+    times = psutil.cpu_times()
+    return times.user + times.system + sum(getattr(times, name, 0.0) for name in ("nice", "irq", "softirq", "steal"))

@@ -58,6 +58,7 @@ def measure_open_loop(recorder: Recorder) -> None:
                     seconds=took,
                     client_cpu=together.client_cpu(took),
                     server_cpu=together.server_cpu,
+                    machine_cpu=together.machine_cpu,
                 )
             )
             recorder.save()

@@ -76,12 +76,14 @@ class Level:
         seconds: for how long, in the mean of the clients, each from the common start to its own last answer.
         client_cpu: processors that all clients together kept busy; None if it is not known.
         server_cpu: processors that the server kept busy; None if it runs elsewhere, or it is not known.
+        machine_cpu: processors of the clients' machine that anybody kept busy; None if it is not known.
     """
 
     clients: Count
     seconds: Rate
     client_cpu: Cpus | None = None
     server_cpu: Cpus | None = None
+    machine_cpu: Cpus | None = None
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -95,6 +97,7 @@ class OfferedRate:
         seconds: from the common start to the last answer, and at least as long as calls were meant to start.
         client_cpu: as in `Level`.
         server_cpu: as in `Level`.
+        machine_cpu: as in `Level`.
     """
 
     load: Count
@@ -103,6 +106,7 @@ class OfferedRate:
     seconds: Rate
     client_cpu: Cpus | None = None
     server_cpu: Cpus | None = None
+    machine_cpu: Cpus | None = None
 
 
 @dataclass(frozen=True, config=_CLOSED)

@@ -66,12 +66,24 @@ def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = Non
     for level in run.levels:
         figures, (pages, claims, _) = at_once(run, level.clients)
         row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
-        row += [cpus(level.client_cpu), cpus(level.server_cpu), ms(figures.p50), ms(figures.p95), str(figures.n)]
+        row += [cpus(cpu) for cpu in (level.client_cpu, level.server_cpu, level.machine_cpu)]
+        row += [ms(figures.p50), ms(figures.p95), str(figures.n)]
         if baseline is not None:
             theirs, rates = at_once(baseline, level.clients)
             row += beside(pages, rates.pages_per_s or None, rate) + beside(figures.p95, theirs.p95)
         rows.append(tuple(row))
-    columns = ("clients", "at work", "pages/s", "claims/s", "CPUs of clients", "CPUs of server", "p50", "p95", "n")
+    columns = (
+        "clients",
+        "at work",
+        "pages/s",
+        "claims/s",
+        "CPUs of clients",
+        "CPUs of server",
+        "CPUs in all",
+        "p50",
+        "p95",
+        "n",
+    )
     more = (*beside_columns("pages/s", baseline), *beside_columns("p95", baseline))
     return Table((*columns, *more), tuple(rows))
 
@@ -84,10 +96,11 @@ def open_loop_table(run: PerformanceRun) -> Table:
         sent = service_of(run, offered.load)
         row = [f"{offered.load}%", f"{offered.offered:,.0f}", f"{figures.n / offered.seconds:,.0f}"]
         row += [ms(value) for value in (figures.p50, figures.p95, figures.p99, sent.p50, sent.p99)]
-        rows.append((*row, cpus(offered.client_cpu), cpus(offered.server_cpu), str(figures.n)))
+        row += [cpus(cpu) for cpu in (offered.client_cpu, offered.server_cpu, offered.machine_cpu)]
+        rows.append((*row, str(figures.n)))
     columns = (
         "share of the highest rate", "offered/s", "achieved/s", "p50", "p95", "p99", "p50 once sent", "p99 once sent",
-        "CPUs of clients", "CPUs of server", "n",
+        "CPUs of clients", "CPUs of server", "CPUs in all", "n",
     )  # fmt: skip
     return Table(columns, tuple(rows))
 

@@ -115,9 +115,5 @@ def service_of(run: PerformanceRun, load: int) -> Statistics:
 
 def clients_at_their_limit(run: PerformanceRun, clients: int) -> bool:
     """Whether the machine of the clients had next to no processor left while so many were at work."""
-    busy = [
-        level.client_cpu + (level.server_cpu or 0.0)
-        for level in run.levels
-        if level.clients == clients and level.client_cpu is not None
-    ]
+    busy = [level.machine_cpu for level in run.levels if level.clients == clients and level.machine_cpu is not None]
     return any(cpus >= BUSY * run.conditions.machine.cpus for cpus in busy)
