@@ -36,6 +36,8 @@ _ACCEPTED = {
     "index": " or ".join(INDEXES),
     "order": " or ".join(ORDERS),
     "tier": "the name of a tier, as text",
+    "operation": "the name of an operation, such as 'first_page'",
+    "scenario": "provider or range",
     "part": "the name of a comparison, such as 'ranges'",
     "tiers": "a list of names of tiers",
     "depths": "a list of whole numbers",

@@ -14,7 +14,7 @@ from ..arguments import checked, full_path, in_short, not_accepted
 from ..display import ShownAsFacts
 from ..errors import PbmError, RunFileError
 from ..store.footprint import Footprint
-from ..vocabulary import BOUNDED, COUNT, OPERATIONS, PROVIDER, RANGE, SECTIONS
+from ..vocabulary import BOUNDED, BY_TIER, COUNT, OPERATIONS, PROVIDER, RANGE, SCENARIOS, SECTIONS
 from . import run_file
 from .conditions import Conditions
 from .records import Check, Level, OfferedRate, QueryCost, Rollup, RunSettings
@@ -131,6 +131,7 @@ class PerformanceRun(ShownAsFacts):
         """
         return statistics_of(self.select(**labels))
 
+    @checked(PbmError)
     def latency_labels(self, tier: str, operation: str, scenario: str) -> dict[str, Any]:
         """Return the labels of the samples that show an operation as an application calls it.
 
@@ -139,9 +140,16 @@ class PerformanceRun(ShownAsFacts):
 
         Args:
             tier: name of a tier.
-            operation: a name of `vocabulary.BY_TIER`.
-            scenario: a name of `vocabulary.SCENARIOS`.
+            operation: "count", "first_page", "next_page" or "deep_page".
+            scenario: "provider" or "range".
+
+        Raises:
+            PbmError: an argument is not accepted; the message names it.
         """
+        self.claims_per_provider(tier)
+        for name, value, accepted in (("operation", operation, BY_TIER), ("scenario", scenario, SCENARIOS)):
+            if value not in accepted:
+                raise not_accepted(name, in_short(value), ", ".join(accepted), PbmError)
         labels = {"tier": tier, "operation": operation, "scenario": scenario}
         if self.method == 2 and scenario == RANGE and operation in ("count", "first_page"):
             return {**labels, "section": "ranges", "contestant": BOUNDED, "index": self.settings.index}

@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from fake_runs import fake_run, good_samples, series
+from fake_runs import fake_run, good_samples, series, skewed
 from processes import start_python
 
 from pbm_lib import (
@@ -298,7 +298,7 @@ def test_percentiles_are_interpolated_between_the_nearest_ranks(times, p50, p95)
 
 
 def test_figures_of_known_samples():
-    figures = statistics_of(series([*range(1, 101, 2), *range(2, 101, 2)], section="latency", operation="count"))
+    figures = statistics_of(series(skewed(1.0, power=1, count=100), section="latency", operation="count"))
     assert (figures.n, figures.min, figures.mean, figures.p50, figures.max) == (100, 1.0, 50.5, 50.5, 100.0)
     assert (figures.p95, figures.p99) == (pytest.approx(95.05), pytest.approx(99.01))
     assert (figures.p95_low, figures.p95_high, figures.drift) == (90.0, 100.0, None)
@@ -314,15 +314,20 @@ def test_few_samples_are_marked_and_none_have_no_figures():
     assert statistics_of([]).notes == ("no sample",)
 
 
-def test_a_series_that_was_not_steady_is_marked_and_several_clients_one_after_the_other_are_not():
-    labels = {"section": "concurrency", "operation": "page", "clients": 2}
+def test_a_series_that_was_not_steady_is_marked_by_the_order_of_its_samples():
+    labels = {"section": "latency", "operation": "count"}
     slower = statistics_of(series([5.0] * 36 + [7.0] * 36, **labels))
-    assert (slower.drift, slower.notes) == (pytest.approx(1.4), ("not steady: second half 1.4 times the first",))
-    # Each client brings all of its calls: one has slower ones than the other, from beginning to end.
-    steady = [*series([5.0] * 36, **labels), *series([7.0] * 36, **labels)]
-    assert statistics_of(steady).drift is None
-    both = [*series([5.0] * 18 + [9.0] * 18, **labels), *series([7.0] * 18 + [12.6] * 18, **labels)]
-    assert statistics_of(both).drift == pytest.approx(1.8)
+    assert (slower.drift, slower.likeness, slower.is_steady) == (
+        pytest.approx(1.4),
+        pytest.approx(0.97, abs=0.02),
+        False,
+    )
+    assert slower.notes == (
+        "not steady: second half 1.4 times the first",
+        "not independent: calls in a row are alike (rank correlation 1.0)",
+    )
+    in_turn = statistics_of(series([5.0, 7.0] * 36, **labels))
+    assert (in_turn.drift, in_turn.likeness, in_turn.is_steady) == (None, None, True)
 
 
 def test_the_summary_has_the_interval_beside_the_p95(make_config):

@@ -100,7 +100,7 @@ class TestOnALoadedCollection:
         assert setup_collection(as_user(user)).index_name == loaded.index_name
 
     def test_a_performance_run_ends_in_a_report(self, as_user, loaded, user, tmp_path):
-        run = run_performance(as_user(user), iterations=2, concurrency=[2], output_dir=tmp_path, progress=False)
+        run = run_performance(as_user(user), samples=2, concurrency=[2], output_dir=tmp_path, progress=False)
         assert run.complete
         assert not [sample.error for sample in run.samples if sample.error]
         assert write_report(run, tmp_path).html.is_file()

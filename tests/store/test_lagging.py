@@ -70,7 +70,7 @@ def test_all_that_is_read_is_the_primarys(lagging, wire, make_config, monkeypatc
         check_walk(store, claims, tin, start, end, page_size=20, bounded=True)
         assert explain_claims(store, tin, start, end).returned == min(len(claims), 100)
         assert sum(plan.returned for plan in explain_count(store, tin, start, end)) == len(claims)
-        run = run_performance(store, iterations=1, concurrency=[2], output_dir=tmp_path, progress=False)
+        run = run_performance(store, samples=1, concurrency=[2], output_dir=tmp_path, progress=False)
         assert run.complete
         assert all(sample.claims for sample in run.samples if sample.operation != "ping")
         with lagging.nodes[1].client() as late:
