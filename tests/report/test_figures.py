@@ -62,7 +62,7 @@ def test_a_gain_pairs_the_windows_that_both_were_asked_and_no_others(config):
 
 def test_the_ways_are_those_measured_the_obvious_one_first(config):
     ways = {way: windows({0: 1.0}, way) for way in (OTHER, BOUNDED, UNBOUNDED)}
-    run = fake_run(config, sum(ways.values(), []))
+    run = fake_run(config, [sample for samples in ways.values() for sample in samples])
     assert ways_of(run) == [UNBOUNDED, BOUNDED, OTHER]
     assert [way.words(run) for way in ways_of(run)] == [
         "unbounded query", "bounded query", "bounded query on the overlap index",
