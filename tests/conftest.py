@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 import yaml
 from proxy import Proxy
-from secure_servers import SecureServer, secure_server
+from secure_servers import DATABASE, SecureServer, secure_server
 
 from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server
 from pbm_lib.claims.generate import claim_generator
@@ -101,6 +101,26 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
     """A mongod with TLS and users, for the tests of one module."""
     with secure_server(tmp_path_factory.mktemp("secure")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def as_user(secure, make_config):
+    """Call it with a user of `secure_servers.ROLES` to get a store that he opened; the claims are there."""
+    config = make_config({"mongodb": {"database": DATABASE}})
+    opened = []
+
+    def make(user):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MONGODB_URI", secure.uri(user))
+            opened.append(connect(config))
+        return opened[-1]
+
+    store = setup_collection(make("owner"))
+    data = store.config.data_generation
+    store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
+    yield make
+    for store in opened:
+        store.close()
 
 
 @pytest.fixture

@@ -93,6 +93,8 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
     name = store.index_name
     yield
     after = index_uses(store)
+    if after is not None:
+        after = {**recorder.run.index_uses, **after}
     if before is None or after is None:
         recorder.note(
             "How often the server used each index is not known: the database user may not ask for it ($indexStats; the "
@@ -115,6 +117,12 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
             f"The server counted {uses.get(name, 0):,} uses of {name} during the run, but {asked:,} timed calls named "
             "it: it was started again or the index built anew meanwhile, or another index was used."
         )
+
+
+def note_index_uses(recorder: Recorder) -> None:
+    """Record how often an index has been used that will not be there any more when a run ends."""
+    if uses := index_uses(recorder.store):
+        recorder.index_uses(uses)
 
 
 def _question(store: ClaimStore, questions: Questions, tier: str, scenario: str) -> Question:

@@ -13,7 +13,7 @@ from ..query.find import count_claims, find_claims
 from ..store.setup import both_indexes
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, INDEX_WORDS, INDEXES, RANGE, UNBOUNDED
-from .explains import explain_range
+from .explains import explain_range, note_index_uses
 from .questions import Questions
 from .recorder import Recorder
 from .sampling import Task, take_samples
@@ -73,6 +73,7 @@ def measure_ranges(recorder: Recorder) -> None:
             for way in ways
         ]
         take_samples(recorder, "date ranges", tasks, "ranges")
+        note_index_uses(recorder)  # while both are there
 
 
 def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation: str) -> Task:

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from ..vocabulary import CONTESTANTS, INDEX_WORDS, INDEXES, OPERATIONS, SCENARIOS, SECTIONS
 from .confidence import FEWEST_FOR_UPPER_END, p95_interval
-from .steady import drift_note, drift_of
+from .steady import drift_note, drift_of, likeness_note, likeness_of
 
 WIDE_SPREAD = 0.5
 """Where half of the samples spread over more than this part of the median, the figures are marked."""
@@ -117,6 +117,7 @@ class Statistics:
         max: the slowest.
         spread: interquartile range over median.
         drift: median of the second half over that of the first, where the series was not steady; else None.
+        likeness: rank correlation of each call with the one before, where they are alike; else None.
         failed: calls that ended with an error.
         retried: calls that the driver repeated on its own.
     """
@@ -132,8 +133,14 @@ class Statistics:
     max: float | None
     spread: float | None
     drift: float | None
+    likeness: float | None
     failed: int = 0
     retried: int = 0
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether nothing says that calls depended on when they were made, as an interval assumes."""
+        return self.drift is None and self.likeness is None
 
     @property
     def weak_p95(self) -> bool:
@@ -150,6 +157,8 @@ class Statistics:
             notes.append(f"n < {FEWEST_FOR_UPPER_END}: p95 has no upper end")
         if self.drift is not None:
             notes.append(drift_note(self.drift))
+        if self.likeness is not None:
+            notes.append(likeness_note(self.likeness))
         if self.spread is not None and self.spread > WIDE_SPREAD:
             notes.append(f"wide spread: IQR {self.spread:.0%} of median")
         if self.failed:
@@ -169,15 +178,14 @@ def statistics_of(samples: Iterable[Sample]) -> Statistics:
     """Return the figures of a series, of all its samples, warm-ups and failures among them.
 
     Percentiles are interpolated between the two nearest ranks (numpy's default). Whether the series was steady is seen
-    from the order of its iterations; samples of the same iteration count in the order given.
+    from the order of its samples, which is that in which they were taken.
     """
     timed = [sample for sample in samples if not sample.warmup]
     failed = sum(sample.error is not None for sample in timed)
     retried = sum(sample.error is None and sample.retries > 0 for sample in timed)
-    # Several clients at once each bring their own calls, one client after the other.
-    times = [sample.ms for sample in sorted(timed, key=lambda sample: sample.iteration) if sample.counts]
+    times = [sample.ms for sample in timed if sample.counts]
     if not times:
-        return Statistics(0, *[None] * 10, failed, retried)
+        return Statistics(0, *[None] * 11, failed, retried)
     p25, p50, p75, p95, p99 = np.percentile(times, (25, 50, 75, 95, 99)).tolist()
     p95_low, p95_high = p95_interval(times)
     return Statistics(
@@ -192,6 +200,7 @@ def statistics_of(samples: Iterable[Sample]) -> Statistics:
         max=max(times),
         spread=(p75 - p25) / p50 if p50 else None,
         drift=drift_of(times),
+        likeness=likeness_of(times),
         failed=failed,
         retried=retried,
     )

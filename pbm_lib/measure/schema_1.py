@@ -28,9 +28,14 @@ def upgraded(parts: dict[str, Any]) -> dict[str, Any]:
         "offered": [],
         "rollup": None,
         "index_uses": {},
-        "samples": [_sample(sample, settings["index"]) for sample in parts["samples"]],
+        "samples": _in_order([_sample(sample, settings["index"]) for sample in parts["samples"]]),
         "method": 1,
     }
+
+
+def _in_order(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of several clients at once came one client after the other; taken they were at the same time."""
+    return sorted(samples, key=lambda sample: sample.get("iteration", 0) if sample["section"] == "concurrency" else -1)
 
 
 def _check(check: dict[str, Any]) -> dict[str, Any]:

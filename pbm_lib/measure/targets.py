@@ -27,7 +27,7 @@ class TargetResult:
         value_ms: the p95 measured; None if not measured.
         low_ms: lower end of its 95% interval; None if there is none.
         high_ms: upper end; None if there is none, as below 72 samples.
-        verdict: "met" if the upper end is at or below the target, "missed" if the lower end is above it, else "not
+        verdict: "met" if the upper end is below the target, "missed" if the lower end is above it, else "not
             decided", or "not measured".
         more: about how many more samples of a scenario would decide a target that is not decided; None where the
             p95 is too near the target for a sensible number.
@@ -92,7 +92,7 @@ def _measured(run: PerformanceRun, target_ms: float, **labels: str) -> _Measured
     if not figures.n:
         return None
     verdict, more = UNDECIDED, None
-    if figures.p95_high is not None and figures.p95_high <= target_ms:
+    if figures.p95_high is not None and figures.p95_high < target_ms:
         verdict = MET
     elif figures.p95_low is not None and figures.p95_low > target_ms:
         verdict = MISSED

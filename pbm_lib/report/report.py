@@ -17,7 +17,7 @@ from ..measure.confidence import FEWEST_FOR_UPPER_END
 from ..measure.run import PerformanceRun
 from ..measure.samples import WIDE_SPREAD
 from ..measure.sampling import FEWEST
-from ..measure.steady import DRIFT
+from ..measure.steady import ALIKE, DRIFT
 from ..query.totals import CAP
 from .chart_texts import FLAT
 from .charts import CHARTS, RunChart
@@ -155,6 +155,7 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
         fewest=FEWEST,
         fewest_for_upper_end=FEWEST_FOR_UPPER_END,
         drift=f"{DRIFT - 1:.0%}",
+        alike=f"{ALIKE:g}",
         wide_spread=f"{WIDE_SPREAD:.0%}",
         storage_share=f"{STORAGE_SHARE:.0%}",
         cache_share=f"{CACHE_SHARE:.0%}",

@@ -16,7 +16,9 @@ def test_a_file_of_schema_1_is_read_in_todays_words():
     assert run.method == 1 and run.complete
     assert (run.settings.index, run.settings.performance.samples) == ("three_field", 3)
     assert len(run.samples) == len(content["samples"])
-    assert [sample.ms for sample in run.samples] == [sample["ms"] for sample in content["samples"]]
+    assert sorted(sample.ms for sample in run.samples) == sorted(sample["ms"] for sample in content["samples"])
+    at_once = [sample.iteration for sample in run.select(section="concurrency", clients=2)]
+    assert at_once == sorted(at_once) and len(set(at_once)) < len(at_once)
     for theirs, ours in (("plain", "unbounded"), ("bounded", "bounded")):
         old = [s["ms"] for s in content["samples"] if s.get("contestant") == theirs]
         ours_now = [s.ms for s in run.select(section="ranges", contestant=ours, index="three_field")]

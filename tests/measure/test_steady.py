@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from distributions import autocorrelated, bimodal, heavy_tail, log_normal
 
-from pbm_lib.measure.steady import drift_note, drift_of, mann_whitney_p
+from pbm_lib.measure.steady import drift_note, drift_of, likeness_note, likeness_of, mann_whitney_p
 
 SERIES = 1_000
 
@@ -82,16 +82,42 @@ def test_times_of_0_ms_have_a_ratio_too():
 
 
 @pytest.mark.parametrize(("rho", "found"), [(0.5, 0.1), (0.9, 0.47)])
-def test_dependence_that_comes_and_goes_within_the_halves_is_mostly_not_found(rho, found):
-    """A limit of the mark: a series without it is not thereby one of independent calls.
-
-    Where each call hangs together with the one before, as in test_confidence, one of ten series is marked with
-    rho = 0.5, and hardly every second one with 0.9: those in which slow calls happened to fill one of the halves.
-    """
+def test_dependence_that_comes_and_goes_within_the_halves_is_no_drift(rho, found):
+    """Where each call hangs together with the one before, one of ten series drifts with rho = 0.5, every second with
+    0.9: those in which slow calls happened to fill one of the halves. That is what the other mark is for."""
     share = marked(np.exp(0.5 * autocorrelated(np.random.default_rng(23), SERIES, 110, rho)))
     assert share == pytest.approx(found, abs=0.05)
 
 
-def test_the_mark_says_what_it_means():
+def alike(rows):
+    """The share of series, a row each, whose calls are marked as alike."""
+    return np.mean([likeness_of(row) is not None for row in rows])
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.9])
+def test_calls_that_hang_together_are_found_alike(rho):
+    rows = np.exp(0.5 * autocorrelated(np.random.default_rng(29), SERIES, 110, rho))
+    assert alike(rows) > 0.97
+    found = [likeness_of(row) for row in rows]
+    assert np.median([one for one in found if one]) == pytest.approx(rho, abs=0.1)
+
+
+@pytest.mark.parametrize("n", [20, 61, 110, 300])
+@pytest.mark.parametrize("draw", [log_normal, bimodal, heavy_tail])
+def test_fewer_than_2_of_100_series_of_independent_calls_are_found_alike(draw, n):
+    times, _ = draw(np.random.default_rng([31, n]), (SERIES, n))
+    assert alike(times) < 0.02
+
+
+def test_slow_dependence_of_little_size_is_not_marked_and_neither_are_equal_times_or_few():
+    rows = np.exp(autocorrelated(np.random.default_rng(37), 20, 20_000, 0.1))
+    assert alike(rows) == 0
+    assert likeness_of([4.0] * 100) is None
+    assert likeness_of(list(range(19))) is None
+    assert likeness_of(list(range(20))) == pytest.approx(0.85, abs=0.05)
+
+
+def test_the_marks_say_what_they_mean():
     assert drift_note(1.42) == "not steady: second half 1.4 times the first"
     assert drift_note(0.05) == "not steady: first half 20 times the second"
+    assert likeness_note(0.43) == "not independent: calls in a row are alike (rank correlation 0.4)"

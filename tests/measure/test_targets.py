@@ -1,7 +1,7 @@
 """When a target is met, missed, or not decided, and which of both scenarios that hangs on."""
 
 import pytest
-from fake_runs import fake_run, series
+from fake_runs import application, fake_run, series
 
 from pbm_lib.measure.targets import target_results
 
@@ -12,8 +12,8 @@ def result(make_config):
 
     def result_of(target, provider=(), range_=()):
         config = make_config({"performance": {"targets": {"first_page_p95_ms": {"3K": target}}}})
-        labels = {"section": "latency", "operation": "first_page", "tier": "3K"}
-        samples = series(provider, scenario="provider", **labels) + series(range_, scenario="range", **labels)
+        samples = series(provider, **application("3K", "first_page", "provider"))
+        samples += series(range_, **application("3K", "first_page", "range"))
         (found,) = target_results(fake_run(config, samples))
         return found
 
@@ -27,7 +27,7 @@ def up_to(count, unit=1.0):
 
 @pytest.mark.parametrize(
     ("target", "verdict"),
-    [(109, "met"), (108.9, "not decided"), (100, "not decided"), (99.9, "missed")],
+    [(109.1, "met"), (109, "not decided"), (108.9, "not decided"), (100, "not decided"), (99.9, "missed")],
 )
 def test_a_target_is_decided_where_it_is_outside_the_interval(result, target, verdict):
     found = result(target, up_to(110))
@@ -60,7 +60,7 @@ def test_the_words_say_what_it_takes_to_decide(result):
 
 def test_warmups_and_failures_are_not_counted_as_slow(make_config):
     config = make_config({"performance": {"targets": {"first_page_p95_ms": {"3K": 50}}}})
-    labels = {"section": "latency", "operation": "first_page", "tier": "3K", "scenario": "range"}
+    labels = application("3K", "first_page", "range")
     slow = series([900.0] * 9, warmup=True, **labels) + series([900.0] * 9, error="AutoReconnect", **labels)
     (found,) = target_results(fake_run(config, slow + series([1.0] * 60, **labels)))
     assert (found.n, found.more, found.note) == (60, 12, "n < 72: p95 has no upper end; 9 failed")
