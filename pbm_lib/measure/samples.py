@@ -42,7 +42,7 @@ class Series(NamedTuple):
         if self.index:
             text += f", {INDEX_WORDS[self.index]}"
         if self.clients is not None:
-            text += f", {self.clients} client{'s' if self.clients != 1 else ''} at once"
+            text += f", {self.clients} concurrent client{'s' if self.clients != 1 else ''}"
         if self.load is not None:
             text += f", {self.load}% of their highest rate"
         return text

@@ -1,8 +1,10 @@
 """The title of each chart and what it shows in words, for a reader who cannot see it; computed from the samples."""
 
+import itertools
+
 from ..display import milliseconds, times
 from ..measure.run import PerformanceRun
-from ..vocabulary import BOUNDED, INDEX_WORDS, KEYSET, RANGE, SCENARIOS, SKIP, UNBOUNDED
+from ..vocabulary import BOUNDED, BY_TIER, INDEX_WORDS, KEYSET, RANGE, SCENARIOS, SKIP, UNBOUNDED
 from .figures import (
     Way,
     at_once,
@@ -106,11 +108,14 @@ def _clients(count: int) -> str:
 
 
 def latency_described(run: PerformanceRun) -> str:
-    """Return what the chart of latency by tier shows."""
-    shown = [f"{tier} {milliseconds(latency_of(run, tier, 'first_page', RANGE).p95)}" for tier in run.tiers]
+    """Return what the chart of latency by tier shows; empty if nothing."""
+    if not any(latency_of(run, *asked).n for asked in itertools.product(run.tiers, BY_TIER, SCENARIOS)):
+        return ""
+    pages = {tier: latency_of(run, tier, "first_page", RANGE) for tier in run.tiers}
+    shown = [f"{tier} {milliseconds(figures.p95)}" for tier, figures in pages.items() if figures.n]
     return (
         "Each call is a point on a logarithmic axis, by operation and tier: provider only on the left, with a date "
-        f"range on the right. p95 of the first page with a date range: {', '.join(shown)}."
+        "range on the right." + (f" p95 of the first page with a date range: {', '.join(shown)}." if shown else "")
     )
 
 

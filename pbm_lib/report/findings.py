@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..display import NOT_MEASURED, milliseconds, times
 from ..measure.run import PerformanceRun
+from ..measure.samples import Series
 from ..measure.steady import drift_note
 from ..measure.targets import MET, MISSED, UNDECIDED, TargetResult, target_results
 from ..vocabulary import (
@@ -87,11 +88,16 @@ def problems(run: PerformanceRun) -> list[str]:
         found.append(f"The driver repeated {_calls(retried)}. No figure includes {_them(retried)}.")
     all_figures = run.figures()
     if drifted := [one for one in all_figures if one.statistics.drift is not None]:
-        series, figures, _ = max(drifted, key=lambda one: abs(math.log(one.statistics.drift)))
-        named = ", ".join(filter(None, (series.label, CONTESTANTS.get(series.contestant), series.tier)))
+        most = max(drifted, key=lambda one: abs(math.log(one.statistics.drift)))
         found.append(
             f"{len(drifted)} of {len(all_figures)} series changed during the run, so their p95 is less certain than "
-            f"its interval says. The largest change: {named} ({drift_note(figures.drift)})."
+            f"its interval says. The largest change: {_named(most.series)} ({drift_note(most.statistics.drift)})."
+        )
+    if alike := [one for one in all_figures if one.statistics.likeness is not None]:
+        most = max(alike, key=lambda one: one.statistics.likeness)
+        found.append(
+            f"In {len(alike)} of {len(all_figures)} series calls in a row are alike, so their p95 is less certain than "
+            f"its interval says. Most alike: {_named(most.series)} (rank correlation {most.statistics.likeness:.1f})."
         )
     for tier, counted in run.conditions.provider_claims.items():
         if tier in run.tiers and counted != run.claims_per_provider(tier):
@@ -194,7 +200,11 @@ def _verdicts(results: list[TargetResult]) -> str:
         return "The target is met." if met else "The target is not decided."
     if met:
         return f"{'All' if not undecided else f'{len(met)} of'} {n} targets met{open_}."
-    return f"None of {n} targets decided." if undecided else ""
+    return f"None of the {n} targets is decided." if undecided else ""
+
+
+def _named(series: Series) -> str:
+    return ", ".join(filter(None, (series.label, CONTESTANTS.get(series.contestant), series.tier)))
 
 
 def _between(low: str, high: str) -> str:

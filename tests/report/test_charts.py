@@ -1,14 +1,16 @@
 """What the charts draw: each mark where its own series says, on runs no two of whose figures are equal."""
 
+import statistics
 from dataclasses import replace
 
 import pytest
-from fake_runs import DEPTH, LATENCY, fake_run, good_samples
+from fake_runs import DEPTH, LATENCY, RANGES, application, fake_run, good_samples
 from matplotlib.colors import same_color
+from matplotlib.markers import MarkerStyle
 
 from pbm_lib import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
-from pbm_lib.chart_style import BLUE, GREY, ORANGE
-from pbm_lib.display import milliseconds
+from pbm_lib.chart_style import BLUE, GREEN, GREY, ORANGE
+from pbm_lib.display import milliseconds, times as times_words
 
 TIERS = ("3K", "300", "60")
 OPERATIONS = {"count": "count", "first_page": "first page", "next_page": "next page", "deep_page": "deep page"}
@@ -67,7 +69,8 @@ def test_latency_is_drawn_row_by_row_with_its_p95(run, baseline, number, scenari
         assert [bar.get_xdata()[0] for bar in bars] == approx(median * P95 for *_, median in rows)
         assert [sum(bar.get_ydata()) / 2 for bar in bars] == approx(place for _, _, place, _ in rows)
         for points, (operation, tier, place, _) in zip(panel.collections, rows, strict=True):
-            samples = run.select(section="latency", scenario=scenario, operation=operation, tier=tier)
+            samples = run.select(**application(tier, operation, scenario))
+            assert len(samples) == 121
             assert points.get_offsets()[:, 0].tolist() == [sample.ms for sample in samples]
             assert points.get_offsets()[:, 1].mean() == pytest.approx(place, abs=0.3)
     assert [text for text, _ in texts(alone)] == [milliseconds(median * P95) for *_, median in rows]
@@ -80,28 +83,107 @@ def test_latency_is_drawn_row_by_row_with_its_p95(run, baseline, number, scenari
     ]
 
 
+WAYS = {  # in the order of the legend: colour, shape of a point, words
+    ("unbounded", "three_field"): (ORANGE, "D", "unbounded query"),
+    ("bounded", "three_field"): (BLUE, "o", "bounded query"),
+    ("bounded", "overlap"): (GREEN, "s", "bounded query on the overlap index"),
+}
+
+
+def median_of(operation, tier, way):
+    """The median of one way to ask for a range, as the fake run was made of it."""
+    return RANGES[(operation, *way)][tier] if (operation, *way) in RANGES else LATENCY["range", operation][tier]
+
+
+def ways_to(operation, tier, run):
+    """The times of each way, by the way, in the order of the windows."""
+    labels = {"section": "ranges", "operation": operation, "tier": tier}
+    return {
+        (query, index): [sample.ms for sample in run.select(contestant=query, index=index, **labels)]
+        for query, index in WAYS
+    }
+
+
+def legend_of(figure):
+    """What the legend says: words, colour, shape."""
+    (legend,) = figure.legends
+    marks = zip(legend.get_texts(), legend.legend_handles, strict=True)
+    return [(text.get_text(), mark.get_color(), mark.get_marker()) for text, mark in marks]
+
+
 @pytest.mark.parametrize(("number", "operation"), [(0, "first_page"), (1, "count")])
-def test_plans_are_drawn_with_both_medians_and_their_ratio(run, baseline, number, operation):
-    ratios = {"first_page": ["50 times", "40 times", "21 times"], "count": ["20 times", "11 times", "6.0 times"]}
+def test_date_ranges_are_drawn_way_by_way_with_their_medians_and_the_gain(run, baseline, number, operation):
     figure = plans_chart(run, baseline)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [f"{tier} claims" for tier in TIERS]
     panel = figure.axes[number]
-    assert [text for text, _ in texts(panel)] == ratios[operation]
+    assert panel.get_title(loc="left") == ("First page, date range", "Count, date range")[number]
+    drawn = [points.get_offsets().tolist() for points in panel.collections]
+    times = [
+        (place, way, of_way)
+        for place, tier in enumerate(TIERS)
+        for way, of_way in ways_to(operation, tier, run).items()
+    ]
+    assert drawn == [[[ms, place] for ms in of_way] for place, _, of_way in times]
+    for points, (_, way, of_way) in zip(panel.collections, times, strict=True):
+        assert len(of_way) == {"unbounded": 7, "bounded": 121 if way[1] == "three_field" else 9}[way[0]]
+        assert same_color(points.get_facecolor()[0][:3], WAYS[way][0])
+        shape = MarkerStyle(WAYS[way][1])
+        outline = shape.get_path().transformed(shape.get_transform())
+        assert points.get_paths()[0].vertices.tolist() == outline.vertices.tolist()
+    bars = [line for line in panel.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2]
+    assert [(line.get_color(), line.get_xdata()[0], tuple(line.get_ydata())) for line in bars] == [
+        (WAYS[way][0], pytest.approx(median_of(operation, TIERS[place], way)), (place - 0.3, place + 0.3))
+        for place, way, _ in times
+    ]
     joined = [line for line in panel.lines if same_color(line.get_color(), "#BBBBBB")]
-    medians = [(PLANS[operation, "bounded"][tier], PLANS[operation, "plain"][tier]) for tier in TIERS]
-    assert [tuple(line.get_xdata()) for line in joined] == [approx(pair) for pair in medians]
-    assert [line.get_ydata()[0] for line in joined] == [0, 1, 2]
+    medians = [[median_of(operation, tier, way) for way in WAYS] for tier in TIERS]
+    assert [tuple(line.get_xdata()) for line in joined] == [approx((min(three), max(three))) for three in medians]
+    assert [list(line.get_ydata()) for line in joined] == [[place] * 2 for place in range(3)]
+    # Of the first seven windows, which alone both queries were asked; written between the medians of these two.
+    gains = []
+    for place, tier in enumerate(TIERS):
+        unbounded, bounded, _ = ways_to(operation, tier, run).values()
+        gain = statistics.median(slow / fast for slow, fast in zip(unbounded, bounded, strict=False))
+        middle = (medians[place][0] * medians[place][1]) ** 0.5
+        gains.append((f"{times_words(gain)} times", (pytest.approx(middle), place)))
+    assert texts(panel) == gains
     assert crosses(panel) == [
-        (color, pytest.approx(7 * median), place + 0.25)
-        for place, pair in enumerate(medians)
-        for color, median in zip((BLUE, ORANGE), pair, strict=True)
+        (WAYS[way][0], pytest.approx(7 * median_of(operation, TIERS[place], way)), place + 0.25)
+        for place, way, _ in times
     ]
-    drawn = [points.get_offsets()[:, 0].tolist() for points in panel.collections]
-    assert drawn == [
-        [sample.ms for sample in run.select(section="plans", operation=operation, tier=tier, contestant=plan)]
-        for tier in TIERS
-        for plan in ("bounded", "plain")
+
+
+def test_the_legend_of_date_ranges_names_each_way(run, baseline):
+    ways = [(words, color, marker) for color, marker, words in WAYS.values()]
+    assert legend_of(plans_chart(run)) == [*ways, ("median", GREY, "|")]
+    assert legend_of(plans_chart(run, baseline)) == [
+        *ways,
+        ("median", GREY, "|"),
+        ("medians of the baseline", GREY, "x"),
     ]
+
+
+@pytest.mark.parametrize("gone", WAYS)
+def test_a_way_that_was_not_measured_is_in_no_panel_and_not_in_the_legend(run, gone):
+    kept = tuple(s for s in run.samples if (s.contestant, s.index) != gone)
+    figure = plans_chart(replace(run, samples=kept))
+    left = [(words, color, marker) for way, (color, marker, words) in WAYS.items() if way != gone]
+    assert legend_of(figure) == [*left, ("median", GREY, "|")]
+    for panel in figure.axes:
+        assert len(panel.collections) == 2 * 3
+        assert not any(same_color(line.get_color(), WAYS[gone][0]) for line in panel.lines)
+        assert len(panel.texts) == (3 if gone == ("bounded", "overlap") else 0)  # a gain needs both queries
+
+
+@pytest.mark.parametrize(
+    ("factor", "written"), [(0.5, "0.5 times"), (0.95, "no gain"), (1.05, "no gain"), (1.2, "1.2 times")]
+)
+def test_a_gain_that_is_none_is_not_written_as_one(run, factor, written):
+    kept = [s for s in run.samples if s.contestant != "unbounded"]
+    own = run.select(section="ranges", contestant="bounded", index="three_field")
+    slower = [replace(sample, ms=factor * sample.ms, contestant="unbounded") for sample in own]
+    for panel in plans_chart(replace(run, samples=(*kept, *slower))).axes:
+        assert [text for text, _ in texts(panel)] == [written] * 3
 
 
 def test_depth_is_drawn_by_the_medians_of_both_ways(run, baseline):
@@ -122,7 +204,7 @@ def test_depth_is_drawn_by_the_medians_of_both_ways(run, baseline):
     ]
 
 
-def test_clients_at_once_are_drawn_with_rate_p50_and_p95(run, baseline):
+def test_concurrent_clients_are_drawn_with_rate_p50_and_p95(run, baseline):
     rate, latency = concurrency_chart(run, baseline).axes
     pages, theirs = [101 / 2.02, 181 / 2.5], [101 / 3.03, 181 / 5.0]
     assert (lines(rate, BLUE), lines(rate, BLUE, "--")) == ([approx(pages)], [approx(theirs)])
@@ -138,7 +220,7 @@ def test_clients_at_once_are_drawn_with_rate_p50_and_p95(run, baseline):
 
 
 def test_what_was_not_measured_is_written_in_its_row(run):
-    kept = tuple(sample for sample in run.samples if (sample.section, sample.tier) != ("latency", "300"))
+    kept = tuple(sample for sample in run.samples if sample.tier != "300")
     chart = latency_by_tier_chart(replace(run, samples=kept))
     for panel in chart.axes:
         shown = [text.get_text() for text in panel.texts]

@@ -22,7 +22,7 @@ def test_three_million_claims_fit_on_the_smallest_tier(run):
     assert sizing.cheapest.cache_used == pytest.approx(150e6 / (0.5 * GIB))
     assert (sizing.cheapest.usd_per_hour, sizing.cheapest.usd) == (0.08, 0.16)
     assert sizing.sentence == (
-        "M10 is the cheapest tier that holds 3,000,000 claims: 0.08 USD an hour, 0.16 USD for 2 hours."
+        "M10 is the cheapest tier that holds 3,000,000 claims: 0.08 USD per hour, 0.16 USD for 2 hours."
     )
 
 
@@ -60,7 +60,7 @@ def test_storage_decides_where_the_indexes_are_small(run):
 
 def test_no_tier_is_said_to_be_none(run):
     assert size_cluster(run, claims=10**9).sentence == (
-        "No tier of the price table holds 1,000,000,000 claims: a larger one, or shards, would have to."
+        "No tier in the price table holds 1,000,000,000 claims. Use a larger tier, or shards."
     )
 
 

@@ -1,0 +1,265 @@
+"""The tables of what was compared, cell by cell, on runs whose figures all differ."""
+
+from dataclasses import replace
+
+import pytest
+from fake_runs import complete_run, fake_run, series, skewed_baseline, skewed_run
+
+from pbm_lib import PbmError, comparison_frame
+from pbm_lib.measure.records import Level, OfferedRate, QueryCost
+from pbm_lib.measure.samples import Sample
+from pbm_lib.report.comparison_tables import (
+    cold_table,
+    concurrency_table,
+    costs_table,
+    examined_table,
+    open_loop_table,
+    ranges_table,
+    totals_table,
+)
+from pbm_lib.report.table import Table
+
+DASH = "\u2013"
+
+
+@pytest.fixture(scope="module")
+def config(make_config):
+    return make_config()
+
+
+def cells(table: Table) -> list[str]:
+    """Columns and rows, a line each, with bars between the cells."""
+    assert {len(row) for row in table.rows} <= {len(table.columns)}
+    return [" | ".join(row) for row in (table.columns, *table.rows)]
+
+
+def windows(times, query, index, tier="3K", operation="first_page"):
+    labels = {"section": "ranges", "scenario": "range", "tier": tier, "operation": operation, "index": index}
+    return [Sample(ms=ms, iteration=number, contestant=query, **labels) for number, ms in times.items()]
+
+
+RANGES = [
+    *windows({0: 800.0, 1: 1_000.0}, "unbounded", "three_field"),
+    *windows({0: 30.0, 1: 20.0, 2: 40.0}, "bounded", "three_field"),
+    *windows({1: 6.0, 2: 3.0}, "bounded", "overlap"),
+    *windows({5: 7.0}, "bounded", "three_field", "60", "count"),
+]
+
+
+def test_ways_to_a_range_cell_by_cell(config):
+    assert cells(ranges_table(fake_run(config, RANGES))) == [
+        "operation | tier | unbounded query, p50 (n) | bounded query, p50 (n) | "
+        "bounded query on the overlap index, p50 (n) | speedup, bounded query: median (range, windows) | "
+        "speedup, bounded query on the overlap index: median (range, windows)",
+        # 800 over 30 and 1,000 over 20; 1,000 over 6.
+        "first page | 3K | 900 ms (2) | 30 ms (3) | 4.5 ms (2) | 38 (27 to 50, 2) | 167 (167 to 167, 1)",
+        f"count | 60 | {DASH} | 7.0 ms (1) | {DASH} | {DASH} | {DASH}",
+    ]
+    assert ranges_table(fake_run(config, RANGES)).texts == 2
+
+
+def test_without_the_unbounded_query_both_indexes_are_compared(config):
+    bounded = [sample for sample in RANGES if sample.contestant == "bounded"]
+    assert cells(ranges_table(fake_run(config, bounded)))[:2] == [
+        "operation | tier | bounded query, p50 (n) | bounded query on the overlap index, p50 (n) | "
+        "speedup, bounded query on the overlap index: median (range, windows)",
+        "first page | 3K | 30 ms (3) | 4.5 ms (2) | 8.3 (3.3 to 13, 2)",  # 20 over 6, 40 over 3
+    ]
+    run = fake_run(config, bounded)
+    swapped = replace(run, settings=replace(run.settings, index="overlap"))
+    assert cells(ranges_table(swapped))[:2] == [
+        "operation | tier | bounded query, p50 (n) | bounded query on the three-field index, p50 (n) | "
+        "speedup, bounded query on the three-field index: median (range, windows)",
+        "first page | 3K | 4.5 ms (2) | 30 ms (3) | 0.2 (0.1 to 0.3, 2)",
+    ]
+    one = [sample for sample in bounded if sample.index == "three_field"]
+    assert cells(ranges_table(fake_run(config, one))) == [
+        "operation | tier | bounded query, p50 (n)",
+        "first page | 3K | 30 ms (3)",
+        "count | 60 | 7.0 ms (1)",
+    ]
+
+
+def total(times, contestant, tier="3K", operation="count"):
+    labels = {"section": "totals", "scenario": "provider", "tier": tier, "operation": operation}
+    return series(times, contestant=contestant, **labels)
+
+
+TOTALS = [
+    *total([30.0, 10.0, 50.0], "count_documents"),
+    *total([2.0, 4.0], "capped"),
+    *total([1.0], "rollup"),
+    *total([400.0, 600.0], "facet", operation="page_and_total"),
+    *total([7.0], "count_documents", "60"),
+    *total([8.0], "facet", "60", "page_and_total"),
+    *series([9_000.0], section="totals", operation="build", contestant="rollup"),
+]
+
+
+def test_ways_to_a_total_cell_by_cell(config):
+    assert cells(totals_table(fake_run(config, TOTALS))) == [
+        "tier | count_documents, p50 (n) | capped count, p50 (n) | rollup, p50 (n) | $facet, p50 (n)",
+        "3K | 30 ms (3) | 3.0 ms (2) | 1.0 ms (1) | 500 ms (2)",
+        f"60 | 7.0 ms (1) | {DASH} | {DASH} | 8.0 ms (1)",
+    ]
+
+
+def test_a_way_to_a_total_that_was_not_measured_has_no_column(config):
+    kept = [s for s in TOTALS if s.contestant not in ("rollup", "facet") or s.operation == "build"]
+    assert cells(totals_table(fake_run(config, kept))) == [
+        "tier | count_documents, p50 (n) | capped count, p50 (n)",
+        "3K | 30 ms (3) | 3.0 ms (2)",
+        f"60 | 7.0 ms (1) | {DASH}",
+    ]
+
+
+def test_cold_and_warm_cell_by_cell(config):
+    labels = {"section": "cold", "scenario": "range", "operation": "first_page"}
+    samples = [
+        *series([60.0, 20.0, 40.0], tier="3K", contestant="cold", **labels),
+        *series([3.0, 5.0], tier="3K", contestant="warm", **labels),
+        *series([9.0], tier="300", contestant="cold", **labels),
+        *series([1.0], tier="60", contestant="warm", **labels),
+    ]
+    assert cells(cold_table(fake_run(config, samples))) == [
+        "tier | cold, p50 | cold, p95 | warm, p50 | warm, p95 | n",
+        "3K | 40 ms | 58 ms | 4.0 ms | 4.9 ms | 3, 2",
+        f"300 | 9.0 ms | 9.0 ms | {DASH} | {DASH} | 1, 0",
+    ]
+
+
+def test_clients_cell_by_cell(config):
+    run = skewed_run(config, levels=(Level(1, 2.1, 0.44, 0.36), Level(2, 2.05, 1.25)))
+    baseline = skewed_baseline(config)
+    alone, beside = cells(concurrency_table(run)), cells(concurrency_table(run, baseline))
+    assert alone == [
+        "clients | at work | pages/s | claims/s | CPUs of clients | CPUs of server | p50 | p95 | n",
+        "1 | 2.1 s | 10 | 700 | 0.4 | 0.4 | 60 ms | 200 ms | 21",
+        f"2 | 2.0 s | 20 | 1,600 | 1.2 | {DASH} | 31 ms | 106 ms | 41",
+    ]
+    more = [
+        "pages/s of the baseline | ratio | p95 of the baseline | ratio",
+        "7 | 1.43 | 320 ms | 0.62",
+        "5 | 4.00 | 356 ms | 0.30",
+    ]
+    assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
+
+
+def test_a_baseline_without_these_clients_leaves_gaps(config):
+    run, baseline = skewed_run(config), skewed_baseline(config)
+    fewer = replace(
+        baseline, levels=baseline.levels[:1], samples=tuple(s for s in baseline.samples if s.clients in (None, 1))
+    )
+    (*_, last) = cells(concurrency_table(run, fewer))
+    assert last == " | ".join(
+        ["2", "2.0 s", "20", "1,600", DASH, DASH, "31 ms", "106 ms", "41", DASH, DASH, DASH, DASH]
+    )
+
+
+def test_fixed_rates_cell_by_cell(config):
+    labels = {"section": "open_loop", "operation": "page", "clients": 2}
+    samples = [
+        Sample(ms=ms, service_ms=sent, iteration=n, load=load, **labels)
+        for load, times in {25: [(10.0, 2.0), (30.0, 6.0), (20.0, 3.0)], 75: [(400.0, 8.0), (600.0, 7.0)]}.items()
+        for n, (ms, sent) in enumerate(times)
+    ]
+    rates = (OfferedRate(25, 2, 12.0, 0.5, 0.26, 0.31), OfferedRate(50, 2, 20.0, 1.0), OfferedRate(75, 2, 36.0, 0.25))
+    assert cells(open_loop_table(fake_run(config, samples, offered=rates))) == [
+        "share of the highest rate | offered/s | achieved/s | p50 | p95 | p99 | p50 once sent | p99 once sent | "
+        "CPUs of clients | CPUs of server | n",
+        "25% | 12 | 6 | 20 ms | 29 ms | 30 ms | 3.0 ms | 5.9 ms | 0.3 | 0.3 | 3",
+        f"50% | 20 | 0 | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | 0",
+        f"75% | 36 | 8 | 500 ms | 590 ms | 598 ms | 7.5 ms | 8.0 ms | {DASH} | {DASH} | 2",
+    ]
+
+
+def cost(query, variant, numbers, server_ms=None, **changes):
+    labels = {"operation": "first_page", "tier": "3K", "scenario": "range", "index": "by_provider", **changes}
+    labels = {"stages": ("LIMIT", "FETCH", "IXSCAN"), **labels}
+    keys, documents, returned = numbers
+    examined = {"keys_examined": keys, "docs_examined": documents, "returned": returned}
+    return QueryCost(query=query, variant=variant, server_ms=server_ms, **examined, **labels)
+
+
+COSTS = (
+    cost("bounded", "three_field", (1, 2, 3), 4, tier="60", operation="count", scenario="provider", stages=("COUNT",)),
+    cost("bounded", "three_field", (11, 12, 13), 1_014),
+    cost("bounded", "three_field", (21, 22, 23), tier="300"),
+    cost("bounded", "three_field", (31, 32, 33), operation="next_page"),
+    cost("bounded", "three_field", (41, 42, 43), scenario="provider"),
+    cost("unbounded", "three_field", (5_001, 5_002, 53), 0, index=None, stages=()),
+    cost("bounded", "overlap", (61, 62, 63), 7),
+    cost("bounded", None, (71, 72, 73), 8, index="an_old_one"),
+)
+
+
+def test_what_the_server_examined_cell_by_cell(config):
+    assert cells(examined_table(fake_run(config, [], costs=COSTS))) == [
+        "query | index | index keys examined | claims examined | claims returned",
+        "bounded query | three-field index | 11 | 12 | 13",
+        "unbounded query | none | 5,001 | 5,002 | 53",
+        "bounded query | overlap index | 61 | 62 | 63",
+        "bounded query | an_old_one | 71 | 72 | 73",
+    ]
+
+
+def test_costs_cell_by_cell(config):
+    stages = "LIMIT < FETCH < IXSCAN"
+    assert cells(costs_table(fake_run(config, [], costs=COSTS))) == [
+        "operation | tier | scenario | query | index | stages | index keys examined | claims examined | returned | "
+        "server time in ms",
+        f"first page | 3K | date range | bounded query | three-field index | {stages} | 11 | 12 | 13 | 1,014",
+        f"next page | 3K | date range | bounded query | three-field index | {stages} | 31 | 32 | 33 | {DASH}",
+        f"first page | 3K | provider only |  | three-field index | {stages} | 41 | 42 | 43 | {DASH}",
+        f"first page | 3K | date range | unbounded query | none | {DASH} | 5,001 | 5,002 | 53 | 0",
+        f"first page | 3K | date range | bounded query | overlap index | {stages} | 61 | 62 | 63 | 7",
+        f"first page | 3K | date range | bounded query | an_old_one | {stages} | 71 | 72 | 73 | 8",
+        f"first page | 300 | date range | bounded query | three-field index | {stages} | 21 | 22 | 23 | {DASH}",
+        "count | 60 | provider only |  | three-field index | COUNT | 1 | 2 | 3 | 4",
+    ]
+
+
+def test_costs_of_a_tier_that_was_not_to_be_measured_have_their_place(config):
+    run = fake_run(config, [], costs=COSTS)
+    performance = replace(run.settings.performance, tiers_to_test=("60",))
+    tiers = [row[1] for row in costs_table(replace(run, settings=replace(run.settings, performance=performance))).rows]
+    assert tiers == ["3K"] * 6 + ["300", "60"]
+
+
+PARTS = {
+    "ranges": ranges_table,
+    "totals": totals_table,
+    "cold": cold_table,
+    "clients": concurrency_table,
+    "rates": open_loop_table,
+    "examined": examined_table,
+    "costs": costs_table,
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_frame_is_the_table_of_the_report(config, part):
+    run = complete_run(config)
+    frame, table = comparison_frame(run, part), PARTS[part](run)
+    assert tuple(frame.columns) == table.columns
+    assert [tuple(row) for row in frame.to_numpy()] == list(table.rows) and table.rows
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_frame_of_what_was_not_measured_has_no_row(config, part):
+    frame = comparison_frame(fake_run(config, [], levels=(), offered=()), part)
+    assert frame.empty and len(frame.columns)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("plans", "part: 'plans' is not accepted; accepted: ranges, totals, cold, clients, rates, examined, costs."),
+        ("", "part: '' is not accepted; accepted: ranges, totals, cold, clients, rates, examined, costs."),
+        (None, "part: None is not accepted; accepted: "),
+        (["costs"], r"part: \['costs'\] is not accepted; accepted: "),
+    ],
+)
+def test_a_part_that_is_none_is_rejected(config, part, message):
+    with pytest.raises(PbmError, match=message):
+        comparison_frame(fake_run(config, []), part)

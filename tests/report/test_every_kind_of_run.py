@@ -1,0 +1,287 @@
+"""Reports of runs that lack something: killed, without rights, of schema 1. Each page holds what is true of its run."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fake_runs import complete_run
+from report_page import Page
+
+from pbm_lib import PerformanceRun, run_performance, write_report
+from pbm_lib.measure.records import Check
+from pbm_lib.report.charts import CHARTS
+
+SCHEMA_1 = Path(__file__).parents[1] / "measure" / "schema_1_run.json"
+ALWAYS = [
+    "What was measured, and where",
+    "Latency by tier",
+    "Targets",
+    "Ways to query a date range",
+    "Keyset vs. skip/limit",
+    "Concurrent clients",
+    "Size and cost",
+    "Method and limits",
+]
+"""Sections of every report; those whose chart has nothing to show say so in its title."""
+
+_HOLE = re.compile(r"\bNone\b(?! of)|\bnan\b|\{\{|\{%|[,:;] ?\.|\.\.| ,|\(\)|not measured (to|of|as)\b")
+
+
+@pytest.fixture(scope="module")
+def complete(make_config):
+    return complete_run(make_config())
+
+
+def page_of(run, folder, baseline=None):
+    """The page of a run, which has no empty table, no hole in its text, and a title to each of its charts."""
+    page = Page.of(write_report(run, folder, baseline).html)
+    assert all(len(rows) > 1 for rows in page.tables.values()), page.tables
+    assert all(len(row) == len(rows[0]) for rows in page.tables.values() for row in rows)
+    for words in (page.text, *(picture["alt"] for picture in page.pictures)):
+        assert not _HOLE.search(words), _HOLE.search(words)
+    for picture, chart in zip(page.pictures, CHARTS, strict=True):
+        assert picture["alt"].startswith(f"{chart.finding(run)}.")
+    return page
+
+
+def test_a_run_that_was_killed_after_its_cold_pages(complete, tmp_path):
+    cold = tuple(complete.select(section="cold"))
+    killed = replace(
+        complete, complete=False, samples=cold, levels=(), offered=(), checks=(), costs=(), rollup=None, index_uses={}
+    )
+    page = page_of(killed, tmp_path)
+    assert list(page.sections) == [*ALWAYS[:5], "Cold and warm", *ALWAYS[5:], "All figures"]
+    assert page.text.count("Incomplete run. No page latency had been measured.") == 1
+    assert "The run was stopped before its end." in page.text
+    assert "This run was stopped before its end, so not all of this took place." in page.text
+    assert [picture["alt"] for picture in page.pictures] == [
+        "Latency by tier: not measured.",
+        "Bounded vs. unbounded query: not measured.",
+        "Keyset vs. skip/limit: not measured.",
+        "Concurrent clients: not measured.",
+    ]
+    assert list(page.tables) == [
+        "The run",
+        "p95 and its 95% interval against the target set before the run, in the scenario that decides the verdict",
+        "First page of a date range",
+        "Size of 3,000,000 claims",
+        "Atlas tiers",
+        "Time per call. Claims/s and MB/s count all calls together.",
+    ]
+    says_nothing_of(page, "ping took", "Concurrent clients are", "fixed rates", "ways to query a range ran",
+                    "read the same pages", "clients share", "rollup", "unbounded query ran")  # fmt: skip
+
+
+def test_a_run_that_was_killed_before_its_first_sample(complete, tmp_path):
+    footprint = replace(complete.footprint, claims=0)
+    killed = replace(
+        complete, complete=False, samples=(), levels=(), offered=(), checks=(), costs=(), rollup=None, index_uses={},
+        footprint=footprint,
+    )  # fmt: skip
+    page = page_of(killed, tmp_path)
+    assert list(page.sections) == ALWAYS
+    assert "There were no claims to measure." in page.sections["Size and cost"]
+    assert [picture["alt"] for picture in page.pictures] == [
+        "Latency by tier: not measured.",
+        "Bounded vs. unbounded query: not measured.",
+        "Keyset vs. skip/limit: not measured.",
+        "Concurrent clients: not measured.",
+    ]
+    assert dict(page.tables["The run"][1:])["Ping"] == "not measured"
+    # A whole run compared with it has nothing beside its figures.
+    beside = page_of(replace(complete, notes=()), tmp_path / "beside", baseline=killed)
+    assert beside.text.count("baseline: not measured") == 2
+
+
+PARTS = ["cold", "latency", "concurrency", "open_loop", "depth", "totals", "volume", "ranges"]
+
+
+@pytest.mark.parametrize("ended", ["latency", "open_loop", "totals", "volume"])
+def test_a_run_that_was_killed_within_a_later_part(complete, tmp_path, ended):
+    measured = {"floor", *PARTS[: PARTS.index(ended) + 1]}
+    killed = replace(
+        complete,
+        complete=False,
+        samples=tuple(sample for sample in complete.samples if sample.section in measured),
+        levels=complete.levels if "concurrency" in measured else (),
+        offered=complete.offered if "open_loop" in measured else (),
+        checks=tuple(check for check in complete.checks if check.section in measured),
+        costs=(),
+        rollup=complete.rollup if "totals" in measured else None,
+        index_uses={},
+    )
+    page = page_of(killed, tmp_path)
+    optional = {"Ways to a total": "totals", "Reading a whole provider": "volume"}
+    assert {heading for heading in optional if heading in page.sections} == {
+        heading for heading, section in optional.items() if section in measured
+    }
+    for words, section in {
+        "Concurrent clients are processes": "concurrency", "The fixed rates are": "open_loop",
+        "Keyset and skip/limit read the same pages": "depth", "A rollup holds": "totals",
+        "All ways to query a range": "ranges",
+    }.items():  # fmt: skip
+        assert (words in page.text) == (section in measured), words
+
+
+def says_nothing_of(page, *words):
+    """None of these is anywhere on the page, in text or in pictures' descriptions."""
+    everything = " ".join([page.text, *(picture["alt"] for picture in page.pictures)]).lower()
+    assert [each for each in words if each.lower() in everything] == []
+
+
+def test_a_run_of_a_user_who_only_reads(complete, tmp_path):
+    notes = ("The overlap index was not compared: no right to build it.", "Totals: no rollup was made. No right.")
+    kept = [s for s in complete.samples if s.index != "overlap" and s.contestant != "rollup"]
+    reader = replace(
+        complete,
+        samples=tuple(kept),
+        checks=tuple(check for check in complete.checks if check.against not in ("overlap", "rollup")),
+        costs=tuple(cost for cost in complete.costs if cost.variant != "overlap"),
+        rollup=None,
+        index_uses={},
+        notes=notes,
+    )
+    page = page_of(reader, tmp_path)
+    assert [heading for heading in page.sections if heading not in ALWAYS] == [
+        "Ways to a total", "Cold and warm", "Reading a whole provider", "All figures",
+        "What the server reports for each query",
+    ]  # fmt: skip
+    method = page.sections["Method and limits"]
+    assert f"Notes from the run {notes[0]} {notes[1]} Limits" in method
+    rest = replace(reader, notes=())
+    says_nothing_of(page_of(rest, tmp_path / "rest"), "overlap index", "rollup", "two indexes", "Notes from the run")
+    assert "All ways to query a range ran on the same windows" in method
+
+
+def test_a_real_run_of_a_user_who_only_reads(as_user, tmp_path):
+    run = run_performance(
+        as_user("reader"),
+        samples=2,
+        warmup=0,
+        concurrency=[1],
+        concurrency_seconds=0.2,
+        output_dir=tmp_path,
+        progress=False,
+    )
+    assert run.complete and run.rollup is None
+    page = page_of(PerformanceRun.load(run.path), tmp_path)
+    assert "Index uses" not in page.sections
+    for note in ("The overlap index was not compared: ", "Totals: no rollup was made. ", "$indexStats"):
+        assert note in page.sections["Method and limits"]
+    assert page.tables["The total of a provider: median, and the number of calls"][0] == [
+        "tier", "count_documents, p50 (n)", "capped count, p50 (n)", "$facet, p50 (n)",
+    ]  # fmt: skip
+    figures = page.tables["Time per call. Claims/s and MB/s count all calls together."]
+    assert len(figures) > 20 and not any("overlap" in cell or "rollup" in cell for row in figures for cell in row)
+
+
+def test_a_run_without_the_unbounded_query_names_what_it_compares(complete, tmp_path):
+    kept = tuple(sample for sample in complete.samples if sample.contestant != "unbounded")
+    page = page_of(replace(complete, samples=kept), tmp_path)
+    assert "Medians, and the speedup over the bounded query on the windows that both ran" in page.tables
+    assert "each index was the first to read every other window." in page.text
+    says_nothing_of(page, "The unbounded query ran", "The unbounded query had")
+    one = tuple(sample for sample in kept if sample.index != "overlap")
+    page = page_of(replace(complete, samples=one), tmp_path / "one")
+    assert "Medians" in page.tables
+    says_nothing_of(page, "All ways to query a range", "speedup over the bounded")
+
+
+def test_a_run_without_clients_says_nothing_of_them(complete, tmp_path):
+    kept = tuple(sample for sample in complete.samples if sample.section not in ("concurrency", "open_loop"))
+    page = page_of(replace(complete, samples=kept, levels=(), offered=()), tmp_path)
+    assert page.pictures[3]["alt"] == "Concurrent clients: not measured."
+    says_nothing_of(page, "processes", "threads", "fixed rate", "clients share")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "unsaid"),
+    [
+        ("local", "Server and client shared one machine with 2 CPUs", ""),
+        ("remote", "Its CPU, disk, and network are not those of an Atlas tier.", "clients share the machine's CPUs"),
+        ("Atlas", "The server's cache was 0.5 GB. ", "not those of an Atlas tier"),
+    ],
+)
+def test_where_the_server_ran_is_what_the_page_says(complete, tmp_path, kind, said, unsaid):
+    run = replace(complete, conditions=replace(complete.conditions, host_kind=kind, topology="replica set"))
+    page = page_of(run, tmp_path)
+    assert said in page.text
+    says_nothing_of(page, "single node", *([unsaid, "shared one machine"] if kind != "local" else []))
+
+
+def test_answers_that_differ_are_on_the_page(complete, tmp_path):
+    page = page_of(replace(complete, checks=(Check("ranges", "3K", "count", "overlap", 4, 3),)), tmp_path)
+    assert (
+        "Before you rely on it Answers differ: count at 3K (ranges), overlap index against the application's own way, "
+        "1 of 4 pairs."
+    ) in page.text
+
+
+PROCESSES = ("clients are processes", "fixed rates", "each index was the first", "CPUs are those", "in turn")
+
+
+@pytest.fixture(scope="module")
+def schema_1():
+    return PerformanceRun.load(SCHEMA_1)
+
+
+def test_a_run_of_schema_1_says_how_that_was_measured(schema_1, tmp_path):
+    page = page_of(schema_1, tmp_path)
+    assert [heading for heading in page.sections if heading not in ALWAYS] == [
+        "Reading a whole provider", "All figures", "What the server reports for each query",
+    ]  # fmt: skip
+    method = page.sections["Method and limits"]
+    for words in (
+        "Each operation ran 3 times, after 1 warm-up. All operations and tiers ran in one shuffled order (seed 7).",
+        "The bounded query went first, so only the unbounded one could find the window's claims in the cache.",
+        "Concurrent clients are threads of one Python process.",
+        "the concurrent clients can be the bottleneck before the server is",
+    ):
+        assert words in method, words
+    says_nothing_of(page, *PROCESSES, "rollup", "overlap index", "shares of", "$facet", "Cold is", "A slow one ran")
+    clients = page.tables[next(caption for caption in page.tables if caption.startswith("Each client"))]
+    assert [row[0] for row in clients[1:]] == ["1", "2"]
+
+
+def test_a_baseline_of_schema_1_is_said_to_be_measured_in_another_way(complete, schema_1, tmp_path):
+    page = page_of(complete, tmp_path, baseline=schema_1)
+    assert (
+        "method: clients as processes (schema 2) in this run, clients as threads (schema 1) in the baseline"
+    ) in page.text
+    assert "Concurrent clients are processes" in page.sections["Method and limits"]
+    says_nothing_of(page, "threads of one Python process")
+    targets = next(rows for caption, rows in page.tables.items() if caption.startswith("p95 and"))
+    assert targets[0][-2:] == ["p95 of the baseline", "ratio"]
+    theirs = schema_1.statistics(section="latency", tier="3K", operation="first_page", scenario="range")
+    assert targets[1][-2] == f"{theirs.p95:.1f} ms"
+
+
+def test_a_run_of_schema_1_beside_a_baseline_of_today(complete, schema_1, tmp_path):
+    page = page_of(schema_1, tmp_path, baseline=complete)
+    assert (
+        "method: clients as threads (schema 1) in this run, clients as processes (schema 2) in the baseline"
+    ) in page.text
+    says_nothing_of(page, *PROCESSES)
+    assert "Concurrent clients are threads of one Python process." in page.text
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "message"),
+    [
+        ("checks", "operation", "dance", "checks.0.operation"),
+        ("checks", "section", "magic", "checks.0.section"),
+        ("checks", "tier", "9M", "no tier is named '9M'"),
+        ("costs", "operation", "dance", "costs.0.operation"),
+        ("costs", "tier", "9M", "no tier is named '9M'"),
+    ],
+)
+def test_a_run_file_whose_words_no_report_knows_is_rejected(complete, tmp_path, part, key, value, message):
+    content = json.loads(complete.save(tmp_path).read_text(encoding="utf-8"))
+    content[part][0][key] = value
+    file = tmp_path / "changed.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(Exception, match=re.escape(message)) as caught:
+        PerformanceRun.load(file)
+    assert type(caught.value).__name__ == "RunFileError"
