@@ -131,6 +131,7 @@ class PerformanceRun(ShownAsFacts):
         """
         return statistics_of(self.select(**labels))
 
+    @checked(PbmError)
     def latency_labels(self, tier: str, operation: str, scenario: str) -> dict[str, Any]:
         """Return the labels of the samples that show an operation as an application calls it.
 
