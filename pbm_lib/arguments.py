@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from .errors import InvalidCursor, InvalidQuery, PbmError
-from .vocabulary import INDEXES, ORDERS
+from .vocabulary import INDEXES, ORDERS, SCENARIOS
 
 _ACCEPTED = {
     "store": "what connect(config) returned",
@@ -37,7 +37,7 @@ _ACCEPTED = {
     "order": " or ".join(ORDERS),
     "tier": "the name of a tier, as text",
     "operation": "the name of an operation, such as 'first_page'",
-    "scenario": "provider or range",
+    "scenario": " or ".join(SCENARIOS),
     "part": "the name of a comparison, such as 'ranges'",
     "tiers": "a list of names of tiers",
     "depths": "a list of whole numbers",
