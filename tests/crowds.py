@@ -64,7 +64,8 @@ def clients_of_ours() -> list[psutil.Process]:
 
 def main(config: Path, path: Path) -> None:
     with connect(load_config(config)) as store, recording(store, path, concurrency=(1,)) as recorder:
-        measure_concurrency(recorder)
+        with Crowd(recorder) as crowd:
+            measure_concurrency(recorder, crowd)
         with Crowd(recorder) as crowd:
             crowd.work([Job("one", 60), Job("two", 60)], section="concurrency", operation="page", clients=2)
 

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..claims.document import ID
@@ -14,7 +14,7 @@ from .questions import Questions
 from .recorder import Recorder
 from .sampling import Task, take_samples
 
-_MOST = 60
+_MOST = 30
 _EXPECTED_MS = 25.0  # of a cold page; no warm-up can tell, as it would leave the page warm
 
 
@@ -36,16 +36,18 @@ def _task(recorder: Recorder, tier: str) -> Task:
     def prepare(number: int) -> Callable[[], Any]:
         return lambda: find_claims(recorder.store, *questions[number], with_total=False)
 
-    def once_more(number: int, page: Any) -> None:
+    def once_more(number: int, page: Any, own: Mapping[str, Any]) -> None:
         if page is None:
             return
         ids = {claim[ID] for claim in page}
         if seen & ids:
             recorder.note(f"Cold pages, tier {tier}: some have claims in common, and so were not altogether cold.")
         seen.update(ids)
-        recorder.time(prepare(number), **labels, contestant=WARM, iteration=number)
+        recorder.time(prepare(number), **labels, contestant=WARM, **own)
 
-    return Task({**labels, "contestant": COLD}, prepare, once_more, expected_ms=_EXPECTED_MS, most=min(len(questions), _MOST))
+    return Task(
+        {**labels, "contestant": COLD}, prepare, once_more, expected_ms=_EXPECTED_MS, most=min(len(questions), _MOST)
+    )
 
 
 def _apart(recorder: Recorder, tier: str) -> list[Question]:

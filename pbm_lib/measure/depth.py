@@ -1,6 +1,7 @@
 """Keyset against skip/limit at growing depth of the largest provider, the pages compared."""
 
 from functools import partial
+from typing import Any
 
 from ..claims.roster import list_providers
 from ..query.find import find_claims
@@ -31,7 +32,9 @@ def measure_depth(recorder: Recorder) -> None:
     take_samples(recorder, "depth", tasks, "depth")
 
 
-def _compare(recorder: Recorder, tier: str, latest: dict[str, list], name: str, _: int, page: list | None) -> None:
+def _compare(
+    recorder: Recorder, tier: str, latest: dict[str, list], name: str, _: int, page: list | None, *__: Any
+) -> None:
     """Hold each page of one depth against the latest one that the other way gave there."""
     if page is not None:
         latest[name] = page

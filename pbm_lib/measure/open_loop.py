@@ -15,7 +15,7 @@ LOADS = (25, 50, 75)
 _OVERTIME_SECONDS = 30.0
 
 
-def measure_open_loop(recorder: Recorder) -> None:
+def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
     """Ask for pages at 25, 50 and 75 % of the highest rate of the closed loop, from as many clients as reached it.
 
     The moments at which calls are meant to begin are fixed beforehand, as people would come who know nothing of each
@@ -32,36 +32,34 @@ def measure_open_loop(recorder: Recorder) -> None:
         return
     level, highest = fastest
     seconds = recorder.settings.concurrency_seconds
-    recorder.progress.expect(len(LOADS) * seconds)
-    with Crowd(recorder) as crowd:
-        for load in LOADS:
-            recorder.show(f"open loop at {load}%", {"operation": "page"})
-            drawn = random.Random(f"{recorder.settings.seed} open loop {load}")
-            moments = arrivals(max(round(highest * load / 100 * seconds), 1), seconds, drawn)
-            jobs = [
-                Job(f"open loop {load}, number {number}", seconds, share, _OVERTIME_SECONDS)
-                for number, share in enumerate(dealt(moments, level.clients, drawn))
-            ]
-            labels = {"section": "open_loop", "operation": "page", "clients": level.clients, "load": load}
-            together = crowd.work(jobs, **labels)
-            if unasked := sum(outcome.unasked for outcome in together.outcomes):
-                recorder.note(
-                    f"Open loop at {load}%: {unasked:,} of {len(moments):,} calls had not begun {_OVERTIME_SECONDS:g} "
-                    "seconds after the last was due, and were given up: the waits were longer than these figures say."
-                )
-            took = max(seconds, *(outcome.seconds for outcome in together.outcomes))
-            recorder.offered(
-                OfferedRate(
-                    load=load,
-                    clients=level.clients,
-                    offered=len(moments) / seconds,
-                    seconds=took,
-                    client_cpu=together.client_cpu(took),
-                    server_cpu=together.server_cpu,
-                    machine_cpu=together.machine_cpu,
-                )
+    for load in LOADS:
+        recorder.show(f"open loop at {load}%", {"operation": "page"})
+        drawn = random.Random(f"{recorder.settings.seed} open loop {load}")
+        moments = arrivals(max(round(highest * load / 100 * seconds), 1), seconds, drawn)
+        jobs = [
+            Job(f"open loop {load}, number {number}", seconds, share, _OVERTIME_SECONDS)
+            for number, share in enumerate(dealt(moments, level.clients, drawn))
+        ]
+        labels = {"section": "open_loop", "operation": "page", "clients": level.clients, "load": load}
+        together = crowd.work(jobs, **labels)
+        if unasked := sum(outcome.unasked for outcome in together.outcomes):
+            recorder.note(
+                f"Open loop at {load}%: {unasked:,} of {len(moments):,} calls had not begun {_OVERTIME_SECONDS:g} "
+                "seconds after the last was due, and were given up: the waits were longer than these figures say."
             )
-            recorder.save()
+        took = max(seconds, *(outcome.seconds for outcome in together.outcomes))
+        recorder.offered(
+            OfferedRate(
+                load=load,
+                clients=level.clients,
+                offered=len(moments) / seconds,
+                seconds=took,
+                client_cpu=together.client_cpu(took),
+                server_cpu=together.server_cpu,
+                machine_cpu=together.machine_cpu,
+            )
+        )
+        recorder.save()
 
 
 def fastest_level(run: PerformanceRun) -> tuple[Level, float] | None:

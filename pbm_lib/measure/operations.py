@@ -1,59 +1,35 @@
 """What an application calls at each tier. Only the call itself is timed, not what prepares it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_at
+from ..query.page import ClaimPage
 from ..store.store import ClaimStore
-from ..vocabulary import BY_TIER, SCENARIOS
+from ..vocabulary import SCENARIOS
 from .questions import DEEP, Questions
 from .recorder import Recorder
 from .sampling import Task, take_samples
-
-
-@dataclass(frozen=True)
-class _Call:
-    """How an operation is called: what has to be done before the call that is timed, which `prepare` returns.
-
-    `prepare` returns None where the answer turned out to have no such page; `goes_on` says that it needs a second page.
-    """
-
-    prepare: Callable[[ClaimStore, Questions, Question], Callable[[], Any] | None]
-    goes_on: bool = False
 
 
 def _count(store: ClaimStore, _: Questions, question: Question) -> Callable[[], int]:
     return partial(count_claims, store, *question)
 
 
-def _page(store: ClaimStore, question: Question, cursor: str | None = None) -> Callable[[], Any]:
+def _first_page(store: ClaimStore, _: Questions, question: Question) -> Callable[[], ClaimPage]:
+    return partial(find_claims, store, *question, with_total=False)
+
+
+def _deep_page(store: ClaimStore, questions: Questions, question: Question) -> Callable[[], ClaimPage]:
+    cursor = cursor_at(store, question, questions.moment(question, DEEP))
     return partial(find_claims, store, *question, cursor=cursor, with_total=False)
 
 
-def _first_page(store: ClaimStore, _: Questions, question: Question) -> Callable[[], Any]:
-    return _page(store, question)
-
-
-def _next_page(store: ClaimStore, _: Questions, question: Question) -> Callable[[], Any] | None:
-    cursor = _page(store, question)().next_cursor
-    return None if cursor is None else _page(store, question, cursor)
-
-
-def _deep_page(store: ClaimStore, questions: Questions, question: Question) -> Callable[[], Any]:
-    return _page(store, question, cursor_at(store, question, questions.moment(question, DEEP)))
-
-
-CALLS = {
-    "count": _Call(_count),
-    "first_page": _Call(_first_page),
-    "next_page": _Call(_next_page, goes_on=True),
-    "deep_page": _Call(_deep_page, goes_on=True),
-}
-"""Every operation of `vocabulary.BY_TIER`, and how it is called."""
+CALLS = {"count": _count, "first_page": _first_page, "deep_page": _deep_page}
+"""An operation of `vocabulary.BY_TIER`, and what prepares it. A next page needs the page before: `time_next_page`."""
 
 
 def measure_latency(recorder: Recorder) -> None:
@@ -64,28 +40,43 @@ def measure_latency(recorder: Recorder) -> None:
     tasks = [Task({"section": "floor", "operation": "ping"}, lambda _: partial(_ping, recorder.store))]
     for tier in recorder.settings.tiers_to_test:
         for scenario in SCENARIOS:
-            for operation in BY_TIER:
+            for operation in CALLS:
                 labels = {"tier": tier, "operation": operation, "scenario": scenario}
                 if recorder.run.latency_labels(**labels)["section"] == "latency":
                     tasks += _task(recorder, labels)
     take_samples(recorder, "latency", tasks, "latency")
 
 
+def time_next_page(recorder: Recorder, question: Question, page: ClaimPage | None, **labels: Any) -> None:
+    """Time the page behind a first page that was just read, where there is one, as a sample with these labels."""
+    if page is None:
+        return
+    if page.next_cursor is None:
+        recorder.note(_one_page(labels["tier"], labels["scenario"]))
+        return
+    call = partial(find_claims, recorder.store, *question, cursor=page.next_cursor, with_total=False)
+    recorder.time(call, section="latency", operation="next_page", **labels)
+
+
 def _task(recorder: Recorder, labels: dict[str, str]) -> list[Task]:
     tier, scenario, operation = labels["tier"], labels["scenario"], labels["operation"]
     questions = Questions(recorder.store.config, recorder.settings, f"latency {tier} {scenario} {operation}")
-    call = CALLS[operation]
-    if call.goes_on and questions.expected_claims(tier, scenario) <= recorder.run.settings.page_size:
+    if operation == "deep_page" and questions.expected_claims(tier, scenario) <= recorder.run.settings.page_size:
         recorder.note(_one_page(tier, scenario))
         return []
 
-    def prepare(number: int) -> Callable[[], Any] | None:
-        prepared = call.prepare(recorder.store, questions, questions.number(number, tier, scenario))
-        if prepared is None:
-            recorder.note(_one_page(tier, scenario))
-        return prepared
+    def answered(number: int, page: ClaimPage | None, own: Mapping[str, Any]) -> None:
+        if operation == "first_page":
+            question = questions.number(number, tier, scenario)
+            time_next_page(recorder, question, page, tier=tier, scenario=scenario, **own)
 
-    return [Task({"section": "latency", **labels}, prepare)]
+    return [
+        Task(
+            {"section": "latency", **labels},
+            lambda number: CALLS[operation](recorder.store, questions, questions.number(number, tier, scenario)),
+            answered,
+        )
+    ]
 
 
 def _one_page(tier: str, scenario: str) -> str:

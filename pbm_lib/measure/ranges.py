@@ -1,7 +1,7 @@
 """A date range asked in every way that there is: bounded, unbounded, and with either index; the answers compared."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from ..store.setup import both_indexes
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, INDEX_WORDS, INDEXES, RANGE, UNBOUNDED
 from .explains import explain_range, note_index_uses
+from .operations import time_next_page
 from .questions import Questions
 from .recorder import Recorder
 from .sampling import Task, take_samples
@@ -87,6 +88,12 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
         recorder.cost(cost)
         expected_ms = float(max(cost.server_ms or 0, 1)) if unbounded else None
 
+    def answered(number: int, answer: Any, labels_of_sample: Mapping[str, Any]) -> None:
+        answers.add(way, tier, operation, number, answer)
+        if way is own and operation == "first_page":
+            question = questions.number(number, tier, RANGE)
+            time_next_page(recorder, question, answer, tier=tier, scenario=RANGE, **labels_of_sample)
+
     def prepare(number: int) -> Callable[[], Any]:
         question = questions.number(number, tier, RANGE)
         if operation == "count":
@@ -97,7 +104,7 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
     return Task(
         {**labels, "contestant": way.query, "index": way.index},
         prepare,
-        lambda number, answer: answers.add(way, tier, operation, number, answer),
+        answered,
         store=way.store,
         expected_ms=expected_ms,
         lag=0.0 if unbounded else bounded.index(way) / len(bounded),

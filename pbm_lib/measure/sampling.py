@@ -24,7 +24,8 @@ class Task:
     Attributes:
         labels: those of its samples.
         prepare: makes the call that is timed for a question of this number; None where the answer has no such page.
-        answered: told the number and the answer of each call, warm-ups included; None where a call failed.
+        answered: told the number and the answer of each call, warm-ups included (None where a call failed), and the
+            labels of its sample that are not the task's; so it may time another call that follows from the answer.
         store: that the calls ask, if it is not the run's own.
         expected_ms: what a call is known to take; then it has no warm-ups.
         least: samples that it gets even if they take longer than `performance.seconds_per_series`.
@@ -37,7 +38,7 @@ class Task:
 
     labels: Mapping[str, Any]
     prepare: Callable[[int], Callable[[], Any] | None]
-    answered: Callable[[int, Any], None] = field(default=lambda number, answer: None)
+    answered: Callable[[int, Any, Mapping[str, Any]], None] = field(default=lambda number, answer, labels: None)
     store: ClaimStore | None = None
     expected_ms: float | None = None
     least: int = FEWEST
@@ -136,5 +137,5 @@ def _call(recorder: Recorder, part: str, task: Task, number: int, labels: dict[s
     if prepared.answer is None:
         return None
     timing = recorder.time(prepared.answer, store=task.store, **task.labels, **labels)
-    task.answered(number, timing.answer)
+    task.answered(number, timing.answer, labels)
     return timing.ms

@@ -1,7 +1,7 @@
 """A provider's total in four ways: counted, counted up to a cap, from a rollup, and with the page in `$facet`."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -97,7 +97,7 @@ class _Agreement:
 def _count_task(recorder: Recorder, agreement: _Agreement, tier: str, name: str, way: _Way) -> Task:
     tin = _tins(recorder, tier)
 
-    def answered(number: int, total: int | None) -> None:
+    def answered(number: int, total: int | None, _: Mapping[str, Any]) -> None:
         if total is not None:
             agreement.add(tier, name, tin(number), total)
 
@@ -118,7 +118,7 @@ def _measure_facet(recorder: Recorder, way: _Way) -> None:
         task = Task(
             _labels(tier, "page_and_total", FACET),
             lambda number: way.asking(tin(number)),
-            lambda number, page: _check_facet(recorder, tier, tin(number), page),
+            lambda number, page, _: _check_facet(recorder, tier, tin(number), page),
             least=_FACET_LEAST,
         )
         take_samples(recorder, "totals", [task], "facet")

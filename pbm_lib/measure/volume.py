@@ -10,7 +10,7 @@ from ..vocabulary import ONE_STREAM, PROVIDER, TWO_STREAMS
 from .recorder import Recorder
 
 _CLAIMS = 100_000
-_ROUNDS = 3
+_ROUNDS = 2
 _WAYS = {ONE_STREAM: 1, TWO_STREAMS: 2}
 _GUESSED_CLAIMS_A_SECOND = 25_000
 

@@ -38,8 +38,9 @@ def jobs(count, seconds):
 def levels(loaded_store, tmp_path_factory):
     """A run in which one client and two were at work."""
     path = tmp_path_factory.mktemp("levels") / "run.json"
-    with recording(loaded_store, path, concurrency=(1, 2), concurrency_seconds=0.5) as recorder:
-        measure_concurrency(recorder)
+    settings = {"concurrency": (1, 2), "concurrency_seconds": 0.5}
+    with recording(loaded_store, path, **settings) as recorder, Crowd(recorder) as crowd:
+        measure_concurrency(recorder, crowd)
     assert clients_of_ours() == []
     return recorder.run
 
@@ -80,8 +81,8 @@ def test_the_processors_of_clients_and_local_server_are_known(levels, loaded_sto
 
 def test_a_user_who_may_not_ask_for_the_servers_process_gets_the_rest(as_user, tmp_path):
     settings = {"concurrency": (1,), "concurrency_seconds": 0.2}
-    with recording(as_user("reader"), tmp_path / "run.json", **settings) as recorder:
-        measure_concurrency(recorder)
+    with recording(as_user("reader"), tmp_path / "run.json", **settings) as recorder, Crowd(recorder) as crowd:
+        measure_concurrency(recorder, crowd)
     (level,) = recorder.run.levels
     assert level.server_cpu is None and level.client_cpu > 0
     assert files_with_traces(tmp_path) == []

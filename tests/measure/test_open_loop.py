@@ -28,9 +28,10 @@ def gaps_of(moments):
 def run(loaded_store, tmp_path_factory):
     """A run with one client and two at once, and the open loop at parts of the better one's rate."""
     path = tmp_path_factory.mktemp("open") / "run.json"
-    with recording(loaded_store, path, concurrency=(1, 2), concurrency_seconds=1.0) as recorder:
-        measure_concurrency(recorder)
-        measure_open_loop(recorder)
+    settings = {"concurrency": (1, 2), "concurrency_seconds": 1.0}
+    with recording(loaded_store, path, **settings) as recorder, Crowd(recorder) as crowd:
+        measure_concurrency(recorder, crowd)
+        measure_open_loop(recorder, crowd)
     assert clients_of_ours() == []
     return recorder.run
 
@@ -100,9 +101,9 @@ def test_a_calls_time_counts_from_when_it_was_due(run):
 
 
 def test_without_a_closed_loop_there_is_no_open_one_and_a_note_says_why(loaded_store, tmp_path):
-    with recording(loaded_store, tmp_path / "run.json", concurrency=()) as recorder:
-        measure_concurrency(recorder)
-        measure_open_loop(recorder)
+    with recording(loaded_store, tmp_path / "run.json", concurrency=()) as recorder, Crowd(recorder) as crowd:
+        measure_concurrency(recorder, crowd)
+        measure_open_loop(recorder, crowd)
     assert not recorder.run.samples and not recorder.run.offered
     (note,) = recorder.run.notes
     assert note.startswith("Open loop: left out")
@@ -158,9 +159,9 @@ def test_calls_that_never_began_are_counted_and_told(stalled, own_server, tmp_pa
     monkeypatch.setattr(open_loop, "_OVERTIME_SECONDS", 0.0)
     monkeypatch.setattr(open_loop, "LOADS", (1_000,))
     settings = {"concurrency": (1,), "concurrency_seconds": 0.5}
-    with recording(own_server[1], tmp_path / "other.json", **settings) as recorder:
-        measure_concurrency(recorder)
-        measure_open_loop(recorder)
+    with recording(own_server[1], tmp_path / "other.json", **settings) as recorder, Crowd(recorder) as crowd:
+        measure_concurrency(recorder, crowd)
+        measure_open_loop(recorder, crowd)
     (rate,) = recorder.run.offered
     (note,) = recorder.run.notes
     assert note.startswith("Open loop at 1000%: ") and "calls had not begun 0 seconds after" in note

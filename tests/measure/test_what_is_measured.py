@@ -41,7 +41,7 @@ def test_a_deep_page_begins_about_nine_tenths_into_the_answer(loaded_store, scen
     questions = Questions(loaded_store.config, loaded_store.config.performance, "deep")
     for number in range(10):
         question = questions.number(number, "3K", scenario)
-        page = CALLS["deep_page"].prepare(loaded_store, questions, question)()
+        page = CALLS["deep_page"](loaded_store, questions, question)()
         claims = overlapping(loaded_store.collection.find({TIN: question.tin}), *question)
         assert 0.85 < claims.index(page[0]) / len(claims) < 0.95
 
