@@ -89,8 +89,8 @@ def run_performance(
         samples: samples of each operation at most.
         seconds_per_series: a dear operation gets as many samples as fit into so many seconds, but at least 20.
         warmup: samples before those, of each operation, kept apart.
-        unbounded_samples: samples that the unbounded query gets at least; each takes seconds at a large provider. 0
-            leaves it out.
+        unbounded_samples: first pages that the unbounded query is asked for at least, and half as many totals; each
+            takes seconds at a large provider. 0 leaves it out.
         tiers: names of the tiers to measure.
         concurrency: numbers of clients at once; an empty list leaves that part out.
         concurrency_seconds: how long each number of clients, and each rate, is kept up, in seconds.
