@@ -129,13 +129,13 @@ def test_cold_and_warm_cell_by_cell(config):
 
 
 def test_clients_cell_by_cell(config):
-    run = skewed_run(config, levels=(Level(1, 2.1, 0.44, 0.36), Level(2, 2.05, 1.25)))
+    run = skewed_run(config, levels=(Level(1, 2.1, 0.44, 0.36, 0.91), Level(2, 2.05, 1.25)))
     baseline = skewed_baseline(config)
     alone, beside = cells(concurrency_table(run)), cells(concurrency_table(run, baseline))
     assert alone == [
-        "clients | at work | pages/s | claims/s | CPUs of clients | CPUs of server | p50 | p95 | n",
-        "1 | 2.1 s | 10 | 700 | 0.4 | 0.4 | 60 ms | 200 ms | 21",
-        f"2 | 2.0 s | 20 | 1,600 | 1.2 | {DASH} | 31 ms | 106 ms | 41",
+        "clients | at work | pages/s | claims/s | CPUs of clients | CPUs of server | CPUs in all | p50 | p95 | n",
+        "1 | 2.1 s | 10 | 700 | 0.4 | 0.4 | 0.9 | 60 ms | 200 ms | 21",
+        f"2 | 2.0 s | 20 | 1,600 | 1.2 | {DASH} | {DASH} | 31 ms | 106 ms | 41",
     ]
     more = [
         "pages/s of the baseline | ratio | p95 of the baseline | ratio",
@@ -152,7 +152,7 @@ def test_a_baseline_without_these_clients_leaves_gaps(config):
     )
     (*_, last) = cells(concurrency_table(run, fewer))
     assert last == " | ".join(
-        ["2", "2.0 s", "20", "1,600", DASH, DASH, "31 ms", "106 ms", "41", DASH, DASH, DASH, DASH]
+        ["2", "2.0 s", "20", "1,600", DASH, DASH, DASH, "31 ms", "106 ms", "41", DASH, DASH, DASH, DASH]
     )
 
 
@@ -163,13 +163,17 @@ def test_fixed_rates_cell_by_cell(config):
         for load, times in {25: [(10.0, 2.0), (30.0, 6.0), (20.0, 3.0)], 75: [(400.0, 8.0), (600.0, 7.0)]}.items()
         for n, (ms, sent) in enumerate(times)
     ]
-    rates = (OfferedRate(25, 2, 12.0, 0.5, 0.26, 0.31), OfferedRate(50, 2, 20.0, 1.0), OfferedRate(75, 2, 36.0, 0.25))
+    rates = (
+        OfferedRate(25, 2, 12.0, 0.5, 0.26, 0.31, 0.62),
+        OfferedRate(50, 2, 20.0, 1.0),
+        OfferedRate(75, 2, 36.0, 0.25),
+    )
     assert cells(open_loop_table(fake_run(config, samples, offered=rates))) == [
         "share of the highest rate | offered/s | achieved/s | p50 | p95 | p99 | p50 once sent | p99 once sent | "
-        "CPUs of clients | CPUs of server | n",
-        "25% | 12 | 6 | 20 ms | 29 ms | 30 ms | 3.0 ms | 5.9 ms | 0.3 | 0.3 | 3",
-        f"50% | 20 | 0 | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | 0",
-        f"75% | 36 | 8 | 500 ms | 590 ms | 598 ms | 7.5 ms | 8.0 ms | {DASH} | {DASH} | 2",
+        "CPUs of clients | CPUs of server | CPUs in all | n",
+        "25% | 12 | 6 | 20 ms | 29 ms | 30 ms | 3.0 ms | 5.9 ms | 0.3 | 0.3 | 0.6 | 3",
+        f"50% | 20 | 0 | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | 0",
+        f"75% | 36 | 8 | 500 ms | 590 ms | 598 ms | 7.5 ms | 8.0 ms | {DASH} | {DASH} | {DASH} | 2",
     ]
 
 

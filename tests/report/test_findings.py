@@ -353,10 +353,10 @@ def test_a_rate_at_the_machines_limit_is_no_capacity(good):
         "2 clients: 72 pages/s, 5,792 claims/s, limited by the client machine's CPUs, so not the server's capacity; "
         "p95 46 ms"
     )
-    one, busy = Level(1, 2.02, 0.4, 0.5), Level(2, 2.5, 0.9, 0.8)  # 1.7 of 2 processors
-    assert title(one, busy) == title(one, Level(2, 2.5, 1.7)) == title(busy) == at_limit
+    one, busy = Level(1, 2.02, 0.4, 0.5, 0.9), Level(2, 2.5, 0.9, 0.8, 1.7)  # of 2 processors
+    assert title(one, busy) == title(one, Level(2, 2.5, None, None, 1.7)) == title(busy) == at_limit
     free = "2 clients: 72 pages/s, 5,792 claims/s, 1.4 times the rate of 1 client; p95 46 ms"
-    assert title(one, Level(2, 2.5, 0.9, 0.79)) == free
+    assert title(one, Level(2, 2.5, 0.9, 0.79, 1.69)) == free
     # Only the number of clients that is named counts: the others' rate is not claimed.
     assert title(Level(1, 2.02, 1.0, 1.0), Level(2, 2.5, 0.9, 0.7)) == free
 
