@@ -61,12 +61,14 @@ def time_next_page(recorder: Recorder, question: Question, page: ClaimPage | Non
 def _task(recorder: Recorder, labels: dict[str, str]) -> list[Task]:
     tier, scenario, operation = labels["tier"], labels["scenario"], labels["operation"]
     questions = Questions(recorder.store.config, recorder.settings, f"latency {tier} {scenario} {operation}")
-    if operation == "deep_page" and questions.expected_claims(tier, scenario) <= recorder.run.settings.page_size:
+    goes_on = questions.expected_claims(tier, scenario) > recorder.run.settings.page_size
+    if not goes_on:
         recorder.note(_one_page(tier, scenario))
+    if operation == "deep_page" and not goes_on:
         return []
 
     def answered(number: int, page: ClaimPage | None, own: Mapping[str, Any]) -> None:
-        if operation == "first_page":
+        if operation == "first_page" and goes_on:
             question = questions.number(number, tier, scenario)
             time_next_page(recorder, question, page, tier=tier, scenario=scenario, **own)
 

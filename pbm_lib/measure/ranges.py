@@ -14,11 +14,12 @@ from ..query.find import count_claims, find_claims
 from ..store.setup import both_indexes
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, INDEX_WORDS, INDEXES, RANGE, UNBOUNDED
+from .confidence import FEWEST_FOR_UPPER_END
 from .explains import explain_range, note_index_uses
 from .operations import time_next_page
 from .questions import Questions
 from .recorder import Recorder
-from .sampling import Task, take_samples
+from .sampling import FEWEST, Task, take_samples
 from .stopwatch import Timing
 
 _OPERATIONS = ("first_page", "count")
@@ -81,6 +82,7 @@ def measure_ranges(recorder: Recorder) -> None:
 def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation: str) -> Task:
     questions = Questions(recorder.store.config, recorder.settings, f"ranges {tier} {operation}")
     unbounded, own = way.query == UNBOUNDED, answers.ways[0]
+    goes_on = questions.expected_claims(tier, RANGE) > recorder.run.settings.page_size
     labels = {"section": "ranges", "tier": tier, "scenario": RANGE, "operation": operation}
     expected_ms = None
     if way is not own:  # what the own way costs is asked with the application's other queries
@@ -91,7 +93,7 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
 
     def answered(number: int, answer: Any, labels_of_sample: Mapping[str, Any]) -> None:
         answers.add(way, tier, operation, number, answer)
-        if way is own and operation == "first_page":
+        if way is own and operation == "first_page" and goes_on:
             question = questions.number(number, tier, RANGE)
             time_next_page(recorder, question, answer, tier=tier, scenario=RANGE, **labels_of_sample)
 
@@ -110,17 +112,20 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
         expected_ms=expected_ms,
         lag=0.0 if unbounded else bounded.index(way) / len(bounded),
         dear_last=unbounded,
-        **({"least": _fewest_unbounded(recorder, operation)} if unbounded else {}),
+        least=_fewest(recorder, way, own, operation),
     )
 
 
-def _fewest_unbounded(recorder: Recorder, operation: str) -> int:
-    """How many samples the unbounded query gets at least: half as many of the total, which a page stands for as well.
+def _fewest(recorder: Recorder, way: _Way, own: _Way, operation: str) -> int:
+    """How many samples a way gets at least, however dear.
 
-    Both take seconds at a large provider, for the same reason.
+    The application's own first page gets as many as a verdict on its target takes. Of the unbounded query a total gets
+    half as many as a page: both take seconds at a large provider, for the same reason.
     """
-    samples = recorder.settings.unbounded_samples
-    return math.ceil(samples / 2) if operation == "count" else samples
+    if way.query == UNBOUNDED:
+        samples = recorder.settings.unbounded_samples
+        return math.ceil(samples / 2) if operation == "count" else samples
+    return FEWEST_FOR_UPPER_END if way is own and operation == "first_page" else FEWEST
 
 
 @contextmanager

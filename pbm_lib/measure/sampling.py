@@ -11,7 +11,7 @@ from ..store.store import ClaimStore
 from .recorder import Recorder
 
 FEWEST = 20
-"""No series has fewer samples than that, however dear, but for the unbounded query's."""
+"""No series has fewer samples than that, however dear, but for those of the unbounded query and of whole providers."""
 _OTHERS = 1_000_000  # the questions of warm-ups have numbers from here on: they are none of those that count
 _AFTERWARDS_MS = 50.0
 _OVERSPENT = 2.0

@@ -69,7 +69,7 @@ def test_a_next_page_is_the_one_behind_the_first_page_of_the_same_number(run):
 
 
 def test_an_operation_without_a_second_page_is_left_out_and_said_so(run):
-    assert not run.select(section="latency", operation="next_page", tier="60")
+    assert not run.select(operation="next_page", tier="60")
     assert [note for note in run.notes if note.startswith("Tier 60, provider only")]
 
 

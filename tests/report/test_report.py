@@ -142,7 +142,8 @@ def test_the_page_tells_the_whole_story(written, page, good):
         (
             {"samples": 110, "seconds_per_series": 2.5, "warmup": 3, "unbounded_samples": 6},
             "Each operation ran up to 110 times, after 3 warm-ups. A slow one ran as often as fits into 2.5 s, but at "
-            "least 20 times. The unbounded query ran as often as fits into 2.5 s, but at least 6 times for a "
+            "least 20 times, and a first page of a range at least 72 times, which its verdict takes. "
+            "The unbounded query ran as often as fits into 2.5 s, but at least 6 times for a "
             "first page, and half as often for a count. Calls that",
         ),
         (
