@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from tqdm import tqdm
 
-_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+_FORMAT = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 
 class Progress:
