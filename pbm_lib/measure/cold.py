@@ -1,7 +1,6 @@
 """The first page of a range whose claims were not asked for earlier in the run, and the same page once more."""
 
 import math
-import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -61,5 +60,5 @@ def _apart(recorder: Recorder, tier: str) -> list[Question]:
     starts = questions.period_days - questions.window_days
     places = [day / max(starts, 1) for day in range(0, starts + 1, apart)]
     found = [questions.window(p.tin, place) for p in list_providers(config, tier) for place in places]
-    random.Random(f"{recorder.settings.seed} cold {tier}").shuffle(found)
+    questions.random.shuffle(found)
     return found

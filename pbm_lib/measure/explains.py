@@ -89,21 +89,15 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
     were such calls.
     """
     store = recorder.store
-    before = index_uses(store)
-    name = store.index_name
+    name, recorder.uses_before = store.index_name, index_uses(store)
     yield
-    after = index_uses(store)
-    if after is not None:
-        after = {**recorder.run.index_uses, **after}
-    if before is None or after is None:
+    if not note_index_uses(recorder):
         recorder.note(
             "How often the server used each index is not known: the database user may not ask for it ($indexStats; the "
             "role clusterMonitor may)."
         )
         return
-    # The server counts from 0 again where it was started, or the index was built, meanwhile.
-    uses = {index: ops - before.get(index, 0) if ops >= before.get(index, 0) else ops for index, ops in after.items()}
-    recorder.index_uses(uses)
+    uses = recorder.run.index_uses
     recorder.save()
     asked = sum(
         sample.error is None
@@ -119,10 +113,18 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
         )
 
 
-def note_index_uses(recorder: Recorder) -> None:
-    """Record how often an index has been used that will not be there any more when a run ends."""
-    if uses := index_uses(recorder.store):
-        recorder.index_uses(uses)
+def note_index_uses(recorder: Recorder) -> bool:
+    """Record how often each index has been used since the run began; return whether the server tells.
+
+    Of an index that is not there any more, what was recorded last stands.
+    """
+    before, after = recorder.uses_before, index_uses(recorder.store)
+    if before is None or after is None:
+        return False
+    # The server counts from 0 again where it was started, or the index was built, meanwhile.
+    uses = {index: ops - before.get(index, 0) if ops >= before.get(index, 0) else ops for index, ops in after.items()}
+    recorder.index_uses({**recorder.run.index_uses, **uses})
+    return True
 
 
 def _question(store: ClaimStore, questions: Questions, tier: str, scenario: str) -> Question:

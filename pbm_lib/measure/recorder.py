@@ -32,6 +32,7 @@ class Recorder:
         settings: section `performance` as this run uses it.
         watch: times calls.
         progress: for whoever waits.
+        uses_before: how often the server had used each index when the run began; None if it does not tell.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Recorder:
         self.run, self.watch, self.store, self.progress = run, watch, store, progress
         self._chart = chart
         self.settings = run.settings.performance
+        self.uses_before: dict[str, int] | None = None
         self._samples: list[Sample] = []
         self._checks: dict[tuple[str, str, str, str], list[bool]] = {}
         self._costs: list[QueryCost] = []
@@ -62,6 +64,11 @@ class Recorder:
         if self._chart:
             self._chart.update(self._samples, now=True)
         self.save()
+
+    def nearest_tier(self, claims: int) -> str:
+        """Return the measured tier whose providers have nearest to so many claims, by the ratio of both."""
+        sizes = {tier: self.run.claims_per_provider(tier) for tier in self.settings.tiers_to_test}
+        return min(sizes, key=lambda tier: max(sizes[tier], claims) / min(sizes[tier], claims))
 
     def show(self, part: str, labels: Mapping[str, Any]) -> None:
         """Name what is being measured for whoever watches: a part of the run, and labels of a sample."""

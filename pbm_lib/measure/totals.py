@@ -110,10 +110,8 @@ def _count_task(recorder: Recorder, agreement: _Agreement, tier: str, name: str,
 
 
 def _measure_facet(recorder: Recorder, way: _Way) -> None:
-    sizes = {tier: recorder.run.claims_per_provider(tier) for tier in recorder.settings.tiers_to_test}
-    tier = min(sizes, key=lambda tier: max(sizes[tier], _FACET_CLAIMS) / min(sizes[tier], _FACET_CLAIMS))
-    largest = recorder.run.tiers[0]
-    if sizes[tier] <= _FACET_MOST:
+    tier, largest = recorder.nearest_tier(_FACET_CLAIMS), recorder.run.tiers[0]
+    if recorder.run.claims_per_provider(tier) <= _FACET_MOST:
         tin = _tins(recorder, tier)
         task = Task(
             _labels(tier, "page_and_total", FACET),

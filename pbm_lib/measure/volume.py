@@ -4,13 +4,12 @@ from bson import ObjectId
 
 from ..claims.document import ID, TIN
 from ..claims.roster import list_providers
-from ..config import PerformanceConfig
 from ..query.stream import iter_claims
 from ..vocabulary import ONE_STREAM, PROVIDER, TWO_STREAMS
 from .recorder import Recorder
 
 _CLAIMS = 100_000
-_ROUNDS = 2
+_ROUNDS = 2  # a whole provider takes seconds
 _WAYS = {ONE_STREAM: 1, TWO_STREAMS: 2}
 _GUESSED_CLAIMS_A_SECOND = 25_000
 
@@ -22,11 +21,11 @@ def measure_volume(recorder: Recorder) -> None:
     that the order is compared as well.
     """
     store = recorder.store
-    sizes = {tier: recorder.run.claims_per_provider(tier) for tier in recorder.settings.tiers_to_test}
-    tier = min(sizes, key=lambda tier: max(sizes[tier], _CLAIMS) / min(sizes[tier], _CLAIMS))
+    tier = recorder.nearest_tier(_CLAIMS)
     tin = list_providers(store.config, tier)[0].tin
     labels = {"section": "volume", "operation": "stream", "scenario": PROVIDER, "tier": tier}
-    rounds, step = volume_rounds(recorder.settings), sizes[tier] / _GUESSED_CLAIMS_A_SECOND
+    rounds = min(recorder.settings.samples, _ROUNDS)
+    step = recorder.run.claims_per_provider(tier) / _GUESSED_CLAIMS_A_SECOND
     recorder.progress.expect(rounds * len(_WAYS) * step)
     for iteration in range(rounds):
         read: dict[str, list[ObjectId]] = {}
@@ -46,8 +45,3 @@ def measure_volume(recorder: Recorder) -> None:
     size = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
     with store.errors_explained():
         recorder.measured_bytes(store.collection.aggregate([{"$match": {TIN: tin}}, size]).next()["bytes"], **labels)
-
-
-def volume_rounds(settings: PerformanceConfig) -> int:
-    """How often each way is taken; a whole provider takes seconds."""
-    return min(settings.samples, _ROUNDS)

@@ -92,17 +92,16 @@ def _compare(store: ClaimStore, question: Question) -> tuple[dict[str, dict[str,
     """Return what each index took, label to text, and the plan of its first page."""
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     totals, touching, plans = {}, {}, {}
+    stores = {index: store.using(index) for index in INDEXES}
     for _ in range(_ROUNDS):
-        for index in INDEXES:
-            store.refresh(index=index)
-            _, ms = timed(store, partial(find_claims, store, *question, with_total=False))
+        for index, its in stores.items():
+            _, ms = timed(its, partial(find_claims, its, *question, with_total=False))
             times[index, "first page"].append(ms)
-            totals[index], ms = timed(store, partial(count_claims, store, *question))
+            totals[index], ms = timed(its, partial(count_claims, its, *question))
             times[index, "total"].append(ms)
-    for index in INDEXES:
-        store.refresh(index=index)
-        plans[index] = explain_claims(store, *question)
-        touching[index] = {claim[ID] for claim in iter_claims(store, question.tin, question.start, question.start)}
+    for index, its in stores.items():
+        plans[index] = explain_claims(its, *question)
+        touching[index] = {claim[ID] for claim in iter_claims(its, question.tin, question.start, question.start)}
     first, second = INDEXES
     same = totals[first] == totals[second] and touching[first] == touching[second]
     columns = {

@@ -5,7 +5,7 @@ from pandas import DataFrame
 from ..arguments import checked, in_short, not_accepted
 from ..display import times
 from ..errors import PbmError
-from ..measure.records import QueryCost
+from ..measure.records import Level, OfferedRate, QueryCost
 from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
 from ..vocabulary import COLD, CONTESTANTS, FACET, INDEX_WORDS, OPERATIONS, RANGE, SCENARIOS, WARM
@@ -66,7 +66,7 @@ def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = Non
     for level in run.levels:
         figures, (pages, claims, _) = at_once(run, level.clients)
         row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
-        row += [cpus(cpu) for cpu in (level.client_cpu, level.server_cpu, level.machine_cpu)]
+        row += _busy(level)
         row += [ms(figures.p50), ms(figures.p95), str(figures.n)]
         if baseline is not None:
             theirs, rates = at_once(baseline, level.clients)
@@ -96,7 +96,7 @@ def open_loop_table(run: PerformanceRun) -> Table:
         sent = service_of(run, offered.load)
         row = [f"{offered.load}%", f"{offered.offered:,.0f}", f"{figures.n / offered.seconds:,.0f}"]
         row += [ms(value) for value in (figures.p50, figures.p95, figures.p99, sent.p50, sent.p99)]
-        row += [cpus(cpu) for cpu in (offered.client_cpu, offered.server_cpu, offered.machine_cpu)]
+        row += _busy(offered)
         rows.append((*row, str(figures.n)))
     columns = (
         "share of the highest rate", "offered/s", "achieved/s", "p50", "p95", "p99", "p50 once sent", "p99 once sent",
@@ -167,6 +167,10 @@ def comparison_frame(run: PerformanceRun, part: str) -> DataFrame:
         raise not_accepted("part", in_short(part), ", ".join(_BY_NAME), PbmError)
     table = _BY_NAME[part](run)
     return DataFrame(table.rows, columns=table.columns)
+
+
+def _busy(known: Level | OfferedRate) -> list[str]:
+    return [cpus(cpu) for cpu in (known.client_cpu, known.server_cpu, known.machine_cpu)]
 
 
 def _index(cost: QueryCost) -> tuple[str]:
