@@ -52,6 +52,7 @@ _ACCEPTED = {
         "True or False",
     ),
     "build": "true or false",
+    **dict.fromkeys(("customer", "presenter", "next_steps"), "text, which may be empty"),
     **dict.fromkeys(("start", "stop", "warmup", "unbounded_samples", "seed"), "a whole number from 0"),
     **dict.fromkeys(("count", "claims", "workers", "batch_size", "samples"), "a whole number from 1"),
 }

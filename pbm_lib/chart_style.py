@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 import textwrap
 from collections.abc import Callable
 from importlib.resources import files
@@ -12,13 +13,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and by lightness in a grey print. Shapes differ as well.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#6E6E6E"
-MARKS = ((BLUE, "o"), (ORANGE, "D"), (GREEN, "s"), (PURPLE, "^"), ("#56B4E9", "v"), ("#E69F00", "P"))
-"""Colour and shape of the first, second, third ... thing that a chart compares."""
+# MongoDB's green and greys, and a purple that color-blind readers tell from the green. Shapes differ as well.
+GREEN, PURPLE, SLATE, GREY, INK, LINE = "#00684A", "#8F3FC0", "#3D4F58", "#6B787F", "#1C2D38", "#E3E8E6"
+THEME = {
+    "green": (GREEN, "#00ED64"),
+    "purple": (PURPLE, "#D6A9FF"),
+    "slate": (SLATE, "#C1C7C6"),
+    "grey": (GREY, "#9BA7AD"),
+    "ink": (INK, "#F0F4F3"),
+    "line": (LINE, "#2F4350"),
+}
+"""Name of a color to how it looks on a light page and on a dark one."""
+MARKS = ((GREEN, "o"), (PURPLE, "D"), (SLATE, "s"), (GREY, "^"))
+"""Color and shape of the first, second, third, and fourth thing that a chart compares. The first is our own way."""
 _STYLE = mpl.rc_params_from_file(files(__package__) / "pbm.mplstyle", use_default_template=False)
-MOST_MARKS = 3_000
-"""Above so many points they are drawn as a picture within the SVG, which would else grow to megabytes."""
+_TITLE_INCHES, _LINE_INCHES, _LETTERS_PER_INCH, _LABEL_INCHES = 0.3, 0.17, 13.5, 0.16
+_DOT = 1.002  # the ends of a dot, one over the other: a line of length 0 is drawn by nobody
 _Drawn = TypeVar("_Drawn")
 
 
@@ -34,9 +44,16 @@ def styled(draw: Callable[..., _Drawn]) -> Callable[..., _Drawn]:
     return drawn
 
 
-def to_svg(figure: Figure) -> bytes:
-    """Return a figure as SVG; its letters are outlines, so that it needs no font."""
-    return _saved(figure, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")), dpi=200)
+def to_svg(figure: Figure) -> str:
+    """Return a figure as an SVG element for an HTML page, whose letters are text and whose colors are CSS variables.
+
+    The page gives `--green` and the other names of `THEME` their values.
+    """
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    text = _saved(figure, format="svg", transparent=True, metadata=nothing, dpi=200).decode()
+    for name, (light, _) in THEME.items():
+        text = text.replace(light.lower(), f"var(--{name})")
+    return text[text.index("<svg") :]
 
 
 def to_png(figure: Figure) -> bytes:
@@ -52,7 +69,7 @@ def _saved(figure: Figure, *, dpi: int, **options: Any) -> bytes:
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
     buffer = io.BytesIO()
-    figure.savefig(buffer, facecolor="white", dpi=dpi, **options)
+    figure.savefig(buffer, dpi=dpi, **options)
     return buffer.getvalue()
 
 
@@ -63,27 +80,54 @@ class Chart(Figure):
         return _saved(self, format="png", dpi=110)
 
 
-def figure_titled(title: str, *, width: float, height: float) -> Figure:
-    """Return an empty figure, in inches, under its title; the title is wrapped to its width."""
-    figure = Chart(figsize=(width, height), layout="constrained")
-    figure.suptitle(
-        textwrap.fill(title, int(width * 10.3)), x=0.01, ha="left", fontsize=11.5, fontweight="bold", color="#222222"
-    )
+def figure_titled(title: str, subtitle: str = "", *, width: float, height: float) -> Figure:
+    """Return an empty figure under its title and subtitle, which is wrapped to its width.
+
+    Args:
+        title: a line.
+        subtitle: the figures behind it.
+        width: in inches.
+        height: in inches, of what is below the title.
+    """
+    lines = textwrap.wrap(subtitle, int(width * _LETTERS_PER_INCH))
+    header = _TITLE_INCHES + _LINE_INCHES * (len(lines) + 0.7)
+    figure = Chart(figsize=(width, height + header))
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, height / (height + header)))
+    for text, inches, look in (
+        (title, 0.08, {"fontsize": 11.5, "fontweight": "bold", "color": INK}),
+        ("\n".join(lines), 0.05 + _TITLE_INCHES, {"fontsize": 9, "color": SLATE, "linespacing": 1.35}),
+    ):
+        figure.text(0.01, 1 - inches / (height + header), text, ha="left", va="top", **look)
     return figure
 
 
-def row_place(number: int, group: int) -> float:
-    """Rows of one operation stand together, with a gap before the next one's."""
-    return number + 0.7 * (number // group)
+def dots(panel, x: list[float], y: list[float], color: str, *, size: float = 2.2, alpha: float = 0.25) -> None:
+    """Draw a point for each pair of values, y above 0: as one line, since thousands of marks make a large file."""
+    xs = [value for each in x for value in (each, each, math.nan)]
+    ys = [value for each in y for value in (each, each * _DOT, math.nan)]
+    panel.plot(xs, ys, color=color, alpha=alpha, linewidth=size, solid_capstyle="round", snap=False, zorder=1.5)
 
 
-def strip(panel, times: list[float], place: float, color: str, marker: str, *, size=9, spread=0.24, in_all=0) -> None:
-    """Draw each time of a chart that has so many points `in_all` as one, shifted so that equal ones are seen."""
-    shifts = [spread * (((7 * number) % 11) / 5 - 1) for number in range(len(times))]
-    panel.scatter(
-        times, [place + shift for shift in shifts], s=size, color=color, marker=marker,
-        alpha=0.6, linewidth=0, rasterized=in_all > MOST_MARKS,
-    )  # fmt: skip
+def label_ends(panel, ends: list[tuple[float, float, str, str]]) -> None:
+    """Write (x, y, text, color) beside the end of each line, far enough from each other to be read.
+
+    The panel's scales and limits must be final.
+    """
+    within = panel.transData + panel.transAxes.inverted()
+    gap = _LABEL_INCHES * panel.figure.dpi / panel.get_window_extent().height
+    ordered = sorted((within.transform((x, y))[1], x, text, color) for x, y, text, color in ends)
+    places = [place for place, *_ in ordered]
+    for number in range(1, len(places)):
+        places[number] = max(places[number], places[number - 1] + gap)
+    highest = 1.0
+    for number in reversed(range(len(places))):
+        places[number] = min(places[number], highest)
+        highest = places[number] - gap
+    for (_, x, text, color), place in zip(ordered, places, strict=True):
+        panel.annotate(
+            text, (x, place), xycoords=("data", "axes fraction"), xytext=(8, 0), textcoords="offset points",
+            va="center", color=color, fontweight="bold", fontsize=9,
+        )  # fmt: skip
 
 
 def write(panel, x: float, y: float, text: str, *, below: bool = False) -> None:

@@ -63,3 +63,11 @@ def milliseconds(value: float | None) -> str:
 def times(ratio: float) -> str:
     """Return a ratio as text: 2.3, 94, 1,200."""
     return f"{ratio:,.0f}" if ratio >= 9.95 else f"{ratio:.1f}"
+
+
+def short_count(number: int) -> str:
+    """Return a number of claims as the tick of an axis: 0, 250, 1K, 900K, 1.5M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "K")):
+        if number >= size:
+            return f"{number / size:g}{letter}"
+    return f"{number}"

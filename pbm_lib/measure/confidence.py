@@ -1,8 +1,8 @@
-"""How far a measured 95th percentile can be trusted: its interval, and how many more samples would decide a target.
+"""How far a measured percentile can be trusted: its interval, and how many more samples would decide a target.
 
 The interval assumes nothing of how times are distributed, only that one call tells nothing of the next: then the number
-of samples above the true 95th percentile is binomial. Where calls do depend on each other the interval is too
-narrow; the mark of `steady` finds some of that, not all.
+of samples above the true percentile is binomial. Where calls do depend on each other the interval is too narrow; the
+mark of `steady` finds some of that, not all.
 """
 
 from bisect import bisect_left
@@ -13,43 +13,45 @@ import numpy as np
 
 FEWEST_FOR_UPPER_END = 72
 """Of fewer samples, all lie below the 95th percentile more than once in 40 runs: nothing bounds it from above."""
-
-_ABOVE = 0.05
+FEWEST_FOR_MEDIAN = 6
+"""Of fewer samples, all lie on one side of the median more than once in 20 runs: nothing bounds it."""
 _TAIL = 0.025
 _MOST_MORE = 10_000
 _CHANCE = 0.8
 
 
 @cache
-def p95_ranks(n: int) -> tuple[int | None, int | None]:
-    """Return the ranks, from 1 for the fastest, of the samples between which the 95th percentile lies.
+def percentile_ranks(n: int, percent: int) -> tuple[int | None, int | None]:
+    """Return the ranks, from 1 for the fastest, of the samples between which a percentile lies.
 
-    The lower one is above the true 95th percentile in at most 2.5% of all runs, the upper one below it in at most 2.5%.
+    The lower one is above the true percentile in at most 2.5% of all runs, the upper one below it in at most 2.5%.
 
     Args:
         n: number of samples, 0 or more.
+        percent: which percentile, from 1 to 99.
 
     Returns:
-        The lower and the upper rank, each from 1 to n. Below n = 2 there is no lower one, below n = 72 no upper one:
-        None.
+        The lower and the upper rank, each from 1 to n; None where so few samples have no such end. For the 95th there
+        is no lower one below n = 2, and no upper one below n = 72. For the median there is neither below n = 6.
     """
-    at_most, at_least = _tails(n, _ABOVE)
+    at_most, at_least = _tails(n, (100 - percent) / 100)
     # The fewest and the most samples above it that are not too unlikely.
     fewest = int(np.searchsorted(at_most, _TAIL, side="right"))
     most = int(np.argmax(at_least <= _TAIL)) - 1
     return n - most or None, n - fewest + 1 if fewest else None
 
 
-def p95_interval(times: Sequence[float]) -> tuple[float | None, float | None]:
-    """Return the two-sided 95% interval of the 95th percentile by order statistics, with equal tails.
+def percentile_interval(times: Sequence[float], percent: int) -> tuple[float | None, float | None]:
+    """Return the two-sided 95% interval of a percentile by order statistics, with equal tails.
 
     Args:
         times: samples that do not depend on each other, in any order and unit.
+        percent: which percentile, from 1 to 99.
 
     Returns:
         Its lower and its upper end, two of the samples; None where so few samples have no such end.
     """
-    low, high = p95_ranks(len(times))
+    low, high = percentile_ranks(len(times), percent)
     ordered = sorted(times)
     return None if low is None else ordered[low - 1], None if high is None else ordered[high - 1]
 
@@ -71,7 +73,7 @@ def samples_to_decide(n: int, above: int) -> int | None:
     """
 
     def decided(more: int) -> bool:
-        low, high = p95_ranks(n + more)
+        low, high = percentile_ranks(n + more, 95)
         at_most, at_least = _tails(more, above / n)
         chance = 0.0
         if high is not None and (room := n + more - high - above) >= 0:

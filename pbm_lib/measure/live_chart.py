@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ..chart_style import MARKS, figure_titled, legend, plain_ticks, strip, styled
+from ..chart_style import INK, MARKS, dots, figure_titled, legend, plain_ticks, styled
 from ..vocabulary import BY_TIER, OPERATIONS
 from .samples import Sample
 
@@ -49,11 +49,11 @@ class LiveChart:
                 times[sample.operation, sample.tier].append(sample.ms)
         looks = dict(zip(BY_TIER, MARKS, strict=False))
         for (operation, tier), found in times.items():
-            color, marker = looks[operation]
+            color, _ = looks[operation]
             shift = _HEIGHT * (2 * list(BY_TIER).index(operation) / (len(BY_TIER) - 1) - 1)
             place = self._tiers.index(tier) + shift
-            strip(panel, found, place, color, marker, size=5, spread=0.05)
-            panel.plot(statistics.median(found), place, "|", color="black", markersize=7, markeredgewidth=1.4)
+            dots(panel, found, [place] * len(found), color, alpha=0.5)
+            panel.plot(statistics.median(found), place, "|", color=INK, markersize=7, markeredgewidth=1.4)
         panel.set_yticks(range(len(self._tiers)), self._tiers)
         panel.set_ylim(len(self._tiers) - 0.4, -0.6)
         plain_ticks(panel.xaxis)

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ..vocabulary import CONTESTANTS, INDEX_WORDS, INDEXES, OPERATIONS, SCENARIOS, SECTIONS
-from .confidence import FEWEST_FOR_UPPER_END, p95_interval
+from .confidence import FEWEST_FOR_UPPER_END, percentile_interval
 from .steady import drift_note, drift_of, likeness_note, likeness_of
 
 WIDE_SPREAD = 0.5
@@ -110,6 +110,8 @@ class Statistics:
         min: the fastest.
         mean: arithmetic mean.
         p50: median.
+        p50_low: lower end of its 95% interval; None below n = 6.
+        p50_high: upper end; None below n = 6.
         p95: 95th percentile, interpolated.
         p95_low: lower end of its 95% interval; None below n = 2.
         p95_high: upper end; None below n = 72.
@@ -126,6 +128,8 @@ class Statistics:
     min: float | None
     mean: float | None
     p50: float | None
+    p50_low: float | None
+    p50_high: float | None
     p95: float | None
     p95_low: float | None
     p95_high: float | None
@@ -185,14 +189,17 @@ def statistics_of(samples: Iterable[Sample]) -> Statistics:
     retried = sum(sample.error is None and sample.retries > 0 for sample in timed)
     times = [sample.ms for sample in timed if sample.counts]
     if not times:
-        return Statistics(0, *[None] * 11, failed, retried)
+        return Statistics(0, *[None] * 13, failed, retried)
     p25, p50, p75, p95, p99 = np.percentile(times, (25, 50, 75, 95, 99)).tolist()
-    p95_low, p95_high = p95_interval(times)
+    p50_low, p50_high = percentile_interval(times, 50)
+    p95_low, p95_high = percentile_interval(times, 95)
     return Statistics(
         n=len(times),
         min=min(times),
         mean=sum(times) / len(times),
         p50=p50,
+        p50_low=p50_low,
+        p50_high=p50_high,
         p95=p95,
         p95_low=p95_low,
         p95_high=p95_high,

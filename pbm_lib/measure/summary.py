@@ -11,7 +11,9 @@ from .samples import Sample, Series, Statistics
 
 KEYS = ["section", "measured", "tier", "contestant"]
 """Columns of the summary that say what a row is of."""
-NUMBERS = ["min", "mean", "p50", "p95", "p95_low", "p95_high", "max", "claims_per_s", "mb_per_s"]
+_TIMES = ["min", "mean", "p50", "p50_low", "p50_high", "p95", "p95_low", "p95_high", "max"]
+_RATES = ["claims_per_s", "mb_per_s"]
+NUMBERS = [*_TIMES, *_RATES]
 """Columns of its figures: times in ms, and rates."""
 
 
@@ -57,8 +59,8 @@ def summary_of(figures: Iterable[Figures]) -> pd.DataFrame:
     rows = [
         (
             series.section, series.label, series.tier or "", series.contestant or "",
-            times.n, times.min, times.mean, times.p50, times.p95, times.p95_low, times.p95_high, times.max,
-            rates.claims_per_s, rates.mb_per_s, "; ".join(times.notes),
+            times.n, *(getattr(times, name) for name in _TIMES), *(getattr(rates, name) for name in _RATES),
+            "; ".join(times.notes),
         )
         for series, times, rates in figures
     ]  # fmt: skip

@@ -3,9 +3,12 @@
 import itertools
 
 from ..display import milliseconds, times
+from ..measure.confidence import FEWEST_FOR_MEDIAN
 from ..measure.run import PerformanceRun
-from ..vocabulary import BOUNDED, BY_TIER, INDEX_WORDS, KEYSET, RANGE, SCENARIOS, SKIP, UNBOUNDED
+from ..measure.samples import Statistics
+from ..vocabulary import BOUNDED, BY_TIER, KEYSET, PROVIDER, RANGE, SCENARIOS, SKIP, UNBOUNDED
 from .figures import (
+    Gain,
     Way,
     at_once,
     clients_at_their_limit,
@@ -20,87 +23,155 @@ from .figures import (
 
 FLAT = 2.0
 """Medians within this ratio of each other are called flat."""
+_NO_GAIN = 1.1
 
 
-def latency_finding(run: PerformanceRun) -> str:
-    """Return the title of the chart of latency by tier."""
-    trends = [f"{asked.phrase}: {trend}" for name, asked in SCENARIOS.items() if (trend := _trend(run, name))]
-    return f"First page of {'; of '.join(trends)}" if trends else "Latency by tier: not measured"
+def latency_title(run: PerformanceRun) -> str:
+    """Return the title of the chart of latency by size: how the first page of all claims goes with the size."""
+    ends = _ends(run, PROVIDER)
+    if ends is None:
+        return "Latency by provider size"
+    large, small = (figures.p50 for _, figures in ends)
+    ratio = ratio_of(large, small)
+    if len(run.tiers) == 1 or ends[0][0] == ends[1][0]:
+        return f"First page: {milliseconds(large)} at {ends[0][0]} claims"
+    if ratio > FLAT:
+        return "Pages take longer as providers grow"
+    if ratio < 1 / FLAT:
+        return "Pages get no slower as providers grow"
+    return f"Pages stay flat from {ends[1][0]} to {ends[0][0]} claims"
 
 
-def plans_finding(run: PerformanceRun) -> str:
-    """Return the title of the chart of date ranges."""
-    own = run.settings.index
-    bounded, unbounded = Way(BOUNDED, own), Way(UNBOUNDED, own)
-    others = [way for way in ways_of(run) if way.index != own]
-    for tier in run.tiers:
-        if gain := gain_of(run, tier, "first_page", unbounded, bounded):
-            verdict = (
-                f"{times(gain.median)} times faster"
-                if gain.median > 1.1
-                else "no faster"
-                if gain.median > 0.9
-                else f"{times(1 / gain.median)} times slower"
-            )
-            shown = [
-                f"median first page {milliseconds(range_of(run, tier, 'first_page', bounded).p50)} against "
-                f"{milliseconds(range_of(run, tier, 'first_page', unbounded).p50)}"
-            ]
-            shown += [
-                f"{milliseconds(figures.p50)} on the {INDEX_WORDS[way.index]}"
-                for way in others
-                if (figures := range_of(run, tier, "first_page", way)).n
-            ]
-            return f"Bounded query {verdict} on the same windows at {tier}: {', '.join(shown)}{_answers(run)}"
-    return "Bounded vs. unbounded query: not measured"
+def latency_subtitle(run: PerformanceRun) -> str:
+    """Return the figures behind the title: the first page at both ends, in both scenarios."""
+    trends = [f"{asked.words}, {trend}" for name, asked in SCENARIOS.items() if (trend := _trend(run, name))]
+    return f"Median of the first page: {'; '.join(trends)}." if trends else "Not measured."
 
 
-def _answers(run: PerformanceRun) -> str:
-    compared = sum(check.compared for check in run.checks if check.section == "ranges")
-    equal = sum(check.equal for check in run.checks if check.section == "ranges")
-    if not compared:
-        return "; answers not compared"
-    if equal == compared:
-        return f"; same answers in all {equal:,} comparisons"
-    return f"; BUT {compared - equal:,} of {compared:,} answers differ"
+def plans_title(run: PerformanceRun) -> str:
+    """Return the title of the chart of date ranges: what the bounded query gains."""
+    compared, equal = _answers(run)
+    if equal < compared:
+        return "Answers differ, so the timings are not valid"
+    found = _gain(run)
+    if found is None:
+        return "Ways to query a date range"
+    median, least, most, n = found[1]
+    if median <= _NO_GAIN:
+        return "The bounded query is no faster" if median > 1 / _NO_GAIN else "The bounded query is slower"
+    # So few windows say between which ends the gain is, not where its middle is.
+    gain = f"{times(least)} to {times(most)}" if 1 < n < FEWEST_FOR_MEDIAN else times(median)
+    return f"The bounded query is {gain} times faster"
 
 
-def keyset_finding(run: PerformanceRun) -> str:
+def plans_subtitle(run: PerformanceRun) -> str:
+    """Return the figures behind the title: each way's first page, and whether the answers were the same."""
+    found = _gain(run)
+    if found is None:
+        return "Not compared."
+    tier, gain = found
+    shown = [
+        f"{way.words(run)} {milliseconds(figures.p50)} (n = {figures.n})"
+        for way in ways_of(run)
+        if (figures := range_of(run, tier, "first_page", way)).n
+    ]
+    compared, equal = _answers(run)
+    answers = (
+        "Answers were not compared."
+        if not compared
+        else f"All {equal:,} compared answers are the same."
+        if equal == compared
+        else f"{compared - equal:,} of {compared:,} compared answers differ."
+    )
+    windows = f"on the {gain.n} windows that both ran" if gain.n > 1 else "on the one window that both ran"
+    return (
+        f"Median of the first page at {tier}: {', '.join(shown)}. Window by window, the unbounded query takes "
+        f"{times(gain.median)} times as long ({times(gain.least)} to {times(gain.most)}) {windows}. {answers}"
+    )
+
+
+def keyset_title(run: PerformanceRun) -> str:
     """Return the title of the chart of depth."""
-    depths = [depth for depth in depths_of(run) if depth_of(run, depth, KEYSET).n and depth_of(run, depth, SKIP).n]
-    if not depths:
-        return "Keyset vs. skip/limit: not measured"
-    first, last = depth_of(run, depths[0], KEYSET).p50, depth_of(run, depths[-1], KEYSET).p50
-    skip = depth_of(run, depths[-1], SKIP).p50
-    deep = f"after {depths[-1]:,} claims"
-    medians = [depth_of(run, depth, KEYSET).p50 for depth in depths]
-    verdict = "stay flat" if max(medians) <= FLAT * min(medians) else "get slower" if last > FLAT * first else "vary"
-    flat = f"Keyset pages {verdict}: {milliseconds(first)} at the start, {milliseconds(last)} {deep}"
-    if verdict == "vary":
-        flat = f"{flat}, {milliseconds(min(medians))} to {milliseconds(max(medians))} overall"
-    against = f"{times(ratio_of(skip, last))} times as long" if skip > 1.1 * last else "no slower"
-    return f"{flat}; skip/limit takes {milliseconds(skip)} there, {against}"
+    medians = [keyset for _, keyset, _ in _depths(run)]
+    if not medians:
+        return "Keyset vs. skip/limit"
+    if max(medians) <= FLAT * min(medians):
+        return "A keyset page is as fast at any depth"
+    return "Keyset pages get slower with depth" if medians[-1] > FLAT * medians[0] else "Keyset pages vary with depth"
 
 
-def concurrency_finding(run: PerformanceRun) -> str:
-    """Return the title of the chart of concurrent clients."""
-    measured = [level.clients for level in run.levels if at_once(run, level.clients)[0].n]
-    if not measured:
-        return "Concurrent clients: not measured"
-    best = max(measured, key=lambda clients: at_once(run, clients)[1].pages_per_s)
-    slow, (pages, claims, _) = at_once(run, best)
-    one = at_once(run, measured[0])[1].pages_per_s
-    rates = f"{_clients(best)}: {pages:,.0f} pages/s, {claims:,.0f} claims/s"
+def keyset_subtitle(run: PerformanceRun) -> str:
+    """Return the figures behind the title: both ways at the first and the last depth."""
+    found = _depths(run)
+    if not found:
+        return "Not measured."
+    (_, first, _), (depth, last, skip) = found[0], found[-1]
+    medians = [keyset for _, keyset, _ in found]
+    against = f"{times(ratio_of(skip, last))} times as long" if skip > _NO_GAIN * last else "no longer"
+    return (
+        f"A keyset page takes {milliseconds(first)} at the start and {milliseconds(last)} after {depth:,} claims "
+        f"({milliseconds(min(medians))} to {milliseconds(max(medians))} overall). A skip/limit page takes "
+        f"{milliseconds(skip)} there, {against}. All are medians."
+    )
+
+
+def concurrency_title(run: PerformanceRun) -> str:
+    """Return the title of the chart of concurrent clients: the highest rate, and whose limit it is."""
+    best = _best(run)
+    if best is None:
+        return "Concurrent clients"
+    pages = at_once(run, best)[1].pages_per_s
     if clients_at_their_limit(run, best):
         # The rate of a machine that has nothing left is no capacity of the server.
-        more = ", limited by the client machine's CPUs, so not the server's capacity"
-    elif len(measured) == 1:
+        return f"{pages:,.0f} pages per second, limited by this machine"
+    return f"{pages:,.0f} pages per second with {_clients(best)}"
+
+
+def concurrency_subtitle(run: PerformanceRun) -> str:
+    """Return the figures behind the title: rates, what more clients gain, and the latency at that rate."""
+    best = _best(run)
+    if best is None:
+        return "Not measured."
+    fewest = min(level.clients for level in run.levels if at_once(run, level.clients)[0].n)
+    slow, (pages, claims, _) = at_once(run, best)
+    one = at_once(run, fewest)[1].pages_per_s
+    if clients_at_their_limit(run, best):
+        more = " The client machine's CPUs are the limit, so this is not the server's capacity."
+    elif best == fewest:
         more = ""
-    elif pages > 1.1 * one:
-        more = f", {times(pages / one)} times the rate of {_clients(measured[0])}"
     else:
-        more = ", no gain from more clients"
-    return f"{rates}{more}; p95 {milliseconds(slow.p95)}"
+        more = f" That is {times(pages / one)} times the rate of {_clients(fewest)}."
+    return (
+        f"{_clients(best).capitalize()}: {pages:,.0f} pages and {claims:,.0f} claims per second, with a p95 of "
+        f"{milliseconds(slow.p95)}.{more}"
+    )
+
+
+def _gain(run: PerformanceRun) -> tuple[str, Gain] | None:
+    """What the bounded query gains at the largest tier that has both; None if none has."""
+    own = run.settings.index
+    for tier in run.tiers:
+        if gain := gain_of(run, tier, "first_page", Way(UNBOUNDED, own), Way(BOUNDED, own)):
+            return tier, gain
+    return None
+
+
+def _answers(run: PerformanceRun) -> tuple[int, int]:
+    """How many answers to a date range were compared, and how many of these were equal."""
+    checks = [check for check in run.checks if check.section == "ranges"]
+    return sum(check.compared for check in checks), sum(check.equal for check in checks)
+
+
+def _depths(run: PerformanceRun) -> list[tuple[int, float, float]]:
+    """Depth, median by keyset and median by skip/limit, where both are measured."""
+    found = [(depth, depth_of(run, depth, KEYSET), depth_of(run, depth, SKIP)) for depth in depths_of(run)]
+    return [(depth, keyset.p50, skip.p50) for depth, keyset, skip in found if keyset.n and skip.n]
+
+
+def _best(run: PerformanceRun) -> int | None:
+    """The number of clients that reached the highest rate; None if none was measured."""
+    measured = [level.clients for level in run.levels if at_once(run, level.clients)[0].n]
+    return max(measured, key=lambda clients: at_once(run, clients)[1].pages_per_s, default=None)
 
 
 def _clients(count: int) -> str:
@@ -114,8 +185,9 @@ def latency_described(run: PerformanceRun) -> str:
     pages = {tier: latency_of(run, tier, "first_page", RANGE) for tier in run.tiers}
     shown = [f"{tier} {milliseconds(figures.p95)}" for tier, figures in pages.items() if figures.n]
     return (
-        "Each call is a point on a logarithmic axis, by operation and tier: provider only on the left, with a date "
-        "range on the right." + (f" p95 of the first page with a date range: {', '.join(shown)}." if shown else "")
+        "Lines join the medians by provider size on logarithmic axes: every operation for a provider alone, and the "
+        "first page of a date range in each way."
+        + (f" p95 of the first page of a date range: {', '.join(shown)}." if shown else "")
     )
 
 
@@ -144,16 +216,23 @@ def concurrency_described(run: PerformanceRun) -> str:
     return "The table below has the figures: pages per second, and p50 and p95 of a page, by number of clients."
 
 
+def _ends(run: PerformanceRun, scenario: str) -> tuple[tuple[str, Statistics], tuple[str, Statistics]] | None:
+    """The first page at the largest and the smallest tier that have it, with the tier; None if none has."""
+    found = [(tier, latency_of(run, tier, "first_page", scenario)) for tier in run.tiers]
+    measured = [(tier, figures) for tier, figures in found if figures.n]
+    return (measured[0], measured[-1]) if measured else None
+
+
 def _trend(run: PerformanceRun, scenario: str) -> str:
     """Say how the first page of the smallest tier compares with that of the largest; empty if not measured."""
-    measured = [tier for tier in run.tiers if latency_of(run, tier, "first_page", scenario).n]
-    if not measured:
+    ends = _ends(run, scenario)
+    if ends is None:
         return ""
-    large, small = (latency_of(run, tier, "first_page", scenario) for tier in (measured[0], measured[-1]))
-    if len(measured) == 1:
-        return f"median {milliseconds(large.p50)} at {measured[0]}"
-    factor = run.claims_per_provider(measured[0]) / run.claims_per_provider(measured[-1])
-    ratio = ratio_of(large.p50, small.p50)
+    (large, at_large), (small, at_small) = ends
+    if large == small:
+        return f"{milliseconds(at_large.p50)} at {large} claims (n = {at_large.n})"
+    factor = run.claims_per_provider(large) / run.claims_per_provider(small)
+    ratio = ratio_of(at_large.p50, at_small.p50)
     trend = (
         "flat"
         if 1 / FLAT <= ratio <= FLAT
@@ -161,4 +240,4 @@ def _trend(run: PerformanceRun, scenario: str) -> str:
         if ratio > 1
         else "faster for the larger provider"
     )
-    return f"median {milliseconds(small.p50)} at {measured[-1]}, {milliseconds(large.p50)} at {measured[0]}, {trend}"
+    return f"{milliseconds(at_small.p50)} at {small} claims and {milliseconds(at_large.p50)} at {large}, {trend}"

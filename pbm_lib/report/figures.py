@@ -25,6 +25,10 @@ class Way(NamedTuple):
         other = "" if self.index == run.settings.index else f" on the {INDEX_WORDS[self.index]}"
         return CONTESTANTS[self.query] + other
 
+    def short(self, run: PerformanceRun) -> str:
+        """The way in a word or two: the query, or, where it is the other one, the index."""
+        return self.query if self.index == run.settings.index else INDEX_WORDS[self.index]
+
 
 class Gain(NamedTuple):
     """How many times as long one way takes as another for the same question: median, least, most, and how many."""

@@ -1,13 +1,11 @@
 """What a run found, in words. Every sentence is computed from the samples, so that a bad run reads like one."""
 
 import math
-from dataclasses import dataclass
 
-from ..display import NOT_MEASURED, milliseconds, times
+from ..display import milliseconds, times
 from ..measure.run import PerformanceRun
 from ..measure.samples import Series
 from ..measure.steady import drift_note
-from ..measure.targets import MET, MISSED, UNDECIDED, TargetResult, target_results
 from ..vocabulary import (
     BOUNDED,
     CONTESTANTS,
@@ -15,55 +13,14 @@ from ..vocabulary import (
     ONE_STREAM,
     OPERATIONS,
     OVERLAP,
-    PAGES_BY_TIER,
     RANGE,
     ROLLUP,
-    SCENARIOS,
     STREAMS,
     THREE_FIELD,
     TWO_STREAMS,
-    UNBOUNDED,
 )
-from .figures import Way, gain_of, latency_of
-from .sizing import size_cluster
 
 _COMPARED = CONTESTANTS | INDEX_WORDS  # what the answers of the application's own way were held against
-
-
-@dataclass(frozen=True)
-class KeyFigure:
-    """A number that a reader takes home: its value as text, what it is, and the number itself (None: not measured)."""
-
-    label: str
-    text: str
-    number: float | None = None
-
-
-def headline(run: PerformanceRun) -> str:
-    """Return the run's result in one or two sentences, bad news first."""
-    prefix = "" if run.complete else "Incomplete run. "
-    figures = [
-        latency_of(run, tier, operation, scenario)
-        for tier in run.tiers
-        for operation in PAGES_BY_TIER
-        for scenario in SCENARIOS
-    ]
-    pages = [page.p95 for page in figures if page.n]
-    if not pages:
-        return "No page latency was measured." if run.complete else f"{prefix}No page latency had been measured."
-    sizes = f"provider size ({run.tiers[-1]} to {run.tiers[0]} claims)" if len(run.tiers) > 1 else "date range"
-    weak = "; too few samples for a firm p95" if any(page.n and page.weak_p95 for page in figures) else ""
-    spread = (
-        f"95% of pages return within {_between(milliseconds(min(pages)), milliseconds(max(pages)))}, depending on the "
-        f"page and the {sizes}{weak}."
-    )
-    if unequal := sum(check.compared - check.equal for check in run.checks):
-        compared = sum(check.compared for check in run.checks)
-        return f"{prefix}{unequal:,} of {compared:,} compared answers differ, so the timings are not valid. {spread}"
-    verdicts = _verdicts(target_results(run)) or "No target was set for anything measured."
-    failed = sum(sample.error is not None for sample in run.samples)
-    failures = f"{failed:,} of {_calls(len(run.samples))} failed. " if failed else ""
-    return f"{prefix}{failures}{verdicts} {spread}"
 
 
 def problems(run: PerformanceRun) -> list[str]:
@@ -86,6 +43,17 @@ def problems(run: PerformanceRun) -> list[str]:
         found.append(f"{_calls(count)} failed with {kind}. No figure includes {_them(count)}.")
     if retried := sum(sample.error is None and sample.retries > 0 for sample in run.samples):
         found.append(f"The driver repeated {_calls(retried)}. No figure includes {_them(retried)}.")
+    for tier, counted in run.conditions.provider_claims.items():
+        if tier in run.tiers and counted != run.claims_per_provider(tier):
+            found.append(
+                f"The {tier} provider has {counted:,} claims, not {run.claims_per_provider(tier):,} as configured."
+            )
+    return found
+
+
+def cautions(run: PerformanceRun) -> list[str]:
+    """Return which p95 are less certain than their interval says; empty if every series was steady."""
+    found = []
     all_figures = run.figures()
     if drifted := [one for one in all_figures if one.statistics.drift is not None]:
         most = max(drifted, key=lambda one: abs(math.log(one.statistics.drift)))
@@ -99,48 +67,7 @@ def problems(run: PerformanceRun) -> list[str]:
             f"In {len(alike)} of {len(all_figures)} series calls in a row are alike, so their p95 is less certain than "
             f"its interval says. Most alike: {_named(most.series)} (rank correlation {most.statistics.likeness:.1f})."
         )
-    for tier, counted in run.conditions.provider_claims.items():
-        if tier in run.tiers and counted != run.claims_per_provider(tier):
-            found.append(
-                f"The {tier} provider has {counted:,} claims, not {run.claims_per_provider(tier):,} as configured."
-            )
     return found
-
-
-def key_figures(run: PerformanceRun) -> list[KeyFigure]:
-    """Return three numbers: a page of the largest provider, what the bounded query saves, and the cost."""
-    tier = run.tiers[0]
-    page = latency_of(run, tier, "first_page", RANGE)
-    weak = ", few samples" if page.n and page.weak_p95 else ""
-    own = run.settings.index
-    faster = gain_of(run, tier, "first_page", Way(UNBOUNDED, own), Way(BOUNDED, own))
-    figures = [
-        KeyFigure(
-            f"first page of a {run.settings.performance.window_days}-day range at {tier} claims "
-            f"(p95 of {_calls(page.n)}{weak})",
-            milliseconds(page.p95),
-            page.p95,
-        ),
-        KeyFigure("speedup over the unbounded query for that page", NOT_MEASURED)
-        if faster is None
-        else KeyFigure(
-            f"as fast as the unbounded query for that page (median of {faster.n} window{'s' if faster.n > 1 else ''}, "
-            f"from {times(faster.least)} to {times(faster.most)})",
-            f"{times(faster.median)} times",
-            faster.median,
-        ),
-    ]
-    sizing = size_cluster(run) if run.footprint.claims else None
-    cheapest = sizing and sizing.cheapest
-    figures.append(
-        KeyFigure(
-            f"cheapest Atlas tier that holds {run.footprint.claims:,} claims"
-            + (f", ${cheapest.usd:.2f} for a {sizing.hours:g}-hour demo" if cheapest else ""),
-            cheapest.name if cheapest else "none",
-            cheapest.usd_per_hour if cheapest else None,
-        )
-    )
-    return figures
 
 
 def volume_finding(run: PerformanceRun) -> str:
@@ -185,30 +112,8 @@ def examined_finding(run: PerformanceRun) -> str:
     )
 
 
-def _verdicts(results: list[TargetResult]) -> str:
-    """How many targets are met, in a sentence or two; empty if none was measured."""
-    missed, undecided, met = ([r for r in results if r.verdict == verdict] for verdict in (MISSED, UNDECIDED, MET))
-    n = len(missed) + len(undecided) + len(met)
-    open_ = f", {len(undecided)} not decided" if undecided else ""
-    if missed:
-        worst = max(missed, key=lambda result: result.value_ms / result.target_ms)
-        return (
-            f"{len(missed)} of {n} targets missed{open_}. The worst is {worst.operation} at {worst.tier}: p95 "
-            f"{milliseconds(worst.value_ms)} against a target of {milliseconds(worst.target_ms)}."
-        )
-    if n == 1:
-        return "The target is met." if met else "The target is not decided."
-    if met:
-        return f"{'All' if not undecided else f'{len(met)} of'} {n} targets met{open_}."
-    return f"None of the {n} targets is decided." if undecided else ""
-
-
 def _named(series: Series) -> str:
     return ", ".join(filter(None, (series.label, CONTESTANTS.get(series.contestant), series.tier)))
-
-
-def _between(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"
 
 
 def _calls(count: int) -> str:

@@ -1,16 +1,15 @@
 """The customer's report: one HTML file, charts and a summary, made from run files alone."""
 
-import base64
 import html
+import re
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from matplotlib.figure import Figure
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..arguments import checked, full_path
-from ..chart_style import to_png, to_svg
+from ..chart_style import THEME, to_png, to_svg
 from ..display import milliseconds
 from ..errors import PbmError
 from ..measure.confidence import FEWEST_FOR_UPPER_END
@@ -31,15 +30,8 @@ from .comparison_tables import (
     totals_table,
 )
 from .figures import totals_ways_of, ways_of
-from .findings import (
-    KeyFigure,
-    examined_finding,
-    headline,
-    key_figures,
-    problems,
-    totals_finding,
-    volume_finding,
-)
+from .findings import cautions, examined_finding, problems, totals_finding, volume_finding
+from .first_page import KeyFigure, headline, key_figures, lead, limits
 from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
 from .tables import (
     conditions_table,
@@ -50,6 +42,10 @@ from .tables import (
     tiers_table,
 )
 
+_UNUSED_ID = re.compile(r' id="[A-Za-z0-9.]+_\d+"')
+"""An id that matplotlib gives to a group of an SVG, and that nothing in it refers to."""
+_USED_ID = re.compile(r'(id="|#)([mp][0-9a-f]{10})\b')
+"""An id that it gives to a mark or to an area that clips, or a reference to it."""
 _METHODS = {1: "clients as threads (schema 1)", 2: "clients as processes (schema 2)"}
 
 
@@ -77,28 +73,42 @@ class ReportFiles:
 
 
 @checked(PbmError)
-def write_report(run: PerformanceRun, output_dir: str | Path, baseline: PerformanceRun | None = None) -> ReportFiles:
+def write_report(
+    run: PerformanceRun,
+    output_dir: str | Path,
+    baseline: PerformanceRun | None = None,
+    *,
+    customer: str = "",
+    presenter: str = "",
+    next_steps: str = "",
+) -> ReportFiles:
     """Write the report of a run; files of an earlier report there are replaced. No server is needed.
 
     Args:
         run: the run, complete or not.
         output_dir: folder; made if missing.
         baseline: a run to compare with, side by side.
+        customer: whom the report is for, as its first line names them; empty: nobody is named.
+        presenter: who presents it; empty: nobody is named.
+        next_steps: a line on its first page on what to do next; empty: no such line.
 
     Returns:
         The files: performance_report.html, charts/*.png and summary.csv.
 
     Raises:
         PbmError: the folder cannot be written.
+
+    Example:
+        >>> write_report(PerformanceRun.load("outputs/runs/RUN.json"), "outputs", customer="Acme Health")
     """
     folder = full_path("output_dir", output_dir, PbmError)
     try:
         (folder / "charts").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
-    figures = {chart.name: chart.draw(run, baseline) for chart in CHARTS}
-    page = _render(run, baseline, figures)
-    pictures = {folder / "charts" / f"{name}.png": to_png(figure) for name, figure in figures.items()}
+    people = {"customer": customer.strip(), "presenter": presenter.strip(), "next_steps": next_steps.strip()}
+    page = _render(run, baseline, people)
+    pictures = {folder / "charts" / f"{chart.name}.png": to_png(chart.whole(run, baseline)) for chart in CHARTS}
     report, summary = folder / "performance_report.html", folder / "summary.csv"
     try:
         for file, picture in pictures.items():
@@ -114,20 +124,31 @@ def _unwritable(folder: Path, error: OSError) -> PbmError:
     return PbmError(f"Cannot write the report to {folder}: {error.strerror or error}. Choose another output folder.")
 
 
-def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[str, Figure]) -> str:
+def _render(run: PerformanceRun, baseline: PerformanceRun | None, people: dict[str, str]) -> str:
     """One HTML page that asks nothing of the network."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("report.html.j2")
     sizing = size_cluster(run) if run.footprint.claims else None
     return template.render(
         run=run,
         measured={sample.section for sample in run.samples if sample.counts},
         baseline=baseline,
+        **people,
+        theme=THEME,
         headline=headline(run),
+        lead=lead(run),
+        limits=limits(run),
         problems=problems(run),
+        cautions=cautions(run),
         differences=_differences(run, baseline) if baseline else [],
         cards=_cards(run, baseline),
-        charts={chart.name: _picture(chart, run, figures[chart.name]) for chart in CHARTS},
+        charts={chart.name: _drawn(chart, run, baseline) for chart in CHARTS},
         volume=volume_finding(run),
         targets=targets_table(run, baseline),
         examined=examined_table(run),
@@ -162,19 +183,26 @@ def _render(run: PerformanceRun, baseline: PerformanceRun | None, figures: dict[
     )
 
 
-def _picture(chart: RunChart, run: PerformanceRun, figure: Figure) -> dict[str, str]:
-    svg = base64.b64encode(to_svg(figure)).decode()
-    described = f"{chart.finding(run)}. {chart.described(run)}".rstrip()
-    return {"src": f"data:image/svg+xml;base64,{svg}", "alt": described}
+def _drawn(chart: RunChart, run: PerformanceRun, baseline: PerformanceRun | None) -> dict[str, Any]:
+    """What the template shows of a chart."""
+    panels = []
+    for number, (title, figure) in enumerate(chart.parts(run, baseline)):
+        # No two SVGs of the page may share an id.
+        svg = _USED_ID.sub(rf"\1{chart.name}-{number}-\2", _UNUSED_ID.sub("", to_svg(figure)))
+        panels.append((title, svg))
+    title, subtitle = chart.title(run), chart.subtitle(run)
+    alt = f"{title}. {subtitle} {chart.described(run)}".rstrip()
+    return {"title": title, "subtitle": subtitle, "panels": panels, "alt": alt}
 
 
 def _cards(run: PerformanceRun, baseline: PerformanceRun | None) -> list[tuple[KeyFigure, str]]:
-    if baseline is None:
-        return [(figure, "") for figure in key_figures(run)]
+    """The numbers of the first page, and beside each time the baseline's for the same thing."""
+    theirs = {} if baseline is None else {figure.what: figure for figure in key_figures(baseline)}
     cards = []
-    for ours, theirs in zip(key_figures(run), key_figures(baseline), strict=True):
-        ratio = f", ratio {ours.number / theirs.number:.2f}" if ours.number and theirs.number else ""
-        cards.append((ours, f"baseline: {theirs.text}{ratio}"))
+    for figure in key_figures(run):
+        other = theirs.get(figure.what)
+        text = f"baseline {other.text}" if other and other.ms is not None else ""
+        cards.append((figure, text))
     return cards
 
 

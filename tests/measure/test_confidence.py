@@ -1,4 +1,4 @@
-"""The interval of a 95th percentile: its ranks by whole numbers, its coverage by simulation, and when it decides."""
+"""The interval of a percentile: its ranks by whole numbers, its coverage by simulation, and when it decides."""
 
 import math
 from itertools import accumulate
@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from distributions import NORMAL, P95, autocorrelated, bimodal, heavy_tail, log_normal
 
-from pbm_lib.measure.confidence import FEWEST_FOR_UPPER_END, p95_interval, p95_ranks, samples_to_decide
+from pbm_lib.measure.confidence import (
+    FEWEST_FOR_UPPER_END,
+    percentile_interval,
+    percentile_ranks,
+    samples_to_decide,
+)
 
 RUNS = 20_000
 # Three standard errors of a simulated coverage near 95%, and of a tail near 2.5%.
@@ -15,38 +20,44 @@ MARGIN = 3 * math.sqrt(0.95 * 0.05 / RUNS)
 TAIL_MARGIN = 3 * math.sqrt(0.025 * 0.975 / RUNS)
 
 
-def exact_tails(n):
-    """For each rank r, in units of 20 ** -n: how often the r-th sample is above the 95th percentile, and below it."""
-    chances = [math.comb(n, above) * 19 ** (n - above) for above in range(n + 1)]
+def exact_tails(n, percent):
+    """For each rank r, in units of 100 ** -n: how often the r-th sample is above the percentile, and below it."""
+    chances = [math.comb(n, above) * percent ** (n - above) * (100 - percent) ** above for above in range(n + 1)]
     at_most = list(accumulate(chances))
-    return {r: (20**n - (at_most[n - r] if r <= n else 0), at_most[n - r]) for r in range(1, n + 1)}
+    return {r: (100**n - (at_most[n - r] if r <= n else 0), at_most[n - r]) for r in range(1, n + 1)}
 
 
-@pytest.mark.parametrize("sizes", [range(200), [299, 300, 301], [3_000]], ids=["0-199", "300", "3000"])
-def test_the_ranks_are_the_innermost_whose_tails_are_at_most_one_in_40(sizes):
+@pytest.mark.parametrize("percent", [50, 95])
+@pytest.mark.parametrize("sizes", [range(200), [299, 300, 301], [1_500]], ids=["0-199", "300", "1500"])
+def test_the_ranks_are_the_innermost_whose_tails_are_at_most_one_in_40(sizes, percent):
     for n in sizes:
-        tails = exact_tails(n)
-        low = [rank for rank, (above, _) in tails.items() if 40 * above <= 20**n]
-        high = [rank for rank, (_, below) in tails.items() if 40 * below <= 20**n]
-        assert p95_ranks(n) == (max(low, default=None), min(high, default=None)), n
+        tails = exact_tails(n, percent)
+        low = [rank for rank, (above, _) in tails.items() if 40 * above <= 100**n]
+        high = [rank for rank, (_, below) in tails.items() if 40 * below <= 100**n]
+        assert percentile_ranks(n, percent) == (max(low, default=None), min(high, default=None)), n
+
+
+def test_a_median_has_both_ends_from_6_samples_on():
+    assert percentile_interval([1.0, 2.0, 3.0, 4.0, 5.0], 50) == (None, None)
+    assert percentile_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 50) == (1.0, 6.0)
 
 
 def test_an_upper_end_needs_72_samples_and_one_that_is_not_the_slowest_110():
-    assert min(n for n in range(1_000) if p95_ranks(n)[1]) == FEWEST_FOR_UPPER_END
-    assert min(n for n in range(1, 1_000) if p95_ranks(n)[1] and p95_ranks(n)[1] < n) == 110
+    assert min(n for n in range(1_000) if percentile_ranks(n, 95)[1]) == FEWEST_FOR_UPPER_END
+    assert min(n for n in range(1, 1_000) if percentile_ranks(n, 95)[1] and percentile_ranks(n, 95)[1] < n) == 110
 
 
 @pytest.mark.parametrize("n", [20_000, 1_000_000])
 def test_the_ranks_of_very_many_samples_are_those_of_the_normal_approximation(n):
     half = NORMAL.inv_cdf(0.975) * math.sqrt(n * 0.95 * 0.05)
-    assert p95_ranks(n) == (pytest.approx(0.95 * n - half, abs=2), pytest.approx(0.95 * n + half, abs=2))
+    assert percentile_ranks(n, 95) == (pytest.approx(0.95 * n - half, abs=2), pytest.approx(0.95 * n + half, abs=2))
 
 
 def test_the_ends_are_two_of_the_samples_whatever_their_order():
     times = [float(number) for number in range(1, 111)]
-    assert p95_interval(times[::-1]) == p95_interval(times) == (100.0, 109.0)
-    assert p95_interval(times[:71]) == (63.0, None)
-    assert p95_interval([5.0]) == p95_interval([]) == (None, None)
+    assert percentile_interval(times[::-1], 95) == percentile_interval(times, 95) == (100.0, 109.0)
+    assert percentile_interval(times[:71], 95) == (63.0, None)
+    assert percentile_interval([5.0], 95) == percentile_interval([], 95) == (None, None)
 
 
 # Coverage
@@ -54,7 +65,7 @@ def test_the_ends_are_two_of_the_samples_whatever_their_order():
 
 def misses(times, truth):
     """The share of runs, a row each, whose interval is all above the true percentile, and all below it."""
-    low, high = p95_ranks(times.shape[1])
+    low, high = percentile_ranks(times.shape[1], 95)
     ordered = np.sort(times, axis=1)
     return np.mean(ordered[:, low - 1] > truth), np.mean(ordered[:, high - 1] < truth)
 
@@ -126,7 +137,7 @@ def test_the_samples_asked_for_mostly_decide(n, share):
     random = np.random.default_rng([13, n])
 
     def undecided(samples, above):
-        low, high = p95_ranks(samples)
+        low, high = percentile_ranks(samples, 95)
         return (high is None or above > samples - high) and above < samples - low + 1
 
     decided = []

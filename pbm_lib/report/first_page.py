@@ -1,0 +1,216 @@
+"""The first page of the report: its headline, what stands below that, the numbers to remember, and the limits."""
+
+from dataclasses import dataclass
+
+from ..display import milliseconds, times
+from ..measure.run import PerformanceRun
+from ..measure.samples import Statistics
+from ..measure.targets import MET, MISSED, UNDECIDED, TargetResult, target_results
+from ..vocabulary import (
+    BOUNDED,
+    CONTESTANTS,
+    FACET,
+    INDEX_WORDS,
+    KEYSET,
+    PAGES_BY_TIER,
+    PROVIDER,
+    RANGE,
+    SCENARIOS,
+    SKIP,
+    UNBOUNDED,
+)
+from .chart_texts import FLAT
+from .figures import Way, depth_of, depths_of, gain_of, latency_of, range_of, ways_of
+from .sizing import size_cluster
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A number that a reader takes home.
+
+    Attributes:
+        text: the number.
+        what: what it is of.
+        against: what it is held against; empty if nothing.
+        basis: how many samples are behind it, and its interval; empty if it is not of samples.
+        ms: the number as a time in ms, for a baseline; None if it is none.
+    """
+
+    text: str
+    what: str
+    against: str = ""
+    basis: str = ""
+    ms: float | None = None
+
+
+def headline(run: PerformanceRun) -> str:
+    """Return the run's result in at most ten words, bad news first."""
+    prefix = "" if run.complete else "Incomplete run: "
+    if any(check.equal < check.compared for check in run.checks):
+        return _sentence(prefix, "answers differ, so the timings are not valid")
+    results = target_results(run)
+    if missed := sum(result.verdict == MISSED for result in results):
+        decided = sum(result.verdict in (MET, MISSED, UNDECIDED) for result in results)
+        return _sentence(prefix, f"{missed} of {decided} target{'s' if decided > 1 else ''} missed")
+    if deep := _deepest(run):
+        depth, keyset, _ = deep
+        return _sentence(prefix, f"a page {depth:,} claims deep takes {milliseconds(keyset.p50)}")
+    pages = _first_pages(run)
+    if not pages:
+        return _sentence(prefix, "no page latency was measured")
+    (large, slow), (small, _) = pages[0], pages[-1]
+    medians = [figures.p50 for _, figures in pages]
+    if len(pages) > 1 and max(medians) <= FLAT * min(medians):
+        return _sentence(prefix, f"pages stay flat from {small} to {large} claims")
+    return _sentence(prefix, f"the first page takes {milliseconds(slow.p50)} at {large} claims")
+
+
+def lead(run: PerformanceRun) -> str:
+    """Return what stands below the headline: the verdicts, and between which times pages are."""
+    figures = [
+        latency_of(run, tier, operation, scenario)
+        for tier in run.tiers
+        for operation in PAGES_BY_TIER
+        for scenario in SCENARIOS
+    ]
+    pages = [page.p95 for page in figures if page.n]
+    if not pages:
+        return ""
+    failed = sum(sample.error is not None for sample in run.samples)
+    failures = f"{failed:,} of {len(run.samples):,} calls failed. " if failed else ""
+    verdicts = _verdicts(target_results(run)) or "No target was set for anything measured."
+    sizes = f"provider size ({run.tiers[-1]} to {run.tiers[0]} claims)" if len(run.tiers) > 1 else "date range"
+    weak = ". Too few samples for a firm p95" if any(page.n and page.weak_p95 for page in figures) else ""
+    low, high = milliseconds(min(pages)), milliseconds(max(pages))
+    return (
+        f"{failures}{verdicts} 95% of pages return within {low if low == high else f'{low} to {high}'}, depending on "
+        f"the page and the {sizes}{weak}."
+    )
+
+
+def key_figures(run: PerformanceRun) -> list[KeyFigure]:
+    """Return the numbers to remember, each on one basis: a deep page, a range page, the total, and what it costs."""
+    found = [_deep_page(run), _range_page(run), _total(run), _cost(run)]
+    return [figure for figure in found if figure is not None]
+
+
+def limits(run: PerformanceRun) -> str:
+    """Return what the figures do not show, in one short paragraph."""
+    conditions = run.conditions
+    where = (
+        f"Server and client shared one machine with {conditions.machine.cpus} CPUs, so no time includes a network."
+        if conditions.host_kind == "local"
+        else "Every time includes the network between client and server."
+    )
+    node = " A single node does none of the work of a replica set." if conditions.topology == "standalone" else ""
+    series = run.figures()
+    unsteady = sum(not each.statistics.is_steady for each in series if each.statistics.n)
+    less_certain = (
+        f" In {unsteady} of {len(series)} series calls depended on when they were made: those p95 are less certain "
+        "than their intervals say."
+        if unsteady
+        else ""
+    )
+    return (
+        f"{where}{node} The claims are synthetic. No claim was written while the run went on, and no node failed."
+        f"{less_certain} Measure again on the cluster that you plan to use."
+    )
+
+
+def _deep_page(run: PerformanceRun) -> KeyFigure | None:
+    deep = _deepest(run)
+    if deep is None:
+        return None
+    depth, keyset, skip = deep
+    against = f"{CONTESTANTS[SKIP]}: {milliseconds(skip.p50)}" if skip.n else ""
+    basis = f"{_basis(keyset)}{f'; skip/limit {_basis(skip)}' if skip.n else ''}"
+    return KeyFigure(milliseconds(keyset.p50), f"for a page {depth:,} claims deep", against, basis, keyset.p50)
+
+
+def _range_page(run: PerformanceRun) -> KeyFigure | None:
+    own, tier = run.settings.index, run.tiers[0]
+    bounded, unbounded = Way(BOUNDED, own), Way(UNBOUNDED, own)
+    page, obvious = latency_of(run, tier, "first_page", RANGE), range_of(run, tier, "first_page", unbounded)
+    if not page.n:
+        return None
+    gain = gain_of(run, tier, "first_page", unbounded, bounded)
+    others = {CONTESTANTS[UNBOUNDED]: obvious}
+    others |= {
+        INDEX_WORDS[way.index]: range_of(run, tier, "first_page", way) for way in ways_of(run) if way.index != own
+    }
+    against = ", ".join(f"{name}: {milliseconds(figures.p50)}" for name, figures in others.items() if figures.n)
+    basis = _basis(page)
+    if gain:
+        basis += f"; unbounded {_basis(obvious)}, {times(gain.least)} to {times(gain.most)} times on the same windows"
+    what = f"for the first page of {run.settings.performance.window_days} days at {tier} claims"
+    return KeyFigure(milliseconds(page.p50), what, against, basis, page.p50)
+
+
+def _total(run: PerformanceRun) -> KeyFigure | None:
+    tier = run.tiers[0]
+    total = latency_of(run, tier, "count", PROVIDER)
+    if not total.n:
+        return None
+    facet = run.statistics(section="totals", tier=tier, operation="page_and_total", contestant=FACET)
+    against = f"{CONTESTANTS[FACET]} with the page: {milliseconds(facet.p50)}" if facet.n else "once, not on every page"
+    basis = f"{_basis(total)}{f'; $facet n = {facet.n}' if facet.n else ''}"
+    return KeyFigure(milliseconds(total.p50), f"for the exact total at {tier} claims", against, basis, total.p50)
+
+
+def _cost(run: PerformanceRun) -> KeyFigure | None:
+    if not run.footprint.claims:
+        return None
+    cheapest = size_cluster(run).cheapest
+    if cheapest is None:
+        return KeyFigure("none", f"of the Atlas tiers in the price table holds {run.footprint.claims:,} claims")
+    return KeyFigure(
+        cheapest.name,
+        f"is the smallest Atlas tier that holds {run.footprint.claims:,} claims",
+        f"{730 * cheapest.usd_per_hour:,.0f} USD per month",
+    )
+
+
+def _basis(figures: Statistics) -> str:
+    """How many calls a median is of, and its interval."""
+    if figures.p50_low is None:
+        return f"median of {figures.n}"
+    return f"median of {figures.n}, 95% interval {milliseconds(figures.p50_low)} to {milliseconds(figures.p50_high)}"
+
+
+def _deepest(run: PerformanceRun) -> tuple[int, Statistics, Statistics] | None:
+    """The greatest depth with a keyset page, and the figures of that and of skip/limit; None if there is none."""
+    for depth in reversed(depths_of(run)):
+        if depth and (keyset := depth_of(run, depth, KEYSET)).n:
+            return depth, keyset, depth_of(run, depth, SKIP)
+    return None
+
+
+def _first_pages(run: PerformanceRun) -> list[tuple[str, Statistics]]:
+    """The first page of a provider at each tier that has it, or of a date range if none has."""
+    for scenario in SCENARIOS:
+        found = [(tier, latency_of(run, tier, "first_page", scenario)) for tier in run.tiers]
+        if measured := [(tier, figures) for tier, figures in found if figures.n]:
+            return measured
+    return []
+
+
+def _verdicts(results: list[TargetResult]) -> str:
+    """How many targets are met, in a sentence or two; empty if none was measured."""
+    missed, undecided, met = ([r for r in results if r.verdict == verdict] for verdict in (MISSED, UNDECIDED, MET))
+    n = len(missed) + len(undecided) + len(met)
+    open_ = f", {len(undecided)} not decided" if undecided else ""
+    if missed:
+        worst = max(missed, key=lambda result: result.value_ms / result.target_ms)
+        return (
+            f"{len(missed)} of {n} targets missed{open_}. The worst is {worst.operation} at {worst.tier}: p95 "
+            f"{milliseconds(worst.value_ms)} against a target of {milliseconds(worst.target_ms)}."
+        )
+    if n == 1:
+        return "The target is met." if met else "The target is not decided."
+    if met:
+        return f"{'All' if not undecided else f'{len(met)} of'} {n} targets met{open_}."
+    return f"None of the {n} targets is decided." if undecided else ""
+
+
+def _sentence(prefix: str, text: str) -> str:
+    return f"{prefix}{text}" if prefix else f"{text[0].upper()}{text[1:]}"

@@ -1,0 +1,130 @@
+"""Panels of a chart whose axis is the size of the provider: a line for each operation, or for each way to a range."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..chart_style import GREEN, GREY, PURPLE, SLATE, dots, label_ends, plain_ticks
+from ..display import NOT_MEASURED, milliseconds
+from ..measure.run import PerformanceRun
+from ..vocabulary import BOUNDED, BY_TIER, UNBOUNDED
+from .figures import Way, range_labels, ways_of
+
+_LOOKS = {  # color, marker, and line
+    "first_page": (GREEN, "o", "-"),
+    "next_page": (SLATE, "s", "--"),
+    "deep_page": (GREY, "^", ":"),
+    "count": (PURPLE, "D", "-"),
+}
+_SHIFT = 0.03  # of a decade, by which points stand beside the middle
+_APART = 4  # times as many claims has the next tier that is named
+
+
+class _Curve(NamedTuple):
+    """One line of a panel: its words, its look, and the labels of its samples at a tier."""
+
+    words: str
+    color: str
+    marker: str
+    line: str
+    labels: Callable[[str], Mapping[str, Any]]
+
+
+def draw_operations(panel, run: PerformanceRun, baseline: PerformanceRun | None, scenario: str) -> None:
+    """Draw how long each operation takes, as an application calls it, by the size of the provider.
+
+    Args:
+        panel: the matplotlib Axes to draw on.
+        run: the run, without times of 0 ms.
+        baseline: a run to compare with; its medians are dotted.
+        scenario: one of `vocabulary.SCENARIOS`.
+    """
+    curves = [
+        _Curve(operation.words, *_LOOKS[name], lambda tier, name=name: run.latency_labels(tier, name, scenario))
+        for name, operation in BY_TIER.items()
+    ]
+    _draw(panel, run, baseline, curves)
+
+
+def draw_ways(panel, run: PerformanceRun, baseline: PerformanceRun | None, operation: str) -> None:
+    """Draw how long each way to ask for a date range takes, by the size of the provider.
+
+    Args:
+        panel: the matplotlib Axes to draw on.
+        run: the run, without times of 0 ms.
+        baseline: a run to compare with; its medians are dotted.
+        operation: "first_page" or "count".
+    """
+    own = run.settings.index
+    looks = {Way(BOUNDED, own): _LOOKS["first_page"], Way(UNBOUNDED, own): _LOOKS["count"]}
+    curves = [
+        _Curve(way.short(run), *looks.get(way, _LOOKS["next_page"]),
+               lambda tier, way=way: range_labels(tier, operation, way))
+        for way in ways_of(run)
+    ]  # fmt: skip
+    _draw(panel, run, baseline, curves)
+
+
+def _draw(panel, run: PerformanceRun, baseline: PerformanceRun | None, curves: list[_Curve]) -> None:
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    sizes = {tier: run.claims_per_provider(tier) for tier in run.tiers}
+    ends = []
+    for words, color, marker, line, labels in curves:
+        times = _times(run, labels)
+        if not times:
+            continue
+        xs = [sizes[tier] for tier in times]
+        low, medians, high = np.array([np.percentile(found, (5, 50, 95)) for found in times.values()]).T
+        for tier, found in times.items():
+            shifts = [sizes[tier] * 10 ** (_SHIFT * (((7 * number) % 11) / 5 - 1)) for number in range(len(found))]
+            dots(panel, shifts, found, color)
+        panel.fill_between(xs, low, high, color=color, alpha=0.12, linewidth=0)
+        panel.plot(xs, medians, line, color=color, marker=marker, markersize=4.5, linewidth=1.8)
+        ends.append((xs[0], medians[0], f"{words} {milliseconds(medians[0])}", color))
+        if baseline and (theirs := _times(baseline, labels, run.tiers)):
+            middle = [float(np.median(found)) for found in theirs.values()]
+            panel.plot([sizes[tier] for tier in theirs], middle, "x", linestyle=(0, (1, 2)), color=color, markersize=6)
+    panel.set_xticks(list(sizes.values()), _apart(sizes))
+    panel.minorticks_off()
+    panel.set_xlim(min(sizes.values()) / 1.5, max(sizes.values()) * 1.5)
+    panel.set_ylim(*_span(run, baseline))
+    panel.set_xlabel("claims of the provider")
+    panel.set_ylabel("ms, log scale")
+    plain_ticks(panel.yaxis)
+    if ends:
+        label_ends(panel, ends)
+    else:
+        panel.text(0.5, 0.5, NOT_MEASURED, transform=panel.transAxes, ha="center", color=GREY)
+
+
+def _times(
+    run: PerformanceRun, labels: Callable[[str], Mapping[str, Any]], tiers: tuple[str, ...] = ()
+) -> dict[str, list[float]]:
+    """The times of a curve by tier, largest first; of a tier without any there is none."""
+    found = {tier: run.select(counts=True, **labels(tier)) for tier in run.tiers if not tiers or tier in tiers}
+    return {tier: [sample.ms for sample in samples] for tier, samples in found.items() if samples}
+
+
+def _apart(sizes: dict[str, int]) -> list[str]:
+    """The names of the tiers, the largest first; empty for one that is too near the one before to be read."""
+    names, written = [], math.inf
+    for tier, size in sizes.items():
+        readable = size <= written / _APART
+        names.append(tier if readable else "")
+        written = size if readable else written
+    return names
+
+
+def _span(*runs: PerformanceRun | None) -> tuple[float, float]:
+    """The ends of the axis of every panel alike, so that panels beside each other can be compared."""
+    times = [
+        sample.ms
+        for run in runs
+        if run is not None
+        for sample in run.samples
+        if sample.counts and sample.tier and sample.operation in BY_TIER and sample.section != "cold"
+    ]
+    return (min(times) / 1.6, max(times) * 1.6) if times else (1.0, 1_000.0)
