@@ -28,6 +28,7 @@ MARKS = ((GREEN, "o"), (PURPLE, "D"), (SLATE, "s"), (GREY, "^"))
 """Color and shape of the first, second, third, and fourth thing that a chart compares. The first is our own way."""
 _STYLE = mpl.rc_params_from_file(files(__package__) / "pbm.mplstyle", use_default_template=False)
 _TITLE_INCHES, _LINE_INCHES, _LETTERS_PER_INCH, _LABEL_INCHES = 0.3, 0.17, 13.5, 0.16
+_AXIS_INCHES, _MARGIN_INCHES, _LETTER_INCHES = (0.82, 0.48), 0.1, 0.08
 _DOT = 1.002  # the ends of a dot, one over the other: a line of length 0 is drawn by nobody
 _Drawn = TypeVar("_Drawn")
 
@@ -99,6 +100,29 @@ def figure_titled(title: str, subtitle: str = "", *, width: float, height: float
     ):
         figure.text(0.01, 1 - inches / (height + header), text, ha="left", va="top", **look)
     return figure
+
+
+def place(panel, left: float, width: float, height: float) -> None:
+    """Give a panel its place in a figure, with room for its axes and for what stands right of it.
+
+    It takes a fraction of the time of a layout engine, and panels beside each other are as high as each other.
+
+    Args:
+        panel: with everything on it that is written outside of its axes.
+        left: where its part of the figure begins, in inches.
+        width: of that part, in inches.
+        height: of that part, from the bottom of the figure up, in inches.
+    """
+    written = max((len(text.get_text()) for text in panel.texts if text.get_text()), default=0)
+    right = _MARGIN_INCHES + written * _LETTER_INCHES
+    top = _LABEL_INCHES + _MARGIN_INCHES if panel.get_title(loc="left") else _MARGIN_INCHES
+    all_width, all_height = panel.figure.get_size_inches()
+    panel.set_position([
+        (left + _AXIS_INCHES[0]) / all_width,
+        _AXIS_INCHES[1] / all_height,
+        (width - _AXIS_INCHES[0] - right) / all_width,
+        (height - _AXIS_INCHES[1] - top) / all_height,
+    ])  # fmt: skip
 
 
 def dots(panel, x: list[float], y: list[float], color: str, *, size: float = 2.2, alpha: float = 0.25) -> None:

@@ -1,6 +1,7 @@
 """Performance runs with samples that a test has made up; everything else about them is plausible."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from pbm_lib import Config, PerformanceRun
@@ -243,7 +244,7 @@ def skewed_baseline(config: Config) -> PerformanceRun:
         offered=(),
         rollup=None,
         footprint=Footprint(
-            claims=2_000_000,
+            claims=3_000_000,
             data_bytes=1_500_000_000,
             storage_bytes=480_000_000,
             index_bytes={"_id_": 40_000_000, "claims_by_provider": 60_000_000},
@@ -251,3 +252,18 @@ def skewed_baseline(config: Config) -> PerformanceRun:
             cached_index_bytes=2,
         ),
     )
+
+
+FIRST_PAGE = application("3K", "first_page", "range")
+"""The labels of the application's own range page of the largest provider."""
+
+
+def with_times(run: PerformanceRun, times: list[float], **labels: Any) -> PerformanceRun:
+    """The run, with other times for the samples with these labels."""
+    kept = [s for s in run.samples if not all(getattr(s, name) == value for name, value in labels.items())]
+    return replace(run, samples=(*kept, *series(times, **labels)))
+
+
+def without(run: PerformanceRun, **labels: Any) -> PerformanceRun:
+    """The run without the samples with these labels."""
+    return with_times(run, [], **labels)

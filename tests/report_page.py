@@ -4,6 +4,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+_ADDRESSES = ("src", "href", "xlink:href", "srcset", "data", "action", "poster")
+
 
 class Page(HTMLParser):
     """What a page refers to, its text, and its pictures.
@@ -11,7 +13,7 @@ class Page(HTMLParser):
     Attributes:
         tags: every tag, in order.
         links: every address that a browser would open.
-        pictures: attributes of each picture.
+        pictures: attributes of whatever stands for a picture.
         text: what a reader reads, with single spaces.
         sections: heading of each section to its text, in order.
         tables: caption of each table to its rows of cells, the head first.
@@ -39,10 +41,12 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         found = {name: value or "" for name, value in attributes}
-        self.links += [found[name] for name in ("src", "href", "srcset", "data", "action", "poster") if name in found]
-        if tag == "img":
+        self.links += [
+            found[name] for name in ("src", "href", "xlink:href", "srcset", "data", "action", "poster") if name in found
+        ]
+        if found.get("role") == "img":
             self.pictures.append(found)
-        elif tag == "h2":
+        if tag == "h2":
             self._heading = ""
         elif tag == "caption":
             self._caption = ""
@@ -52,6 +56,12 @@ class Page(HTMLParser):
             self.tables[self._caption][-1].append("")
         if tag not in ("meta", "img", "br"):
             self._open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        # As in an SVG, whose elements may be closed where they begin.
+        self.handle_starttag(tag, attributes)
+        if self._open[-1:] == [tag]:
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag):
         assert self._open.pop() == tag, "the page is well-formed"

@@ -51,6 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--baseline", metavar="RUN.json", help="a run to compare with, side by side")
     report.add_argument("--output", default="", metavar="DIR", help="folder of the report (default: outputs/)")
 
+    for name, words in (
+        ("customer", "whom the report is for"),
+        ("presenter", "who presents it"),
+        ("next-steps", "a line on what to do next"),
+    ):
+        report.add_argument(f"--{name}", default="", metavar="TEXT", help=f"{words}, on its first page")
+
     stop = commands.add_parser("stop", help="stop the local server; the claims stay on disk")
     _add_config(stop)
 

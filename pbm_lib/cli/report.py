@@ -10,6 +10,13 @@ from ..report.report import write_report
 def run(options: argparse.Namespace) -> int:
     """Render the report and say what was written."""
     baseline = PerformanceRun.load(options.baseline) if options.baseline else None
-    written = write_report(PerformanceRun.load(options.run_file), output_folder(options.output), baseline=baseline)
+    written = write_report(
+        PerformanceRun.load(options.run_file),
+        output_folder(options.output),
+        baseline=baseline,
+        customer=options.customer,
+        presenter=options.presenter,
+        next_steps=options.next_steps,
+    )
     print(written)
     return 0

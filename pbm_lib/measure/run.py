@@ -178,10 +178,14 @@ class PerformanceRun(ShownAsFacts):
 
     def figures(self) -> list[Figures]:
         """Return the figures of every series, in a reader's order."""
-        return [
+        return list(self._figures)
+
+    @cached_property
+    def _figures(self) -> tuple[Figures, ...]:
+        return tuple(
             Figures(series, statistics_of(samples), self.throughput(series))
             for series, samples in self.series().items()
-        ]
+        )
 
     def summary(self) -> pd.DataFrame:
         """Return the figures as a pandas DataFrame, a row a series; times in ms."""

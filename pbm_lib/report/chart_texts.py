@@ -61,7 +61,7 @@ def plans_title(run: PerformanceRun) -> str:
         return "The bounded query is no faster" if median > 1 / _NO_GAIN else "The bounded query is slower"
     # So few windows say between which ends the gain is, not where its middle is.
     gain = f"{times(least)} to {times(most)}" if 1 < n < FEWEST_FOR_MEDIAN else times(median)
-    return f"The bounded query is {gain} times faster"
+    return f"Bounded query: {gain} times faster"
 
 
 def plans_subtitle(run: PerformanceRun) -> str:
@@ -96,7 +96,7 @@ def keyset_title(run: PerformanceRun) -> str:
     if not medians:
         return "Keyset vs. skip/limit"
     if max(medians) <= FLAT * min(medians):
-        return "A keyset page is as fast at any depth"
+        return "Keyset pages stay flat at any depth"
     return "Keyset pages get slower with depth" if medians[-1] > FLAT * medians[0] else "Keyset pages vary with depth"
 
 

@@ -7,7 +7,20 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from ..arguments import checked
-from ..chart_style import GREEN, GREY, MARKS, PURPLE, Chart, dots, figure_titled, label_ends, plain_ticks, styled, write
+from ..chart_style import (
+    GREEN,
+    GREY,
+    MARKS,
+    PURPLE,
+    Chart,
+    dots,
+    figure_titled,
+    label_ends,
+    place,
+    plain_ticks,
+    styled,
+    write,
+)
 from ..display import NOT_MEASURED, milliseconds, short_count
 from ..errors import PbmError
 from ..measure.run import PerformanceRun
@@ -16,7 +29,8 @@ from . import chart_texts as texts
 from .figures import at_once, depth_of, depths_of, drawable
 from .size_panels import draw_operations, draw_ways
 
-_WIDTH, _HEIGHT = 4.4, 3.3  # of a panel, in inches
+# In inches: a panel, its title, and the least width of a chart.
+_WIDTH, _HEIGHT, _TITLE_HEIGHT, _LEAST_WIDTH = 4.4, 3.0, 0.2, 6.4
 
 
 class Panel(NamedTuple):
@@ -46,11 +60,15 @@ class RunChart(NamedTuple):
     @styled
     def whole(self, run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
         """Return all panels side by side under title and subtitle, for a notebook or a slide."""
-        width = max(_WIDTH * len(self.panels), 6.4)
-        figure = figure_titled(self.title(run), self.subtitle(run), width=width, height=_HEIGHT)
-        for axes, panel in zip(figure.subplots(1, len(self.panels), squeeze=False)[0], self.panels, strict=True):
+        width = max(_WIDTH, _LEAST_WIDTH / len(self.panels))
+        size = {"width": width * len(self.panels), "height": _HEIGHT + _TITLE_HEIGHT}
+        figure = figure_titled(self.title(run), self.subtitle(run), **size)
+        figure.set_layout_engine("none")
+        for number, panel in enumerate(self.panels):
+            axes = figure.add_subplot(1, len(self.panels), number + 1)
             axes.set_title(panel.title)
             panel.draw(axes, drawable(run), drawable(baseline))
+            place(axes, number * width, width, _HEIGHT + _TITLE_HEIGHT)
         return figure
 
     @styled
@@ -58,9 +76,10 @@ class RunChart(NamedTuple):
         """Return each panel as a figure without any title, beside its own, for a page that has them as text."""
         figures = []
         for panel in self.panels:
-            figure = Chart(figsize=(_WIDTH, _HEIGHT - 0.3))
-            figure.set_layout_engine("constrained", rect=(0, 0, 0.97, 1))  # the page's letters may be wider
-            panel.draw(figure.subplots(), drawable(run), drawable(baseline))
+            figure = Chart(figsize=(_WIDTH, _HEIGHT))
+            axes = figure.subplots()
+            panel.draw(axes, drawable(run), drawable(baseline))
+            place(axes, 0, _WIDTH, _HEIGHT)
             figures.append((panel.title, figure))
         return figures
 
@@ -70,9 +89,9 @@ def _draw_depth(panel, run: PerformanceRun, baseline: PerformanceRun | None) -> 
     panel.set_yscale("log")
     ends = []
     for paging, (color, marker), shift in zip(PAGINGS, MARKS, (-0.06, 0.06), strict=False):
-        for place, depth in enumerate(depths):
+        for number, depth in enumerate(depths):
             good = run.select(counts=True, section="depth", contestant=paging, depth=depth)
-            dots(panel, [place + shift] * len(good), [sample.ms for sample in good], color, size=4, alpha=0.4)
+            dots(panel, [number + shift] * len(good), [sample.ms for sample in good], color, size=4, alpha=0.4)
         for source, line, words in ((run, "-", ""), (baseline, ":", ", baseline")):
             found = [] if source is None else [(depth, depth_of(source, depth, paging)) for depth in depths]
             medians = [(depths.index(depth), figures.p50) for depth, figures in found if figures.n]

@@ -10,7 +10,7 @@ from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
 from ..vocabulary import COLD, CONTESTANTS, FACET, INDEX_WORDS, OPERATIONS, RANGE, SCENARIOS, WARM
 from .figures import at_once, gain_of, range_of, service_of, totals_ways_of, ways_of
-from .table import NONE, Table, beside, beside_columns, cpus, ms, rate
+from .table import NONE, Beside, Estimate, Table, cpus, ms, rate
 
 
 def ranges_table(run: PerformanceRun) -> Table:
@@ -62,30 +62,20 @@ def cold_table(run: PerformanceRun) -> Table:
 
 def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
     """Return rates and latency by the number of clients, and the processors that this kept busy."""
+    beside = Beside(run, baseline)
     rows = []
     for level in run.levels:
         figures, (pages, claims, _) = at_once(run, level.clients)
+        theirs, rates = at_once(baseline or run, level.clients)
         row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
-        row += _busy(level)
-        row += [ms(figures.p50), ms(figures.p95), str(figures.n)]
-        if baseline is not None:
-            theirs, rates = at_once(baseline, level.clients)
-            row += beside(pages, rates.pages_per_s or None, rate) + beside(figures.p95, theirs.p95)
-        rows.append(tuple(row))
+        row += [*_busy(level), ms(figures.p50), ms(figures.p95), str(figures.n)]
+        row += beside.value(rates.pages_per_s or None, rate)
+        rows.append((*row, *beside.estimate(Estimate.p95(figures), Estimate.p95(theirs))))
     columns = (
-        "clients",
-        "at work",
-        "pages/s",
-        "claims/s",
-        "CPUs of clients",
-        "CPUs of server",
-        "CPUs in all",
-        "p50",
-        "p95",
-        "n",
-    )
-    more = (*beside_columns("pages/s", baseline), *beside_columns("p95", baseline))
-    return Table((*columns, *more), tuple(rows))
+        "clients", "at work", "pages/s", "claims/s", "CPUs of clients", "CPUs of server", "CPUs in all", "p50", "p95",
+        "n", *beside.columns("pages/s", ratio=False), *beside.columns("p95"),
+    )  # fmt: skip
+    return Table(columns, tuple(rows))
 
 
 def open_loop_table(run: PerformanceRun) -> Table:

@@ -39,6 +39,18 @@ class Gain(NamedTuple):
     n: int
 
 
+def asks_the_same(run: PerformanceRun, baseline: PerformanceRun) -> bool:
+    """Whether both runs ask the same of as many claims, in the same way, so that a ratio of times says something."""
+
+    def asked(run: PerformanceRun) -> tuple:
+        sizes = {tier: run.claims_per_provider(tier) for tier in run.tiers}
+        return run.settings.page_size, run.settings.performance.window_days, run.method, run.footprint.claims, sizes
+
+    *ours, our_sizes = asked(run)
+    *theirs, their_sizes = asked(baseline)
+    return ours == theirs and all(our_sizes[tier] == their_sizes[tier] for tier in our_sizes.keys() & their_sizes)
+
+
 def ratio_of(ms: float, other_ms: float) -> float:
     """Return how many times as long as another a time is, also where the other is 0 ms."""
     return max(ms, LEAST_MS) / max(other_ms, LEAST_MS)

@@ -202,8 +202,8 @@ def _verdicts(results: list[TargetResult]) -> str:
     if missed:
         worst = max(missed, key=lambda result: result.value_ms / result.target_ms)
         return (
-            f"{len(missed)} of {n} targets missed{open_}. The worst is {worst.operation} at {worst.tier}: p95 "
-            f"{milliseconds(worst.value_ms)} against a target of {milliseconds(worst.target_ms)}."
+            f"{len(missed)} of {n} target{'s' if n > 1 else ''} missed{open_}. The worst is {worst.operation} at "
+            f"{worst.tier}: p95 {milliseconds(worst.value_ms)} against a target of {milliseconds(worst.target_ms)}."
         )
     if n == 1:
         return "The target is met." if met else "The target is not decided."

@@ -29,7 +29,7 @@ from .comparison_tables import (
     ranges_table,
     totals_table,
 )
-from .figures import totals_ways_of, ways_of
+from .figures import asks_the_same, totals_ways_of, ways_of
 from .findings import cautions, examined_finding, problems, totals_finding, volume_finding
 from .first_page import KeyFigure, headline, key_figures, lead, limits
 from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
@@ -220,7 +220,8 @@ def _differences(run: PerformanceRun, baseline: PerformanceRun) -> list[str]:
         "size of leaf pages in KB": tuple(each.footprint.leaf_page_kb or "unknown" for each in (run, baseline)),
         "indexes": tuple("; ".join(sorted(each.conditions.indexes.values())) for each in (run, baseline)),
     }
-    return [f"{name}: {a} in this run, {b} in the baseline" for name, (a, b) in pairs.items() if a != b]
+    found = [f"{name}: {a} in this run, {b} in the baseline" for name, (a, b) in pairs.items() if a != b]
+    return found if asks_the_same(run, baseline) else [*found, "So the report shows no ratios."]
 
 
 def _cache_tier(run: PerformanceRun) -> str:

@@ -1,12 +1,17 @@
-"""A table of the report, and how its cells read; with a baseline, its figure beside each one and the ratio of both."""
+"""A table of the report, and how its cells read; with a baseline, its figure beside each one and maybe their ratio."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from ..display import milliseconds
 from ..measure.run import PerformanceRun
+from ..measure.samples import Statistics
+from .figures import asks_the_same
 
 NONE = "–"  # noqa: RUF001 - a dash, as a typesetter would put for "no value"
+SAME = "same"
+"""In place of a ratio where the 95% intervals of both figures overlap."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +23,67 @@ class Table:
     texts: int = 1
 
 
-def beside_columns(name: str, baseline: PerformanceRun | None) -> list[str]:
-    """Return the columns for the baseline's figure; none without one."""
-    return [] if baseline is None else [f"{name} of the baseline", "ratio"]
+class Estimate(NamedTuple):
+    """A percentile of a series in ms, and its 95% interval; None where there is none."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def p50(cls, figures: Statistics) -> Self:
+        """Return the median of a series."""
+        return cls(figures.p50, figures.p50_low, figures.p50_high)
+
+    @classmethod
+    def p95(cls, figures: Statistics) -> Self:
+        """Return the 95th percentile of a series."""
+        return cls(figures.p95, figures.p95_low, figures.p95_high)
+
+    @property
+    def interval(self) -> str:
+        """The interval as text."""
+        if self.low is None or self.high is None:
+            return NONE if self.low is None else f"from {milliseconds(self.low)}"
+        return f"{milliseconds(self.low)} to {milliseconds(self.high)}"
+
+    def over(self, other: Self) -> float | None:
+        """Return the ratio to another estimate; None where their intervals overlap, or one lacks an end."""
+        if None in (*self, *other) or not other.value:
+            return None
+        apart = self.low > other.high or self.high < other.low
+        return self.value / other.value if apart else None
 
 
-def beside(ours: float | None, theirs: float | None, text: Callable[[float | None], str] | None = None) -> list[str]:
-    """Return the baseline's figure as text, and ours over it."""
-    shown = (text or ms)(theirs)
-    return [shown, f"{ours / theirs:.2f}" if ours is not None and theirs else NONE]
+class Beside:
+    """What stands beside each figure of a run: nothing without a baseline.
+
+    Args:
+        run: the run.
+        baseline: the run to compare with, if any.
+    """
+
+    def __init__(self, run: PerformanceRun, baseline: PerformanceRun | None):
+        self._exists = baseline is not None
+        self._ratios = baseline is not None and asks_the_same(run, baseline)
+
+    def columns(self, name: str, *, ratio: bool = True) -> list[str]:
+        """Return the columns for the baseline's figure and the ratio."""
+        names = [f"{name} of the baseline", *(["ratio"] if ratio and self._ratios else [])]
+        return names if self._exists else []
+
+    def estimate(self, ours: Estimate, theirs: Estimate) -> list[str]:
+        """Return the baseline's percentile, and ours over it where that says something."""
+        cells = [ms(theirs.value)]
+        if self._ratios:
+            known = None not in (*ours, *theirs)
+            ratio = ours.over(theirs)
+            cells.append(f"{ratio:.2f}" if ratio is not None else SAME if known else NONE)
+        return cells if self._exists else []
+
+    def value(self, theirs: float | None, text: Callable[[float | None], str]) -> list[str]:
+        """Return a figure of the baseline that has no interval, and so no ratio."""
+        return [text(theirs)] if self._exists else []
 
 
 def ms(value: float | None) -> str:

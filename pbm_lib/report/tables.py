@@ -11,8 +11,9 @@ from ..measure.summary import KEYS, NUMBERS, Throughput
 from ..measure.targets import TargetResult, target_results
 from ..store.server import end_of_support
 from ..vocabulary import CONTESTANTS
+from .figures import asks_the_same
 from .sizing import ClusterSizing, size_cluster
-from .table import NONE, Table, beside, beside_columns, mb, ms, rate
+from .table import NONE, Beside, Estimate, Table, mb, ms, rate
 
 
 def conditions_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
@@ -27,17 +28,16 @@ def conditions_table(run: PerformanceRun, baseline: PerformanceRun | None = None
 
 def targets_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
     """Return each target with the value measured, its 95% interval, and whether it was met."""
+    beside = Beside(run, baseline)
     theirs = {} if baseline is None else {(r.operation, r.tier): r for r in target_results(baseline)}
     columns = ["operation", "tier", "scenario", "verdict", "note", "target", "p95", "95% interval", "n"]
     rows = []
     for result in target_results(run):
+        ours = _p95(result)
         row = [result.operation, result.tier, result.scenario, result.verdict_words, result.note]
-        row += [milliseconds(result.target_ms), ms(result.value_ms), _interval(result), str(result.n)]
-        if baseline is not None:
-            other = theirs.get((result.operation, result.tier))
-            row += beside(result.value_ms, other and other.value_ms)
-        rows.append(tuple(row))
-    return Table((*columns, *beside_columns("p95", baseline)), tuple(rows), texts=5)
+        row += [milliseconds(result.target_ms), ms(ours.value), ours.interval, str(result.n)]
+        rows.append((*row, *beside.estimate(ours, _p95(theirs.get((result.operation, result.tier))))))
+    return Table((*columns, *beside.columns("p95")), tuple(rows), texts=5)
 
 
 def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
@@ -45,13 +45,13 @@ def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
     ours, million = _sizes(run), size_cluster(run).bytes_per_million
     million |= {"data and indexes on disk": million["storage"] + million["indexes"]}
     theirs = {} if baseline is None else _sizes(baseline)
+    beside = Beside(run, baseline)
     rows = []
     for (label, size), key in zip(
         ours.items(), ("data", "storage", "indexes", "data and indexes on disk"), strict=True
     ):
-        row = [label, mb(size), mb(million[key])]
-        rows.append(tuple(row + (beside(size, theirs[label], mb) if theirs else [])))
-    return Table(("", "this run", "per million claims", *beside_columns("size", baseline)), tuple(rows))
+        rows.append((label, mb(size), mb(million[key]), *beside.value(theirs.get(label), mb)))
+    return Table(("", "this run", "per million claims", *beside.columns("size", ratio=False)), tuple(rows))
 
 
 def tiers_table(sizing: ClusterSizing) -> Table:
@@ -69,24 +69,23 @@ def tiers_table(sizing: ClusterSizing) -> Table:
 
 
 def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
-    """Return every figure of the run, a row a series; with a baseline p50, p95 and rate side by side."""
+    """Return every figure of the run, a row a series; with a baseline its p50, p95 and rate beside them."""
+    beside = Beside(run, baseline)
     nothing = statistics_of([]), Throughput()
     theirs = {} if baseline is None else {series: (figures, rates) for series, figures, rates in baseline.figures()}
     rows = []
     for series, figures, rates in run.figures():
+        p50, p95 = Estimate.p50(figures), Estimate.p95(figures)
+        other, others = theirs.get(series, nothing)
         row = [series.label, series.tier or "", CONTESTANTS.get(series.contestant, "")]
         row += ["; ".join(figures.notes), str(figures.n)]
-        row += [ms(getattr(figures, name)) for name in ("min", "mean", "p50", "p95", "max")]
+        row += [ms(p50.value), p50.interval, ms(p95.value), p95.interval, ms(figures.max)]
         row += [rate(rates.claims_per_s), NONE if rates.mb_per_s is None else f"{rates.mb_per_s:,.1f}"]
-        if baseline is not None:
-            other, others = theirs.get(series, nothing)
-            row += [*beside(figures.p50, other.p50), *beside(figures.p95, other.p95)]
-            row += beside(rates.claims_per_s, others.claims_per_s, rate)
-        rows.append(tuple(row))
-    columns = ["measured", "tier", "method", "note", "n", "min", "mean", "p50", "p95", "max", "claims/s", "MB/s"]
-    for name in ("p50", "p95", "claims/s"):
-        columns += beside_columns(name, baseline)
-    return Table(tuple(columns), tuple(rows), texts=4)
+        row += [*beside.estimate(p50, Estimate.p50(other)), *beside.estimate(p95, Estimate.p95(other))]
+        rows.append((*row, *beside.value(others.claims_per_s, rate)))
+    columns = ["measured", "tier", "method", "note", "n", "p50", "95% interval", "p95", "95% interval", "max"]
+    columns += ["claims/s", "MB/s", *beside.columns("p50"), *beside.columns("p95")]
+    return Table((*columns, *beside.columns("claims/s", ratio=False)), tuple(rows), texts=4)
 
 
 @checked(PbmError)
@@ -101,14 +100,21 @@ def targets_frame(run: PerformanceRun):
 
 
 def summary_frame(run: PerformanceRun, baseline: PerformanceRun | None = None):
-    """Return the run's summary as a pandas DataFrame, with the baseline's figures and the ratios if there is one."""
+    """Return the run's summary as a pandas DataFrame; with a baseline also its figures, and ratios of p50 and p95.
+
+    A ratio is empty where it says nothing: where the runs do not ask the same, or the 95% intervals overlap.
+    """
     ours = run.summary()
     if baseline is None:
         return ours
-    theirs = baseline.summary()[[*KEYS, "n", *NUMBERS]]
-    both = pd.merge(ours, theirs, how="left", on=KEYS, suffixes=("", "_baseline"))
-    for name in NUMBERS:
-        both[f"{name}_ratio"] = (both[name] / both[f"{name}_baseline"]).round(3)
+    both = pd.merge(ours, baseline.summary()[[*KEYS, "n", *NUMBERS]], how="left", on=KEYS, suffixes=("", "_baseline"))
+    for name in ("p50", "p95"):
+        columns = [f"{name}{end}{whose}" for whose in ("", "_baseline") for end in ("", "_low", "_high")]
+        found = [
+            Estimate(*row[:3]).over(Estimate(*row[3:])) if asks_the_same(run, baseline) else None
+            for row in both[columns].astype(object).where(both[columns].notna(), None).itertuples(index=False)
+        ]
+        both[f"{name}_ratio"] = pd.Series(found, dtype=float).round(3)
     return both
 
 
@@ -152,8 +158,5 @@ def _sizes(run: PerformanceRun) -> dict[str, int]:
     }
 
 
-def _interval(result: TargetResult) -> str:
-    if result.low_ms is None:
-        return NONE
-    low = milliseconds(result.low_ms)
-    return f"from {low}" if result.high_ms is None else f"{low} to {milliseconds(result.high_ms)}"
+def _p95(result: TargetResult | None) -> Estimate:
+    return Estimate() if result is None else Estimate(result.value_ms, result.low_ms, result.high_ms)

@@ -1,0 +1,243 @@
+"""The first page of a report: its headline, its lead, the numbers to remember, and the limits."""
+
+from dataclasses import replace
+
+import pytest
+from fake_runs import FIRST_PAGE, application, around, complete_run, fake_run, good_samples, series, with_times, without
+
+from pbm_lib.measure.records import Check
+from pbm_lib.measure.targets import target_results
+from pbm_lib.report.first_page import headline, key_figures, lead, limits
+
+SMALL_PAGE = application("60", "first_page", "range")
+SPREAD = "95% of pages return within 17 ms to 96 ms, depending on the page and the provider size (60 to 3K claims)"
+
+
+@pytest.fixture(scope="module")
+def config(make_config):
+    targets = {"first_page_p95_ms": {"3K": 60, "60": 50}, "count_p95_ms": {"3K": 130}}
+    return make_config({"performance": {"targets": targets}})
+
+
+@pytest.fixture(scope="module")
+def good(config):
+    return fake_run(config, good_samples())
+
+
+@pytest.fixture(scope="module")
+def shallow(good):
+    """The run without its part on depth."""
+    return without(good, section="depth")
+
+
+# The headline
+
+
+def test_the_headline_is_the_deepest_page(good):
+    assert headline(good) == "A page 2,700 claims deep takes 9.6 ms"
+    less = without(good, section="depth", depth=2_700)
+    assert headline(less) == "A page 1,000 claims deep takes 8.8 ms"
+    assert headline(without(good, section="depth", contestant="keyset")) == "Pages stay flat from 60 to 3K claims"
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [
+        (6.1, "Pages stay flat from 60 to 3K claims"),
+        (9.3, "Pages stay flat from 60 to 3K claims"),
+        (9.5, "The first page takes 9.5 ms at 3K claims"),
+        (2.7, "Pages stay flat from 60 to 3K claims"),
+        (2.6, "The first page takes 2.6 ms at 3K claims"),
+    ],
+)
+def test_without_depth_it_is_how_pages_go_with_the_size(shallow, ms, said):
+    assert headline(with_times(shallow, around(ms), **application("3K", "first_page", "provider"))) == said
+
+
+def test_of_date_ranges_alone_it_is_their_first_page(shallow):
+    ranges = without(shallow, scenario="provider")
+    assert headline(ranges) == "Pages stay flat from 60 to 3K claims"
+    assert headline(without(ranges, tier="300")) == "Pages stay flat from 60 to 3K claims"
+    one = replace(ranges, samples=tuple(ranges.select(tier="3K")))
+    assert headline(one) == "The first page takes 14 ms at 3K claims"
+
+
+def test_bad_news_is_the_headline(good):
+    bad = with_times(good, around(30.0), **FIRST_PAGE)
+    assert headline(bad) == "1 of 3 targets missed"
+    check = Check("ranges", "3K", "first_page", "unbounded", 1_003, 1)
+    assert headline(replace(bad, checks=(check,))) == "Answers differ, so the timings are not valid"
+    assert headline(replace(bad, checks=(check,), complete=False)) == (
+        "Incomplete run: answers differ, so the timings are not valid"
+    )
+    performance = replace(good.settings.performance, targets={"first_page_p95_ms": {"3K": 40}})
+    single = replace(good, settings=replace(good.settings, performance=performance))
+    assert headline(single) == "1 of 1 target missed"
+
+
+def test_an_incomplete_run_says_so_first(good):
+    stopped = replace(good, complete=False)
+    assert headline(stopped) == "Incomplete run: a page 2,700 claims deep takes 9.6 ms"
+    nothing = replace(stopped, samples=(), levels=(), checks=())
+    cold = replace(nothing, samples=tuple(good.select(section="cold")))
+    for run in (nothing, cold):
+        assert headline(run) == "Incomplete run: no page latency was measured"
+        assert lead(run) == ""
+    assert headline(replace(cold, complete=True)) == "No page latency was measured"
+
+
+def test_no_headline_is_longer_than_ten_words(good, shallow):
+    missed = with_times(good, around(3_000.0), **FIRST_PAGE)
+    wrong = replace(good, checks=(Check("depth", "3K", "page", "skip", 5, 4),))
+    runs = [good, shallow, missed, wrong, without(shallow, scenario="provider"), replace(good, samples=())]
+    for run in runs:
+        for complete in (True, False):
+            assert len(headline(replace(run, complete=complete)).split()) <= 10
+
+
+# What stands below it
+
+
+def test_the_lead_counts_the_targets(good):
+    assert lead(good) == f"All 3 targets met. {SPREAD}."
+    bad = with_times(good, around(30.0), **FIRST_PAGE)
+    assert lead(bad) == (
+        "1 of 3 targets missed. The worst is first page at 3K: p95 107 ms against a target of 60 ms. 95% of pages "
+        "return within 17 ms to 107 ms, depending on the page and the provider size (60 to 3K claims)."
+    )
+    # The worst: 2.8 times its target, not the 320 ms that are 2.5 times a longer one.
+    worse = with_times(bad, around(40.0), **SMALL_PAGE)
+    worse = with_times(worse, around(90.0), **application("3K", "count", "range"))
+    assert lead(worse).startswith(
+        "3 of 3 targets missed. The worst is first page at 60: p95 142 ms against a target of 50 ms. "
+    )
+
+
+def test_a_target_that_is_not_decided_is_in_the_lead(good):
+    open_ = with_times(good, around(16.0), **FIRST_PAGE)
+    assert lead(open_) == f"2 of 3 targets met, 1 not decided. {SPREAD}."
+    worse = with_times(open_, around(40.0), **SMALL_PAGE)
+    assert lead(worse).startswith(
+        "1 of 3 targets missed, 1 not decided. The worst is first page at 60: p95 142 ms against a target of 50 ms. 95%"
+    )
+    few = replace(good, samples=tuple(sample for sample in good.samples if sample.iteration < 71))
+    assert lead(few).startswith("None of the 3 targets is decided. 95% of pages")
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (60, "The target is met."),
+        (50, "The target is not decided."),
+        (40, "1 of 1 target missed. The worst is first page at 3K: p95 50 ms against a target of 40 ms."),
+        (None, "No target was set for anything measured."),
+    ],
+)
+def test_a_single_target_or_none_is_said_in_the_singular(make_config, target, said):
+    targets = {"first_page_p95_ms": {"3K": target}} if target else {}
+    run = fake_run(make_config({"performance": {"targets": targets}}), good_samples())
+    assert lead(run) == f"{said} {SPREAD}."
+
+
+def test_one_tier_and_one_time_need_no_range(good):
+    performance = replace(good.settings.performance, tiers_to_test=("3K",), targets={})
+    run = replace(good, settings=replace(good.settings, performance=performance))
+    assert lead(run).endswith(" 95% of pages return within 22 ms to 96 ms, depending on the page and the date range.")
+    one = replace(run, samples=tuple(run.select(**FIRST_PAGE)))
+    assert lead(one).endswith(" 95% of pages return within 50 ms, depending on the page and the date range.")
+
+
+def test_a_lead_on_few_samples_and_of_failed_calls_says_so(good):
+    few = with_times(good, around(14.0, count=71), **FIRST_PAGE)
+    assert lead(few).endswith("(60 to 3K claims). Too few samples for a firm p95.")
+    failed = replace(good, samples=(*good.samples, *series([900.0] * 2, error="AutoReconnect", **FIRST_PAGE)))
+    assert lead(failed).startswith(f"2 of {len(failed.samples):,} calls failed. All 3 targets met.")
+
+
+# The numbers to remember
+
+
+def test_four_numbers_each_on_its_basis(make_config):
+    deep, page, total, cost = key_figures(complete_run(make_config()))
+    assert (deep.text, deep.what, deep.against) == ("9.6 ms", "for a page 2,700 claims deep", "skip/limit: 400 ms")
+    # Of 7 squares, 0.6 ms and 25 ms each, the 1st and the 7th.
+    assert deep.basis == (
+        "median of 7, 95% interval 0.60 ms to 29 ms; skip/limit median of 7, 95% interval 25 ms to 1.2 s"
+    )
+    assert (page.text, page.what) == ("14 ms", "for the first page of 90 days at 3K claims")
+    assert page.against == "unbounded query: 700 ms, overlap index: 4.5 ms"
+    # Of 121 squares from the 50th to the 72nd; window by window by the 7 that both ran.
+    assert page.basis == (
+        "median of 121, 95% interval 9.4 ms to 20 ms; unbounded median of 7, 95% interval 44 ms to 2.1 s, 41 to 69 "
+        "times on the same windows"
+    )
+    assert (total.text, total.what, total.against) == (
+        "31 ms", "for the exact total at 3K claims", "$facet with the page: 350 ms",
+    )  # fmt: skip
+    assert total.basis == "median of 121, 95% interval 21 ms to 43 ms; $facet n = 1"
+    assert (cost.text, cost.what) == ("M10", "is the smallest Atlas tier that holds 3,000,000 claims")
+    assert cost.against == "58 USD per month"
+    assert [figure.ms for figure in (deep, page, total, cost)] == [pytest.approx(ms) for ms in (9.6, 14, 31)] + [None]
+
+
+def test_numbers_of_little_say_how_little(good):
+    few = with_times(good, around(10.0, count=1), **FIRST_PAGE)
+    few = without(few, section="totals", contestant="facet")
+    few = without(without(few, section="depth", contestant="skip"), section="ranges", index="overlap")
+    deep, page, total, _ = key_figures(few)
+    assert (deep.against, page.against) == ("", "unbounded query: 700 ms")
+    assert deep.basis == "median of 7, 95% interval 0.60 ms to 29 ms"
+    assert page.basis.startswith("median of 1; unbounded median of 7,")
+    assert page.basis.endswith("70 to 70 times on the same windows")
+    assert total.against == "once, not on every page"
+
+
+def test_what_was_not_measured_is_no_number(good):
+    assert [figure.text for figure in key_figures(replace(good, samples=()))] == ["M10"]
+    empty = replace(good, samples=(), footprint=replace(good.footprint, claims=0))
+    assert key_figures(empty) == []
+
+
+def test_claims_that_no_tier_holds_have_no_price(good):
+    huge = replace(good.footprint, storage_bytes=10**13)
+    cost = key_figures(replace(good, footprint=huge))[-1]
+    assert (cost.text, cost.what) == ("none", "of the Atlas tiers in the price table holds 3,000,000 claims")
+
+
+# The limits
+
+
+def test_limits_name_what_was_shared_and_what_was_not_there(good):
+    assert limits(good) == (
+        "Server and client shared one machine with 2 CPUs, so no time includes a network. A single node does none of "
+        "the work of a replica set. The claims are synthetic. No claim was written while the run went on, and no node "
+        "failed. Measure again on the cluster that you plan to use."
+    )
+    atlas = replace(good.conditions, host_kind="Atlas", topology="replica set")
+    assert limits(replace(good, conditions=atlas)).startswith(
+        "Every time includes the network between client and server. The claims are synthetic. No claim"
+    )
+    slower = with_times(good, [*around(14.0), *around(24.0)], **FIRST_PAGE)
+    assert (
+        f" In 1 of {len(good.series())} series calls depended on when they were made: those p95 are less certain than "
+        "their intervals say. Measure again"
+    ) in limits(slower)
+
+
+# Targets
+
+
+def test_targets_take_the_slower_scenario_and_say_what_is_missing(good):
+    slow = with_times(good, around(50.0), **application("3K", "count", "provider"))
+    first, small, count = target_results(slow)
+    values = [pytest.approx(median * 13_225 / 3_721) for median in (14.0, 11.0, 50.0)]
+    assert [result.value_ms for result in (first, small, count)] == values
+    assert [result.scenario for result in (first, small, count)] == ["date range", "date range", "provider only"]
+    assert [(result.tier, result.verdict, result.n) for result in (first, small, count)] == [
+        ("3K", "met", 121), ("60", "met", 121), ("3K", "missed", 121),
+    ]  # fmt: skip
+    unmeasured = [result.verdict for result in target_results(replace(good, samples=()))]
+    assert unmeasured == ["not measured"] * 3
+    few = with_times(good, [10.0] * 4, **FIRST_PAGE)
+    few = with_times(few, [1.0] * 4, **application("3K", "first_page", "provider"))
+    assert target_results(few)[0].note == "n < 72: p95 has no upper end"
