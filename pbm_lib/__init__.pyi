@@ -61,9 +61,10 @@ from .report.charts import (
     latency_by_tier_chart as latency_by_tier_chart,
     plans_chart as plans_chart,
 )
+from .report.cluster_sizing import ClusterSizing as ClusterSizing
 from .report.comparison_tables import comparison_frame as comparison_frame
 from .report.report import ReportFiles as ReportFiles, write_report as write_report
-from .report.sizing import ClusterSizing as ClusterSizing, size_cluster as size_cluster
+from .report.sizing import size_cluster as size_cluster
 from .report.tables import targets_frame as targets_frame
 from .store.local_server import stop_local_server as stop_local_server
 from .store.server import ServerInfo as ServerInfo

@@ -152,7 +152,7 @@ class LocalServerConfig:
 
 @dataclass(frozen=True, config=_CLOSED)
 class AtlasTier:
-    """One Atlas cluster tier with its hourly list price in US dollars."""
+    """One Atlas cluster tier with its hourly list price in US dollars, `confirmed` if seen on Atlas' own pages."""
 
     name: Name
     ram_gb: PositiveNumber
@@ -160,6 +160,7 @@ class AtlasTier:
     storage_gb: PositiveNumber
     cache_gb: PositiveNumber
     usd_per_hour: PositiveNumber
+    confirmed: Annotated[bool, Field(strict=True)]
 
 
 @dataclass(frozen=True, config=_CLOSED)

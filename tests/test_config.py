@@ -116,6 +116,15 @@ def test_a_missing_key_is_named_in_every_section(tmp_path, section):
         load_config(tmp_path / "config.yaml")
 
 
+def test_a_price_that_does_not_say_whether_it_is_confirmed_is_refused(tmp_path):
+    tiers = small_settings()["atlas"]["tiers"]
+    del tiers[1]["confirmed"]
+    assert "missing key atlas.tiers[1].confirmed. Add it" in refused(tmp_path, {"atlas": {"tiers": tiers}})
+    tiers[1]["confirmed"] = "no"
+    said = refused(tmp_path, {"atlas": {"tiers": tiers}})
+    assert "atlas.tiers[1].confirmed: 'no' is not accepted; accepted: a valid boolean" in said
+
+
 @pytest.mark.parametrize(
     "changes",
     [

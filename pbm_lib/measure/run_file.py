@@ -7,7 +7,8 @@ Schema 2, an object with these keys (the dataclasses named say what is in each):
     complete     false while the run goes on, and for ever if it was killed
     started      UTC
     ended        UTC; of the last sample written, while the run is not complete
-    settings     RunSettings: the sections of config.yaml that matter, with the overrides of this run
+    settings     RunSettings: the sections of config.yaml that matter, with the overrides of this run; a price that
+                 an earlier version did not mark counts as not confirmed
     conditions   Conditions: server, indexes, machine, versions
     footprint    Footprint: sizes on the server; what its cache held after the section concurrency
     checks       [Check]: answers of two contestants compared
@@ -22,6 +23,7 @@ Schema 2, an object with these keys (the dataclasses named say what is in each):
 """
 
 import json
+from contextlib import suppress
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -118,6 +120,7 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     problems += [f"{key}: Unexpected keyword argument" for key in parts if key not in keys]
     if problems:
         raise _damaged(name, problems[0])
+    _mark_prices(parts["settings"])
     try:
         run = _adapter(kind).validate_json(json.dumps(parts))
     except ValidationError as error:
@@ -132,6 +135,13 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     if strange := sorted(named - known):
         raise _damaged(name, f"no tier is named {strange[0][:40]!r}")
     return run
+
+
+def _mark_prices(settings: Any) -> None:
+    """Mark the prices of a file from before prices were marked: none of them counts as confirmed."""
+    with suppress(KeyError, TypeError, AttributeError):  # the check of every value tells what is wrong
+        for tier in settings["atlas"]["tiers"]:
+            tier.setdefault("confirmed", False)
 
 
 def _unwritable(file: Path, error: OSError) -> RunFileError:

@@ -32,7 +32,7 @@ class KeyFigure:
         text: the number.
         what: what it is of.
         against: what it is held against; empty if nothing.
-        basis: how many samples are behind it, and its interval; empty if it is not of samples.
+        basis: how many samples are behind it, and its interval, or what else it rests on; may be empty.
         ms: the number as a time in ms, for a baseline; None if it is none.
     """
 
@@ -160,14 +160,13 @@ def _total(run: PerformanceRun) -> KeyFigure | None:
 def _cost(run: PerformanceRun) -> KeyFigure | None:
     if not run.footprint.claims:
         return None
-    cheapest = size_cluster(run).cheapest
-    if cheapest is None:
-        return KeyFigure("none", f"of the Atlas tiers in the price table holds {run.footprint.claims:,} claims")
-    return KeyFigure(
-        cheapest.name,
-        f"is the smallest Atlas tier that holds {run.footprint.claims:,} claims",
-        f"{730 * cheapest.usd_per_hour:,.0f} USD per month",
-    )
+    sizing = size_cluster(run)
+    holds = f"holds {sizing.claims:,} claims"
+    if tier := sizing.cheapest:
+        price = f"about {tier.usd_per_month:,.0f} USD per month"
+        return KeyFigure(tier.name, f"is the smallest Atlas tier that {holds}", price, sizing.production_note)
+    price = f"about {sizing.shards * sizing.largest.usd_per_month:,.0f} USD per month, not counting config servers"
+    return KeyFigure(f"{sizing.shards} × {sizing.largest.name}", f"shards: no single Atlas tier {holds}", price)  # noqa: RUF001 - as a multiplication is set
 
 
 def _basis(figures: Statistics) -> str:

@@ -11,8 +11,9 @@ from ..measure.summary import KEYS, NUMBERS, Throughput
 from ..measure.targets import TargetResult, target_results
 from ..store.server import end_of_support
 from ..vocabulary import CONTESTANTS
+from .cluster_sizing import ClusterSizing
 from .figures import asks_the_same
-from .sizing import ClusterSizing, size_cluster
+from .sizing import size_cluster
 from .table import NONE, Beside, Estimate, Table, mb, ms, rate
 
 
@@ -55,17 +56,22 @@ def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
 
 
 def tiers_table(sizing: ClusterSizing) -> Table:
-    """Return the Atlas tiers and how full the claims make them."""
-    columns = ("tier", "holds the claims", "storage taken", "cache taken by indexes", "$ per hour")
+    """Return the Atlas tiers, how full the claims make them, what they cost, and whether that price is confirmed."""
+    working_set = "cache taken by the working set"
+    if sizing.cached_bytes is not None and sizing.may_have_read_more:
+        working_set += ", at least"
+    columns = ("tier", "holds the claims", "storage taken", "cache taken by indexes", working_set)
+    prices = ("USD per hour", "USD per month", f"USD for {sizing.hours:g} hours", "price")
     rows = tuple(
         (
             tier.name + (" (cheapest that holds them)" if tier is sizing.cheapest else ""),
             "yes" if tier.fits else "no",
             *tier.texts,
+            tier.price_mark,
         )
         for tier in sizing.tiers
     )
-    return Table((*columns, f"$ for {sizing.hours:g} hours"), rows, texts=2)
+    return Table(columns + prices, rows, texts=2)
 
 
 def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:

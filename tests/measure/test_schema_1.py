@@ -1,9 +1,11 @@
 """A run file that an earlier version wrote, with a small run of it, still reads and renders."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fake_runs import fake_run
 
 from pbm_lib import PerformanceRun, RunFileError, write_report
 
@@ -25,6 +27,9 @@ def test_a_file_of_schema_1_is_read_in_todays_words():
         assert sorted(ours_now) == sorted(old) and old
     assert {check.against for check in run.checks} == {"unbounded", "skip"}
     assert [cost.query for cost in run.costs] == ["bounded", "unbounded"]
+    # Its price table says of no price whether it is confirmed.
+    assert "confirmed" not in content["settings"]["atlas"]["tiers"][0]
+    assert [tier.confirmed for tier in run.settings.atlas.tiers] == [False] * 5
     # Its counts and first pages were measured with the others, each with windows of its own.
     assert run.latency_labels("3K", "first_page", "range")["section"] == "latency"
     assert run.statistics(**run.latency_labels("3K", "count", "provider")).n == 3
@@ -42,6 +47,18 @@ def test_it_renders(tmp_path):
     page = written.html.read_text(encoding="utf-8")
     assert "threads of one Python process" in page
     assert len(written.charts) == 4
+
+
+def test_a_price_that_an_earlier_version_did_not_mark_is_not_confirmed(make_config, tmp_path):
+    run = fake_run(make_config(), [])
+    assert run.settings.atlas.tiers[0].confirmed
+    file = run.save(tmp_path)
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for tier in content["settings"]["atlas"]["tiers"]:
+        del tier["confirmed"]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    prices = PerformanceRun.load(file).settings.atlas.tiers
+    assert [replace(tier, confirmed=False) for tier in run.settings.atlas.tiers] == list(prices)
 
 
 @pytest.mark.parametrize("key", ["settings", "checks", "plans", "samples"])

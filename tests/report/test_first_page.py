@@ -176,7 +176,10 @@ def test_four_numbers_each_on_its_basis(make_config):
     )  # fmt: skip
     assert total.basis == "median of 121, 95% interval 21 ms to 43 ms; $facet n = 1"
     assert (cost.text, cost.what) == ("M10", "is the smallest Atlas tier that holds 3,000,000 claims")
-    assert cost.against == "58 USD per month"
+    assert cost.against == "about 58 USD per month"
+    assert cost.basis == (
+        "M10 is enough for a demo. Atlas recommends M30 and larger for production: M30 at about 394 USD per month."
+    )
     assert [figure.ms for figure in (deep, page, total, cost)] == [pytest.approx(ms) for ms in (9.6, 14, 31)] + [None]
 
 
@@ -198,10 +201,11 @@ def test_what_was_not_measured_is_no_number(good):
     assert key_figures(empty) == []
 
 
-def test_claims_that_no_tier_holds_have_no_price(good):
-    huge = replace(good.footprint, storage_bytes=10**13)
+def test_claims_that_no_tier_holds_take_shards(good):
+    huge = replace(good.footprint, storage_bytes=10**12)
     cost = key_figures(replace(good, footprint=huge))[-1]
-    assert (cost.text, cost.what) == ("none", "of the Atlas tiers in the price table holds 3,000,000 claims")
+    assert (cost.text, cost.what) == ("2 \u00d7 M80", "shards: no single Atlas tier holds 3,000,000 claims")
+    assert cost.against == "about 10,658 USD per month, not counting config servers"
 
 
 # The limits

@@ -1,0 +1,220 @@
+"""A cluster sizing: the size of the claims, the Atlas tiers against them, and how that reads."""
+
+import datetime as dt
+import html
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from .table import NONE, mb
+
+PRODUCTION_RAM_GB = 8
+"""RAM of an M30. Atlas' guide to cluster sizing and tier selection recommends M30 and larger for production, and M10
+and M20 for low traffic; so a tier is for production if it has at least this much."""
+
+
+@dataclass(frozen=True)
+class TierFit:
+    """One Atlas tier against the claims.
+
+    Attributes:
+        name: the tier's.
+        ram_gb: RAM of each of its nodes, in GB.
+        usd_per_hour: list price in USD.
+        usd_per_month: list price of a month in USD.
+        usd: list price of the hours asked for, in USD.
+        confirmed: whether the price was seen on Atlas' own pages.
+        storage_used: claims and indexes on disk over the tier's storage, from 0; above 1 where they do not fit.
+        cache_used: indexes over the tier's WiredTiger cache, likewise.
+        working_set_used: indexes and the claims in the server's cache over the tier's cache, likewise; None if it is
+            not known what the server's cache held.
+        shards: how many shards of this tier hold the claims, each an equal part of them; 1 if the tier alone does.
+    """
+
+    name: str
+    ram_gb: float
+    usd_per_hour: float
+    usd_per_month: float
+    usd: float
+    confirmed: bool
+    storage_used: float
+    cache_used: float
+    working_set_used: float | None
+    shards: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the tier alone holds the claims."""
+        return self.shards == 1
+
+    @property
+    def for_production(self) -> bool:
+        """Whether Atlas recommends a tier as large as this for production."""
+        return self.ram_gb >= PRODUCTION_RAM_GB
+
+    @property
+    def price_mark(self) -> str:
+        """Whether the price is confirmed, in words."""
+        return "confirmed" if self.confirmed else "to be confirmed"
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Storage taken, cache taken by indexes and by the working set; USD per hour, per month, for the hours."""
+        return (
+            f"{self.storage_used:,.1%}",
+            f"{self.cache_used:,.1%}",
+            NONE if self.working_set_used is None else f"{self.working_set_used:,.1%}",
+            f"{self.usd_per_hour:.2f}",
+            f"{self.usd_per_month:,.0f}",
+            f"{self.usd:,.2f}",
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class ClusterSizing:
+    """The claims' size and the tiers that hold it.
+
+    Attributes:
+        claims: claims that are sized.
+        measured_claims: claims that the sizes were measured on; the rest is in proportion.
+        data_bytes: uncompressed BSON.
+        storage_bytes: documents on disk.
+        index_bytes: all indexes on disk.
+        cached_bytes: claims in the server's cache, uncompressed, in proportion; after a run, those that its page
+            queries read. None if the server does not tell.
+        may_have_read_more: whether that cache may have dropped claims that were read, so that `cached_bytes` is the
+            least that the working set can have: it was nearly full, or its size is not known.
+        hours: hours that `usd` of a tier pays.
+        tiers: the price table's tiers, cheapest first.
+        prices_as_of: date of the prices.
+        prices_source: where they are from.
+    """
+
+    claims: int
+    measured_claims: int
+    data_bytes: int
+    storage_bytes: int
+    index_bytes: int
+    cached_bytes: int | None
+    may_have_read_more: bool
+    hours: float
+    tiers: tuple[TierFit, ...]
+    prices_as_of: dt.date
+    prices_source: str
+
+    @property
+    def cheapest(self) -> TierFit | None:
+        """The cheapest tier that holds the claims; None if no tier of the table does."""
+        return next((tier for tier in self.tiers if tier.fits), None)
+
+    @property
+    def largest(self) -> TierFit:
+        """The tier with the most RAM."""
+        return max(self.tiers, key=lambda tier: tier.ram_gb)
+
+    @property
+    def shards(self) -> int:
+        """How many shards hold the claims: 1 if one tier does, else that many of the largest.
+
+        The index {providerTin, serviceBeginDate, _id} serves as the shard key. So one provider's claims stay together
+        and a query reads few shards, mostly one; a provider too large for a shard splits by date.
+        """
+        return 1 if self.cheapest else self.largest.shards
+
+    @property
+    def bytes_per_million(self) -> dict[str, int]:
+        """Bytes that a million claims take: data, storage and indexes."""
+        sizes = {"data": self.data_bytes, "storage": self.storage_bytes, "indexes": self.index_bytes}
+        return {name: round(size / self.claims * 1_000_000) for name, size in sizes.items()}
+
+    # Money is in USD, in words: two dollar signs would make a formula of what is between them in JupyterLab.
+
+    @property
+    def sentence(self) -> str:
+        """The finding: the cheapest tier that holds the claims, or else the shards, and what that costs."""
+        if tier := self.cheapest:
+            return (
+                f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: about {tier.usd_per_month:,.0f} USD "
+                f"per month, {tier.usd:,.2f} USD per {self.hours:g}-hour demo."
+            )
+        price = self.shards * self.largest.usd_per_month
+        return (
+            f"No single tier in the price table holds {self.claims:,} claims. {self.shards} shards of "
+            f"{self.largest.name} do: about {price:,.0f} USD per month, not counting config servers."
+        )
+
+    @property
+    def production_note(self) -> str:
+        """What production takes where the cheapest tier is for a demo only; empty where it serves for both."""
+        if self.cheapest is None or self.cheapest.for_production:
+            return ""
+        note = f"{self.cheapest.name} is enough for a demo. Atlas recommends M30 and larger for production"
+        larger = next((tier for tier in self.tiers if tier.fits and tier.for_production), None)
+        return f"{note}: {larger.name} at about {larger.usd_per_month:,.0f} USD per month." if larger else f"{note}."
+
+    @property
+    def working_set_note(self) -> str:
+        """What the working set is, on which evidence; one sentence."""
+        if self.cached_bytes is None:
+            return "The working set is not known, because the server does not say what its cache holds."
+        subject = "The working set" if self.claims == self.measured_claims else "In proportion, the working set"
+        indexes, claims = mb(self.index_bytes), mb(self.cached_bytes)
+        if self.may_have_read_more:
+            claims = f"at least {claims}: a full cache drops what was read before"
+        return f"{subject} is all indexes ({indexes}) and the claims that were in the server's cache ({claims})."
+
+    @property
+    def prices_note(self) -> str:
+        """Where the prices are from, of which date, and what to check before quoting them."""
+        rows = "them" if all(tier.confirmed for tier in self.tiers) else 'the rows marked "to be confirmed"'
+        return (
+            f"{self.prices_source} as of {self.prices_as_of}. Check {rows} on the Atlas pricing page before you quote "
+            "them."
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the tiers as a pandas DataFrame: tier, whether it holds the claims, how full it is, what it costs."""
+        return pd.DataFrame(
+            [
+                {
+                    "tier": tier.name,
+                    "holds them": tier.fits,
+                    "storage taken, %": round(100 * tier.storage_used, 1),
+                    "indexes in cache, %": round(100 * tier.cache_used, 1),
+                    "working set in cache, %": math.nan
+                    if tier.working_set_used is None
+                    else round(100 * tier.working_set_used, 1),
+                    "USD per hour": tier.usd_per_hour,
+                    "USD per month": round(tier.usd_per_month),
+                    f"USD for {self.hours:g} h": round(tier.usd, 2),
+                    "price": tier.price_mark,
+                }
+                for tier in self.tiers
+            ]
+        )
+
+    def __repr__(self) -> str:
+        lines = [
+            f"ClusterSizing: {self.sentence}",
+            self.production_note,
+            f"{self.data_bytes / 1e9:.2f} GB of BSON, {self.storage_bytes / 1e9:.2f} GB on disk, "
+            f"{self.index_bytes / 1e9:.3f} GB of indexes",
+        ]
+        for tier in self.tiers:
+            storage, indexes, working_set, _, month, _ = tier.texts
+            working_set = "unknown" if tier.working_set_used is None else working_set
+            lines.append(
+                f"{tier.name:<4} {month:>6} USD per month ({tier.price_mark})".ljust(48)
+                + f"storage {storage:>6}, indexes in cache {indexes:>6}, working set {working_set:>7}: "
+                + ("holds them" if tier.fits else "too small")
+            )
+        lines += [self.working_set_note, self.prices_note]
+        return "\n  ".join(line for line in lines if line)
+
+    def _repr_html_(self) -> str:
+        frame = self.to_frame()
+        frame["holds them"] = frame["holds them"].map({True: "yes", False: "no"})
+        table = frame.to_html(index=False, border=0, escape=True, na_rep=NONE)
+        notes = f"<p>{html.escape(self.working_set_note)}</p><p>{html.escape(self.prices_note)}</p>"
+        return f"<p><b>{html.escape(self.sentence)}</b> {html.escape(self.production_note)}</p>{table}{notes}"
