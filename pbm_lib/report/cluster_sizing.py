@@ -135,8 +135,8 @@ class ClusterSizing:
         """The finding: the cheapest tier that holds the claims, or else the shards, and what that costs."""
         if tier := self.cheapest:
             return (
-                f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: about {tier.usd_per_month:,.0f} USD "
-                f"per month, {tier.usd:,.2f} USD per {self.hours:g}-hour demo."
+                f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: about "
+                f"{tier.usd_per_month:,.0f} USD per month, {tier.usd:,.2f} USD per {self.hours:g}-hour demo."
             )
         price = self.shards * self.largest.usd_per_month
         return (

@@ -138,9 +138,9 @@ def test_clients_cell_by_cell(config):
         f"2 | 2.0 s | 20 | 1,600 | 1.2 | {DASH} | {DASH} | 31 ms | 106 ms | 41",
     ]
     more = [
-        "pages/s of the baseline | ratio | p95 of the baseline | ratio",
-        "7 | 1.43 | 320 ms | 0.62",
-        "5 | 4.00 | 356 ms | 0.30",
+        "pages/s of the baseline | p95 of the baseline | ratio",
+        f"7 | 320 ms | {DASH}",
+        f"5 | 356 ms | {DASH}",
     ]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
 
@@ -152,7 +152,7 @@ def test_a_baseline_without_these_clients_leaves_gaps(config):
     )
     (*_, last) = cells(concurrency_table(run, fewer))
     assert last == " | ".join(
-        ["2", "2.0 s", "20", "1,600", DASH, DASH, DASH, "31 ms", "106 ms", "41", DASH, DASH, DASH, DASH]
+        ["2", "2.0 s", "20", "1,600", DASH, DASH, DASH, "31 ms", "106 ms", "41", DASH, DASH, DASH]
     )
 
 

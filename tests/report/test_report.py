@@ -216,7 +216,7 @@ def test_a_baseline_stands_beside_every_figure_with_the_ratio(good, tmp_path):
     with written.summary.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     # Of so skewed times only those of long series have intervals that lie apart.
-    assert {row["p50_ratio"] for row in rows if int(row["n"]) > 30} == {"0.25"}
+    assert {row["p50_ratio"] for row in rows if int(row["n"]) > 100} == {"0.25"}
     assert {row["p50_ratio"] for row in rows if int(row["n"]) < 10} == {""}
     assert {row["p95_ratio"] for row in rows if int(row["n"]) > 100} == {"0.25"}
     assert {row["p95_ratio"] for row in rows if int(row["n"]) < 72} == {""}

@@ -99,8 +99,8 @@ def test_storage_decides_on_shards_where_the_indexes_are_small(run):
 def test_what_shards_cost_is_said_without_the_config_servers(run):
     sizing = size_cluster(run, claims=3_000_000_000)
     assert sizing.sentence == (
-        "No single tier in the price table holds 3,000,000,000 claims. 3 shards of M80 do: about 15,987 USD per month, not "
-        "counting config servers."
+        "No single tier in the price table holds 3,000,000,000 claims. 3 shards of M80 do: about 15,987 USD per month, "
+        "not counting config servers."
     )
     assert sizing.production_note == ""
 

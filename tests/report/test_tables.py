@@ -7,8 +7,9 @@ import pytest
 from fake_runs import FOOTPRINT, START, complete_run, fake_run, good_samples, skewed_baseline, skewed_run
 
 from pbm_lib import size_cluster, targets_frame
+from pbm_lib.report.comparison_tables import concurrency_table
+from pbm_lib.report.table import Estimate, Table
 from pbm_lib.report.tables import (
-    Table,
     conditions_table,
     figures_table,
     sizes_table,
@@ -52,7 +53,8 @@ def test_targets_cell_by_cell(run, baseline):
         f"next page | 300 |  | not measured |  | 33 ms | {DASH} | {DASH} | 0",
         f"count | 60 | date range | met | {WIDER} | 150 ms | 132 ms | 121 ms to 144 ms | 121",
     ]
-    more = ["p95 of the baseline | ratio", "64 ms | 1.25", f"{DASH} | {DASH}", "16 ms | 8.27"]
+    # Of 21 samples no p95 has an upper end, so none has a ratio.
+    more = ["p95 of the baseline | ratio", f"64 ms | {DASH}", f"{DASH} | {DASH}", f"16 ms | {DASH}"]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
     assert targets_frame(run).loc[0].tolist() == alone[1].split(" | ")
 
@@ -178,7 +180,7 @@ def test_sizes_cell_by_cell(run, baseline):
         "indexes on disk | 150.0 MB | 50.0 MB",
         "claims and indexes on disk | 750.0 MB | 250.0 MB",
     ]
-    more = ["size of the baseline | ratio", "1.50 GB | 1.60", "480.0 MB | 1.25", "100.0 MB | 1.50", "580.0 MB | 1.29"]
+    more = ["size of the baseline", "1.50 GB", "480.0 MB", "100.0 MB", "580.0 MB"]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
 
 
@@ -186,37 +188,82 @@ def test_figures_cell_by_cell(run, baseline):
     alone, beside = cells(figures_table(run)), cells(figures_table(run, baseline))
     none, own = f"{DASH} | {DASH}", ", three-field index"
     assert alone == [
-        "measured | tier | method | note | n | min | mean | p50 | p95 | max | claims/s | MB/s",
-        f"first page, provider only | 3K |  | {WIDE} | 21 | 0.10 ms | 16 ms | 12 ms | 40 ms | 44 ms | {none}",
-        f"count, date range{own} | 3K | unbounded query | {WIDE} | 21 | 3.0 ms | 473 ms | 363 ms | 1.2 s | 1.3 s | "
+        "measured | tier | method | note | n | p50 | 95% interval | p95 | 95% interval | max | claims/s | MB/s",
+        f"first page, provider only | 3K |  | {WIDE} | 21 | 12 ms | 3.6 ms to 26 ms | 40 ms | from 32 ms | 44 ms | "
         f"{none}",
-        f"first page, date range{own} | 3K | bounded query | {WIDE} | 21 | 0.20 ms | 32 ms | 24 ms | 80 ms | 88 ms | "
-        f"{none}",
-        f"count, date range{own} | 60 | bounded query | {WIDER} | 121 | 0.01 ms | 49 ms | 37 ms | 132 ms | 146 ms | "
-        f"{none}",
-        f"page, 1 concurrent client |  |  | {WIDE} | 21 | 0.50 ms | 79 ms | 60 ms | 200 ms | 220 ms | 700 | {DASH}",
-        f"page, 2 concurrent clients |  |  | {WIDE.replace('182', '190')} | 41 | 0.07 ms | 41 ms | 31 ms | 106 ms | "
-        f"118 ms | 1,600 | {DASH}",
-        f"whole provider streamed, provider only | 3K | one stream | {WIDE} | 21 | 1.0 ms | 158 ms | 121 ms | 400 ms | "
-        "441 ms | 19,027 | 12.7",
+        f"count, date range{own} | 3K | unbounded query | {WIDE} | 21 | 363 ms | 108 ms to 768 ms | 1.2 s | from 972 "
+        f"ms | 1.3 s | {none}",
+        f"first page, date range{own} | 3K | bounded query | {WIDE} | 21 | 24 ms | 7.2 ms to 51 ms | 80 ms | from 65 "
+        f"ms | 88 ms | {none}",
+        f"count, date range{own} | 60 | bounded query | {WIDER} | 121 | 37 ms | 25 ms to 52 ms | 132 ms | 121 ms to "
+        f"144 ms | 146 ms | {none}",
+        f"page, 1 concurrent client |  |  | {WIDE} | 21 | 60 ms | 18 ms to 128 ms | 200 ms | from 162 ms | 220 ms | "
+        f"700 | {DASH}",
+        f"page, 2 concurrent clients |  |  | {WIDE.replace('182', '190')} | 41 | 31 ms | 14 ms to 55 ms | 106 ms | "
+        f"from 91 ms | 118 ms | 1,600 | {DASH}",
+        f"whole provider streamed, provider only | 3K | one stream | {WIDE} | 21 | 121 ms | 36 ms to 256 ms | 400 ms | "
+        "from 324 ms | 441 ms | 19,027 | 12.7",
     ]
     more = [
-        "p50 of the baseline | ratio | p95 of the baseline | ratio | claims/s of the baseline | ratio",
-        f"4.0 ms | 3.03 | 24 ms | 1.67 | {none}",
-        f"27 ms | 13.64 | 160 ms | 7.50 | {none}",
-        f"11 ms | 2.27 | 64 ms | 1.25 | {none}",
-        f"2.7 ms | 13.98 | 16 ms | 8.27 | {none}",
-        "53 ms | 1.14 | 320 ms | 0.62 | 630 | 1.11",
-        "56 ms | 0.56 | 356 ms | 0.30 | 300 | 5.33",
-        "13 ms | 9.09 | 80 ms | 5.00 | 118,064 | 0.16",
+        "p50 of the baseline | ratio | p95 of the baseline | ratio | claims/s of the baseline",
+        f"4.0 ms | same | 24 ms | {none}",
+        f"27 ms | 13.64 | 160 ms | {none}",
+        f"11 ms | same | 64 ms | {none}",
+        f"2.7 ms | 13.98 | 16 ms | {none}",
+        f"53 ms | same | 320 ms | {DASH} | 630",
+        f"56 ms | same | 356 ms | {DASH} | 300",
+        f"13 ms | same | 80 ms | {DASH} | 118,064",
     ]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "ratio"),
+    [
+        ((10, 9, 11), (5, 4, 6), 2.0),
+        ((5, 4, 6), (10, 9, 11), 0.5),
+        ((10, 6, 14), (5, 4, 6), None),  # they touch
+        ((5, 4, 6), (6, 5.5, 7), None),
+        ((10, 6.01, 14), (5, 4, 6), 2.0),
+        ((10, 9, None), (5, 4, 6), None),
+        ((10, 9, 11), (5, None, 6), None),
+        ((10, 9, 11), (None, None, None), None),
+        ((10, 9, 11), (0, 0, 0), None),
+    ],
+)
+def test_a_ratio_needs_intervals_that_lie_apart(ours, theirs, ratio):
+    assert Estimate(*ours).over(Estimate(*theirs)) == ratio
+
+
+@pytest.mark.parametrize("part", ["page", "window", "claims", "method", "tier"])
+def test_there_are_no_ratios_of_what_was_not_asked_alike(run, baseline, part):
+    settings, performance = baseline.settings, baseline.settings.performance
+    generation = settings.data_generation
+    fewer = (replace(generation.tiers[0], claims_per_provider=2_000), *generation.tiers[1:])
+    other = {
+        "page": replace(baseline, settings=replace(settings, page_size=50)),
+        "window": replace(baseline, settings=replace(settings, performance=replace(performance, window_days=30))),
+        "claims": replace(baseline, footprint=replace(baseline.footprint, claims=2_999_999)),
+        "method": replace(baseline, method=1),
+        "tier": replace(baseline, settings=replace(
+            settings, data_generation=replace(generation, tiers=fewer, target_volume=generation.target_volume - 1_000)
+        )),
+    }[part]  # fmt: skip
+    assert "ratio" in figures_table(run, baseline).columns
+    for table in (targets_table, figures_table, concurrency_table):
+        columns = table(run, other).columns
+        assert "ratio" not in columns and "p95 of the baseline" in columns
+        cells(table(run, other))
+    assert summary_frame(run, other)[["p50_ratio", "p95_ratio"]].isna().all(axis=None)
 
 
 def test_the_summary_has_both_runs_figures_and_ours_over_theirs(run, baseline):
     summary = summary_frame(run, baseline)
     streamed = summary[summary["section"] == "volume"].iloc[0]
-    names = [f"{name}{end}" for name in ("p50", "p95", "max", "claims_per_s") for end in ("", "_baseline", "_ratio")]
-    assert streamed[names].tolist() == [
-        121, 13.31, 9.091, 400, 80, 5, 441, 92.61, 4.762, 19_027, 118_064, 0.161,
-    ]  # fmt: skip
+    names = [f"{name}{end}" for name in ("p50", "p95", "max", "claims_per_s") for end in ("", "_baseline")]
+    assert streamed[names].tolist() == [121, 13.31, 400, 80, 441, 92.61, 19_027, 118_064]
+    assert summary["p50_ratio"].fillna(0).tolist() == [0, 13.636, 0, 13.989, 0, 0, 0]
+    assert summary["p95_ratio"].isna().all()
+    assert "max_ratio" not in summary
+    longer = replace(baseline, samples=tuple(replace(sample, ms=7 * sample.ms) for sample in run.samples))
+    assert summary_frame(run, longer)["p95_ratio"].fillna(0).tolist() == [0, 0, 0, 0.143, 0, 0, 0]
