@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from ..arguments import check_columns, checked, in_short, not_accepted
-from ..chart_style import BLUE, GREEN, GREY, ORANGE, figure_titled, plain_ticks, styled
+from ..chart_style import GREEN, GREY, INK, LINE, PURPLE, SLATE, figure_titled, plain_ticks, styled
 from ..errors import PbmError
 from ..load.report import LoadReport
 from ..query.explain import QueryPlan
@@ -16,7 +16,7 @@ from ..query.explain import QueryPlan
 @checked(PbmError)
 @styled
 def paging_chart(paging: DataFrame) -> Figure:
-    """Return time a page against depth, by skip/limit and by keyset, on a log axis.
+    """Return the time per page against depth, by skip/limit and by keyset, on a log axis.
 
     Args:
         paging: what `compare_paging` returned.
@@ -27,15 +27,13 @@ def paging_chart(paging: DataFrame) -> Figure:
     check_columns("paging", paging, ("depth", "same claims", "skip/limit ms", "keyset ms"), PbmError)
     deepest = paging.iloc[-1]
     same = "the same claims" if paging["same claims"].all() else "NOT the same claims"
-    title = (
-        f"{deepest['depth']:,} claims deep, a keyset page takes {deepest['keyset ms']:,.1f} ms and a skip/limit page "
-        f"{deepest['skip/limit ms']:,.0f} ms, for {same}"
-    )
-    figure = figure_titled(title, width=7.2, height=3.8)
+    title = f"{deepest['keyset ms']:,.1f} ms by keyset, {deepest['skip/limit ms']:,.0f} ms by skip/limit"
+    subtitle = f"A page {deepest['depth']:,} claims deep, with {same} both ways."
+    figure = figure_titled(title, subtitle, width=7.2, height=3.4)
     panel = figure.subplots()
     panel.set_yscale("log")
     places = range(len(paging))
-    for column, color, marker in (("skip/limit ms", ORANGE, "D"), ("keyset ms", BLUE, "o")):
+    for column, color, marker in (("skip/limit ms", PURPLE, "D"), ("keyset ms", GREEN, "o")):
         panel.plot(places, paging[column], marker=marker, color=color, linewidth=1.8)
         panel.annotate(
             column.removesuffix(" ms"), (places[-1], paging[column].iloc[-1]), xytext=(10, 0),
@@ -44,7 +42,7 @@ def paging_chart(paging: DataFrame) -> Figure:
     panel.set_xticks(places, [f"{depth:,}" for depth in paging["depth"]])
     panel.set_xlim(-0.3, len(paging) - 0.2)
     panel.set_xlabel("claims before the page")
-    panel.set_ylabel("ms a page, median of 3, log scale")
+    panel.set_ylabel("ms per page, median of 3, log scale")
     plain_ticks(panel.yaxis)
     return figure
 
@@ -52,7 +50,7 @@ def paging_chart(paging: DataFrame) -> Figure:
 @checked(PbmError)
 @styled
 def load_rate_chart(report: LoadReport) -> Figure:
-    """Return claims a second over the time of a load.
+    """Return claims per second over the time of a load.
 
     Args:
         report: what `load_claims` returned.
@@ -67,17 +65,18 @@ def load_rate_chart(report: LoadReport) -> Figure:
         panel.axis("off")
         panel.text(0, 0.5, "The chart shows the load that adds claims.", color=GREY, transform=panel.transAxes)
         return figure
-    title = f"{report.inserted:,} claims in {report.seconds:,.0f} s: {report.claims_per_second:,.0f} claims a second"
-    figure = figure_titled(title, width=7.2, height=3.2)
+    title = f"{report.claims_per_second:,.0f} claims per second"
+    subtitle = f"{report.inserted:,} claims in {report.seconds:,.0f} s."
+    figure = figure_titled(title, subtitle, width=7.2, height=2.8)
     panel = figure.subplots()
-    panel.plot(rate["seconds"], rate["claims_per_second"], color=BLUE, linewidth=1.5)
+    panel.plot(rate["seconds"], rate["claims_per_second"], color=GREEN, linewidth=1.5)
     panel.axhline(report.claims_per_second, color=GREY, linewidth=1, linestyle="--")
     panel.annotate(
         "mean", (rate["seconds"].iloc[-1], report.claims_per_second), xytext=(4, 4), textcoords="offset points"
     )
     panel.set_ylim(0)
     panel.set_xlabel("seconds")
-    panel.set_ylabel("claims a second")
+    panel.set_ylabel("claims per second")
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     return figure
 
@@ -104,17 +103,17 @@ def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
     first, *others = (f"{number:,}" for number in touched)
     unit = "keys" if all(act.index for act in shown) else "claims"
     title = ", then ".join((f"One page: {first} {unit}", *others))
-    figure = figure_titled(title, width=7.2, height=1.3 + 0.6 * len(shown))
+    figure = figure_titled(title, width=7.2, height=0.9 + 0.6 * len(shown))
     panel = figure.subplots()
     panel.set_xscale("log")
-    panel.barh(range(len(shown)), claims - 1, left=1, height=0.62, color="#EDEDED")
-    for place, (act, number, color) in enumerate(zip(shown, touched, cycle((ORANGE, BLUE, GREEN)), strict=False)):
+    panel.barh(range(len(shown)), claims - 1, left=1, height=0.62, color=LINE)
+    for place, (act, number, color) in enumerate(zip(shown, touched, cycle((PURPLE, GREEN, SLATE)), strict=False)):
         panel.barh(place, max(number, 1) - 1, left=1, height=0.62, color=color)
         inside = number**2 > longest  # there is room in the bar, else beside it
         panel.annotate(
             f"{act.keys_examined:,} keys, {act.docs_examined:,} documents", (max(number, 1), place),
             xytext=(-6 if inside else 6, 0), textcoords="offset points", va="center",
-            ha="right" if inside else "left", color="white" if inside else "#222222",
+            ha="right" if inside else "left", color="white" if inside else INK,
         )  # fmt: skip
     panel.set_xlim(1, 1.05 * longest)
     panel.tick_params(axis="y", length=0)

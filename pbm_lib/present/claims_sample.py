@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from pandas import DataFrame, Series
 
 from ..arguments import check_columns, checked, in_short, not_accepted
-from ..chart_style import BLUE, GREY, figure_titled, plain_ticks, styled
+from ..chart_style import GREEN, GREY, figure_titled, plain_ticks, styled
 from ..claims.document import BEGIN, END
 from ..claims.generate import claim_generator
 from ..config import Config
@@ -104,22 +104,22 @@ def claims_chart(sample: DataFrame) -> Figure:
     """
     check_columns("sample", sample, _COLUMNS, InvalidQuery)
     same_day = (sample["days"] == 0).mean()
-    title = f"{same_day:.0%} of the claims begin and end on the same day; the longest lasts {sample['days'].max()} days"
-    figure = figure_titled(title, width=9.6, height=3.2)
+    title = f"{same_day:.0%} of the claims begin and end on one day"
+    figure = figure_titled(title, f"The longest lasts {sample['days'].max()} days.", width=9.6, height=2.8)
     months, days, amounts = figure.subplots(1, 3)
     by_month = sample.groupby(sample["begin"].dt.to_period("M")).size()
-    months.plot(by_month.index.to_timestamp(), by_month, color=BLUE)
+    months.plot(by_month.index.to_timestamp(), by_month, color=GREEN)
     months.set_ylim(0)
     months.set_title("Begin dates, by month")
     months.set_ylabel(f"claims of the {len(sample):,} sampled")
     dates = AutoDateLocator(minticks=3, maxticks=6)
     months.xaxis.set_major_locator(dates)
     months.xaxis.set_major_formatter(ConciseDateFormatter(dates, show_offset=False))
-    days.hist(_above_zero(sample["days"]), bins=np.arange(0.5, sample["days"].max() + 1.5), color=BLUE)
+    days.hist(_above_zero(sample["days"]), bins=np.arange(0.5, sample["days"].max() + 1.5), color=GREEN)
     days.set_title("Days, of those that last longer")
     overpaid = _above_zero(sample["overpayment"])
     if len(overpaid):
-        amounts.hist(overpaid, bins=np.geomspace(overpaid.min(), overpaid.max() + 0.01, 40), color=BLUE)
+        amounts.hist(overpaid, bins=np.geomspace(overpaid.min(), overpaid.max() + 0.01, 40), color=GREEN)
         middle = overpaid.median()
         amounts.axvline(middle, color=GREY, linestyle="--", linewidth=1)
         at_top = {"textcoords": "offset points", "va": "top", "color": GREY}

@@ -28,7 +28,9 @@ def test_the_chart_has_a_panel_a_distribution_and_its_finding_as_title(sample):
     figure = claims_chart(sample)
     assert len(figure.axes) == 3
     assert all(panel.get_title() or panel.get_title(loc="left") for panel in figure.axes)
-    assert "on the same day; the longest lasts 30 days" in " ".join(figure.get_suptitle().split())
+    title, subtitle = (text.get_text() for text in figure.texts)
+    assert title == f"{(sample['days'] == 0).mean():.0%} of the claims begin and end on one day"
+    assert subtitle == "The longest lasts 30 days."
 
 
 def test_a_sample_with_nothing_to_describe_says_so(make_config):
