@@ -9,22 +9,22 @@ import pytest
 from fake_runs import complete_run
 from report_page import Page
 
-from pbm_lib import PerformanceRun, run_performance, write_report
+from pbm_lib import PerformanceRun, run_performance
 from pbm_lib.measure.records import Check
 from pbm_lib.report.charts import CHARTS
+from pbm_lib.report.page import render_page
 
 SCHEMA_1 = Path(__file__).parents[1] / "measure" / "schema_1_run.json"
 ALWAYS = [
-    "What was measured, and where",
-    "Latency by tier",
-    "Targets",
-    "Ways to query a date range",
     "Keyset vs. skip/limit",
+    "Ways to query a date range",
     "Concurrent clients",
     "Size and cost",
+    "Targets",
+    "What was measured, and where",
     "Method and limits",
 ]
-"""Sections of every report; those whose chart has nothing to show say so in its title."""
+"""Sections of every report, below its first page; those whose chart has nothing to show say so."""
 
 _HOLE = re.compile(r"\bNone\b(?! of)|\bnan\b|\{\{|\{%|[,:;] ?\.|\.\.| ,|\(\)|not measured (to|of|as)\b")
 
@@ -34,72 +34,77 @@ def complete(make_config):
     return complete_run(make_config())
 
 
-def page_of(run, folder, baseline=None):
+def page_of(run, baseline=None):
     """The page of a run, which has no empty table, no hole in its text, and a title to each of its charts."""
-    page = Page.of(write_report(run, folder, baseline).html)
+    page = Page(render_page(run, baseline))
     assert all(len(rows) > 1 for rows in page.tables.values()), page.tables
     assert all(len(row) == len(rows[0]) for rows in page.tables.values() for row in rows)
-    for words in (page.text, *(picture["alt"] for picture in page.pictures)):
+    for words in (page.text, *(picture["aria-label"] for picture in page.pictures)):
         assert not _HOLE.search(words), _HOLE.search(words)
-    for picture, chart in zip(page.pictures, CHARTS, strict=True):
-        assert picture["alt"].startswith(f"{chart.finding(run)}.")
+    latency, plans, keyset, concurrency = CHARTS
+    for picture, chart in zip(page.pictures, (latency, keyset, plans, concurrency), strict=True):
+        assert picture["aria-label"].startswith(f"{chart.title(run)}. {chart.subtitle(run)}")
     return page
 
 
-def test_a_run_that_was_killed_after_its_cold_pages(complete, tmp_path):
+def below(page):
+    """The headings of its sections below the first page, in order."""
+    return list(page.sections)[1:]
+
+
+NOTHING_DRAWN = [
+    "Latency by provider size. Not measured.",
+    "Keyset vs. skip/limit. Not measured.",
+    "Ways to query a date range. Not compared.",
+    "Concurrent clients. Not measured.",
+]
+
+
+def test_a_run_that_was_killed_after_its_cold_pages(complete):
     cold = tuple(complete.select(section="cold"))
     killed = replace(
         complete, complete=False, samples=cold, levels=(), offered=(), checks=(), costs=(), rollup=None, index_uses={}
     )
-    page = page_of(killed, tmp_path)
-    assert list(page.sections) == [*ALWAYS[:5], "Cold and warm", *ALWAYS[5:], "All figures"]
-    assert page.text.count("Incomplete run. No page latency had been measured.") == 1
+    page = page_of(killed)
+    assert below(page) == [*ALWAYS[:6], "Cold and warm", ALWAYS[6], "All figures"]
+    assert page.text.count("Incomplete run: no page latency was measured") == 2  # in the browser's title as well
     assert "The run was stopped before its end." in page.text
     assert "This run was stopped before its end, so not all of this took place." in page.text
-    assert [picture["alt"] for picture in page.pictures] == [
-        "Latency by tier: not measured.",
-        "Bounded vs. unbounded query: not measured.",
-        "Keyset vs. skip/limit: not measured.",
-        "Concurrent clients: not measured.",
-    ]
+    assert [picture["aria-label"] for picture in page.pictures] == NOTHING_DRAWN
     assert list(page.tables) == [
-        "The run",
-        "p95 and its 95% interval against the target set before the run, in the scenario that decides the verdict",
-        "First page of a date range",
         "Size of 3,000,000 claims",
         "Atlas tiers",
+        "p95 and its 95% interval against the target set before the run, in the scenario that decides the verdict",
+        "The run",
+        "First page of a date range",
         "Time per call. Claims/s and MB/s count all calls together.",
     ]
     says_nothing_of(page, "ping took", "Concurrent clients are", "fixed rates", "ways to query a range ran",
                     "read the same pages", "clients share", "rollup", "unbounded query ran")  # fmt: skip
 
 
-def test_a_run_that_was_killed_before_its_first_sample(complete, tmp_path):
+def test_a_run_that_was_killed_before_its_first_sample(complete):
     footprint = replace(complete.footprint, claims=0)
     killed = replace(
         complete, complete=False, samples=(), levels=(), offered=(), checks=(), costs=(), rollup=None, index_uses={},
         footprint=footprint,
     )  # fmt: skip
-    page = page_of(killed, tmp_path)
-    assert list(page.sections) == ALWAYS
+    page = page_of(killed)
+    assert below(page) == ALWAYS
     assert "There were no claims to measure." in page.sections["Size and cost"]
-    assert [picture["alt"] for picture in page.pictures] == [
-        "Latency by tier: not measured.",
-        "Bounded vs. unbounded query: not measured.",
-        "Keyset vs. skip/limit: not measured.",
-        "Concurrent clients: not measured.",
-    ]
+    assert [picture["aria-label"] for picture in page.pictures] == NOTHING_DRAWN
     assert dict(page.tables["The run"][1:])["Ping"] == "not measured"
     # A whole run compared with it has nothing beside its figures.
-    beside = page_of(replace(complete, notes=()), tmp_path / "beside", baseline=killed)
-    assert beside.text.count("baseline: not measured") == 2
+    beside = page_of(replace(complete, notes=()), baseline=killed)
+    assert "baseline " not in beside.sections[next(iter(beside.sections))]
+    assert not any("ratio" in rows[0] for rows in beside.tables.values())
 
 
 PARTS = ["cold", "latency", "concurrency", "open_loop", "depth", "totals", "volume", "ranges"]
 
 
 @pytest.mark.parametrize("ended", ["latency", "open_loop", "totals", "volume"])
-def test_a_run_that_was_killed_within_a_later_part(complete, tmp_path, ended):
+def test_a_run_that_was_killed_within_a_later_part(complete, ended):
     measured = {"floor", *PARTS[: PARTS.index(ended) + 1]}
     killed = replace(
         complete,
@@ -112,7 +117,7 @@ def test_a_run_that_was_killed_within_a_later_part(complete, tmp_path, ended):
         rollup=complete.rollup if "totals" in measured else None,
         index_uses={},
     )
-    page = page_of(killed, tmp_path)
+    page = page_of(killed)
     optional = {"Ways to a total": "totals", "Reading a whole provider": "volume"}
     assert {heading for heading in optional if heading in page.sections} == {
         heading for heading, section in optional.items() if section in measured
@@ -127,11 +132,11 @@ def test_a_run_that_was_killed_within_a_later_part(complete, tmp_path, ended):
 
 def says_nothing_of(page, *words):
     """None of these is anywhere on the page, in text or in pictures' descriptions."""
-    everything = " ".join([page.text, *(picture["alt"] for picture in page.pictures)]).lower()
+    everything = " ".join([page.text, *(picture["aria-label"] for picture in page.pictures)]).lower()
     assert [each for each in words if each.lower() in everything] == []
 
 
-def test_a_run_of_a_user_who_only_reads(complete, tmp_path):
+def test_a_run_of_a_user_who_only_reads(complete):
     notes = ("The overlap index was not compared: no right to build it.", "Totals: no rollup was made. No right.")
     kept = [s for s in complete.samples if s.index != "overlap" and s.contestant != "rollup"]
     reader = replace(
@@ -143,15 +148,15 @@ def test_a_run_of_a_user_who_only_reads(complete, tmp_path):
         index_uses={},
         notes=notes,
     )
-    page = page_of(reader, tmp_path)
-    assert [heading for heading in page.sections if heading not in ALWAYS] == [
+    page = page_of(reader)
+    assert [heading for heading in below(page) if heading not in ALWAYS] == [
         "Ways to a total", "Cold and warm", "Reading a whole provider", "All figures",
         "What the server reports for each query",
     ]  # fmt: skip
     method = page.sections["Method and limits"]
     assert f"Notes from the run {notes[0]} {notes[1]} Limits" in method
     rest = replace(reader, notes=())
-    says_nothing_of(page_of(rest, tmp_path / "rest"), "overlap index", "rollup", "two indexes", "Notes from the run")
+    says_nothing_of(page_of(rest), "overlap index", "rollup", "two indexes", "Notes from the run")
     assert "All ways to query a range ran on the same windows" in method
 
 
@@ -166,8 +171,8 @@ def test_a_real_run_of_a_user_who_only_reads(as_user, tmp_path):
         progress=False,
     )
     assert run.complete and run.rollup is None
-    page = page_of(PerformanceRun.load(run.path), tmp_path)
-    assert "Index uses" not in page.sections
+    page = page_of(PerformanceRun.load(run.path))
+    assert "Uses of each index" not in page.text
     for note in ("The overlap index was not compared: ", "Totals: no rollup was made. ", "$indexStats"):
         assert note in page.sections["Method and limits"]
     assert page.tables["The total of a provider: median, and the number of calls"][0] == [
@@ -177,22 +182,22 @@ def test_a_real_run_of_a_user_who_only_reads(as_user, tmp_path):
     assert len(figures) > 20 and not any("overlap" in cell or "rollup" in cell for row in figures for cell in row)
 
 
-def test_a_run_without_the_unbounded_query_names_what_it_compares(complete, tmp_path):
+def test_a_run_without_the_unbounded_query_names_what_it_compares(complete):
     kept = tuple(sample for sample in complete.samples if sample.contestant != "unbounded")
-    page = page_of(replace(complete, samples=kept), tmp_path)
+    page = page_of(replace(complete, samples=kept))
     assert "Medians, and the speedup over the bounded query on the windows that both ran" in page.tables
     assert "each index was the first to read every other window." in page.text
     says_nothing_of(page, "The unbounded query ran", "The unbounded query had")
     one = tuple(sample for sample in kept if sample.index != "overlap")
-    page = page_of(replace(complete, samples=one), tmp_path / "one")
+    page = page_of(replace(complete, samples=one))
     assert "Medians" in page.tables
     says_nothing_of(page, "All ways to query a range", "speedup over the bounded")
 
 
-def test_a_run_without_clients_says_nothing_of_them(complete, tmp_path):
+def test_a_run_without_clients_says_nothing_of_them(complete):
     kept = tuple(sample for sample in complete.samples if sample.section not in ("concurrency", "open_loop"))
-    page = page_of(replace(complete, samples=kept, levels=(), offered=()), tmp_path)
-    assert page.pictures[3]["alt"] == "Concurrent clients: not measured."
+    page = page_of(replace(complete, samples=kept, levels=(), offered=()))
+    assert page.pictures[3]["aria-label"] == "Concurrent clients. Not measured."
     says_nothing_of(page, "processes", "threads", "fixed rate", "clients share")
 
 
@@ -204,15 +209,15 @@ def test_a_run_without_clients_says_nothing_of_them(complete, tmp_path):
         ("Atlas", "The server's cache was 0.5 GB. ", "not those of an Atlas tier"),
     ],
 )
-def test_where_the_server_ran_is_what_the_page_says(complete, tmp_path, kind, said, unsaid):
+def test_where_the_server_ran_is_what_the_page_says(complete, kind, said, unsaid):
     run = replace(complete, conditions=replace(complete.conditions, host_kind=kind, topology="replica set"))
-    page = page_of(run, tmp_path)
+    page = page_of(run)
     assert said in page.text
     says_nothing_of(page, "single node", *([unsaid, "shared one machine"] if kind != "local" else []))
 
 
-def test_answers_that_differ_are_on_the_page(complete, tmp_path):
-    page = page_of(replace(complete, checks=(Check("ranges", "3K", "count", "overlap", 4, 3),)), tmp_path)
+def test_answers_that_differ_are_on_the_page(complete):
+    page = page_of(replace(complete, checks=(Check("ranges", "3K", "count", "overlap", 4, 3),)))
     assert (
         "Before you rely on it Answers differ: count at 3K (ranges), overlap index against the application's own way, "
         "1 of 4 pairs."
@@ -227,9 +232,9 @@ def schema_1():
     return PerformanceRun.load(SCHEMA_1)
 
 
-def test_a_run_of_schema_1_says_how_that_was_measured(schema_1, tmp_path):
-    page = page_of(schema_1, tmp_path)
-    assert [heading for heading in page.sections if heading not in ALWAYS] == [
+def test_a_run_of_schema_1_says_how_that_was_measured(schema_1):
+    page = page_of(schema_1)
+    assert [heading for heading in below(page) if heading not in ALWAYS] == [
         "Reading a whole provider", "All figures", "What the server reports for each query",
     ]  # fmt: skip
     method = page.sections["Method and limits"]
@@ -245,21 +250,21 @@ def test_a_run_of_schema_1_says_how_that_was_measured(schema_1, tmp_path):
     assert [row[0] for row in clients[1:]] == ["1", "2"]
 
 
-def test_a_baseline_of_schema_1_is_said_to_be_measured_in_another_way(complete, schema_1, tmp_path):
-    page = page_of(complete, tmp_path, baseline=schema_1)
+def test_a_baseline_of_schema_1_is_said_to_be_measured_in_another_way(complete, schema_1):
+    page = page_of(complete, baseline=schema_1)
     assert (
         "method: clients as processes (schema 2) in this run, clients as threads (schema 1) in the baseline"
     ) in page.text
     assert "Concurrent clients are processes" in page.sections["Method and limits"]
     says_nothing_of(page, "threads of one Python process")
     targets = next(rows for caption, rows in page.tables.items() if caption.startswith("p95 and"))
-    assert targets[0][-2:] == ["p95 of the baseline", "ratio"]
+    assert targets[0][-1] == "p95 of the baseline"
     theirs = schema_1.statistics(section="latency", tier="3K", operation="first_page", scenario="range")
-    assert targets[1][-2] == f"{theirs.p95:.1f} ms"
+    assert targets[1][-1] == f"{theirs.p95:.1f} ms"
 
 
-def test_a_run_of_schema_1_beside_a_baseline_of_today(complete, schema_1, tmp_path):
-    page = page_of(schema_1, tmp_path, baseline=complete)
+def test_a_run_of_schema_1_beside_a_baseline_of_today(complete, schema_1):
+    page = page_of(schema_1, baseline=complete)
     assert (
         "method: clients as threads (schema 1) in this run, clients as processes (schema 2) in the baseline"
     ) in page.text

@@ -22,6 +22,7 @@ from pbm_lib.chart_style import plain_ticks, to_svg
 from pbm_lib.report.charts import CHARTS
 from pbm_lib.report.findings import totals_finding, volume_finding
 from pbm_lib.report.first_page import headline, key_figures, lead, limits
+from pbm_lib.report.page import render_page
 
 IN_ORDER = [
     chart for name in ("latency_by_tier", "keyset", "plans", "concurrency") for chart in CHARTS if chart.name == name
@@ -152,10 +153,10 @@ def test_the_page_tells_the_whole_story(written, page, good):
         assert words in method, words
 
 
-def test_people_are_named_and_next_steps_stand_where_they_are_given(good, page, tmp_path):
+def test_people_are_named_and_next_steps_stand_where_they_are_given(good, page):
     assert "MongoDB claims demo, 2026-11-22 08:15 UTC" in page.text and "Next steps" not in page.text
     people = {"customer": " A & B Health ", "presenter": "Dana <Reyes>", "next_steps": "Measure it on an M30."}
-    named = Page.of(write_report(good, tmp_path, **people).html).text
+    named = Page(render_page(good, **people)).text
     assert "MongoDB claims demo for A & B Health, presented by Dana <Reyes>, 2026-11-22 08:15 UTC" in named
     assert "Next steps. Measure it on an M30." in named
 
@@ -176,9 +177,9 @@ def test_people_are_named_and_next_steps_stand_where_they_are_given(good, page, 
         ),
     ],
 )
-def test_the_method_says_how_often_each_operation_ran(good, tmp_path, changes, said):
+def test_the_method_says_how_often_each_operation_ran(good, changes, said):
     settings = replace(good.settings, performance=replace(good.settings.performance, **changes))
-    assert said in Page.of(write_report(replace(good, settings=settings), tmp_path).html).text
+    assert said in Page(render_page(replace(good, settings=settings))).text
 
 
 def test_the_charts_and_the_summary_are_files_for_slides(written, good):
@@ -222,7 +223,7 @@ def test_a_baseline_stands_beside_every_figure_with_the_ratio(good, tmp_path):
     assert {row["p95_ratio"] for row in rows if int(row["n"]) < 72} == {""}
 
 
-def test_a_baseline_of_something_else_leaves_gaps_and_is_said_to_differ(good, tmp_path):
+def test_a_baseline_of_something_else_leaves_gaps_and_is_said_to_differ(good):
     part = tuple(good.select(section="latency", tier="3K"))
     pages = replace(good.footprint, leaf_page_kb=None)
     conditions = replace(good.conditions, indexes={"b": "y: 1", "a": "x: 1, z: 1"})
@@ -234,7 +235,7 @@ def test_a_baseline_of_something_else_leaves_gaps_and_is_said_to_differ(good, tm
         samples=part,
         levels=(),
     )
-    page = Page.of(write_report(good, tmp_path, baseline=other).html)
+    page = Page(render_page(good, other))
     assert "claims per page: 100 in this run, 50 in the baseline" in page.text
     assert "size of leaf pages in KB: 16 in this run, unknown in the baseline" in page.text
     assert (
@@ -246,11 +247,11 @@ def test_a_baseline_of_something_else_leaves_gaps_and_is_said_to_differ(good, tm
     assert "method:" not in page.text and "nan" not in page.text.lower()
 
 
-def test_words_of_a_run_file_are_text_and_never_markup(good, tmp_path):
+def test_words_of_a_run_file_are_text_and_never_markup(good):
     hostile = "<script>alert(1)</script>"
     conditions = replace(good.conditions, server_version=f"6{hostile}")
     run = replace(good, notes=(hostile,), conditions=conditions, samples=())
-    page = Page.of(write_report(run, tmp_path).html)
+    page = Page(render_page(run))
     assert "script" not in page.tags
     assert page.text.count(hostile) == 2
     assert hostile not in run._repr_html_()
@@ -278,10 +279,10 @@ def test_a_report_needs_no_server(loaded_store, tmp_path):
     assert list(page.sections)[1:] == SECTIONS
 
 
-def test_a_run_of_many_samples_makes_no_large_page(good, tmp_path):
+def test_a_run_of_many_samples_makes_no_large_page(good):
     labels = application("3K", "first_page", "range")
     many = series([10.0 + n / 1000 for n in range(9_000)], **labels)
-    assert write_report(replace(good, samples=tuple(many)), tmp_path).html.stat().st_size < 1_000_000
+    assert len(render_page(replace(good, samples=tuple(many))).encode()) < 1_000_000
 
 
 @pytest.mark.parametrize("draw", DRAWERS)
