@@ -164,7 +164,7 @@ def plain_ticks(axis) -> None:
     """Label a log axis 0.1, 1, 10, 1,000 and not in powers; where few of these are in sight, 2 and 5 as well."""
 
     def plain(value: float, _: int) -> str:
-        return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
     def plain_if_few(value: float, place: int) -> str:
         low, high = sorted(axis.get_view_interval())
