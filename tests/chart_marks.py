@@ -66,6 +66,11 @@ def ends(panel):
     return sorted(((text.get_text(), text.get_color(), *text.xy) for text in found), key=lambda end: end[3])
 
 
+def height(panel, x, y):
+    """How high a point is in its panel, from 0 to 1."""
+    return (panel.transData + panel.transAxes.inverted()).transform((x, y))[1]
+
+
 def edges(area):
     """The lower and the upper edge of an area, by x."""
     found = {}

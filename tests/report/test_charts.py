@@ -4,7 +4,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from chart_marks import charted_run, dots, ends, is_empty, lines, marks, slower, ticks, without
+from chart_marks import charted_run, dots, ends, height, is_empty, lines, marks, slower, ticks, without
 from fake_runs import DEPTH
 
 from pbm_lib import concurrency_chart, keyset_chart, latency_by_tier_chart, plans_chart
@@ -102,6 +102,12 @@ def test_a_depth_that_only_one_way_reached_is_on_the_axis(run, baseline):
     assert (own[1], theirs[1]) == ([0, 1], [0, 1, 2])
     assert lines(panel, GREEN)[0][1] == [0, 1, 2]
     assert ("skip/limit 24 ms", PURPLE, 1) in [end[:3] for end in ends(panel)]
+
+
+def test_words_stand_as_high_as_the_ends_of_their_lines(beside):
+    for panel in (beside["keyset"].axes[0], beside["concurrency"].axes[1]):
+        found = sorted((y[-1], x[-1]) for color in (GREEN, PURPLE) for _, x, y in lines(panel, color))
+        assert [end[2:] for end in ends(panel)] == [(x, pytest.approx(height(panel, x, y))) for y, x in found]
 
 
 # By the number of clients

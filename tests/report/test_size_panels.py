@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
-from chart_marks import charted_run, dots, edges, ends, lines, slower, ticks, without
+from chart_marks import charted_run, dots, edges, ends, height, lines, slower, ticks, without
 from fake_runs import LATENCY, RANGES, application, fake_run
 from matplotlib.colors import same_color
 
@@ -175,6 +175,13 @@ def test_each_line_has_its_words_and_its_median_at_its_right_end(alone, name, nu
     ]
 
 
+@of_ways
+def test_words_stand_as_high_as_the_ends_of_lines_that_are_apart(alone, name, number):
+    panel = alone[name].axes[number]
+    medians = sorted(curve.medians["3K"] for curve in PANELS[name, number])
+    assert [end[3] for end in ends(panel)] == approx(height(panel, 3_000, median) for median in medians)
+
+
 @by_size
 def test_the_axes_are_logarithmic_and_alike_in_every_panel(alone, name, number):
     panel = alone[name].axes[number]
@@ -203,7 +210,7 @@ def test_a_baseline_is_its_own_medians_as_crosses_beside_the_same_marks(alone, b
         assert dots(panel, curve.color) == dots(before, curve.color)
     assert [end[:3] for end in ends(panel)] == [end[:3] for end in ends(before)]
     limits = panel.get_ylim()
-    assert {each.get_ylim() for chart in ("latency_by_tier", "plans") for each in beside[chart].axes} == {limits}
+    assert {each.get_ylim() for figure in beside.values() for each in figure.axes} == {limits}
     assert limits[0] < min(y for line in panel.lines for y in line.get_ydata())
     assert limits[1] > max(y for color in (GREEN, PURPLE, SLATE, GREY) for _, _, ys in lines(panel, color) for y in ys)
 
@@ -291,8 +298,8 @@ def test_an_operation_that_a_tier_lacks_is_joined_and_named_without_it(run, gone
 
 def test_a_run_of_one_tier_is_a_point_for_each_operation(run):
     one = with_tiers(run, "300")
-    for name in ("latency_by_tier", "plans"):
-        for number, panel in enumerate(PUBLIC[name](one).axes):
+    for name, draw in PUBLIC.items():
+        for number, panel in enumerate(draw(one).axes):
             for curve in PANELS[name, number]:
                 look = (curve.marker, curve.line)
                 assert lines(panel, curve.color) == [(look, [300], approx([curve.medians["300"]]))]
