@@ -154,10 +154,9 @@ def label_ends(panel, ends: list[tuple[float, float, str, str]]) -> None:
         )  # fmt: skip
 
 
-def write(panel, x: float, y: float, text: str, *, below: bool = False) -> None:
-    """Write a figure above its point, or below it."""
-    offset, side = ((0, -6), "top") if below else ((0, 6), "bottom")
-    panel.annotate(text, (x, y), xytext=offset, textcoords="offset points", ha="center", va=side, fontsize=8.5)
+def write(panel, x: float, y: float, text: str) -> None:
+    """Write a figure above its point."""
+    panel.annotate(text, (x, y), xytext=(0, 6), textcoords="offset points", ha="center", va="bottom", fontsize=8.5)
 
 
 def plain_ticks(axis) -> None:
@@ -176,7 +175,7 @@ def plain_ticks(axis) -> None:
 
 
 def legend(figure: Figure, marks: list[tuple[str, str, str]]) -> None:
-    """Explain the marks, (marker, colour, words) each, below the panels."""
+    """Explain the marks, (marker, color, words) each, below the panels."""
     handles = [
         Line2D(
             [], [], marker=marker, color=color, label=text, linestyle="none",

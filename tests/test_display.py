@@ -1,6 +1,8 @@
 """How objects of facts show themselves."""
 
-from pbm_lib.display import facts_html, facts_text
+import pytest
+
+from pbm_lib.display import facts_html, facts_text, short_count
 
 
 def test_values_stand_in_one_column_and_wrap_below_themselves():
@@ -16,3 +18,14 @@ def test_values_are_text_and_never_markup():
     shown = facts_html({"Query": "<b>", "Name": "a & b"}, code=("Query",))
     assert "<code>&lt;b&gt;</code>" in shown
     assert "a &amp; b" in shown
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"), (250, "250"), (999, "999"), (1_000, "1K"), (2_700, "2.7K"), (90_000, "90K"), (900_000, "900K"),
+        (999_999, "999.999K"), (1_000_000, "1M"), (1_500_000, "1.5M"), (30_000_000, "30M"),
+    ],
+)  # fmt: skip
+def test_a_number_of_claims_on_an_axis_is_short(number, text):
+    assert short_count(number) == text

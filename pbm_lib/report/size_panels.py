@@ -23,13 +23,13 @@ _APART = 4  # times as many claims has the next tier that is named
 
 
 class _Curve(NamedTuple):
-    """One line of a panel: its words, its look, and the labels of its samples at a tier."""
+    """One line of a panel: its words, its look, and the labels that its samples have in a run, at a tier."""
 
     words: str
     color: str
     marker: str
     line: str
-    labels: Callable[[str], Mapping[str, Any]]
+    labels: Callable[[PerformanceRun, str], Mapping[str, Any]]
 
 
 def draw_operations(panel, run: PerformanceRun, baseline: PerformanceRun | None, scenario: str) -> None:
@@ -42,7 +42,7 @@ def draw_operations(panel, run: PerformanceRun, baseline: PerformanceRun | None,
         scenario: one of `vocabulary.SCENARIOS`.
     """
     curves = [
-        _Curve(operation.words, *_LOOKS[name], lambda tier, name=name: run.latency_labels(tier, name, scenario))
+        _Curve(operation.words, *_LOOKS[name], lambda of, tier, name=name: of.latency_labels(tier, name, scenario))
         for name, operation in BY_TIER.items()
     ]
     _draw(panel, run, baseline, curves)
@@ -61,7 +61,7 @@ def draw_ways(panel, run: PerformanceRun, baseline: PerformanceRun | None, opera
     looks = {Way(BOUNDED, own): _LOOKS["first_page"], Way(UNBOUNDED, own): _LOOKS["count"]}
     curves = [
         _Curve(way.short(run), *looks.get(way, _LOOKS["next_page"]),
-               lambda tier, way=way: range_labels(tier, operation, way))
+               lambda _, tier, way=way: range_labels(tier, operation, way))
         for way in ways_of(run)
     ]  # fmt: skip
     _draw(panel, run, baseline, curves)
@@ -101,10 +101,10 @@ def _draw(panel, run: PerformanceRun, baseline: PerformanceRun | None, curves: l
 
 
 def _times(
-    run: PerformanceRun, labels: Callable[[str], Mapping[str, Any]], tiers: tuple[str, ...] = ()
+    run: PerformanceRun, labels: Callable[[PerformanceRun, str], Mapping[str, Any]], tiers: tuple[str, ...] = ()
 ) -> dict[str, list[float]]:
     """The times of a curve by tier, largest first; of a tier without any there is none."""
-    found = {tier: run.select(counts=True, **labels(tier)) for tier in run.tiers if not tiers or tier in tiers}
+    found = {tier: run.select(counts=True, **labels(run, tier)) for tier in run.tiers if not tiers or tier in tiers}
     return {tier: [sample.ms for sample in samples] for tier, samples in found.items() if samples}
 
 
