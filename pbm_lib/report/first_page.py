@@ -31,7 +31,7 @@ class KeyFigure:
     Attributes:
         text: the number.
         what: what it is of.
-        against: what it is held against; empty if nothing.
+        against: what it is held against, a line each; empty if nothing.
         basis: how many samples are behind it, and its interval, or what else it rests on; may be empty.
         ms: the number as a time in ms, for a baseline; None if it is none.
     """
@@ -138,7 +138,7 @@ def _range_page(run: PerformanceRun) -> KeyFigure | None:
     others |= {
         INDEX_WORDS[way.index]: range_of(run, tier, "first_page", way) for way in ways_of(run) if way.index != own
     }
-    against = ", ".join(f"{name}: {milliseconds(figures.p50)}" for name, figures in others.items() if figures.n)
+    against = "\n".join(f"{name}: {milliseconds(figures.p50)}" for name, figures in others.items() if figures.n)
     basis = _basis(page)
     if gain:
         basis += f"; unbounded {_basis(obvious)}, {times(gain.least)} to {times(gain.most)} times on the same windows"

@@ -137,7 +137,11 @@ def test_the_page_tells_the_whole_story(written, page, good):
         volume_finding(good),
         totals_finding(good),
         "by the server's own count: _id_ 0, claims_by_provider 4,321.",
-        *(part for card in key_figures(good) for part in (f"{card.text} {card.what}", card.against, card.basis)),
+        *(
+            part
+            for card in key_figures(good)
+            for part in (f"{card.text} {card.what}", *card.against.split("\n"), card.basis)
+        ),
     ):
         assert (words in page.text) == (words != "Before you rely on it"), words
     assert written.html.read_text(encoding="utf-8").count('<td class="good">met</td>') == 3
