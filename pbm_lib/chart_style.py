@@ -102,27 +102,28 @@ def figure_titled(title: str, subtitle: str = "", *, width: float, height: float
     return figure
 
 
-def place(panel, left: float, width: float, height: float) -> None:
-    """Give a panel its place in a figure, with room for its axes and for what stands right of it.
+def place(panels: dict[Any, float], width: float, height: float) -> None:
+    """Give panels their places in a figure, or each in its own, all as large as each other.
 
-    It takes a fraction of the time of a layout engine, and panels beside each other are as high as each other.
+    There is room for their axes and for what stands right of them. It takes a fraction of a layout engine's time.
 
     Args:
-        panel: with everything on it that is written outside of its axes.
-        left: where its part of the figure begins, in inches.
-        width: of that part, in inches.
-        height: of that part, from the bottom of the figure up, in inches.
+        panels: each with everything on it that is written outside of its axes, to where its part of its figure begins,
+            in inches.
+        width: of a part, in inches.
+        height: of a part, from the bottom of the figure up, in inches.
     """
-    written = max((len(text.get_text()) for text in panel.texts if text.get_text()), default=0)
+    written = max((len(text.get_text()) for panel in panels for text in panel.texts), default=0)
     right = _MARGIN_INCHES + written * _LETTER_INCHES
-    top = _LABEL_INCHES + _MARGIN_INCHES if panel.get_title(loc="left") else _MARGIN_INCHES
-    all_width, all_height = panel.figure.get_size_inches()
-    panel.set_position([
-        (left + _AXIS_INCHES[0]) / all_width,
-        _AXIS_INCHES[1] / all_height,
-        (width - _AXIS_INCHES[0] - right) / all_width,
-        (height - _AXIS_INCHES[1] - top) / all_height,
-    ])  # fmt: skip
+    for panel, left in panels.items():
+        top = _LABEL_INCHES + _MARGIN_INCHES if panel.get_title(loc="left") else _MARGIN_INCHES
+        all_width, all_height = panel.figure.get_size_inches()
+        panel.set_position([
+            (left + _AXIS_INCHES[0]) / all_width,
+            _AXIS_INCHES[1] / all_height,
+            (width - _AXIS_INCHES[0] - right) / all_width,
+            (height - _AXIS_INCHES[1] - top) / all_height,
+        ])  # fmt: skip
 
 
 def dots(panel, x: list[float], y: list[float], color: str, *, size: float = 2.2, alpha: float = 0.25) -> None:

@@ -158,7 +158,7 @@ class Statistics:
         if self.n == 0:
             notes.append("no sample")
         elif self.weak_p95:
-            notes.append(f"n < {FEWEST_FOR_UPPER_END}: p95 has no upper end")
+            notes.append(f"n < {FEWEST_FOR_UPPER_END}: too few for an upper bound on p95")
         if self.drift is not None:
             notes.append(drift_note(self.drift))
         if self.likeness is not None:

@@ -62,7 +62,7 @@ def likeness_of(series: Sequence[float]) -> float | None:
 
 def likeness_note(correlation: float) -> str:
     """Return what a correlation of `likeness_of` means, in words."""
-    return f"not independent: calls in a row are alike (rank correlation {correlation:.1f})"
+    return f"not independent: consecutive calls are correlated (rank correlation {correlation:.1f})"
 
 
 def drift_note(ratio: float) -> str:

@@ -55,7 +55,7 @@ class TargetResult:
             return self.verdict
         if self.more is None:
             return f"{UNDECIDED}: p95 too near the target"
-        return f"{UNDECIDED}: about {self.more:,} more sample{'s' if self.more > 1 else ''} would"
+        return f"{UNDECIDED}: needs about {self.more:,} more sample{'s' if self.more > 1 else ''}"
 
 
 class _Measured(NamedTuple):

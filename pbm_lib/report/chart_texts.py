@@ -36,10 +36,10 @@ def latency_title(run: PerformanceRun) -> str:
     if len(run.tiers) == 1 or ends[0][0] == ends[1][0]:
         return f"First page: {milliseconds(large)} at {ends[0][0]} claims"
     if ratio > FLAT:
-        return "Pages take longer as providers grow"
+        return "Provider-only pages take longer as providers grow"
     if ratio < 1 / FLAT:
-        return "Pages get no slower as providers grow"
-    return f"Pages stay flat from {ends[1][0]} to {ends[0][0]} claims"
+        return "Provider-only pages get no slower as providers grow"
+    return f"Provider-only pages stay flat, {ends[1][0]} to {ends[0][0]} claims"
 
 
 def latency_subtitle(run: PerformanceRun) -> str:
@@ -61,7 +61,7 @@ def plans_title(run: PerformanceRun) -> str:
         return "The bounded query is no faster" if median > 1 / _NO_GAIN else "The bounded query is slower"
     # So few windows say between which ends the gain is, not where its middle is.
     gain = f"{times(least)} to {times(most)}" if 1 < n < FEWEST_FOR_MEDIAN else times(median)
-    return f"Bounded query: {gain} times faster"
+    return f"Bounded at {found[0]}: {gain} times faster"
 
 
 def plans_subtitle(run: PerformanceRun) -> str:
@@ -83,10 +83,10 @@ def plans_subtitle(run: PerformanceRun) -> str:
         if equal == compared
         else f"{compared - equal:,} of {compared:,} compared answers differ."
     )
-    windows = f"on the {gain.n} windows that both ran" if gain.n > 1 else "on the one window that both ran"
+    shared = f"{gain.n} shared windows, a median of" if gain.n > 1 else "one shared window,"
     return (
-        f"Median of the first page at {tier}: {', '.join(shown)}. Window by window, the unbounded query takes "
-        f"{times(gain.median)} times as long ({times(gain.least)} to {times(gain.most)}) {windows}. {answers}"
+        f"Median of the first page at {tier}: {', '.join(shown)}. The unbounded query takes, on {shared} "
+        f"{times(gain.median)} times as long ({times(gain.least)} to {times(gain.most)}). {answers}"
     )
 
 
@@ -136,7 +136,9 @@ def concurrency_subtitle(run: PerformanceRun) -> str:
     slow, (pages, claims, _) = at_once(run, best)
     one = at_once(run, fewest)[1].pages_per_s
     if clients_at_their_limit(run, best):
-        more = " The client machine's CPUs are the limit, so this is not the server's capacity."
+        shared = "This machine's CPUs, shared by clients and server,"
+        limit = shared if run.conditions.host_kind == "local" else "The clients' CPUs"
+        more = f" {limit} are the limit, so this is not the server's capacity."
     elif best == fewest:
         more = ""
     else:
@@ -240,4 +242,7 @@ def _trend(run: PerformanceRun, scenario: str) -> str:
         if ratio > 1
         else "faster for the larger provider"
     )
-    return f"{milliseconds(at_small.p50)} at {small} claims and {milliseconds(at_large.p50)} at {large}, {trend}"
+    slowest = max(run.tiers, key=lambda tier: latency_of(run, tier, "first_page", scenario).p50 or 0.0)
+    between = latency_of(run, slowest, "first_page", scenario).p50
+    more = f" (at most {milliseconds(between)}, at {slowest})" if slowest not in (large, small) else ""
+    return f"{milliseconds(at_small.p50)} at {small} claims and {milliseconds(at_large.p50)} at {large}, {trend}{more}"

@@ -64,24 +64,25 @@ class RunChart(NamedTuple):
         size = {"width": width * len(self.panels), "height": _HEIGHT + _TITLE_HEIGHT}
         figure = figure_titled(self.title(run), self.subtitle(run), **size)
         figure.set_layout_engine("none")
+        drawn = {}
         for number, panel in enumerate(self.panels):
             axes = figure.add_subplot(1, len(self.panels), number + 1)
             axes.set_title(panel.title)
             panel.draw(axes, drawable(run), drawable(baseline))
-            place(axes, number * width, width, _HEIGHT + _TITLE_HEIGHT)
+            drawn[axes] = number * width
+        place(drawn, width, _HEIGHT + _TITLE_HEIGHT)
         return figure
 
     @styled
     def parts(self, run: PerformanceRun, baseline: PerformanceRun | None = None) -> list[tuple[str, Figure]]:
         """Return each panel as a figure without any title, beside its own, for a page that has them as text."""
-        figures = []
+        drawn = []
         for panel in self.panels:
-            figure = Chart(figsize=(_WIDTH, _HEIGHT))
-            axes = figure.subplots()
+            axes = Chart(figsize=(_WIDTH, _HEIGHT)).subplots()
             panel.draw(axes, drawable(run), drawable(baseline))
-            place(axes, 0, _WIDTH, _HEIGHT)
-            figures.append((panel.title, figure))
-        return figures
+            drawn.append(axes)
+        place(dict.fromkeys(drawn, 0.0), _WIDTH, _HEIGHT)
+        return [(panel.title, axes.figure) for panel, axes in zip(self.panels, drawn, strict=True)]
 
 
 def _draw_depth(panel, run: PerformanceRun, baseline: PerformanceRun | None) -> None:
@@ -101,7 +102,7 @@ def _draw_depth(panel, run: PerformanceRun, baseline: PerformanceRun | None) -> 
                 ends.append((*medians[-1], f"{CONTESTANTS[paging]}{words} {milliseconds(medians[-1][1])}", color))
     panel.set_xticks(range(len(depths)), [short_count(depth) for depth in depths])
     panel.set_xlim(-0.4, max(len(depths) - 1, 0) + 0.4)
-    panel.set_xlabel(f"claims before the page, of a provider with {run.tiers[0]}")
+    panel.set_xlabel(f"claims before the page ({run.tiers[0]} provider)")
     panel.set_ylabel("ms per page, log scale")
     plain_ticks(panel.yaxis)
     if ends:

@@ -72,7 +72,7 @@ def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = Non
         row += beside.value(rates.pages_per_s or None, rate)
         rows.append((*row, *beside.estimate(Estimate.p95(figures), Estimate.p95(theirs))))
     columns = (
-        "clients", "at work", "pages/s", "claims/s", "CPUs of clients", "CPUs of server", "CPUs in all", "p50", "p95",
+        "clients", "duration", "pages/s", "claims/s", "client CPUs", "server CPUs", "total CPUs", "p50", "p95",
         "n", *beside.columns("pages/s", ratio=False), *beside.columns("p95"),
     )  # fmt: skip
     return Table(columns, tuple(rows))
@@ -89,8 +89,8 @@ def open_loop_table(run: PerformanceRun) -> Table:
         row += _busy(offered)
         rows.append((*row, str(figures.n)))
     columns = (
-        "share of the highest rate", "offered/s", "achieved/s", "p50", "p95", "p99", "p50 once sent", "p99 once sent",
-        "CPUs of clients", "CPUs of server", "CPUs in all", "n",
+        "share of the highest rate", "offered/s", "achieved/s", "p50", "p95", "p99", "p50 from send", "p99 from send",
+        "client CPUs", "server CPUs", "total CPUs", "n",
     )  # fmt: skip
     return Table(columns, tuple(rows))
 

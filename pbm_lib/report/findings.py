@@ -64,8 +64,9 @@ def cautions(run: PerformanceRun) -> list[str]:
     if alike := [one for one in all_figures if one.statistics.likeness is not None]:
         most = max(alike, key=lambda one: one.statistics.likeness)
         found.append(
-            f"In {len(alike)} of {len(all_figures)} series calls in a row are alike, so their p95 is less certain than "
-            f"its interval says. Most alike: {_named(most.series)} (rank correlation {most.statistics.likeness:.1f})."
+            f"In {len(alike)} of {len(all_figures)} series, consecutive calls are correlated, so their p95 is less certain "
+            f"than its interval says. Most correlated: {_named(most.series)} "
+            f"(rank correlation {most.statistics.likeness:.1f})."
         )
     return found
 
@@ -107,8 +108,8 @@ def examined_finding(run: PerformanceRun) -> str:
         return ""
     skipped = " The overlap index lets the server skip most of those claims." if OVERLAP in variants else ""
     return (
-        f"On the three-field index, the bounded query also examines the claims of the {run.conditions.max_claim_days} "
-        f"days before the range, to see whether they reach into it.{skipped}"
+        f"On the three-field index, the bounded query also examines claims that began up to "
+        f"{run.conditions.max_claim_days} days before the range, to see whether they reach into it.{skipped}"
     )
 
 

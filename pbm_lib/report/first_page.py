@@ -8,6 +8,7 @@ from ..measure.samples import Statistics
 from ..measure.targets import MET, MISSED, UNDECIDED, TargetResult, target_results
 from ..vocabulary import (
     BOUNDED,
+    CAPPED,
     CONTESTANTS,
     FACET,
     INDEX_WORDS,
@@ -15,6 +16,7 @@ from ..vocabulary import (
     PAGES_BY_TIER,
     PROVIDER,
     RANGE,
+    ROLLUP,
     SCENARIOS,
     SKIP,
     UNBOUNDED,
@@ -61,7 +63,7 @@ def headline(run: PerformanceRun) -> str:
     (large, slow), (small, _) = pages[0], pages[-1]
     medians = [figures.p50 for _, figures in pages]
     if len(pages) > 1 and max(medians) <= FLAT * min(medians):
-        return _sentence(prefix, f"pages stay flat from {small} to {large} claims")
+        return _sentence(prefix, f"first pages stay flat from {small} to {large} claims")
     return _sentence(prefix, f"the first page takes {milliseconds(slow.p50)} at {large} claims")
 
 
@@ -80,11 +82,11 @@ def lead(run: PerformanceRun) -> str:
     failures = f"{failed:,} of {len(run.samples):,} calls failed. " if failed else ""
     verdicts = _verdicts(target_results(run)) or "No target was set for anything measured."
     sizes = f"provider size ({run.tiers[-1]} to {run.tiers[0]} claims)" if len(run.tiers) > 1 else "date range"
-    weak = ". Too few samples for a firm p95" if any(page.n and page.weak_p95 for page in figures) else ""
+    weak = " There are too few samples for a firm p95." if any(page.n and page.weak_p95 for page in figures) else ""
     low, high = milliseconds(min(pages)), milliseconds(max(pages))
     return (
-        f"{failures}{verdicts} 95% of pages return within {low if low == high else f'{low} to {high}'}, depending on "
-        f"the page and the {sizes}{weak}."
+        f"{failures}{verdicts} With one client at a time, the p95 of a page is "
+        f"{low if low == high else f'{low} to {high}'}, depending on the page and the {sizes}.{weak}"
     )
 
 
@@ -98,21 +100,24 @@ def limits(run: PerformanceRun) -> str:
     """Return what the figures do not show, in one short paragraph."""
     conditions = run.conditions
     where = (
-        f"Server and client shared one machine with {conditions.machine.cpus} CPUs, so no time includes a network."
+        f"Server and client shared one machine with {conditions.machine.cpus} CPUs: times exclude network latency and "
+        "include what both cost each other."
         if conditions.host_kind == "local"
         else "Every time includes the network between client and server."
     )
-    node = " A single node does none of the work of a replica set." if conditions.topology == "standalone" else ""
+    node = " A single node has no replication to do." if conditions.topology == "standalone" else ""
+    in_memory = conditions.host_kind == "local" and run.footprint.disk_bytes < conditions.machine.memory_bytes / 2
+    memory = " The claims fit in that machine's memory, so hardly any read waited for a disk." if in_memory else ""
     series = run.figures()
     unsteady = sum(not each.statistics.is_steady for each in series if each.statistics.n)
     less_certain = (
-        f" In {unsteady} of {len(series)} series calls depended on when they were made: those p95 are less certain "
-        "than their intervals say."
+        f" In {unsteady} of {len(series)} series (marked *), times drifted or were correlated: their "
+        "intervals are too narrow."
         if unsteady
         else ""
     )
     return (
-        f"{where}{node} The claims are synthetic. No claim was written while the run went on, and no node failed."
+        f"{where}{node}{memory} The claims are synthetic. No claim was written during the run, and no node failed."
         f"{less_certain} Measure again on the cluster that you plan to use."
     )
 
@@ -122,8 +127,7 @@ def _deep_page(run: PerformanceRun) -> KeyFigure | None:
     if deep is None:
         return None
     depth, keyset, skip = deep
-    against = f"{CONTESTANTS[SKIP]}: {milliseconds(skip.p50)}" if skip.n else ""
-    basis = f"{_basis(keyset)}{f'; skip/limit {_basis(skip)}' if skip.n else ''}"
+    against, basis = _compared(keyset, {CONTESTANTS[SKIP]: skip})
     return KeyFigure(milliseconds(keyset.p50), f"for a page {depth:,} claims deep", against, basis, keyset.p50)
 
 
@@ -138,10 +142,11 @@ def _range_page(run: PerformanceRun) -> KeyFigure | None:
     others |= {
         INDEX_WORDS[way.index]: range_of(run, tier, "first_page", way) for way in ways_of(run) if way.index != own
     }
-    against = "\n".join(f"{name}: {milliseconds(figures.p50)}" for name, figures in others.items() if figures.n)
-    basis = _basis(page)
+    against, basis = _compared(page, others)
     if gain:
-        basis += f"; unbounded {_basis(obvious)}, {times(gain.least)} to {times(gain.most)} times on the same windows"
+        basis += (
+            f"; on {gain.n} shared window{'s' if gain.n > 1 else ''} {times(gain.least)} to {times(gain.most)} times"
+        )
     what = f"for the first page of {run.settings.performance.window_days} days at {tier} claims"
     return KeyFigure(milliseconds(page.p50), what, against, basis, page.p50)
 
@@ -151,9 +156,16 @@ def _total(run: PerformanceRun) -> KeyFigure | None:
     total = latency_of(run, tier, "count", PROVIDER)
     if not total.n:
         return None
-    facet = run.statistics(section="totals", tier=tier, operation="page_and_total", contestant=FACET)
-    against = f"{CONTESTANTS[FACET]} with the page: {milliseconds(facet.p50)}" if facet.n else "once, not on every page"
-    basis = f"{_basis(total)}{f'; $facet n = {facet.n}' if facet.n else ''}"
+    others = {
+        CONTESTANTS[FACET]: ("page_and_total", FACET),
+        CONTESTANTS[CAPPED]: ("count", CAPPED),
+        CONTESTANTS[ROLLUP]: ("count", ROLLUP),
+    }
+    found = {
+        name: run.statistics(section="totals", tier=tier, operation=operation, contestant=way)
+        for name, (operation, way) in others.items()
+    }
+    against, basis = _compared(total, found)
     return KeyFigure(milliseconds(total.p50), f"for the exact total at {tier} claims", against, basis, total.p50)
 
 
@@ -170,10 +182,19 @@ def _cost(run: PerformanceRun) -> KeyFigure | None:
 
 
 def _basis(figures: Statistics) -> str:
-    """How many calls a median is of, and its interval."""
+    """The interval of a median, and how many calls it is of, with a star where these were not independent."""
+    calls = f"(n = {figures.n}{'' if figures.is_steady else '*'})"
     if figures.p50_low is None:
-        return f"median of {figures.n}"
-    return f"median of {figures.n}, 95% interval {milliseconds(figures.p50_low)} to {milliseconds(figures.p50_high)}"
+        return calls
+    return f"{milliseconds(figures.p50_low)} to {milliseconds(figures.p50_high)} {calls}"
+
+
+def _compared(figures: Statistics, others: dict[str, Statistics]) -> tuple[str, str]:
+    """What else was measured for the same, a line each, and the basis of everything."""
+    known = {name: each for name, each in others.items() if each.n}
+    lines = "\n".join(f"{name}: {milliseconds(each.p50)}" for name, each in known.items())
+    bases = [f"Median, 95% interval {_basis(figures)}", *(f"{name} {_basis(each)}" for name, each in known.items())]
+    return lines, "; ".join(bases)
 
 
 def _deepest(run: PerformanceRun) -> tuple[int, Statistics, Statistics] | None:

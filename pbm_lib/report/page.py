@@ -40,6 +40,8 @@ _UNUSED_ID = re.compile(r' id="[A-Za-z0-9.]+_\d+"')
 """An id that matplotlib gives to a group of an SVG, and that nothing in it refers to."""
 _USED_ID = re.compile(r'(id="|#)([mp][0-9a-f]{10})\b')
 """An id that it gives to a mark or to an area that clips, or a reference to it."""
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:ms|s|GB|MB|USD|claims)\b)")
+"""The space between a number and its unit, where no line should break."""
 _METHODS = {1: "clients as threads (schema 1)", 2: "clients as processes (schema 2)"}
 
 
@@ -59,6 +61,7 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["glued"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
     template = environment.get_template("report.html.j2")
     sizing = size_cluster(run) if run.footprint.claims else None
     return template.render(

@@ -9,6 +9,7 @@ import numpy as np
 from ..chart_style import GREEN, GREY, PURPLE, SLATE, dots, label_ends, plain_ticks
 from ..display import NOT_MEASURED, milliseconds
 from ..measure.run import PerformanceRun
+from ..measure.sampling import FEWEST
 from ..vocabulary import BOUNDED, BY_TIER, UNBOUNDED
 from .figures import Way, range_labels, ways_of
 
@@ -80,8 +81,10 @@ def _draw(panel, run: PerformanceRun, baseline: PerformanceRun | None, curves: l
         low, medians, high = np.array([np.percentile(found, (5, 50, 95)) for found in times.values()]).T
         for tier, found in times.items():
             shifts = [sizes[tier] * 10 ** (_SHIFT * (((7 * number) % 11) / 5 - 1)) for number in range(len(found))]
-            dots(panel, shifts, found, color)
-        panel.fill_between(xs, low, high, color=color, alpha=0.12, linewidth=0)
+            dots(panel, shifts, found, color, alpha=0.25 if len(found) >= FEWEST else 0.6)
+        # Of fewer calls nobody can say where nine out of ten of them lie.
+        enough = [len(found) >= FEWEST for found in times.values()]
+        panel.fill_between(xs, low, high, where=enough, color=color, alpha=0.12, linewidth=0)
         panel.plot(xs, medians, line, color=color, marker=marker, markersize=4.5, linewidth=1.8)
         ends.append((xs[0], medians[0], f"{words} {milliseconds(medians[0])}", color))
         if baseline and (theirs := _times(baseline, labels, run.tiers)):
@@ -91,7 +94,7 @@ def _draw(panel, run: PerformanceRun, baseline: PerformanceRun | None, curves: l
     panel.minorticks_off()
     panel.set_xlim(min(sizes.values()) / 1.5, max(sizes.values()) * 1.5)
     panel.set_ylim(*_span(run, baseline))
-    panel.set_xlabel("claims of the provider")
+    panel.set_xlabel("claims per provider")
     panel.set_ylabel("ms, log scale")
     plain_ticks(panel.yaxis)
     if ends:

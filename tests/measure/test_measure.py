@@ -315,7 +315,7 @@ def test_figures_of_known_samples():
 
 def test_few_samples_are_marked_and_none_have_no_figures():
     labels = {"section": "latency", "operation": "count"}
-    assert statistics_of(series([5.0] * 71, **labels)).notes == ("n < 72: p95 has no upper end",)
+    assert statistics_of(series([5.0] * 71, **labels)).notes == ("n < 72: too few for an upper bound on p95",)
     assert statistics_of(series([5.0] * 72, **labels)).notes == ()
     assert statistics_of([]).p95 is None
     assert statistics_of([]).notes == ("no sample",)
@@ -331,7 +331,7 @@ def test_a_series_that_was_not_steady_is_marked_by_the_order_of_its_samples():
     )
     assert slower.notes == (
         "not steady: second half 1.4 times the first",
-        "not independent: calls in a row are alike (rank correlation 1.0)",
+        "not independent: consecutive calls are correlated (rank correlation 1.0)",
     )
     in_turn = statistics_of(series([5.0, 7.0] * 36, **labels))
     assert (in_turn.drift, in_turn.likeness, in_turn.is_steady) == (None, None, True)

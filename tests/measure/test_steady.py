@@ -120,4 +120,4 @@ def test_slow_dependence_of_little_size_is_not_marked_and_neither_are_equal_time
 def test_the_marks_say_what_they_mean():
     assert drift_note(1.42) == "not steady: second half 1.4 times the first"
     assert drift_note(0.05) == "not steady: first half 20 times the second"
-    assert likeness_note(0.43) == "not independent: calls in a row are alike (rank correlation 0.4)"
+    assert likeness_note(0.43) == "not independent: consecutive calls are correlated (rank correlation 0.4)"

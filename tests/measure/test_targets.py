@@ -51,8 +51,8 @@ def test_a_few_samples_can_miss_a_target(result):
 
 
 def test_the_words_say_what_it_takes_to_decide(result):
-    assert result(1_000, up_to(20)).verdict_words == "not decided: about 52 more samples would"
-    assert result(1_000, up_to(71)).verdict_words == "not decided: about 1 more sample would"
+    assert result(1_000, up_to(20)).verdict_words == "not decided: needs about 52 more samples"
+    assert result(1_000, up_to(71)).verdict_words == "not decided: needs about 1 more sample"
     near = result(104.5, up_to(110))
     assert (near.more, near.verdict_words) == (None, "not decided: p95 too near the target")
     assert [result(target, up_to(110)).verdict_words for target in (200, 10)] == ["met", "missed"]
@@ -63,7 +63,7 @@ def test_warmups_and_failures_are_not_counted_as_slow(make_config):
     labels = application("3K", "first_page", "range")
     slow = series([900.0] * 9, warmup=True, **labels) + series([900.0] * 9, error="AutoReconnect", **labels)
     (found,) = target_results(fake_run(config, slow + series([1.0] * 60, **labels)))
-    assert (found.n, found.more, found.note) == (60, 12, "n < 72: p95 has no upper end; 9 failed")
+    assert (found.n, found.more, found.note) == (60, 12, "n < 72: too few for an upper bound on p95; 9 failed")
     (none,) = target_results(fake_run(config, slow))
     assert (none.verdict, none.value_ms, none.scenario, none.n) == ("not measured", None, "", 0)
 

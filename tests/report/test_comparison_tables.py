@@ -133,7 +133,7 @@ def test_clients_cell_by_cell(config):
     baseline = skewed_baseline(config)
     alone, beside = cells(concurrency_table(run)), cells(concurrency_table(run, baseline))
     assert alone == [
-        "clients | at work | pages/s | claims/s | CPUs of clients | CPUs of server | CPUs in all | p50 | p95 | n",
+        "clients | duration | pages/s | claims/s | client CPUs | server CPUs | total CPUs | p50 | p95 | n",
         "1 | 2.1 s | 10 | 700 | 0.4 | 0.4 | 0.9 | 60 ms | 200 ms | 21",
         f"2 | 2.0 s | 20 | 1,600 | 1.2 | {DASH} | {DASH} | 31 ms | 106 ms | 41",
     ]
@@ -169,8 +169,8 @@ def test_fixed_rates_cell_by_cell(config):
         OfferedRate(75, 2, 36.0, 0.25),
     )
     assert cells(open_loop_table(fake_run(config, samples, offered=rates))) == [
-        "share of the highest rate | offered/s | achieved/s | p50 | p95 | p99 | p50 once sent | p99 once sent | "
-        "CPUs of clients | CPUs of server | CPUs in all | n",
+        "share of the highest rate | offered/s | achieved/s | p50 | p95 | p99 | p50 from send | p99 from send | "
+        "client CPUs | server CPUs | total CPUs | n",
         "25% | 12 | 6 | 20 ms | 29 ms | 30 ms | 3.0 ms | 5.9 ms | 0.3 | 0.3 | 0.6 | 3",
         f"50% | 20 | 0 | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | {DASH} | 0",
         f"75% | 36 | 8 | 500 ms | 590 ms | 598 ms | 7.5 ms | 8.0 ms | {DASH} | {DASH} | {DASH} | 2",

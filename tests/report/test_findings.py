@@ -77,8 +77,8 @@ def test_series_whose_calls_are_alike_are_named(good):
     likeness = wavy.statistics(**FIRST_PAGE).likeness
     assert (problems(wavy), cautions(good)) == ([], [])
     assert cautions(wavy) == [
-        f"In 1 of {len(good.series())} series calls in a row are alike, so their p95 is less certain than its interval "
-        "says. Most alike: first page, date range, three-field index, bounded query, 3K (rank correlation "
+        f"In 1 of {len(good.series())} series, consecutive calls are correlated, so their p95 is less certain than its "
+        "interval says. Most correlated: first page, date range, three-field index, bounded query, 3K (rank correlation "
         f"{likeness:.1f})."
     ]
 
@@ -129,8 +129,8 @@ def test_the_sentence_on_the_rollup(good):
 def test_the_sentence_on_what_was_examined(make_config):
     run = complete_run(make_config())
     own = (
-        "On the three-field index, the bounded query also examines the claims of the 30 days before the range, to see "
-        "whether they reach into it."
+        "On the three-field index, the bounded query also examines claims that began up to 30 days before the range, "
+        "to see whether they reach into it."
     )
     assert examined_finding(run) == f"{own} The overlap index lets the server skip most of those claims."
     three_field = [cost for cost in run.costs if cost.variant == "three_field"]

@@ -244,4 +244,4 @@ def test_targets_take_the_slower_scenario_and_say_what_is_missing(good):
     assert unmeasured == ["not measured"] * 3
     few = with_times(good, [10.0] * 4, **FIRST_PAGE)
     few = with_times(few, [1.0] * 4, **application("3K", "first_page", "provider"))
-    assert target_results(few)[0].note == "n < 72: p95 has no upper end"
+    assert target_results(few)[0].note == "n < 72: too few for an upper bound on p95"

@@ -31,7 +31,7 @@ DRAWERS = (latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart)
 SECTIONS = [
     "Keyset vs. skip/limit",
     "Ways to query a date range",
-    "Ways to a total",
+    "Ways to get a total",
     "Concurrent clients",
     "Size and cost",
     "Targets",
@@ -149,7 +149,7 @@ def test_the_page_tells_the_whole_story(written, page, good):
     for words in (
         "Each operation ran up to 3 times, after 1 warm-up. The unbounded query ran as often as fits into 1 s, but at "
         "least 2 times for a first page, and half as often for a count.",
-        "each index was the first to read every other window",
+        "each index was the first to read about half of them",
         "Concurrent clients are processes, each with its own connections.",
         "The fixed rates are shares of the highest rate",
         "The concurrent clients share the machine's CPUs with the server.",
@@ -171,7 +171,7 @@ def test_people_are_named_and_next_steps_stand_where_they_are_given(good, page):
         (
             {"samples": 110, "seconds_per_series": 2.5, "warmup": 3, "unbounded_samples": 6},
             "Each operation ran up to 110 times, after 3 warm-ups. A slow one ran as often as fits into 2.5 s, but at "
-            "least 20 times, and a first page of a range at least 72 times, which its verdict takes. "
+            "least 20 times, and a first page of a range at least 72 times, the minimum for a verdict. "
             "The unbounded query ran as often as fits into 2.5 s, but at least 6 times for a "
             "first page, and half as often for a count. Calls that",
         ),
@@ -202,7 +202,7 @@ def test_the_charts_and_the_summary_are_files_for_slides(written, good):
     wanted = {"section": "ranges", "measured": measured, "tier": "3K", "contestant": "unbounded"}
     (row,) = [row for row in rows if wanted.items() <= row.items()]
     assert (row["n"], row["p50"], row["p95"], row["note"]) == (
-        "7", "800.0", "2255.0", "n < 72: p95 has no upper end; wide spread: IQR 150% of median",
+        "7", "800.0", "2255.0", "n < 72: too few for an upper bound on p95; wide spread: IQR 150% of median",
     )  # fmt: skip
 
 

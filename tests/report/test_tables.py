@@ -18,7 +18,7 @@ from pbm_lib.report.tables import (
     tiers_table,
 )
 
-WIDE = "n < 72: p95 has no upper end; wide spread: IQR 182% of median"
+WIDE = "n < 72: too few for an upper bound on p95; wide spread: IQR 182% of median"
 WIDER = "wide spread: IQR 197% of median"
 DASH = "\u2013"
 
