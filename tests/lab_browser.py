@@ -70,8 +70,8 @@ def _answers(address: str) -> bool:
 
 
 @contextlib.contextmanager
-def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """A browser without a screen, with an empty profile."""
+def chromium(profile: Path, *, logs_requests: bool = False) -> Iterator[webdriver.Chrome]:
+    """A browser without a screen, with an empty profile; if asked, its log "performance" has every request."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.fail("The browser tests need Debian's chromium: apt-get install -y chromium chromium-driver")
@@ -79,6 +79,8 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
     options.binary_location = program
     for flag in (*_FLAGS, f"--user-data-dir={profile}", f"--window-size={WIDTH},{HEIGHT}"):
         options.add_argument(flag)
+    if logs_requests:
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     browser = webdriver.Chrome(options, Service(driver))
     browser.set_script_timeout(30)
     try:
