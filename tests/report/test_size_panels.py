@@ -144,8 +144,9 @@ def test_a_band_holds_nine_calls_in_ten_from_p5_to_p95(alone, name, number):
     panel = alone[name].axes[number]
     for area, curve in zip(panel.collections, PANELS[name, number], strict=True):
         found = edges(area)
-        assert set(found) == set(SIZES.values())
-        for tier, median in curve.medians.items():
+        # Of fewer than 20 calls nobody can say where nine in ten of them lie.
+        assert set(found) == (set(SIZES.values()) if curve.calls >= 20 else set())
+        for tier, median in curve.medians.items() if found else ():
             assert found[SIZES[tier]] == (
                 pytest.approx(percentile(median, curve.calls, 0.05)),
                 pytest.approx(percentile(median, curve.calls, 0.95)),
@@ -186,7 +187,7 @@ def test_words_stand_as_high_as_the_ends_of_lines_that_are_apart(alone, name, nu
 def test_the_axes_are_logarithmic_and_alike_in_every_panel(alone, name, number):
     panel = alone[name].axes[number]
     assert (panel.get_xscale(), panel.get_yscale()) == ("log", "log")
-    assert (panel.get_xlabel(), panel.get_ylabel()) == ("claims of the provider", "ms, log scale")
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("claims per provider", "ms, log scale")
     assert ticks(panel.xaxis) == (list(SIZES.values()), list(SIZES))
     assert not len(panel.xaxis.get_minorticklocs())
     assert panel.get_xlim() == (pytest.approx(40), pytest.approx(4_500))
