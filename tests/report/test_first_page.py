@@ -11,8 +11,8 @@ from pbm_lib.report.first_page import headline, key_figures, lead, limits
 
 SMALL_PAGE = application("60", "first_page", "range")
 SPREAD = (
-    "With one client at a time, the p95 of a page is 17 ms to 96 ms, depending on the page and the provider size (60 to "
-    "3K claims)"
+    "With one client at a time, the p95 of a page is 17 ms to 96 ms, depending on the page and the provider size (60 "
+    "to 3K claims)"
 )
 
 
