@@ -55,7 +55,7 @@ def dots(panel, color):
         if same_color(line.get_color(), color) and np.isnan(x).any():
             ends = ~np.isnan(x)
             assert ends.tolist() == (~np.isnan(y)).tolist() == [True, True, False] * (len(x) // 3)
-            assert line.get_zorder() < 2 and line.get_alpha() < 0.5  # behind what sums them up, and faint
+            assert line.get_zorder() < 2 and line.get_alpha() < 1  # behind what sums them up, and faint
             found.append((x[0::3].tolist(), y[0::3].tolist()))
     return found
 
@@ -72,10 +72,11 @@ def height(panel, x, y):
 
 
 def edges(area):
-    """The lower and the upper edge of an area, by x."""
+    """The lower and the upper edge of an area, by x; empty where nothing is covered."""
     found = {}
-    for x, y in area.get_paths()[0].vertices:
-        found.setdefault(float(x), []).append(float(y))
+    for path in area.get_paths():
+        for x, y in path.vertices:
+            found.setdefault(float(x), []).append(float(y))
     return {x: (min(ys), max(ys)) for x, ys in found.items()}
 
 

@@ -88,7 +88,7 @@ def test_the_axes_of_depth(alone):
     (panel,) = alone["keyset"].axes
     assert ticks(panel.xaxis) == ([0, 1, 2], ["0", "1K", "2.7K"])
     assert (panel.get_xscale(), panel.get_yscale()) == ("linear", "log")
-    assert panel.get_xlabel() == "claims before the page, of a provider with 3K"
+    assert panel.get_xlabel() == "claims before the page (3K provider)"
     assert panel.get_ylabel() == "ms per page, log scale"
     assert panel.get_xlim() == (-0.4, 2.4)
     low, high = panel.get_ylim()
