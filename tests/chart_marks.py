@@ -55,7 +55,7 @@ def dots(panel, color):
         if same_color(line.get_color(), color) and np.isnan(x).any():
             ends = ~np.isnan(x)
             assert ends.tolist() == (~np.isnan(y)).tolist() == [True, True, False] * (len(x) // 3)
-            assert line.get_zorder() < 2 and line.get_alpha() <= 0.6  # behind what sums them up, and faint
+            assert line.get_zorder() < 2 and line.get_alpha() < 1  # behind what sums them up, and faint
             found.append((x[0::3].tolist(), y[0::3].tolist()))
     return found
 
@@ -72,7 +72,7 @@ def height(panel, x, y):
 
 
 def edges(area):
-    """The lower and the upper edge of an area, by x."""
+    """The lower and the upper edge of an area, by x; empty where nothing is covered."""
     found = {}
     for path in area.get_paths():
         for x, y in path.vertices:

@@ -23,6 +23,7 @@ from pbm_lib.chart_style import (
     figure_titled,
     label_ends,
     legend,
+    place,
     styled,
     to_png,
     to_svg,
@@ -112,8 +113,8 @@ def chart():
     def draw():
         figure = figure_titled("A title & more", "What is behind it.", width=4.0, height=2.0)
         panel = figure.subplots()
-        for place, (color, _) in enumerate(THEME.values()):
-            panel.plot([0, 1], [place, place], color=color)
+        for y, (color, _) in enumerate(THEME.values()):
+            panel.plot([0, 1], [y, y], color=color)
         panel.fill_between([0, 1], 0, 1, color=GREEN, alpha=0.12, linewidth=0)
         label_ends(panel, [(1, 1, "an end", PURPLE)])
         legend(figure, [("o", GREEN, "one call"), ("x", GREY, "baseline")])
@@ -239,3 +240,27 @@ def test_title_and_subtitle_stand_above_the_panels(width, sentences):
         assert top < below_box.y0 < below_box.y1 < title_box.y0
         assert below_box.width > 0.75 * page.width or sentences == 1  # it has the width that there is
     assert panel.get_tightbbox().height / figure.dpi == pytest.approx(3.0, abs=0.3)  # whatever is above it
+
+
+@pytest.mark.parametrize("titled", [False, True])
+@pytest.mark.parametrize("words", ["p50 3 ms", "skip/limit, baseline 2.8 s"])
+def test_panels_have_room_for_all_that_is_written_and_are_as_large_as_each_other(titled, words):
+    figure = Figure(figsize=(10, 3.5))
+    panels = {figure.add_subplot(1, 2, 1): 0.0, figure.add_subplot(1, 2, 2): 5.0}
+    for panel in panels:
+        panel.set_xlim(0, 1.1)  # lines end a little before their panel does
+        panel.set_ylim(0, 10_000)
+        panel.set_xlabel("claims per provider")
+        panel.set_ylabel("ms, log scale")
+        panel.yaxis.set_major_formatter("{x:,.0f}")
+        panel.set_title("A panel" if titled else "", loc="left")
+    left, right = panels
+    label_ends(left, [(1, 5_000, words, GREEN)])
+    place(panels, 5.0, 3.0)
+    figure.draw_without_rendering()
+    for panel, begins in panels.items():
+        around = panel.get_tightbbox()
+        assert begins < around.x0 / figure.dpi and around.x1 / figure.dpi < begins + 5
+        assert around.y0 > 0 and 2.7 < around.y1 / figure.dpi < 3
+    assert left.get_position().size == pytest.approx(right.get_position().size)
+    assert left.get_tightbbox().x1 / figure.dpi > 4.4  # no more room than what is written needs

@@ -143,16 +143,27 @@ def test_a_line_joins_the_medians_of_its_series_at_the_size_of_each_tier(alone, 
 def test_a_band_holds_nine_calls_in_ten_from_p5_to_p95(alone, name, number):
     panel = alone[name].axes[number]
     for area, curve in zip(panel.collections, PANELS[name, number], strict=True):
-        found = edges(area)
-        # Of fewer than 20 calls nobody can say where nine in ten of them lie.
-        assert set(found) == (set(SIZES.values()) if curve.calls >= 20 else set())
-        for tier, median in curve.medians.items() if found else ():
-            assert found[SIZES[tier]] == (
-                pytest.approx(percentile(median, curve.calls, 0.05)),
-                pytest.approx(percentile(median, curve.calls, 0.95)),
-            )
+        expected = {
+            SIZES[tier]: tuple(pytest.approx(percentile(median, curve.calls, share)) for share in (0.05, 0.95))
+            for tier, median in curve.medians.items()
+        }
+        assert edges(area) == (expected if curve.calls >= 20 else {})
         *color, alpha = area.get_facecolor()[0]
         assert same_color(color, curve.color) and 0 < alpha < 0.2
+
+
+@pytest.mark.parametrize(("calls", "covered"), [(19, {300, 60}), (20, {3_000, 300, 60})])
+def test_fewer_than_20_calls_have_no_band_and_bolder_dots(run, calls, covered):
+    labels = application("3K", "next_page", "provider")
+    few = replace(run, samples=(*without(run, **labels).samples, *run.select(counts=True, **labels)[:calls]))
+    panel = latency_by_tier_chart(few).axes[0]
+    (band,) = [area for area in panel.collections if same_color(area.get_facecolor()[0][:3], SLATE)]
+    assert set(edges(band)) == covered
+    assert [len(x) for x, _ in dots(panel, SLATE)] == [calls, 121, 121]
+    at_3k, *others = [
+        line.get_alpha() for line in panel.lines if line.get_color() == SLATE and len(line.get_xdata()) > 3
+    ]
+    assert (at_3k > others[0]) == (calls < 20) and others[0] == others[1] < 0.5
 
 
 @by_size
