@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from faker import Faker
 
 from ..arguments import checked, in_short
 from ..config import Config, DataGenerationConfig
 from ..errors import InvalidQuery
-from .reference import TIN_PREFIXES
 from .shuffle import Shuffle
+from .tins import provider_tins
 
 _PRACTICES = (
     "Pharmacy", "Family Pharmacy", "Community Pharmacy", "Specialty Pharmacy", "Mail Order Pharmacy",
@@ -91,28 +92,13 @@ def provider_roster(data: DataGenerationConfig) -> tuple[Provider, ...]:
             tier=tier.name,
             claim_count=tier.claims_per_provider,
         )
-        for number, (tier, tin, npi, name) in enumerate(zip(tiers, _tins(data), npis, names, strict=True), 1)
+        for number, (tier, tin, npi, name) in enumerate(zip(tiers, provider_tins(data), npis, names, strict=True), 1)
     )
-
-
-def tins_of_tier(data: DataGenerationConfig, tier: str) -> list[str]:
-    """Return the TINs of a tier's providers, in their order; without the names, which take longer than all the rest."""
-    tiers = [known.name for known in data.tiers for _ in range(known.providers)]
-    return [tin for name, tin in zip(tiers, _tins(data), strict=True) if name == tier]
-
-
-@lru_cache(maxsize=4)
-def _tins(data: DataGenerationConfig) -> list[str]:
-    position = np.arange(sum(tier.providers for tier in data.tiers))
-    tins = Shuffle(len(TIN_PREFIXES) * 10**7, data.seed + 1)(position).tolist()
-    return [TIN_PREFIXES[tin // 10**7] + f"{tin % 10**7:07d}" for tin in tins]
 
 
 @lru_cache(maxsize=4)
 def name_pools(seed: int) -> NamePools:
     """Return the name pools of a seed, repeated as Faker weighs them; the only place where Faker is asked."""
-    from faker import Faker  # it takes a client process, which needs no names, a sixth of its start
-
     fake = Faker("en_US", providers=[_PEOPLE])
     fake.seed_instance(seed)
     people = fake.provider(_PEOPLE)

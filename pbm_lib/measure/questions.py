@@ -4,7 +4,7 @@ import datetime as dt
 import random
 from functools import cache
 
-from ..claims.roster import tins_of_tier
+from ..claims.tins import tins_of_tier
 from ..config import Config, PerformanceConfig
 from ..query.filters import Question
 from ..vocabulary import PROVIDER
