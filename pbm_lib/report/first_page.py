@@ -111,8 +111,8 @@ def limits(run: PerformanceRun) -> str:
     series = run.figures()
     unsteady = sum(not each.statistics.is_steady for each in series if each.statistics.n)
     less_certain = (
-        f" In {unsteady} of {len(series)} series (marked *), times drifted or were correlated: their "
-        "intervals are too narrow."
+        f" In {unsteady} of {len(series)} series (* above, a note in the tables), times drifted or were correlated: "
+        "their intervals are too narrow."
         if unsteady
         else ""
     )
@@ -193,8 +193,8 @@ def _compared(figures: Statistics, others: dict[str, Statistics]) -> tuple[str, 
     """What else was measured for the same, a line each, and the basis of everything."""
     known = {name: each for name, each in others.items() if each.n}
     lines = "\n".join(f"{name}: {milliseconds(each.p50)}" for name, each in known.items())
-    bases = [f"Median, 95% interval {_basis(figures)}", *(f"{name} {_basis(each)}" for name, each in known.items())]
-    return lines, "; ".join(bases)
+    median = "Median" if figures.p50_low is None else "Median, 95% interval"
+    return lines, "; ".join(f"{name} {_basis(each)}" for name, each in {median: figures, **known}.items())
 
 
 def _deepest(run: PerformanceRun) -> tuple[int, Statistics, Statistics] | None:

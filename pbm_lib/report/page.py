@@ -117,7 +117,8 @@ def render_page(
 def _drawn(chart: RunChart, run: PerformanceRun, baseline: PerformanceRun | None) -> dict[str, Any]:
     """What the template shows of a chart."""
     panels = []
-    for number, (title, figure) in enumerate(chart.parts(run, baseline)):
+    # Where nothing was measured, the title and a word are enough.
+    for number, (title, figure) in enumerate(chart.parts(run, baseline) if chart.described(run) else ()):
         # No two SVGs of the page may share an id.
         svg = _USED_ID.sub(rf"\1{chart.name}-{number}-\2", _UNUSED_ID.sub("", to_svg(figure)))
         panels.append((title, svg))

@@ -64,7 +64,7 @@ def tiers_table(sizing: ClusterSizing) -> Table:
     prices = ("USD per hour", "USD per month", f"USD for {sizing.hours:g} hours", "price")
     rows = tuple(
         (
-            tier.name + (" (cheapest that holds them)" if tier is sizing.cheapest else ""),
+            tier.name + (" (cheapest)" if tier is sizing.cheapest else ""),
             "yes" if tier.fits else "no",
             *tier.texts,
             tier.price_mark,

@@ -164,7 +164,7 @@ def test_tiers_cell_by_cell(run):
         "M10 | no | 125.0% | 465.7% | 1,800.6% | 0.08 | 58 | 0.24 | confirmed",
         "M20 | no | 62.5% | 232.8% | 900.3% | 0.20 | 146 | 0.60 | to be confirmed",
         "M30 | no | 31.2% | 116.4% | 450.1% | 0.54 | 394 | 1.62 | confirmed",
-        "M40 (cheapest that holds them) | yes | 15.6% | 29.1% | 112.5% | 1.04 | 759 | 3.12 | to be confirmed",
+        "M40 (cheapest) | yes | 15.6% | 29.1% | 112.5% | 1.04 | 759 | 3.12 | to be confirmed",
         "M50 | yes | 7.8% | 14.6% | 56.3% | 2.00 | 1,460 | 6.00 | to be confirmed",
         "M60 | yes | 3.9% | 7.3% | 28.1% | 3.95 | 2,884 | 11.85 | to be confirmed",
         "M80 | yes | 1.7% | 3.6% | 14.1% | 7.30 | 5,329 | 21.90 | to be confirmed",
