@@ -5,6 +5,8 @@ import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +68,12 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def small_settings(changes: dict[str, Any] | None = None) -> dict[str, Any]:
     """The project's config.yaml, scaled down to a few thousand claims, with changes."""
-    base = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
-    return merged(merged(base, SMALL), changes or {})
+    return merged(_small(), changes or {})
+
+
+@cache
+def _small() -> dict[str, Any]:
+    return merged(yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8")), SMALL)
 
 
 def write_config(folder: Path, changes: dict[str, Any] | None = None) -> Path:
@@ -171,9 +177,12 @@ def new_config(make_config: Callable[..., Config]) -> Iterator[Callable[..., Con
         stop_local_server(config)
 
 
-@pytest.fixture(scope="session")
-def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
-    """Call it with changes (or a Config) to get a connected store; closed at the end of the session."""
+@contextmanager
+def opening(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
+    """Yield what opens a store, of changes or of a Config; all are closed at the end of the block.
+
+    Each open store is three threads that wake twice a second, and two connections: hundreds of them slow all the rest.
+    """
     stores: list[ClaimStore] = []
 
     def make(changes: dict[str, Any] | Config | None = None) -> ClaimStore:
@@ -186,6 +195,20 @@ def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Ca
     yield make
     for store in stores:
         store.close()
+
+
+@pytest.fixture
+def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
+    """Call it with changes (or a Config) to get a connected store; closed after the test."""
+    with opening(test_uri, make_config) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def open_shared_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
+    """The same for a store that the tests of a module share; closed after them."""
+    with opening(test_uri, make_config) as make:
+        yield make
 
 
 @pytest.fixture
@@ -223,8 +246,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture(scope="session")
-def loaded_store(open_store: Callable[..., ClaimStore]) -> ClaimStore:
+def loaded_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[ClaimStore]:
     """6,000 claims, loaded once a session; tests only read it."""
-    store = setup_collection(open_store())
-    load_claims(store, progress=False)
-    return store
+    with opening(test_uri, make_config) as make:
+        store = setup_collection(make())
+        load_claims(store, progress=False)
+        yield store

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -22,6 +23,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on a TCP port on 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+_mongod = cache(find_mongod)  # which asks the program for its version
 
 
 @dataclass
@@ -43,10 +53,15 @@ class Mongod:
         return f"mongodb://{self.address}/?directConnection=true"
 
     def start(self) -> Self:
+        self.launch()
+        return self.ready()
+
+    def launch(self) -> None:
+        """Start the process, which takes a while to listen; several can do that at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             [
-                str(find_mongod()),
+                str(_mongod()),
                 *("--dbpath", str(self.folder), "--port", str(self.port), "--bind_ip", "127.0.0.1"),
                 *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
                 *("--logpath", str(self.folder / "mongod.log"), "--logappend"),
@@ -56,6 +71,11 @@ class Mongod:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    def ready(self) -> Self:
+        """Wait until it answers."""
+        # A client that finds nobody there looks again only after half a second.
+        wait_for(lambda: self.process.poll() is not None or listens(self.port), 60, f"mongod {self.port} to listen")
         with self.client() as client:
             wait_for(lambda: self.process.poll() is not None or answers(client), 60, f"mongod {self.port}")
         assert self.process.poll() is None, f"mongod ended with {self.process.returncode}"
@@ -166,7 +186,9 @@ def replica_set(
     cluster = ReplicaSet(nodes)
     try:
         for node in cluster.nodes:
-            node.start()
+            node.launch()
+        for node in cluster.nodes:
+            node.ready()
         members = [{"_id": number, "host": node.address} for number, node in enumerate(cluster.nodes)]
         if lagging:
             members[1] |= {"priority": 0, "votes": 0}

@@ -211,7 +211,7 @@ def _plain_claims(generator: ClaimGenerator, start: int, stop: int) -> Iterator[
 
 @lru_cache(maxsize=2)
 def claim_generator(data: DataGenerationConfig) -> ClaimGenerator:
-    """Return the generator of these settings; building its pools takes about half a second, so it is kept."""
+    """Return the generator of these settings; building its pools takes a quarter of a second, so it is kept."""
     return ClaimGenerator(data)
 
 

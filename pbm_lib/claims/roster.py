@@ -9,14 +9,16 @@ from faker import Faker
 from ..arguments import checked, in_short
 from ..config import Config, DataGenerationConfig
 from ..errors import InvalidQuery
-from .reference import TIN_PREFIXES
 from .shuffle import Shuffle
+from .tins import provider_tins
 
 _PRACTICES = (
     "Pharmacy", "Family Pharmacy", "Community Pharmacy", "Specialty Pharmacy", "Mail Order Pharmacy",
     "Infusion Services", "Health Partners", "Medical Group", "Clinic", "Home Care", "Drug Store", "Care Center",
 )  # fmt: skip
 _LEGAL_FORMS = ("", " LLC", " Inc.", " PLLC", " Corp.")
+_PEOPLE = "faker.providers.person"
+_POOL = 600
 
 
 @dataclass(frozen=True)
@@ -75,35 +77,36 @@ def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
 @lru_cache(maxsize=4)
 def provider_roster(data: DataGenerationConfig) -> tuple[Provider, ...]:
     """Return all billing providers in the config's order of tiers; TINs, NPIs and provider ids are unique."""
-    sizes = [(tier.name, tier.claims_per_provider) for tier in data.tiers for _ in range(tier.providers)]
-    position = np.arange(len(sizes))
+    tiers = [tier for tier in data.tiers for _ in range(tier.providers)]
+    position = np.arange(len(tiers))
     lasts = name_pools(data.seed).last
-    tins = Shuffle(len(TIN_PREFIXES) * 10**7, data.seed + 1)(position).tolist()
     npis = (10**8 + Shuffle(2 * 10**8, data.seed + 2)(position)).tolist()
     variants = len(lasts) * len(_PRACTICES) * len(_LEGAL_FORMS)
     names = Shuffle(variants, data.seed + 3)(position % variants).tolist()
     return tuple(
         Provider(
-            tin=TIN_PREFIXES[tin // 10**7] + f"{tin % 10**7:07d}",
+            tin=tin,
             npi=f"{npi}{npi_check_digit(str(npi))}",
             name=_practice_name(name, lasts),
             provider_id=f"P{number:05d}",
-            tier=tier,
-            claim_count=claims,
+            tier=tier.name,
+            claim_count=tier.claims_per_provider,
         )
-        for number, ((tier, claims), tin, npi, name) in enumerate(zip(sizes, tins, npis, names, strict=True), 1)
+        for number, (tier, tin, npi, name) in enumerate(zip(tiers, provider_tins(data), npis, names, strict=True), 1)
     )
 
 
 @lru_cache(maxsize=4)
 def name_pools(seed: int) -> NamePools:
     """Return the name pools of a seed, repeated as Faker weighs them; the only place where Faker is asked."""
-    fake = Faker("en_US")
+    fake = Faker("en_US", providers=[_PEOPLE])
     fake.seed_instance(seed)
-    return NamePools(
-        first=tuple(fake.first_name() for _ in range(600)),
-        last=tuple(fake.last_name() for _ in range(600)),
+    people = fake.provider(_PEOPLE)
+    # All at once: drawn one by one, as `first_name` does, the weights would be added up again for each.
+    first, last = (
+        fake.random_elements(names, _POOL, use_weighting=True) for names in (people.first_names, people.last_names)
     )
+    return NamePools(tuple(first), tuple(last))
 
 
 def npi_check_digit(nine_digits: str) -> int:

@@ -4,7 +4,7 @@ import datetime as dt
 import random
 from functools import cache
 
-from ..claims.roster import list_providers
+from ..claims.tins import tins_of_tier
 from ..config import Config, PerformanceConfig
 from ..query.filters import Question
 from ..vocabulary import PROVIDER
@@ -31,7 +31,7 @@ class Questions:
         self._window = min(settings.window_days, self.period_days)
         self._sizes = {tier.name: tier.claims_per_provider for tier in data.tiers}
         self._offset = self.random.random()
-        shuffled = cache(lambda tier: self._shuffled([provider.tin for provider in list_providers(config, tier)]))
+        shuffled = cache(lambda tier: self._shuffled(tins_of_tier(data, tier)))
         self._tins = shuffled
 
     @property

@@ -64,8 +64,8 @@ def cautions(run: PerformanceRun) -> list[str]:
     if alike := [one for one in all_figures if one.statistics.likeness is not None]:
         most = max(alike, key=lambda one: one.statistics.likeness)
         found.append(
-            f"In {len(alike)} of {len(all_figures)} series, consecutive calls are correlated, so their p95 is less certain "
-            f"than its interval says. Most correlated: {_named(most.series)} "
+            f"In {len(alike)} of {len(all_figures)} series, consecutive calls are correlated, so their p95 is less "
+            f"certain than its interval says. Most correlated: {_named(most.series)} "
             f"(rank correlation {most.statistics.likeness:.1f})."
         )
     return found

@@ -63,7 +63,7 @@ def headline(run: PerformanceRun) -> str:
     (large, slow), (small, _) = pages[0], pages[-1]
     medians = [figures.p50 for _, figures in pages]
     if len(pages) > 1 and max(medians) <= FLAT * min(medians):
-        return _sentence(prefix, f"first pages stay flat from {small} to {large} claims")
+        return _sentence(prefix, f"first pages stay flat, {small} to {large} claims")
     return _sentence(prefix, f"the first page takes {milliseconds(slow.p50)} at {large} claims")
 
 

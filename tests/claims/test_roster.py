@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from faker import Faker
 
 from pbm_lib import InvalidQuery, list_providers
 from pbm_lib.claims.reference import TIN_PREFIXES
@@ -81,6 +82,15 @@ def test_the_roster_follows_from_the_seed_and_nothing_else(make_config):
     assert provider_roster(data) == roster
     other = provider_roster(make_config({"data_generation": {"seed": 1}}).data_generation)
     assert not {provider.tin for provider in roster} & {provider.tin for provider in other}
+
+
+@pytest.mark.parametrize("seed", [0, 20261122, 2**63 - 1])
+def test_the_names_are_those_that_faker_gives_one_by_one(seed):
+    fake = Faker("en_US")
+    fake.seed_instance(seed)
+    pools = name_pools(seed)
+    assert pools.first == tuple(fake.first_name() for _ in range(600))
+    assert pools.last == tuple(fake.last_name() for _ in range(600))
 
 
 def test_a_provider_shows_its_name_tin_and_size(make_config):

@@ -20,9 +20,9 @@ def ids(store, numbers):
 
 
 @pytest.fixture(scope="module")
-def loaded(open_store):
+def loaded(open_shared_store):
     """A store with 6,000 claims, whose numbers 0 to 5,999 tests may delete."""
-    store = setup_collection(open_store())
+    store = setup_collection(open_shared_store())
     store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 6_000))
     return store
 

@@ -27,7 +27,7 @@ from pbm_lib.query.find import find_claims
 from pbm_lib.query.jump import cursor_at
 
 PAGE = {"section": "concurrency", "operation": "page"}
-HEAVY = {"pandas", "matplotlib", "jinja2", "ipywidgets", "IPython", "papermill"}
+HEAVY = {"pandas", "matplotlib", "jinja2", "ipywidgets", "IPython", "papermill", "faker"}
 
 
 def jobs(count, seconds):

@@ -13,8 +13,8 @@ from pbm_lib.vocabulary import BOUNDED, BY_TIER, PROVIDER, RANGE, UNBOUNDED
 
 
 @pytest.fixture(scope="module", params=["three_field", "overlap"])
-def claims(request, open_store):
-    store = setup_collection(open_store({"mongodb": {"index": request.param}}))
+def claims(request, open_shared_store):
+    store = setup_collection(open_shared_store({"mongodb": {"index": request.param}}))
     data = store.config.data_generation
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
     return store

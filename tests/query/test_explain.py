@@ -21,16 +21,16 @@ EVERYTHING = (day(0), day(600))
 
 
 @pytest.fixture(scope="module", params=["three_field", "overlap"])
-def walked(request, open_store):
-    store = setup_collection(open_store({"mongodb": {"index": request.param}}))
+def walked(request, open_shared_store):
+    store = setup_collection(open_shared_store({"mongodb": {"index": request.param}}))
     fill(store, CLAIMS)
     return store
 
 
 @pytest.fixture(scope="module")
-def unguarded(open_store):
+def unguarded(open_shared_store):
     """The same claims with the index, but without the validator."""
-    store = setup_collection(open_store())
+    store = setup_collection(open_shared_store())
     fill(store, CLAIMS)
     store.collection.database.command("collMod", store.collection.name, validator={})
     store.refresh()

@@ -29,9 +29,9 @@ LIMIT = st.one_of(st.none(), INSTANT, INSTANT.map(lambda moment: moment.date()))
 
 
 @pytest.fixture(scope="module", params=["three_field", "overlap"])
-def indexed(request, open_store):
+def indexed(request, open_shared_store):
     """An empty collection with one of the two indexes."""
-    return setup_collection(open_store({"mongodb": {"index": request.param}}))
+    return setup_collection(open_shared_store({"mongodb": {"index": request.param}}))
 
 
 @settings(max_examples=80)
@@ -146,8 +146,8 @@ def change_claims(store, kind, first, second, boundary):
 
 
 @pytest.fixture(scope="module")
-def store_for_changes(open_store):
-    return setup_collection(open_store())
+def store_for_changes(open_shared_store):
+    return setup_collection(open_shared_store())
 
 
 def test_the_way_back_from_a_page_that_was_emptied_begins_with_the_boundary(store):
@@ -190,9 +190,9 @@ DATES = st.one_of(
 
 
 @pytest.fixture(scope="module", params=[None, *VARIANTS], ids=["without index", *VARIANTS])
-def unguarded(request, open_store):
+def unguarded(request, open_shared_store):
     """A collection that this program did not set up."""
-    store = open_store()
+    store = open_shared_store()
     if request.param:
         store.collection.create_index(list(VARIANTS[request.param].keys.items()), name="theirs")
         store.refresh()

@@ -21,9 +21,9 @@ def wire():
 
 
 @pytest.fixture(scope="module")
-def heard(open_store, wire):
+def heard(open_shared_store, wire):
     """A store whose commands are noted."""
-    store = listened_to(open_store(), wire)
+    store = listened_to(open_shared_store(), wire)
     wire.clear()
     yield store
     store.close()

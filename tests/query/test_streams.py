@@ -51,9 +51,9 @@ def _no_thread_stays_behind():
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def indexed(request, open_store):
+def indexed(request, open_shared_store):
     """A collection with one of the two indexes; each test fills it."""
-    return setup_collection(open_store({"mongodb": {"index": request.param}}))
+    return setup_collection(open_shared_store({"mongodb": {"index": request.param}}))
 
 
 @pytest.fixture

@@ -78,8 +78,8 @@ def test_series_whose_calls_are_alike_are_named(good):
     assert (problems(wavy), cautions(good)) == ([], [])
     assert cautions(wavy) == [
         f"In 1 of {len(good.series())} series, consecutive calls are correlated, so their p95 is less certain than its "
-        "interval says. Most correlated: first page, date range, three-field index, bounded query, 3K (rank correlation "
-        f"{likeness:.1f})."
+        "interval says. Most correlated: first page, date range, three-field index, bounded query, 3K "
+        f"(rank correlation {likeness:.1f})."
     ]
 
 
