@@ -128,6 +128,8 @@ def test_an_svg_has_letters_as_text_and_colors_by_name(chart):
     assert svg.startswith("<svg") and svg.rstrip().endswith("</svg>")
     assert not re.search(r"#[0-9a-fA-F]{6}\b", svg)  # every color is one that the page can turn
     assert set(re.findall(r"var\(--(\w+)\)", svg)) == set(THEME)
+    assert re.search(r"<text [^>]*fill: var\(--purple\)[^>]*>an end<", svg)
+    assert re.findall(r"fill: var\(--(\w+)\); fill-opacity: 0.12", svg) == ["green"]
     letters = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert {"A title &amp; more", "What is behind it.", "an end", "one call", "baseline", "0.0"} <= set(letters)
     assert "DejaVuSans" not in svg  # the shapes of letters

@@ -213,9 +213,11 @@ def test_a_chart_for_a_slide_has_its_title_and_the_figures_behind_it(run, alone,
 def test_nothing_that_is_written_covers_anything_else(beside, name):
     figure = beside[name]
     figure.draw_without_rendering()
-    for panel in figure.axes:
-        boxes = [text.get_window_extent() for text in panel.texts]
-        assert all(not a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    around = [panel.get_tightbbox() for panel in figure.axes]  # with all that is written beside it
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(around))
+    _, subtitle = figure.texts
+    for panel, box in zip(figure.axes, around, strict=True):
+        assert min(box.x0, box.y0) > 0 and box.x1 < figure.bbox.x1 and box.y1 < subtitle.get_window_extent().y0
         assert all(0 <= height <= 1 for *_, height in ends(panel))
-        others = [other.get_tightbbox().x0 for other in figure.axes if other.bbox.x0 > panel.bbox.x1]
-        assert all(box.x1 < min([figure.bbox.x1, *others]) for box in boxes)
+        words = [text.get_window_extent() for text in panel.texts]
+        assert all(not one.overlaps(other) for one, other in itertools.combinations(words, 2))
