@@ -26,6 +26,13 @@ THEME = {
 """Name of a color to how it looks on a light page and on a dark one."""
 MARKS = ((GREEN, "o"), (PURPLE, "D"), (SLATE, "s"), (GREY, "^"))
 """Color and shape of the first, second, third, and fourth thing that a chart compares. The first is our own way."""
+LOOKS = {
+    "first_page": (GREEN, "o", "-"),
+    "next_page": (SLATE, "s", "--"),
+    "deep_page": (GREY, "^", ":"),
+    "count": (PURPLE, "D", "-"),
+}
+"""Color, shape, and line of an operation, the same in every chart."""
 _STYLE = mpl.rc_params_from_file(files(__package__) / "pbm.mplstyle", use_default_template=False)
 _TITLE_INCHES, _LINE_INCHES, _LETTERS_PER_INCH, _LABEL_INCHES = 0.3, 0.17, 13.5, 0.16
 _AXIS_INCHES, _MARGIN_INCHES, _LETTER_INCHES = (0.82, 0.48), 0.1, 0.08

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ..chart_style import INK, MARKS, dots, figure_titled, legend, plain_ticks, styled
-from ..vocabulary import BY_TIER, OPERATIONS
+from ..chart_style import INK, LOOKS, dots, figure_titled, legend, plain_ticks, styled
+from ..vocabulary import BY_TIER
 from .samples import Sample
 
 _EVERY_SECONDS = 3.0
@@ -47,9 +47,8 @@ class LiveChart:
         for sample in samples:
             if sample.counts and sample.ms > 0 and sample.operation in BY_TIER and sample.tier in self._tiers:
                 times[sample.operation, sample.tier].append(sample.ms)
-        looks = dict(zip(BY_TIER, MARKS, strict=False))
         for (operation, tier), found in times.items():
-            color, _ = looks[operation]
+            color, *_ = LOOKS[operation]
             shift = _HEIGHT * (2 * list(BY_TIER).index(operation) / (len(BY_TIER) - 1) - 1)
             place = self._tiers.index(tier) + shift
             dots(panel, found, [place] * len(found), color, alpha=0.5)
@@ -57,7 +56,7 @@ class LiveChart:
         panel.set_yticks(range(len(self._tiers)), self._tiers)
         panel.set_ylim(len(self._tiers) - 0.4, -0.6)
         plain_ticks(panel.xaxis)
-        legend(figure, [(marker, color, OPERATIONS[name].words) for name, (color, marker) in looks.items()])
+        legend(figure, [("o", LOOKS[name][0], operation.words) for name, operation in BY_TIER.items()])
         return figure
 
 

@@ -6,19 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..chart_style import GREEN, GREY, PURPLE, SLATE, dots, label_ends, plain_ticks
+from ..chart_style import GREY, LOOKS, dots, label_ends, plain_ticks
 from ..display import NOT_MEASURED, milliseconds
 from ..measure.run import PerformanceRun
 from ..measure.sampling import FEWEST
 from ..vocabulary import BOUNDED, BY_TIER, UNBOUNDED
 from .figures import Way, range_labels, ways_of
 
-_LOOKS = {  # color, marker, and line
-    "first_page": (GREEN, "o", "-"),
-    "next_page": (SLATE, "s", "--"),
-    "deep_page": (GREY, "^", ":"),
-    "count": (PURPLE, "D", "-"),
-}
 _SHIFT = 0.03  # of a decade, by which points stand beside the middle
 _APART = 4  # times as many claims has the next tier that is named
 
@@ -39,11 +33,11 @@ def draw_operations(panel, run: PerformanceRun, baseline: PerformanceRun | None,
     Args:
         panel: the matplotlib Axes to draw on.
         run: the run, without times of 0 ms.
-        baseline: a run to compare with; its medians are dotted.
+        baseline: a run to compare with; its medians are crosses, dotted.
         scenario: one of `vocabulary.SCENARIOS`.
     """
     curves = [
-        _Curve(operation.words, *_LOOKS[name], lambda of, tier, name=name: of.latency_labels(tier, name, scenario))
+        _Curve(operation.words, *LOOKS[name], lambda of, tier, name=name: of.latency_labels(tier, name, scenario))
         for name, operation in BY_TIER.items()
     ]
     _draw(panel, run, baseline, curves)
@@ -55,13 +49,13 @@ def draw_ways(panel, run: PerformanceRun, baseline: PerformanceRun | None, opera
     Args:
         panel: the matplotlib Axes to draw on.
         run: the run, without times of 0 ms.
-        baseline: a run to compare with; its medians are dotted.
+        baseline: a run to compare with; its medians are crosses, dotted.
         operation: "first_page" or "count".
     """
     own = run.settings.index
-    looks = {Way(BOUNDED, own): _LOOKS["first_page"], Way(UNBOUNDED, own): _LOOKS["count"]}
+    looks = {Way(BOUNDED, own): LOOKS["first_page"], Way(UNBOUNDED, own): LOOKS["count"]}
     curves = [
-        _Curve(way.short(run), *looks.get(way, _LOOKS["next_page"]),
+        _Curve(way.short(run), *looks.get(way, LOOKS["next_page"]),
                lambda _, tier, way=way: range_labels(tier, operation, way))
         for way in ways_of(run)
     ]  # fmt: skip

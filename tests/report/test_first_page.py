@@ -227,8 +227,8 @@ def test_limits_name_what_was_shared_and_what_was_not_there(good):
     )
     slower = with_times(good, [*around(14.0), *around(24.0)], **FIRST_PAGE)
     assert (
-        f" In 1 of {len(good.series())} series (* above, a note in the tables), times drifted or were correlated: their "
-        "intervals are too narrow. Measure again"
+        f" In 1 of {len(good.series())} series (* above, a note in the tables), times drifted or were correlated: "
+        "their intervals are too narrow. Measure again"
     ) in limits(slower)
     large = replace(good.footprint, storage_bytes=4 * 2**30)  # half of that machine's memory, and indexes
     assert "memory" not in limits(replace(good, footprint=large))
