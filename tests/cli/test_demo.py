@@ -92,10 +92,11 @@ def test_the_readmes_papermill_command_runs_the_last_notebook_without_a_warning_
 
 def test_a_report_is_made_from_its_run_beside_a_baseline(demo, tmp_path):
     run_file = next((demo[0] / "out" / "runs").glob("*.json"))
-    words = ("report", run_file, "--baseline", run_file, "--output", tmp_path / "again")
+    words = ("report", run_file, "--baseline", run_file, "--output", tmp_path / "again", "--customer", "Acme Health")
     report = run_python("-m", "pbm_lib", *words, cwd=tmp_path)
     assert report.returncode == 0, report.stderr
-    assert "ratio 1.00" in (tmp_path / "again" / "performance_report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "again" / "performance_report.html").read_text(encoding="utf-8")
+    assert "MongoDB claims demo for Acme Health" in page and '<td class="n">same</td>' in page
 
 
 def test_an_executed_copy_may_be_written_again_and_a_notebook_of_ones_own_may_not(demo, tmp_path):

@@ -52,7 +52,8 @@ class TestAsCommitted:
         for cell in read(path).cells:
             if cell.cell_type == "code":
                 lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith("#")]
-                assert len(lines) <= 5, cell.source
+                # Parameters are read once, by who runs the notebook, and not shown to a customer.
+                assert len(lines) <= (8 if "parameters" in cell.metadata.get("tags", []) else 5), cell.source
                 assert not re.search(r"^\s*(def|class|if|try|while)\b", cell.source, re.MULTILINE), cell.source
                 assert "sys.path" not in cell.source
 
