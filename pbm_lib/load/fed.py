@@ -37,12 +37,12 @@ def remove_fed_claims(store: ClaimStore) -> int:
 
 
 def count_fed(store: ClaimStore, record: LoadRecord) -> int:
-    """Return how many fed claims are there; reading them in the index of `_id` alone."""
-    return store.collection.count_documents(fed_filter(record.loaded_with), hint="_id_")
+    """Return how many fed claims are there, counted in the index of `_id` alone."""
+    return store.collection.count_documents(fed_filter(record.loaded_with))
 
 
 def clear_fed(store: ClaimStore, record: LoadRecord) -> None:
-    """Remove what a killed watch left behind; raise LoadError if a watch goes on feeding. Without any, write nothing."""
+    """Remove what a killed watch left behind, if anything; raise LoadError if a watch goes on feeding."""
     if not count_fed(store, record):
         return
     remove_fed_claims(store)
