@@ -23,7 +23,7 @@ class Check:
     Attributes:
         checked: claims of the stretches that were seen in their place.
         lost: claims of the stretches that a walk has passed and not seen, once for each such walk.
-        repeated: claims, whosever, that did not come behind the one before them: seen again, or out of order.
+        repeated: claims that came again on a walk or, whosever they are, not behind the one before them.
         arrived: fed claims seen.
         others: claims seen that were not there beforehand and that no watch has fed.
         walks: walks that came to the provider's last claim.
@@ -65,18 +65,20 @@ class Check:
         if ids.startswith(id_, at):
             self._at += 1
             self.checked += 1
-        elif (place := self._find(id_)) is not None:
+        elif (place := self._find(id_, self._at, self._stretch.claims)) is not None:
             self.lost += place - self._at
             self._at = place + 1
             self.checked += 1
+        elif self._find(id_, 0, self._at) is not None:
+            self.repeated += 1
         elif self._stretch.whole or at < len(ids):  # behind the end of a stretch nothing is known
             self.others += 1
 
-    def _find(self, id_: bytes) -> int | None:
-        """Place of a claim further on in the stretch."""
-        place = self._stretch.ids.find(id_, self._at * ID_BYTES)
-        while place % ID_BYTES and place >= 0:  # across the border of two
-            place = self._stretch.ids.find(id_, place + 1)
+    def _find(self, id_: bytes, first: int, stop: int) -> int | None:
+        """Place of a claim among those of the stretch from one place to another, exclusive."""
+        place = self._stretch.ids.find(id_, first * ID_BYTES, stop * ID_BYTES)
+        while place >= 0 and place % ID_BYTES:  # across the border of two
+            place = self._stretch.ids.find(id_, place + 1, stop * ID_BYTES)
         return None if place < 0 else place // ID_BYTES
 
 

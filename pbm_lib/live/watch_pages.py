@@ -104,7 +104,7 @@ def watch_pages(
             walker = Walker(watch, measured, walks, check)
             walker.warm_up()
             moments = [number / pages_per_second for number in range(pages)]
-            start, took = _walk(walker, feed, moments, seconds, progress=progress)
+            start, took = _walk(walker, feed, elections, moments, seconds, progress=progress)
             changes = elections.since(start)
     except KeyboardInterrupt:
         left = f" {feed.removed:,} fed claims were removed." if feed.rate else ""
@@ -139,7 +139,9 @@ def watch_pages(
     )
 
 
-def _walk(walker: Walker, feed: Feed, moments: list[float], seconds: float, *, progress: bool) -> tuple[float, float]:
+def _walk(
+    walker: Walker, feed: Feed, elections: Elections, moments: list[float], seconds: float, *, progress: bool
+) -> tuple[float, float]:
     """Ask for a page at each moment until the time is over; return the start and how long it went on."""
     start = time.perf_counter() + _LEAD_SECONDS
     end = start + seconds
@@ -156,7 +158,7 @@ def _walk(walker: Walker, feed: Feed, moments: list[float], seconds: float, *, p
                 now = time.perf_counter()
                 bar.update(min(max(now - start, 0.0), seconds) - bar.n)
                 if chart:
-                    chart.update(walker.samples, feed.points, start)
+                    chart.update(walker.samples, feed.points, elections, start)
                 if now >= moment:
                     return
                 time.sleep(min(moment - now, _LISTEN_SECONDS))
@@ -170,5 +172,5 @@ def _walk(walker: Walker, feed: Feed, moments: list[float], seconds: float, *, p
             wait_until(end)
         took = time.perf_counter() - start
         if chart:
-            chart.update(walker.samples, feed.points, start, now=True)
+            chart.update(walker.samples, feed.points, elections, start, now=True)
     return start, round(took, 4)
