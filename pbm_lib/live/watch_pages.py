@@ -148,7 +148,7 @@ def _walk(
     feed.begin(start, end)
     chart = LiveChart(seconds, feed.rate) if progress else None
     with tqdm(
-        total=seconds, desc="Watching", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+        total=seconds, desc="Watching ", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
         file=sys.stdout, disable=not progress, mininterval=0.5,
     ) as bar:  # fmt: skip
 
