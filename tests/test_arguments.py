@@ -22,6 +22,7 @@ ODD = [
 # What they do with an argument that they take is tested elsewhere: it takes seconds, changes claims, starts a server.
 COSTLY = {name for name in CALLABLES if name.endswith("_chart")} | {
     *("run_performance", "write_report", "load_claims", "compare_indexes", "setup_collection", "connect", "refusal"),
+    "watch_pages",
 }
 PARAMETERS = [
     (name, parameter)
