@@ -50,5 +50,5 @@ def clear_fed(store: ClaimStore, record: LoadRecord) -> None:
     if count_fed(store, record):
         raise LoadError(
             f"A watch (watch_pages) feeds claims to {store.collection.full_name} just now. Wait for it to end, then "
-            "run load_claims(store) again."
+            "try again."
         )
