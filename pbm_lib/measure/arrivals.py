@@ -73,9 +73,7 @@ def measure_arrivals(recorder: Recorder) -> None:
         return
     pages = _sustained(burst.pages_achieved, burst.pages_offered)
     feed = _sustained(burst.feed_achieved, burst.feed_offered)
-    watches = {
-        phase: _watched(recorder, phase, seconds, pages, feed if phase == DURING else 0) for phase in PHASES
-    }
+    watches = {phase: _watched(recorder, phase, seconds, pages, feed if phase == DURING else 0) for phase in PHASES}
     with store.errors_explained():
         left = count_fed(store, LoadRecord(store))
     recorder.arrivals(_arrivals(burst, watches[DURING], [burst, *watches.values()], left))
@@ -99,7 +97,8 @@ def _watched(
     recorder.progress.advance(seconds)
     kinds = "; ".join(f"{count:,} x {kind}" for kind, count in watch.feed_errors)
     for note in (*watch.notes, *([f"Trouble of the feed: {kinds}."] if kinds else [])):
-        recorder.note(f"Pages {'in the burst before' if warmup else CONTESTANTS[phase]}: {note}")
+        if not warmup:  # a burst that does not reach its rates is no trouble
+            recorder.note(f"Pages {CONTESTANTS[phase]}: {note}")
     recorder.add_samples([
         Sample(
             section="live", operation="page", contestant=phase, iteration=number, warmup=warmup, ms=sample.ms,
