@@ -133,7 +133,7 @@ class Feed:
             return
         if not self._is_over:
             with suppress(OSError):
-                self._pipe.send("end")
+                self._pipe.send(None)
             self.listen(_END_SECONDS)
         if self._process.pid is not None:
             self._process.join(_SETTLE_SECONDS)

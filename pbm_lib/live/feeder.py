@@ -46,8 +46,8 @@ def feed(pipe: Connection, uri: ConnectionString, config: Config, rate: float) -
     """Be the feeder process: insert so many claims a second until the parent says anything.
 
     It says when it is ready, by None. Then comes (start, end), moments on `time.perf_counter`, which all processes of a
-    machine share. It tells twice a second what it has done, and once more at the end. A PbmError in place of that says
-    why there is none, and ends the process.
+    machine share, or None where there is nothing to do. It tells twice a second what it has done, and once more at the
+    end. A PbmError in place of that says why there is none, and ends the process.
     """
     obey_parent()
     remember_secret(uri)
@@ -58,8 +58,9 @@ def feed(pipe: Connection, uri: ConnectionString, config: Config, rate: float) -
                 with translated_driver_errors():
                     client.admin.command("ping")
                 pipe.send(None)
-                start, end = pipe.recv()
-                _work(feeder, pipe, start, end)
+                if moments := pipe.recv():
+                    _work(feeder, pipe, *moments)
+                pipe.send(feeder.told(is_last=True))
         except PbmError as error:
             pipe.send(error)
 
@@ -75,7 +76,6 @@ def _work(feeder: "Feeder", pipe: Connection, start: float, end: float) -> None:
             tell = now + _TELL_SECONDS
     if time.perf_counter() >= end:  # what became due since the last tick
         feeder.insert_due(end - start)
-    pipe.send(feeder.told(is_last=True))
 
 
 class Feeder:

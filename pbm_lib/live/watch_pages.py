@@ -90,9 +90,6 @@ def watch_pages(
         )
     fed = fed_filter(record.loaded_with)[ID]
     pages = max(math.floor(seconds * pages_per_second), 1)
-    walks = read_stretches(store, tin, pages, fed)
-    if not walks[0].ids:
-        raise InvalidQuery(f"tin: {in_short(walks[0].tin)} has no claims here; accepted: a provider of list_providers.")
     feed, check, elections, watch = (
         Feed(store, feed_per_second),
         Check(store.variant.order, fed),
@@ -100,6 +97,9 @@ def watch_pages(
         Stopwatch(),
     )
     try:
+        walks = read_stretches(store, tin, pages, fed)
+        if not walks[0].ids:
+            raise InvalidQuery(f"tin: {in_short(tin)} has no claims here; accepted: a provider of list_providers.")
         with watch.measured(store, 1, [elections]) as measured, feed:
             walker = Walker(watch, measured, walks, check)
             walker.warm_up()
@@ -148,7 +148,7 @@ def _walk(
     feed.begin(start, end)
     chart = LiveChart(seconds, feed.rate) if progress else None
     with tqdm(
-        total=seconds, desc="Watching", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+        total=seconds, desc="Watching ", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
         file=sys.stdout, disable=not progress, mininterval=0.5,
     ) as bar:  # fmt: skip
 

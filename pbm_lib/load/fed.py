@@ -5,6 +5,7 @@ import time
 from pymongo import WriteConcern
 
 from ..arguments import checked
+from ..claims.document import ID
 from ..errors import LoadError
 from ..store.retry import again_if_dropped
 from ..store.store import ClaimStore
@@ -43,12 +44,16 @@ def count_fed(store: ClaimStore, record: LoadRecord) -> int:
 
 def clear_fed(store: ClaimStore, record: LoadRecord) -> None:
     """Remove what a killed watch left behind, if anything; raise LoadError if a watch goes on feeding."""
-    if not count_fed(store, record):
+    if not _is_any_there(store, record):
         return
     remove_fed_claims(store)
     time.sleep(_LOOK_AGAIN_SECONDS)
-    if count_fed(store, record):
+    if _is_any_there(store, record):
         raise LoadError(
             f"A watch (watch_pages) feeds claims to {store.collection.full_name} just now. Wait for it to end, then "
             "try again."
         )
+
+
+def _is_any_there(store: ClaimStore, record: LoadRecord) -> bool:
+    return store.collection.find_one(fed_filter(record.loaded_with), {ID: 1}) is not None

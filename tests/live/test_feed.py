@@ -229,6 +229,18 @@ def test_an_error_of_ours_leaves_no_claim_and_no_process(filled, monkeypatch):
     assert is_as_loaded(filled)
 
 
+def test_an_interrupt_before_the_feed_has_begun_leaves_nothing_and_prints_nothing(filled, monkeypatch, capfd):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Walker, "warm_up", interrupted)
+    with pytest.raises(PbmError, match=r"^The watch was interrupted\. 0 fed claims were removed\.$"):
+        watch_pages(filled, feed_per_second=100, progress=False)
+    assert capfd.readouterr() == ("", "")
+    assert spawned(psutil.Process()) == []
+    assert is_as_loaded(filled)
+
+
 @pytest.fixture
 def watched(filled, test_uri):
     """A watch with a feed in a process of its own, when fed claims are there."""

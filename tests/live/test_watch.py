@@ -1,15 +1,18 @@
 """A watch: its rates and figures, what it says of trouble, how it prints, and what it refuses."""
 
+import itertools
+import shutil
 import threading
 import time
 from collections import Counter
 from dataclasses import replace
 
 import pytest
-from crowds import server_with_claims
+from crowds import fill, server_with_claims
 from loads import configured_digest, stored_digest
 from processes import run_python
-from servers import replica_set, wait_for
+from proxy import Proxy
+from servers import replica_set, tmpfs, wait_for
 
 from pbm_lib import (
     InvalidQuery,
@@ -19,13 +22,13 @@ from pbm_lib import (
     connect,
     index_variant,
     list_providers,
+    remove_fed_claims,
     require_claims,
-    setup_collection,
+    stop_local_server,
     watch_chart,
     watch_pages,
 )
 from pbm_lib.claims.document import ID
-from pbm_lib.claims.generate import claim_generator
 from pbm_lib.live import feed as feed_module, walker
 from pbm_lib.live.elections import Election
 from pbm_lib.live.stretch import read_stretches
@@ -201,23 +204,69 @@ def test_a_server_that_is_killed_and_started_again_loses_and_repeats_nothing(tmp
         assert require_claims(store) is store
 
 
+def test_a_server_far_away_takes_longer_and_nothing_is_lost(filled, test_uri, monkeypatch):
+    with Proxy(test_uri, delay=0.05) as proxy:
+        monkeypatch.setenv("MONGODB_URI", proxy.uri)
+        with connect(filled.config) as store:
+            watch = watch_pages(store, seconds=3, pages_per_second=5, feed_per_second=100, progress=False)
+    assert (watch.lost, watch.repeated, watch.errors, watch.notes) == (0, 0, {}, ())
+    assert watch.fed == watch.removed == 300
+    assert min(page.ms for page in watch.pages) >= 100
+    assert stored_digest(filled) == configured_digest(filled.config)
+
+
+def test_a_disk_that_runs_full_is_said_and_what_was_fed_can_be_removed_after_space_is_made(
+    tmp_path, make_config, monkeypatch
+):
+    monkeypatch.setattr(feed_module, "_REMOVE_SECONDS", 1)
+    with tmpfs(tmp_path / "small", 400) as resize:
+        config = make_config({"local_server": {"data_dir": str(tmp_path / "small" / "data")}})
+        try:
+            with connect(config) as store:
+                fill(store)
+                mark_loaded(store)
+                resize(shutil.disk_usage(tmp_path / "small").used // 2**20 + 2)
+                watch = watch_pages(store, seconds=8, feed_per_second=5_000, progress=False)
+            assert (watch.lost, watch.repeated) == (0, 0)
+            assert watch.errors
+            assert watch.feed_errors
+            (note,) = [note for note in watch.notes if "could not be removed" in note]
+            assert "is full" in note
+            resize(400)
+            with connect(config) as store:
+                assert remove_fed_claims(store) > 0
+                assert stored_digest(store) == configured_digest(config)
+                assert require_claims(store) is store
+        finally:
+            stop_local_server(config)
+
+
 @pytest.mark.replica_set
-def test_an_election_is_seen_and_nothing_is_lost(tmp_path, make_config, monkeypatch):
+def test_two_elections_are_seen_and_nothing_is_lost(tmp_path, make_config, monkeypatch):
     with replica_set(tmp_path / "rs") as cluster:
         monkeypatch.setenv("MONGODB_URI", cluster.uri)
         with connect(make_config()) as store:
-            setup_collection(store)
-            data = store.config.data_generation
-            store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
+            fill(store)
             mark_loaded(store)
-            timer = threading.Timer(5, cluster.step_down)
-            timer.start()
-            watch = watch_pages(store, seconds=16, feed_per_second=50, progress=False)
-            timer.join()
+
+            def step_down_twice():
+                fed = fed_filter(LoadRecord(store).loaded_with)
+                wait_for(lambda: store.collection.count_documents(fed), 60, "fed claims")
+                for _ in range(2):
+                    cluster.step_down()
+                    cluster.primary()
+                    time.sleep(1)
+
+            thread = threading.Thread(target=step_down_twice)
+            thread.start()
+            watch = watch_pages(store, seconds=14, feed_per_second=50, progress=False)
+            thread.join()
             assert (watch.lost, watch.repeated) == (0, 0)
-            assert watch.elections
+            assert len(watch.elections) >= 2
+            for one, other in itertools.pairwise(watch.elections):
+                assert one.after == other.before
             assert watch.elections[0].before.startswith("127.0.0.1:")
-            assert watch.pages[-1].at > 15
+            assert watch.pages[-1].at > 13
             assert watch.walks > 10
             assert f"to {watch.elections[0].after}" in repr(watch)
             assert watch_chart(watch).texts[0].get_text() == "No claim lost while the primary changed"
@@ -340,7 +389,7 @@ def test_without_progress_nothing_is_printed(loaded_store, capsys):
     watch_pages(loaded_store, seconds=0.3, progress=False)
     assert capsys.readouterr() == ("", "")
     watch_pages(loaded_store, seconds=0.3)
-    assert capsys.readouterr().out.count("Watching100%") == 1
+    assert "Watching 100%" in capsys.readouterr().out
 
 
 # What is refused
