@@ -148,6 +148,11 @@ class Arrivals:
     elections: Count = 0
 
     @property
+    def is_halved(self) -> bool:
+        """Whether the server took less than twice the rate that was asked for, so that it got half of what it took."""
+        return self.offered < self.burst_offered / 2
+
+    @property
     def is_exact(self) -> bool:
         """Whether each claim that was there beforehand came exactly once a walk, in order."""
         return not (self.lost or self.repeated)

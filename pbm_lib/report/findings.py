@@ -125,15 +125,17 @@ def arrivals_finding(run: PerformanceRun) -> str:
     if not (before.is_steady and during.is_steady):
         compared += "; as the times drifted or were correlated, the intervals are too narrow"
     due = f" of {fed.offered:,.0f} due" if fed.achieved < _ON_TIME * fed.offered else ""
-    if fed.offered < run.settings.performance.feed_per_second:
-        burst = f"In a burst, the server took {fed.burst_achieved:,.0f}, so the feed was set to half of that."
+    if fed.is_halved:
+        burst = (
+            f"In a burst before, the server took {fed.burst_achieved:,.0f} claims/s. The feed was set to half of that."
+        )
     else:
-        burst = f"In a burst, the server took {fed.burst_achieved:,.0f}."
-    removed = f"{fed.left:,} of them are still there" if fed.left else "all of them removed afterwards"
+        burst = "In a burst before, the server kept up with twice that rate."
+    removed = f"{fed.left:,} of them are still there" if fed.left else "all of them removed again"
     return (
         f"While {fed.achieved:,.0f} claims/s arrived{due}, the p95 of a page was {milliseconds(ours.value)}, against "
-        f"{milliseconds(theirs.value)} before. {compared}. {burst} In all, {fed.fed:,} claims were fed, {removed}. "
-        f"{_exactness(fed)}."
+        f"{milliseconds(theirs.value)} before. {compared}. {burst} With the burst, {fed.fed:,} claims were fed, "
+        f"{removed}. {_exactness(fed)}."
     )
 
 
