@@ -42,7 +42,7 @@ _ACCEPTED = {
     "tiers": "a list of names of tiers",
     "depths": "a list of whole numbers",
     "concurrency": "a list of whole numbers",
-    **dict.fromkeys(("concurrency_seconds", "seconds_per_series"), "a number of seconds above 0"),
+    **dict.fromkeys(("concurrency_seconds", "live_seconds", "seconds_per_series"), "a number of seconds above 0"),
     "hours": "a number above 0",
     "seconds": "a number of seconds above 0, at most 3,600",
     "pages_per_second": "a number above 0, at most 1,000",

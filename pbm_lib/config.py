@@ -123,6 +123,8 @@ class PerformanceConfig:
     window_days: Annotated[Whole, Field(ge=1, le=36_600)]
     concurrency: tuple[Annotated[Whole, Field(ge=1, le=64)], ...]
     concurrency_seconds: Seconds
+    feed_per_second: Annotated[Number, Field(ge=0, le=2_500)]
+    live_seconds: Annotated[Number, Field(gt=0, le=600)]
     compare_indexes: Annotated[bool, Field(strict=True)]
     targets: dict[str, dict[str, PositiveNumber]]
 

@@ -17,6 +17,8 @@ COUNT, CAPPED, ROLLUP, FACET = TOTALS = ("count_documents", "capped", "rollup", 
 """The ways to a provider's total."""
 ONE_STREAM, TWO_STREAMS = STREAMS = ("one_stream", "two_streams")
 """The ways to read a whole provider."""
+BEFORE, DURING, AFTER = PHASES = ("before", "during", "after")
+"""Whether claims arrive while pages are read."""
 CONTESTANTS = {
     BOUNDED: "bounded query",
     UNBOUNDED: "unbounded query",
@@ -30,13 +32,16 @@ CONTESTANTS = {
     FACET: "$facet",
     ONE_STREAM: "one stream",
     TWO_STREAMS: "two streams",
+    BEFORE: "before the feed",
+    DURING: "during the feed",
+    AFTER: "after the feed",
 }
 """Some of these are compared at a time: name to words."""
 INDEX_WORDS = {THREE_FIELD: "three-field index", OVERLAP: "overlap index"}
 """A variant of the index in charts and prose."""
 
 SECTIONS = (
-    "floor", "cold", "latency", "ranges", "totals", "depth", "concurrency", "open_loop", "volume",
+    "floor", "cold", "latency", "ranges", "totals", "depth", "concurrency", "open_loop", "live", "volume",
 )  # fmt: skip
 """Parts of a run, in the order of the report."""
 

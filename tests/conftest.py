@@ -44,6 +44,8 @@ SMALL = {
         "tiers_to_test": ["3K", "300", "60"],
         "concurrency": [1, 2],
         "concurrency_seconds": 0.2,
+        "feed_per_second": 0,
+        "live_seconds": 0.4,
         "targets": {"first_page_p95_ms": {"3K": 1000}},
     },
     "local_server": {"port": 0, "cache_gb": 0.25},

@@ -6,7 +6,7 @@ from typing import Any
 
 from pbm_lib import Config, PerformanceRun
 from pbm_lib.measure.conditions import Conditions, Machine
-from pbm_lib.measure.records import Check, Level, OfferedRate, QueryCost, Rollup, RunSettings
+from pbm_lib.measure.records import Arrivals, Check, Level, OfferedRate, QueryCost, Rollup, RunSettings
 from pbm_lib.measure.samples import Sample
 from pbm_lib.store.footprint import Footprint
 
@@ -43,6 +43,21 @@ RANGES = {
 TOTALS = {"capped": {"3K": 2.1, "300": 1.9, "60": 1.7}, "rollup": {"3K": 1.1, "300": 1.3, "60": 1.5}}
 FACET = {"3K": [350.0], "300": [45.0, 41.0, 57.0, 43.0]}
 COLD = {"cold": {"3K": 64.0, "300": 51.0, "60": 8.2}, "warm": {"3K": 3.4, "300": 3.6, "60": 2.6}}
+LIVE = {"before": 3.1, "during": 5.9, "after": 3.3}
+ARRIVALS = Arrivals(
+    offered=500.0,
+    achieved=498.2,
+    pages_offered=30.0,
+    burst_offered=1_000.0,
+    burst_achieved=991.0,
+    fed=3_975,
+    removed=3_975,
+    left=0,
+    seen=1_234,
+    checked=45_678,
+    lost=0,
+    repeated=0,
+)
 DEPTH = {"keyset": {0: 8.0, 1_000: 8.8, 2_700: 9.6}, "skip": {0: 11.0, 1_000: 24.0, 2_700: 400.0}}
 
 
@@ -78,6 +93,7 @@ def fake_run(config: Config, samples: list[Sample], **changes: Any) -> Performan
         "levels": (Level(1, 2.02, 0.4, 0.5, 1.0), Level(2, 2.5, 0.9, 0.7, 1.6)),
         "offered": (OfferedRate(25, 2, 18.0, 5.06, 0.2, 0.3), OfferedRate(75, 2, 54.0, 1.9, 0.5, 0.6)),
         "rollup": Rollup(START, 36, 3_000),
+        "arrivals": ARRIVALS,
         "samples": tuple(samples),
     }
     return PerformanceRun(**{**parts, **changes})
@@ -124,6 +140,8 @@ def good_samples() -> list[Sample]:
     for load, median in ((25, 14.0), (75, 17.0)):
         labels = {"section": "open_loop", "operation": "page", "clients": 2, "load": load}
         found += series(around(median, count=91), claims=60, service_ms=5.0, **labels)
+    for contestant, median in LIVE.items():
+        found += series(around(median), section="live", operation="page", contestant=contestant)
     for contestant, median in (("one_stream", 1_200.0), ("two_streams", 700.0)):
         labels = {"section": "volume", "operation": "stream", "tier": "3K", "scenario": "provider"}
         found += series(around(median, count=3), claims=3_000, bytes=2_000_000, contestant=contestant, **labels)
@@ -220,6 +238,7 @@ def skewed_run(config: Config, **changes: Any) -> PerformanceRun:
         ),
         "offered": (),
         "rollup": None,
+        "arrivals": None,
     }
     return fake_run(config, samples, **{**parts, **changes})
 
@@ -243,6 +262,7 @@ def skewed_baseline(config: Config) -> PerformanceRun:
         costs=(cost("bounded", "claims_by_provider", 77, 66, 55),),
         offered=(),
         rollup=None,
+        arrivals=None,
         footprint=Footprint(
             claims=3_000_000,
             data_bytes=1_500_000_000,

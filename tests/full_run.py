@@ -38,6 +38,8 @@ def full_run(config: Config) -> PerformanceRun:
     for load in loads:
         labels = {"section": "open_loop", "operation": "page", "clients": 4, "load": load, "service_ms": 5.0}
         samples += series(_spread(6.0 + load / 20, 450), **labels)
+    for contestant, median in (("before", 4.1), ("during", 7.3), ("after", 4.4)):
+        samples += series(_spread(median, 120), section="live", operation="page", contestant=contestant)
     for contestant, median in (("one_stream", 6_000.0), ("two_streams", 3_000.0)):
         labels = {"section": "volume", "operation": "stream", "tier": "100K", "scenario": "provider"}
         samples += series([median, 1.1 * median], contestant=contestant, bytes=68_000_000, **labels)

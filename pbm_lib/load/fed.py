@@ -51,7 +51,7 @@ def clear_fed(store: ClaimStore, record: LoadRecord) -> None:
     if _is_any_there(store, record):
         raise LoadError(
             f"A watch (watch_pages) feeds claims to {store.collection.full_name} just now. Wait for it to end, then "
-            "run load_claims(store) again."
+            "try again."
         )
 
 

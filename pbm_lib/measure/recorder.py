@@ -13,7 +13,7 @@ from ..store.store import ClaimStore
 from ..vocabulary import CONTESTANTS, OPERATIONS, SCENARIOS
 from .live_chart import LiveChart
 from .progress import Progress
-from .records import Check, Level, OfferedRate, QueryCost, Rollup
+from .records import Arrivals, Check, Level, OfferedRate, QueryCost, Rollup
 from .run import PerformanceRun
 from .run_file import write_over
 from .samples import Sample
@@ -147,6 +147,10 @@ class Recorder:
     def rollup(self, rollup: Rollup) -> None:
         """Record the rollup that was made."""
         self.run = replace(self.run, rollup=rollup)
+
+    def arrivals(self, arrivals: Arrivals) -> None:
+        """Record the claims that were fed while pages were read."""
+        self.run = replace(self.run, arrivals=arrivals)
 
     def index_uses(self, uses: dict[str, int]) -> None:
         """Record how often each index was used during the run, by the server's count."""

@@ -13,6 +13,7 @@ _CLOSED = ConfigDict(extra="forbid")
 Cpus = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """Processors kept busy: 1.5 is one and a half of them, all the time."""
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PerSecond = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -107,6 +108,54 @@ class OfferedRate:
     client_cpu: Cpus | None = None
     server_cpu: Cpus | None = None
     machine_cpu: Cpus | None = None
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Arrivals:
+    """Claims that were fed while pages were read at a fixed rate, and what the pages showed.
+
+    A burst came first, at twice the rates that were asked for. A rate that it did not reach was halved: the claims, or
+    the pages, then came at half of what it reached.
+
+    Attributes:
+        offered: claims a second that were due.
+        achieved: claims a second that arrived.
+        pages_offered: pages a second that were due, before, during and after the feed.
+        burst_offered: claims a second that were due in the burst.
+        burst_achieved: claims a second that arrived in it.
+        fed: claims that arrived, those of the burst included.
+        removed: claims that were removed afterwards.
+        left: fed claims that are still there; 0 unless they could not be removed.
+        seen: fed claims seen on pages.
+        checked: claims that were there beforehand and were seen in their place, on all walks together.
+        lost: such claims that a walk passed without seeing them.
+        repeated: claims that a walk saw twice, or out of order.
+        elections: changes of primary meanwhile.
+    """
+
+    offered: Rate
+    achieved: PerSecond
+    pages_offered: Rate
+    burst_offered: Rate
+    burst_achieved: PerSecond
+    fed: Count
+    removed: Count
+    left: Count
+    seen: Count
+    checked: Count
+    lost: Count
+    repeated: Count
+    elections: Count = 0
+
+    @property
+    def is_halved(self) -> bool:
+        """Whether the server took less than twice the rate that was asked for, so that it got half of what it took."""
+        return self.offered < self.burst_offered / 2
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether each claim that was there beforehand came exactly once a walk, in order."""
+        return not (self.lost or self.repeated)
 
 
 @dataclass(frozen=True, config=_CLOSED)

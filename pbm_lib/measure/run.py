@@ -14,10 +14,10 @@ from ..arguments import checked, full_path, in_short, not_accepted
 from ..display import ShownAsFacts
 from ..errors import PbmError, RunFileError
 from ..store.footprint import Footprint
-from ..vocabulary import BOUNDED, BY_TIER, COUNT, OPERATIONS, PROVIDER, RANGE, SCENARIOS, SECTIONS
+from ..vocabulary import BOUNDED, BY_TIER, CONTESTANTS, COUNT, OPERATIONS, PROVIDER, RANGE, SCENARIOS, SECTIONS
 from . import run_file
 from .conditions import Conditions
-from .records import Check, Level, OfferedRate, QueryCost, Rollup, RunSettings
+from .records import Arrivals, Check, Level, OfferedRate, QueryCost, Rollup, RunSettings
 from .samples import Count, Sample, Series, Statistics, statistics_of
 from .summary import Figures, Throughput, summary_of, throughput_of
 
@@ -42,6 +42,7 @@ class PerformanceRun(ShownAsFacts):
         levels: how long each number of clients was at work.
         offered: the rates of the open loop.
         rollup: the rollup that was made and asked; None if none was.
+        arrivals: the claims that were fed while pages were read; None if none were.
         index_uses: how often each index was used during the run, by the server's own count; empty if unknown.
         notes: what was left out, and why.
         samples: every call, with its time in ms.
@@ -61,6 +62,7 @@ class PerformanceRun(ShownAsFacts):
     levels: tuple[Level, ...] = ()
     offered: tuple[OfferedRate, ...] = ()
     rollup: Rollup | None = None
+    arrivals: Arrivals | None = None
     index_uses: dict[str, Count] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
@@ -159,7 +161,7 @@ class PerformanceRun(ShownAsFacts):
 
     def series(self) -> dict[Series, list[Sample]]:
         """Return all samples by what they measured, in a reader's order."""
-        tiers, operations = [None, *self.tiers], list(OPERATIONS)
+        tiers, operations, contestants = [None, *self.tiers], list(OPERATIONS), [None, *CONTESTANTS]
 
         def order(series: Series) -> tuple:
             return (
@@ -171,7 +173,7 @@ class PerformanceRun(ShownAsFacts):
                 series.clients or 0,
                 series.load or 0,
                 series.index or "",
-                series.contestant or "",
+                contestants.index(series.contestant),
             )
 
         return {series: self._by_series[series] for series in sorted(self._by_series, key=order)}

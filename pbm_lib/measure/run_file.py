@@ -8,7 +8,7 @@ Schema 2, an object with these keys (the dataclasses named say what is in each):
     started      UTC
     ended        UTC; of the last sample written, while the run is not complete
     settings     RunSettings: the sections of config.yaml that matter, with the overrides of this run; a price that
-                 an earlier version did not mark counts as not confirmed
+                 an earlier version did not mark counts as not confirmed, and a feed that it did not know as none
     conditions   Conditions: server, indexes, machine, versions
     footprint    Footprint: sizes on the server; what its cache held after the section concurrency
     checks       [Check]: answers of two contestants compared
@@ -16,6 +16,7 @@ Schema 2, an object with these keys (the dataclasses named say what is in each):
     levels       [Level]: how long each number of clients was at work, and the processors that this kept busy
     offered      [OfferedRate]: the rates of the open loop
     rollup       Rollup or null
+    arrivals     Arrivals or null; missing in a file of an earlier version
     index_uses   name of an index: how often the server used it during the run
     notes        [text]: what was left out, and why
     samples      [Sample], one a line, without the labels that do not apply; warm-ups, failures, retries marked as such
@@ -115,12 +116,13 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
             parts = upgraded(parts)
         except (KeyError, TypeError, AttributeError) as error:
             raise _damaged(name, f"{in_short(str(error))}: Field required, or of another type") from None
+    parts.setdefault("arrivals", None)
     keys = [field.name for field in fields(kind) if field.name != "path"]
     problems = [f"{key}: Field required" for key in keys if key not in parts]
     problems += [f"{key}: Unexpected keyword argument" for key in parts if key not in keys]
     if problems:
         raise _damaged(name, problems[0])
-    _mark_prices(parts["settings"])
+    _fill_in(parts["settings"])
     try:
         run = _adapter(kind).validate_json(json.dumps(parts))
     except ValidationError as error:
@@ -137,11 +139,15 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     return run
 
 
-def _mark_prices(settings: Any) -> None:
-    """Mark the prices of a file from before prices were marked: none of them counts as confirmed."""
+def _fill_in(settings: Any) -> None:
+    """Add the settings that an earlier version did not know, as it behaved: no price was confirmed, no claim fed."""
     with suppress(KeyError, TypeError, AttributeError):  # the check of every value tells what is wrong
         for tier in settings["atlas"]["tiers"]:
             tier.setdefault("confirmed", False)
+    with suppress(KeyError, TypeError, AttributeError):
+        performance = settings["performance"]
+        performance.setdefault("feed_per_second", 0)
+        performance.setdefault("live_seconds", 1)
 
 
 def _unwritable(file: Path, error: OSError) -> RunFileError:

@@ -18,6 +18,7 @@ from ..query.find import count_claims
 from ..query.stopwatch import Stopwatch
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
+from .arrivals import clear_left_claims, measure_arrivals
 from .clients import measure_concurrency
 from .cold import measure_cold_pages
 from .conditions import measure_conditions
@@ -56,6 +57,8 @@ _PARTS = {
     "volume": measure_volume,
     "explain": explain_application,
     "date ranges": measure_ranges,
+    # It writes: nothing that it may leave in the cache, or in the collection if it is killed, is in another figure.
+    "while claims arrive": measure_arrivals,
 }
 """The parts of a run in the order in which they are measured."""
 
@@ -71,6 +74,8 @@ def run_performance(
     tiers: Sequence[str] | None = None,
     concurrency: Sequence[int] | None = None,
     concurrency_seconds: float | None = None,
+    feed_per_second: float | None = None,
+    live_seconds: float | None = None,
     compare_indexes: bool | None = None,
     seed: int | None = None,
     output_dir: str | Path | None = None,
@@ -78,8 +83,10 @@ def run_performance(
 ) -> PerformanceRun:
     """Measure pages and counts on a loaded collection.
 
-    It changes no claim. For as long as it compares them it builds the other variant of the index, and a collection of
-    totals by provider and month; a user who only reads gets a run without those, and a note.
+    It changes none of the loaded claims. For as long as it compares them it builds the other variant of the index, and
+    a collection of totals by provider and month; at the end it feeds claims for a few seconds, and removes them again.
+    A user who only reads gets a run without those, and a note. What a run that was killed has fed, the next run
+    removes, or `load_claims`, or `remove_fed_claims`.
 
     None takes a setting from the config's section `performance`. The same seed asks the same questions in the same
     order. The run file grows as samples are taken; a run that is stopped leaves it behind, marked incomplete.
@@ -94,6 +101,9 @@ def run_performance(
         tiers: names of the tiers to measure.
         concurrency: numbers of clients at once; an empty list leaves that part out.
         concurrency_seconds: how long each number of clients, and each rate, is kept up, in seconds.
+        feed_per_second: claims that arrive while pages are read, 0 to 2,500, or half of what the server takes in a
+            burst; 0 leaves that part out.
+        live_seconds: how long pages are read before, while and after they arrive each, in seconds.
         compare_indexes: build the other variant of the index at the end, compare, and drop it again.
         seed: of the windows, the providers and the order.
         output_dir: folder for outputs; the run file goes to its subfolder runs. None or "": the project's `outputs`.
@@ -105,7 +115,7 @@ def run_performance(
     Raises:
         ConfigError: an argument is not accepted; the message names it.
         SetupError: the collection has no index or validator of ours.
-        LoadError: a tier's claims are not loaded.
+        LoadError: a tier's claims are not loaded, or somebody feeds claims just now.
         RunFileError: the folder cannot be written.
         PbmError: three calls in a row failed; what was measured is in the run file.
     """
@@ -118,6 +128,8 @@ def run_performance(
         tiers_to_test=None if tiers is None else tuple(tiers),
         concurrency=None if concurrency is None else tuple(concurrency),
         concurrency_seconds=concurrency_seconds,
+        feed_per_second=feed_per_second,
+        live_seconds=live_seconds,
         compare_indexes=compare_indexes,
         seed=seed,
     )
@@ -130,6 +142,7 @@ def run_performance(
             f"{store.collection.full_name} lacks {lacking}. Run setup_collection(store) first (notebook 01)."
         )
     folder = output_folder(output_dir or "") / "runs"
+    left = clear_left_claims(store)
     watch = Stopwatch()
     with watch.measured(store, 1) as measured:
         started = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -146,6 +159,8 @@ def run_performance(
         bar = Progress(_guesses(settings.performance), shown=progress)
         chart = LiveChart(run.tiers) if progress else None
         with Recorder(run, watch, measured, bar, chart) as recorder:
+            if left:
+                recorder.note(left)
             with counted_index_uses(recorder):
                 for part, measure in _PARTS.items():
                     recorder.progress.begin(part)
@@ -202,4 +217,5 @@ def _guesses(settings: PerformanceConfig) -> dict[str, float]:
         "totals": tiers * 3 * a_series,
         "volume": 15 * a_series / 3,
         "date ranges": tiers * 6 * a_series,
+        "while claims arrive": 3.5 * settings.live_seconds + 3 if settings.feed_per_second else 0.0,
     }

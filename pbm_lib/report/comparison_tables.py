@@ -8,9 +8,21 @@ from ..errors import PbmError
 from ..measure.records import Level, OfferedRate, QueryCost
 from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
-from ..vocabulary import COLD, CONTESTANTS, FACET, INDEX_WORDS, OPERATIONS, RANGE, SCENARIOS, WARM
-from .figures import at_once, gain_of, range_of, service_of, totals_ways_of, ways_of
-from .table import NONE, Beside, Estimate, Table, cpus, ms, rate
+from ..vocabulary import (
+    BEFORE,
+    COLD,
+    CONTESTANTS,
+    DURING,
+    FACET,
+    INDEX_WORDS,
+    OPERATIONS,
+    PHASES,
+    RANGE,
+    SCENARIOS,
+    WARM,
+)
+from .figures import at_once, gain_of, phase_of, range_of, service_of, totals_ways_of, ways_of
+from .table import NONE, SAME, Beside, Estimate, Table, cpus, ms, rate
 
 
 def ranges_table(run: PerformanceRun) -> Table:
@@ -95,6 +107,24 @@ def open_loop_table(run: PerformanceRun) -> Table:
     return Table(columns, tuple(rows))
 
 
+def arrivals_table(run: PerformanceRun) -> Table:
+    """Return pages at a fixed rate before, while and after claims arrived, and each p95 over that of before."""
+    rows, before = [], Estimate.p95(phase_of(run, BEFORE))
+    for phase in PHASES:
+        figures = phase_of(run, phase)
+        if not figures.n:
+            continue
+        p50, p95 = Estimate.p50(figures), Estimate.p95(figures)
+        arriving = run.arrivals.achieved if run.arrivals and phase == DURING else None
+        row = [CONTESTANTS[phase], rate(arriving), ms(p50.value), p50.interval, ms(p95.value), p95.interval]
+        row += [ms(figures.max), str(figures.n), NONE if phase == BEFORE else _over(p95, before)]
+        rows.append(tuple(row))
+    columns = (
+        "pages", "claims/s", "p50", "95% interval", "p95", "95% interval", "max", "n", "p95 / before",
+    )  # fmt: skip
+    return Table(columns, tuple(rows))
+
+
 def examined_table(run: PerformanceRun) -> Table:
     """Return what the server examined for the first page of one and the same range, in each way."""
     tier = run.tiers[0]
@@ -132,6 +162,7 @@ _BY_NAME = {
     "cold": cold_table,
     "clients": concurrency_table,
     "rates": open_loop_table,
+    "live": arrivals_table,
     "examined": examined_table,
     "costs": costs_table,
 }
@@ -144,8 +175,9 @@ def comparison_frame(run: PerformanceRun, part: str) -> DataFrame:
     Args:
         run: a performance run.
         part: "ranges" (ways to ask for a date range), "totals" (ways to a total), "cold" (cold and warm pages),
-            "clients" (several at once, without a pause), "rates" (pages at fixed rates), "examined" (by the server for
-            a range page, in each way) or "costs" (what explain says of each kind of query).
+            "clients" (several at once, without a pause), "rates" (pages at fixed rates), "live" (pages before, while
+            and after claims arrive), "examined" (by the server for a range page, in each way) or "costs" (what explain
+            says of each kind of query).
 
     Returns:
         One row a thing compared, all cells text; no row where the run did not measure it.
@@ -169,6 +201,14 @@ def _index(cost: QueryCost) -> tuple[str]:
 
 def _examined(cost: QueryCost) -> tuple[str, ...]:
     return tuple(f"{n:,}" for n in (cost.keys_examined, cost.docs_examined, cost.returned))
+
+
+def _over(ours: Estimate, theirs: Estimate) -> str:
+    """A p95 over another, or that their intervals overlap."""
+    if None in (*ours, *theirs):
+        return NONE
+    ratio = ours.over(theirs)
+    return SAME if ratio is None else times(ratio)
 
 
 def _median(figures: Statistics) -> str:

@@ -129,6 +129,11 @@ def service_of(run: PerformanceRun, load: int) -> Statistics:
     return statistics_of(replace(s, ms=s.service_ms) for s in samples if s.service_ms is not None)
 
 
+def phase_of(run: PerformanceRun, phase: str) -> Statistics:
+    """Return the figures of the pages that were read in one of `PHASES`: before, while or after claims arrived."""
+    return run.statistics(section="live", contestant=phase)
+
+
 def clients_at_their_limit(run: PerformanceRun, clients: int) -> bool:
     """Whether the machine of the clients had next to no processor left while so many were at work."""
     busy = [level.machine_cpu for level in run.levels if level.clients == clients and level.machine_cpu is not None]

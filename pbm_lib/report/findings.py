@@ -3,12 +3,15 @@
 import math
 
 from ..display import milliseconds, times
+from ..measure.records import Arrivals
 from ..measure.run import PerformanceRun
 from ..measure.samples import Series
 from ..measure.steady import drift_note
 from ..vocabulary import (
+    BEFORE,
     BOUNDED,
     CONTESTANTS,
+    DURING,
     INDEX_WORDS,
     ONE_STREAM,
     OPERATIONS,
@@ -19,7 +22,11 @@ from ..vocabulary import (
     THREE_FIELD,
     TWO_STREAMS,
 )
+from .figures import phase_of
+from .table import Estimate
 
+_ON_TIME = 0.95
+"""A feed that brings so much of what was due is said to have brought it."""
 _COMPARED = CONTESTANTS | INDEX_WORDS  # what the answers of the application's own way were held against
 
 
@@ -35,6 +42,10 @@ def problems(run: PerformanceRun) -> list[str]:
                 f"{_COMPARED[check.against]} against the application's own way, "
                 f"{check.compared - check.equal:,} of {check.compared:,} pairs."
             )
+    if run.arrivals and not run.arrivals.is_exact:
+        found.append(f"{_exactness(run.arrivals)}, while others arrived.")
+    if run.arrivals and run.arrivals.left:
+        found.append(f"{run.arrivals.left:,} fed claims could not be removed. Run remove_fed_claims(store).")
     kinds: dict[str, int] = {}
     for sample in run.samples:
         if sample.error:
@@ -99,6 +110,35 @@ def totals_finding(run: PerformanceRun) -> str:
     )
 
 
+def arrivals_finding(run: PerformanceRun) -> str:
+    """Return what a feed of claims did to the p95 of a page, and whether a claim was lost; empty if not measured."""
+    fed, before, during = run.arrivals, phase_of(run, BEFORE), phase_of(run, DURING)
+    if fed is None or not (before.n and during.n):
+        return ""
+    ours, theirs = Estimate.p95(during), Estimate.p95(before)
+    if None in (*ours, *theirs):
+        compared = "There are too few samples to compare the two"
+    elif ratio := ours.over(theirs):
+        compared = f"That is {times(ratio)} times as much, and the 95% intervals are apart"
+    else:
+        compared = "The 95% intervals overlap, so these samples do not tell the two apart"
+    if not (before.is_steady and during.is_steady):
+        compared += "; as the times drifted or were correlated, the intervals are too narrow"
+    due = f" of {fed.offered:,.0f} due" if fed.achieved < _ON_TIME * fed.offered else ""
+    if fed.is_halved:
+        burst = (
+            f"In a burst before, the server took {fed.burst_achieved:,.0f} claims/s. The feed was set to half of that."
+        )
+    else:
+        burst = "In a burst before, the server kept up with twice that rate."
+    removed = f"{fed.left:,} of them are still there" if fed.left else "all of them removed again"
+    return (
+        f"While {fed.achieved:,.0f} claims/s arrived{due}, the p95 of a page was {milliseconds(ours.value)}, against "
+        f"{milliseconds(theirs.value)} before. {compared}. {burst} With the burst, {fed.fed:,} claims were fed, "
+        f"{removed}. {_exactness(fed)}."
+    )
+
+
 def examined_finding(run: PerformanceRun) -> str:
     """Return why a bounded range page examines more than it returns; empty if no such page was explained."""
     page = (run.tiers[0], "first_page", RANGE, BOUNDED)
@@ -110,6 +150,13 @@ def examined_finding(run: PerformanceRun) -> str:
     return (
         f"On the three-field index, the bounded query also examines claims that began up to "
         f"{run.conditions.max_claim_days} days before the range, to see whether they reach into it.{skipped}"
+    )
+
+
+def _exactness(fed: Arrivals) -> str:
+    return (
+        f"Pages lost {fed.lost:,} claims and repeated {fed.repeated:,}, in {fed.checked:,} checks of claims that were "
+        "there all along"
     )
 
 

@@ -50,6 +50,8 @@ def headline(run: PerformanceRun) -> str:
     prefix = "" if run.complete else "Incomplete run: "
     if any(check.equal < check.compared for check in run.checks):
         return _sentence(prefix, "answers differ, so the timings are not valid")
+    if run.arrivals and not run.arrivals.is_exact:
+        return _sentence(prefix, "claims were lost or repeated while others arrived")
     results = target_results(run)
     if missed := sum(result.verdict == MISSED for result in results):
         decided = sum(result.verdict in (MET, MISSED, UNDECIDED) for result in results)
@@ -117,9 +119,21 @@ def limits(run: PerformanceRun) -> str:
         else ""
     )
     return (
-        f"{where}{node}{memory} The claims are synthetic. No claim was written during the run, and no node failed."
+        f"{where}{node}{memory} The claims are synthetic. {_writes(run)}"
         f"{less_certain} Measure again on the cluster that you plan to use."
     )
+
+
+def _writes(run: PerformanceRun) -> str:
+    """What was written during the run, and whether a node failed."""
+    fed = run.arrivals
+    if fed is None:
+        return "No claim was written during the run, and no node failed."
+    if fed.elections:
+        nodes = f"the primary changed {'once' if fed.elections == 1 else f'{fed.elections} times'} meanwhile"
+    else:
+        nodes = "no node failed"
+    return f"Claims were written in one short part of the run, {fed.offered:,.0f} per second, and {nodes}."
 
 
 def _deep_page(run: PerformanceRun) -> KeyFigure | None:

@@ -16,6 +16,7 @@ from ..query.totals import CAP
 from .chart_texts import FLAT
 from .charts import CHARTS, RunChart
 from .comparison_tables import (
+    arrivals_table,
     cold_table,
     concurrency_table,
     costs_table,
@@ -25,7 +26,7 @@ from .comparison_tables import (
     totals_table,
 )
 from .figures import asks_the_same, totals_ways_of, ways_of
-from .findings import cautions, examined_finding, problems, totals_finding, volume_finding
+from .findings import arrivals_finding, cautions, examined_finding, problems, totals_finding, volume_finding
 from .first_page import KeyFigure, headline, key_figures, lead, limits
 from .sizing import CACHE_SHARE, STORAGE_SHARE, size_cluster
 from .tables import (
@@ -91,6 +92,8 @@ def render_page(
         totals_finding=totals_finding(run),
         cold=cold_table(run),
         open_loop=open_loop_table(run),
+        arrivals=arrivals_table(run),
+        arrivals_finding=arrivals_finding(run),
         costs=costs_table(run),
         index_uses={name: f"{uses:,}" for name, uses in run.index_uses.items()},
         concurrency=concurrency_table(run, baseline),

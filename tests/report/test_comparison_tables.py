@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from fake_runs import complete_run, fake_run, series, skewed_baseline, skewed_run
+from fake_runs import ARRIVALS, LIVE, around, complete_run, fake_run, series, skewed_baseline, skewed_run
 
 from pbm_lib import PbmError, comparison_frame
 from pbm_lib.measure.records import Level, OfferedRate, QueryCost
 from pbm_lib.measure.samples import Sample
 from pbm_lib.report.comparison_tables import (
+    arrivals_table,
     cold_table,
     concurrency_table,
     costs_table,
@@ -177,6 +178,32 @@ def test_fixed_rates_cell_by_cell(config):
     ]
 
 
+def phases(**times):
+    labels = {"section": "live", "operation": "page"}
+    return [sample for phase, ms in times.items() for sample in series(ms, contestant=phase, **labels)]
+
+
+def test_pages_while_claims_arrive_cell_by_cell(config):
+    columns = "pages | claims/s | p50 | 95% interval | p95 | 95% interval | max | n | p95 / before"
+    run = fake_run(config, phases(**{phase: around(median) for phase, median in LIVE.items()}))
+    assert cells(arrivals_table(run)) == [
+        columns,
+        f"before the feed | {DASH} | 3.1 ms | 2.1 ms to 4.3 ms | 11 ms | 10 ms to 12 ms | 12 ms | 121 | {DASH}",
+        "during the feed | 498 | 5.9 ms | 4.0 ms to 8.2 ms | 21 ms | 19 ms to 23 ms | 23 ms | 121 | 1.9",
+        f"after the feed | {DASH} | 3.3 ms | 2.2 ms to 4.6 ms | 12 ms | 11 ms to 13 ms | 13 ms | 121 | same",
+    ]
+
+
+def test_few_pages_while_claims_arrive_have_no_ratio(config):
+    few = fake_run(config, phases(during=[20.0, 40.0], before=[10.0] * 30), arrivals=None)
+    assert [(row[0], row[1], row[-2], row[-1]) for row in arrivals_table(few).rows] == [
+        ("before the feed", DASH, "30", DASH),
+        ("during the feed", DASH, "2", DASH),
+    ]
+    fed = replace(few, arrivals=ARRIVALS)
+    assert [row[1] for row in arrivals_table(fed).rows] == [DASH, "498"]
+
+
 def cost(query, variant, numbers, server_ms=None, **changes):
     labels = {"operation": "first_page", "tier": "3K", "scenario": "range", "index": "by_provider", **changes}
     labels = {"stages": ("LIMIT", "FETCH", "IXSCAN"), **labels}
@@ -236,6 +263,7 @@ PARTS = {
     "cold": cold_table,
     "clients": concurrency_table,
     "rates": open_loop_table,
+    "live": arrivals_table,
     "examined": examined_table,
     "costs": costs_table,
 }
@@ -258,8 +286,11 @@ def test_a_frame_of_what_was_not_measured_has_no_row(config, part):
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ("plans", "part: 'plans' is not accepted; accepted: ranges, totals, cold, clients, rates, examined, costs."),
-        ("", "part: '' is not accepted; accepted: ranges, totals, cold, clients, rates, examined, costs."),
+        (
+            "plans",
+            "part: 'plans' is not accepted; accepted: ranges, totals, cold, clients, rates, live, examined, costs.",
+        ),
+        ("", "part: '' is not accepted; accepted: ranges, totals, cold, clients, rates, live, examined, costs."),
         (None, "part: None is not accepted; accepted: "),
         (["costs"], r"part: \['costs'\] is not accepted; accepted: "),
     ],

@@ -65,7 +65,16 @@ NOTHING_DRAWN = (
 def test_a_run_that_was_killed_after_its_cold_pages(complete):
     cold = tuple(complete.select(section="cold"))
     killed = replace(
-        complete, complete=False, samples=cold, levels=(), offered=(), checks=(), costs=(), rollup=None, index_uses={}
+        complete,
+        complete=False,
+        samples=cold,
+        levels=(),
+        offered=(),
+        checks=(),
+        costs=(),
+        rollup=None,
+        arrivals=None,
+        index_uses={},
     )
     page = page_of(killed)
     assert below(page) == [*ALWAYS[:6], "Cold and warm", ALWAYS[6], "All figures"]
@@ -88,8 +97,8 @@ def test_a_run_that_was_killed_after_its_cold_pages(complete):
 def test_a_run_that_was_killed_before_its_first_sample(complete):
     footprint = replace(complete.footprint, claims=0)
     killed = replace(
-        complete, complete=False, samples=(), levels=(), offered=(), checks=(), costs=(), rollup=None, index_uses={},
-        footprint=footprint,
+        complete, complete=False, samples=(), levels=(), offered=(), checks=(), costs=(), rollup=None, arrivals=None,
+        index_uses={}, footprint=footprint,
     )  # fmt: skip
     page = page_of(killed)
     assert below(page) == ALWAYS
@@ -102,7 +111,7 @@ def test_a_run_that_was_killed_before_its_first_sample(complete):
     assert not any("ratio" in rows[0] for rows in beside.tables.values())
 
 
-PARTS = ["cold", "latency", "concurrency", "open_loop", "depth", "totals", "volume", "ranges"]
+PARTS = ["cold", "latency", "concurrency", "open_loop", "depth", "totals", "volume", "ranges", "live"]
 
 
 @pytest.mark.parametrize("ended", ["latency", "open_loop", "totals", "volume"])
@@ -117,6 +126,7 @@ def test_a_run_that_was_killed_within_a_later_part(complete, ended):
         checks=tuple(check for check in complete.checks if check.section in measured),
         costs=(),
         rollup=complete.rollup if "totals" in measured else None,
+        arrivals=None,
         index_uses={},
     )
     page = page_of(killed)
@@ -140,13 +150,14 @@ def says_nothing_of(page, *words):
 
 def test_a_run_of_a_user_who_only_reads(complete):
     notes = ("The overlap index was not compared: no right to build it.", "Totals: no rollup was made. No right.")
-    kept = [s for s in complete.samples if s.index != "overlap" and s.contestant != "rollup"]
+    kept = [s for s in complete.samples if s.index != "overlap" and s.contestant != "rollup" and s.section != "live"]
     reader = replace(
         complete,
         samples=tuple(kept),
         checks=tuple(check for check in complete.checks if check.against not in ("overlap", "rollup")),
         costs=tuple(cost for cost in complete.costs if cost.variant != "overlap"),
         rollup=None,
+        arrivals=None,
         index_uses={},
         notes=notes,
     )
@@ -158,7 +169,16 @@ def test_a_run_of_a_user_who_only_reads(complete):
     method = page.sections["Method and limits"]
     assert f"Notes from the run {notes[0]} {notes[1]} Limits" in method
     rest = replace(reader, notes=())
-    says_nothing_of(page_of(rest), "overlap index", "rollup", "two indexes", "Notes from the run")
+    says_nothing_of(
+        page_of(rest),
+        "overlap index",
+        "rollup",
+        "two indexes",
+        "Notes from the run",
+        "arrive",
+        "the feed",
+        "that it fed",
+    )
     assert "All ways to query a range ran on the same windows" in method
 
 
@@ -169,13 +189,19 @@ def test_a_real_run_of_a_user_who_only_reads(as_user, tmp_path):
         warmup=0,
         concurrency=[1],
         concurrency_seconds=0.2,
+        feed_per_second=50,
         output_dir=tmp_path,
         progress=False,
     )
-    assert run.complete and run.rollup is None
+    assert run.complete and run.rollup is None and run.arrivals is None
     page = page_of(PerformanceRun.load(run.path))
     assert "Uses of each index" not in page.text
-    for note in ("The overlap index was not compared: ", "Totals: no rollup was made. ", "$indexStats"):
+    for note in (
+        "The overlap index was not compared: ",
+        "Totals: no rollup was made. ",
+        "$indexStats",
+        "Pages while claims arrive: not measured. The database user may not do this",
+    ):
         assert note in page.sections["Method and limits"]
     assert page.tables["The total of a provider: median, and the number of calls"][0] == [
         "tier", "count_documents, p50 (n)", "capped count, p50 (n)", "$facet, p50 (n)",
@@ -200,7 +226,7 @@ def test_a_run_without_clients_says_nothing_of_them(complete):
     kept = tuple(sample for sample in complete.samples if sample.section not in ("concurrency", "open_loop"))
     page = page_of(replace(complete, samples=kept, levels=(), offered=()))
     assert len(page.pictures) == 3 and NOTHING_DRAWN[3] in page.text
-    says_nothing_of(page, "processes", "threads", "fixed rate", "clients share")
+    says_nothing_of(page, "processes", "threads", "fixed rates", "clients share")
 
 
 @pytest.mark.parametrize(
@@ -223,6 +249,30 @@ def test_answers_that_differ_are_on_the_page(complete):
     assert (
         "Before you rely on it Answers differ: count at 3K (ranges), overlap index against the application's own way, "
         "1 of 4 pairs."
+    ) in page.text
+
+
+def test_a_run_that_fed_nothing_says_nothing_of_a_feed(complete):
+    kept = tuple(sample for sample in complete.samples if sample.section != "live")
+    page = page_of(replace(complete, samples=kept, arrivals=None))
+    assert "While claims arrive" not in page.sections
+    says_nothing_of(page, "arrive", "the feed", "that it fed", "burst")
+    assert "No claim was written during the run, and no node failed." in page.text
+
+
+def test_a_run_that_was_stopped_while_claims_arrived_shows_the_pages_that_it_had(complete):
+    kept = tuple(sample for sample in complete.samples if sample.contestant != "after")
+    page = page_of(replace(complete, samples=kept, arrivals=None, complete=False))
+    (rows,) = [rows for caption, rows in page.tables.items() if caption.startswith("Pages at a fixed rate")]
+    assert [row[0] for row in rows[1:]] == ["before the feed", "during the feed"]
+    says_nothing_of(page, "claims were fed", "that it fed")
+
+
+def test_claims_that_were_lost_while_others_arrived_are_on_the_page(complete):
+    page = page_of(replace(complete, arrivals=replace(complete.arrivals, lost=2, left=7)))
+    assert (
+        "Before you rely on it Pages lost 2 claims and repeated 0, in 45,678 checks of claims that were there all "
+        "along, while others arrived. 7 fed claims could not be removed. Run remove_fed_claims(store)."
     ) in page.text
 
 

@@ -3,10 +3,28 @@
 from dataclasses import replace
 
 import pytest
-from fake_runs import FIRST_PAGE, START, around, complete_run, fake_run, good_samples, series, with_times, without
+from fake_runs import (
+    ARRIVALS,
+    FIRST_PAGE,
+    START,
+    around,
+    complete_run,
+    fake_run,
+    good_samples,
+    series,
+    with_times,
+    without,
+)
 
 from pbm_lib.measure.records import Check
-from pbm_lib.report.findings import cautions, examined_finding, problems, totals_finding, volume_finding
+from pbm_lib.report.findings import (
+    arrivals_finding,
+    cautions,
+    examined_finding,
+    problems,
+    totals_finding,
+    volume_finding,
+)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +128,55 @@ def test_the_sentence_on_reading_a_whole_provider(good):
     slower = with_times(good, [2_000.0] * 2, contestant="two_streams", **labels)
     assert volume_finding(slower).endswith("two streams 1,500 claims/s (n = 2), 0.7 times as fast.")
     assert volume_finding(replace(good, samples=())) == ""
+
+
+def test_the_sentence_on_pages_while_claims_arrive(good):
+    fed, exact = (
+        good.arrivals,
+        "Pages lost 0 claims and repeated 0, in 45,678 checks of claims that were there all along.",
+    )
+    assert arrivals_finding(good) == (
+        "While 498 claims/s arrived, the p95 of a page was 21 ms, against 11 ms before. That is 1.9 times as much, and "
+        "the 95% intervals are apart. In a burst before, the server kept up with twice that rate. With the burst, "
+        f"3,975 claims were fed, all of them removed again. {exact}"
+    )
+    slow = replace(fed, offered=310.0, achieved=280.0, burst_achieved=620.0, left=5, lost=3, repeated=4)
+    said = arrivals_finding(replace(good, arrivals=slow))
+    assert said.startswith("While 280 claims/s arrived of 310 due, ")
+    assert " In a burst before, the server took 620 claims/s. The feed was set to half of that. " in said
+    assert " 3,975 claims were fed, 5 of them are still there. Pages lost 3 claims and repeated 4, in 45,678 " in said
+
+
+def test_pages_that_hardly_differ_while_claims_arrive_are_not_told_apart(good):
+    during = {"section": "live", "operation": "page", "contestant": "during"}
+    alike = arrivals_finding(with_times(good, around(3.0), **during))
+    assert "against 11 ms before. The 95% intervals overlap, so these samples do not tell the two apart. In a" in alike
+    few = arrivals_finding(with_times(good, around(9.0, count=71), **during))
+    assert "against 11 ms before. There are too few samples to compare the two. In a" in few
+    drifting = arrivals_finding(with_times(good, [*around(9.0), *around(19.0)], **during))
+    assert (
+        "intervals are apart; as the times drifted or were correlated, the intervals are too narrow. In a" in drifting
+    )
+    for contestant in ("before", "during"):
+        assert arrivals_finding(without(good, section="live", contestant=contestant)) == ""
+    assert arrivals_finding(replace(good, arrivals=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"lost": 1},
+            "Pages lost 1 claims and repeated 0, in 45,678 checks of claims that were there all along, while ",
+        ),
+        ({"repeated": 2}, "Pages lost 0 claims and repeated 2, in 45,678 checks of claims that were there all along, "),
+        ({"left": 3}, "3 fed claims could not be removed. Run remove_fed_claims(store)."),
+    ],
+    ids=str,
+)
+def test_a_feed_that_went_wrong_is_a_problem(good, changes, said):
+    (problem,) = problems(replace(good, arrivals=replace(ARRIVALS, **changes)))
+    assert problem.startswith(said)
 
 
 def test_the_sentence_on_the_rollup(good):

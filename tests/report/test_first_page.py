@@ -3,7 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from fake_runs import FIRST_PAGE, application, around, complete_run, fake_run, good_samples, series, with_times, without
+from fake_runs import (
+    ARRIVALS,
+    FIRST_PAGE,
+    application,
+    around,
+    complete_run,
+    fake_run,
+    good_samples,
+    series,
+    with_times,
+    without,
+)
 
 from pbm_lib.measure.records import Check
 from pbm_lib.measure.targets import target_results
@@ -73,6 +84,9 @@ def test_bad_news_is_the_headline(good):
     assert headline(replace(bad, checks=(check,), complete=False)) == (
         "Incomplete run: answers differ, so the timings are not valid"
     )
+    for wrong in ({"lost": 1}, {"repeated": 1}):
+        lossy = replace(bad, arrivals=replace(ARRIVALS, **wrong))
+        assert headline(lossy) == "Claims were lost or repeated while others arrived"
     performance = replace(good.settings.performance, targets={"first_page_p95_ms": {"3K": 40}})
     single = replace(good, settings=replace(good.settings, performance=performance))
     assert headline(single) == "1 of 1 target missed"
@@ -92,7 +106,8 @@ def test_an_incomplete_run_says_so_first(good):
 def test_no_headline_is_longer_than_ten_words(good, shallow):
     missed = with_times(good, around(3_000.0), **FIRST_PAGE)
     wrong = replace(good, checks=(Check("depth", "3K", "page", "skip", 5, 4),))
-    runs = [good, shallow, missed, wrong, without(shallow, scenario="provider"), replace(good, samples=())]
+    lossy = replace(good, arrivals=replace(ARRIVALS, lost=1))
+    runs = [good, shallow, missed, wrong, lossy, without(shallow, scenario="provider"), replace(good, samples=())]
     for run in runs:
         for complete in (True, False):
             assert len(headline(replace(run, complete=complete)).split()) <= 10
@@ -214,16 +229,26 @@ def test_claims_that_no_tier_holds_take_shards(good):
 # The limits
 
 
+@pytest.mark.parametrize(
+    ("elections", "said"),
+    [(0, "no node failed"), (1, "the primary changed once meanwhile"), (2, "the primary changed 2 times meanwhile")],
+)
+def test_limits_say_what_was_written_and_what_failed(good, elections, said):
+    half = replace(good, arrivals=replace(ARRIVALS, offered=123.4, elections=elections))
+    assert f" Claims were written in one short part of the run, 123 per second, and {said}. Measure" in limits(half)
+    assert " No claim was written during the run, and no node failed. Measure" in limits(replace(good, arrivals=None))
+
+
 def test_limits_name_what_was_shared_and_what_was_not_there(good):
     assert limits(good) == (
         "Server and client shared one machine with 2 CPUs: times exclude network latency and include what both cost "
         "each other. A single node has no replication to do. The claims fit in that machine's memory, so hardly any "
-        "read waited for a disk. The claims are synthetic. No claim was written during the run, and no node failed. "
-        "Measure again on the cluster that you plan to use."
+        "read waited for a disk. The claims are synthetic. Claims were written in one short part of the run, 500 per "
+        "second, and no node failed. Measure again on the cluster that you plan to use."
     )
     atlas = replace(good.conditions, host_kind="Atlas", topology="replica set")
     assert limits(replace(good, conditions=atlas)).startswith(
-        "Every time includes the network between client and server. The claims are synthetic. No claim"
+        "Every time includes the network between client and server. The claims are synthetic. Claims were"
     )
     slower = with_times(good, [*around(14.0), *around(24.0)], **FIRST_PAGE)
     assert (

@@ -20,7 +20,7 @@ from pbm_lib import (
 )
 from pbm_lib.chart_style import plain_ticks, to_svg
 from pbm_lib.report.charts import CHARTS
-from pbm_lib.report.findings import totals_finding, volume_finding
+from pbm_lib.report.findings import arrivals_finding, totals_finding, volume_finding
 from pbm_lib.report.first_page import headline, key_figures, lead, limits
 from pbm_lib.report.page import render_page
 
@@ -33,6 +33,7 @@ SECTIONS = [
     "Ways to query a date range",
     "Ways to get a total",
     "Concurrent clients",
+    "While claims arrive",
     "Size and cost",
     "Targets",
     "What was measured, and where",
@@ -134,6 +135,8 @@ def test_the_page_tells_the_whole_story(written, page, good):
         "AWS us-east-1 list prices as of 2026-09-15.",
         "A ping took 1.0 ms (median of 121)",
         "Server and client shared one machine with 2 CPUs",
+        arrivals_finding(good),
+        "This run changed none of them, and removed the 3,975 that it fed.",
         volume_finding(good),
         totals_finding(good),
         "by the server's own count: _id_ 0, claims_by_provider 4,321.",
@@ -268,7 +271,9 @@ def test_a_folder_that_cannot_be_written_is_refused(good, tmp_path):
 
 
 def test_a_report_needs_no_server(loaded_store, tmp_path):
-    run = run_performance(loaded_store, output_dir=tmp_path, progress=False, samples=2, tiers=["300"], concurrency=[1])
+    run = run_performance(
+        loaded_store, output_dir=tmp_path, progress=False, samples=2, tiers=["300"], concurrency=[1], feed_per_second=50
+    )
     program = (
         "import socket, sys\n"
         "def refuse(*arguments): raise AssertionError('the network was used')\n"

@@ -152,6 +152,7 @@ def test_figures_name_every_method_and_index_in_words(config):
         ("build", "rollup"),
         ("build, overlap index", ""),
         *(("first page, date range", visit) for visit in ("cold", "warm")),
+        *(("page", f"{phase} the feed") for phase in ("before", "during", "after")),
         *((f"page, {clients}", "") for clients in ("1 concurrent client", "2 concurrent clients")),
         *((f"page, 2 concurrent clients, {load}% of their highest rate", "") for load in (25, 75)),
     }
