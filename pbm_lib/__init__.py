@@ -22,6 +22,7 @@ help(pbm.find_claims) and the like say more. What there is:
     compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart, acts_chart;
                   IndexComparison
     explore       ClaimExplorer
+    live          watch_pages, watch_chart, remove_fed_claims; Watch
     measure       run_performance, write_report, targets_frame, comparison_frame, size_cluster,
                   latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart; PerformanceRun, ReportFiles,
                   ClusterSizing

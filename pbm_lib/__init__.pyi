@@ -15,6 +15,10 @@ from .errors import (
     ServerUnavailable as ServerUnavailable,
     SetupError as SetupError,
 )
+from .live.chart import watch_chart as watch_chart
+from .live.watch import Watch as Watch
+from .live.watch_pages import watch_pages as watch_pages
+from .load.fed import remove_fed_claims as remove_fed_claims
 from .load.load import load_claims as load_claims
 from .load.ready import require_claims as require_claims
 from .load.report import LoadReport as LoadReport

@@ -1,8 +1,9 @@
 """How things read: an object as a handful of facts, in a shell and in a notebook; times and ratios as text."""
 
 import html
+import sys
 import textwrap
-from typing import ClassVar
+from typing import Any, ClassVar
 
 LEAST_MS = 0.001
 """What stands for a time of 0 ms, which is shorter than its clock can tell, where one divides by it or draws it."""
@@ -46,6 +47,17 @@ def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
     }
     rows = "".join(f"<tr><th {style}>{label}</th><td {style}>{cell}</td></tr>" for label, cell in cells.items())
     return f"<table>{rows}</table>"
+
+
+def show_in_notebook(shown: Any) -> Any:
+    """Show an object where a notebook's kernel runs this, and return the handle of its output; None elsewhere.
+
+    The handle's `update` shows another object in its place.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    return sys.modules["IPython"].display.display(shown, display_id=True)
 
 
 NOT_MEASURED = "not measured"

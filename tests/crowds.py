@@ -24,7 +24,7 @@ from pbm_lib.measure.clients import measure_concurrency
 from pbm_lib.measure.crowd import Crowd
 from pbm_lib.measure.progress import Progress
 from pbm_lib.measure.recorder import Recorder
-from pbm_lib.measure.stopwatch import Stopwatch
+from pbm_lib.query.stopwatch import Stopwatch
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from pbm_lib.measure.conditions import measure_conditions
 from pbm_lib.measure.progress import Progress
 from pbm_lib.measure.recorder import Recorder
 from pbm_lib.measure.records import RunSettings
-from pbm_lib.measure.stopwatch import Stopwatch
 from pbm_lib.measure.totals import measure_totals
 from pbm_lib.query.rollup import ClaimRollup
+from pbm_lib.query.stopwatch import Stopwatch
 from pbm_lib.store.footprint import measure_footprint
 
 

@@ -31,6 +31,7 @@ _JITTER_DAYS = 7
 _BILLED_BY_MONTH = 0.2
 _MEAN_DAYS = 6.0
 _EPOCH = dt.date(1970, 1, 1)
+_LATE_SALT = 13
 # Monday to Sunday, and January to December: practices rest on Sundays, winter brings more illness.
 _WEEKDAY_WEIGHTS = np.array([1.15, 1.10, 1.08, 1.05, 1.12, 0.55, 0.25])
 _MONTH_WEIGHTS = np.array([1.15, 1.10, 1.05, 1.00, 0.97, 0.93, 0.90, 0.92, 0.98, 1.03, 1.07, 1.10])
@@ -78,8 +79,17 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
 
 def id_marks(seed: int, volume: int) -> tuple[str, str]:
     """Return the last 16 hex digits of the first and of the last claim's `_id`; those of all others lie between."""
-    first = (seed % 2**24).to_bytes(3, "big").hex()
+    first = _seed_bytes(seed).hex()
     return f"{first}{0:010x}", f"{first}{volume - 1:010x}"
+
+
+def fed_ids(seed: int, volume: int, last_service_date: dt.date, max_claim_days: int) -> tuple[ObjectId, ObjectId]:
+    """Return the first and the last `_id` that an arriving claim of these settings can have.
+
+    They lie behind those of all configured claims, and are no other claim's: the number of each begins at the volume.
+    """
+    mark = _fed_seconds(last_service_date, max_claim_days).to_bytes(4, "big") + _seed_bytes(seed)
+    return ObjectId(mark + volume.to_bytes(5, "big")), ObjectId(mark + b"\xff" * 5)
 
 
 class ClaimGenerator:
@@ -105,21 +115,64 @@ class ClaimGenerator:
 
     def ids(self, numbers: np.ndarray) -> list[ObjectId]:
         """Return the `_id` of each claim number; they ascend, so that a range of numbers is a range of `_id`."""
-        return [ObjectId(row) for row in rows_of(self._id_bytes(numbers)).tolist()]
+        return [ObjectId(row) for row in rows_of(self._id_bytes(numbers, self._arrival_ms(numbers) // 1000)).tolist()]
 
     def documents(self, start: int, stop: int) -> list[RawBSONDocument]:
         """Return the claims start to stop, stop exclusive, as BSON."""
         numbers = np.arange(start, stop)
+        draws, arrival = self._draws(start, stop), self._arrival_ms(numbers)
+        begin, end, system = self._service(draws, self._share(numbers))
+        updated = np.maximum(arrival, (end + 1) * DAY_MS) + self._lag_ms(draws[11])
+        return self._encoded(numbers, draws, begin, end, system, updated, self._id_bytes(numbers, arrival // 1000))
+
+    def arriving(self, start: int, stop: int, now: dt.datetime) -> list[RawBSONDocument]:
+        """Return claims that arrive now, beyond the configured ones, as BSON.
+
+        They are numbered from the volume on and spread over the providers as the configured claims are. Every second
+        one is for a service of the period's last days; the others are late, for services of any day. All but
+        lastUpdatedTs is a function of the settings and the number.
+
+        Args:
+            start: number of the first claim, at least the volume.
+            stop: number of the last claim, exclusive.
+            now: when they were last updated, UTC; or the end of the service, where that is later.
+        """
+        numbers = np.arange(start, stop)
+        draws = self._draws(start, stop)
+        anywhere = mixed(numbers.astype(np.uint64), self._seed + _LATE_SALT) / 2.0**64
+        recent = self._share(np.array(self._data.target_volume - 1))
+        begin, end, system = self._service(draws, np.where(numbers % 2, anywhere, recent))
+        updated = np.maximum(int(now.timestamp() * 1000), (end + 1) * DAY_MS)
+        seconds = np.full(len(numbers), _fed_seconds(self._data.last_service_date, self._data.max_claim_days))
+        return self._encoded(numbers, draws, begin, end, system, updated, self._id_bytes(numbers, seconds))
+
+    def _draws(self, start: int, stop: int) -> np.ndarray:
+        """Uniform numbers, a column a claim."""
         draw = np.random.Generator(np.random.Philox(key=self._seed, counter=_DRAWS // 4 * start))
-        draws = draw.random((len(numbers), _DRAWS)).T
-        provider = np.searchsorted(self._last_slot, self._shuffle(numbers), side="right")
+        return draw.random((stop - start, _DRAWS)).T
+
+    def _service(self, draws: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First and last day of the service, since 1970, and the claim system; `share` says where in the period."""
         system = np.searchsorted(_SYSTEM_SHARE, draws[0], side="right")
-        begin = self._first_day + self._begin_day(numbers, draws[1])
-        end = begin + self._duration_days(system, draws[2], draws[3])
+        begin = self._first_day + self._begin_day(share, draws[1])
+        return begin, begin + self._duration_days(system, draws[2], draws[3]), system
+
+    def _encoded(
+        self,
+        numbers: np.ndarray,
+        draws: np.ndarray,
+        begin: np.ndarray,
+        end: np.ndarray,
+        system: np.ndarray,
+        updated: np.ndarray,
+        ids: np.ndarray,
+    ) -> list[RawBSONDocument]:
+        place = self._shuffle(numbers % self._data.target_volume)
+        provider = np.searchsorted(self._last_slot, place, side="right")
         overpaid, recouped, method = _amounts(system, *draws[4:9])
         return self._encoder.encode(
             Drawn(
-                ids=self._id_bytes(numbers),
+                ids=ids,
                 numbers=numbers,
                 provider=provider,
                 practitioner=self._staff.member(provider, draws[10]),
@@ -128,17 +181,17 @@ class ClaimGenerator:
                 method=method,
                 begin=begin * DAY_MS,
                 end=end * DAY_MS,
-                updated=self._updated_ms(numbers, end, draws[11]),
+                updated=updated,
                 overpaid=overpaid,
                 recouped=recouped,
             )
         )
 
-    def _id_bytes(self, numbers: np.ndarray) -> np.ndarray:
+    def _id_bytes(self, numbers: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         """Rows of twelve bytes: arrival time, three bytes of the seed, five bytes of the number."""
         parts = np.empty((len(numbers), 12), dtype=np.uint8)
-        parts[:, :4] = (self._arrival_ms(numbers) // 1000).astype(">u4").view(np.uint8).reshape(-1, 4)
-        parts[:, 4:7] = np.frombuffer((self._seed % 2**24).to_bytes(3, "big"), dtype=np.uint8)
+        parts[:, :4] = seconds.astype(">u4").view(np.uint8).reshape(-1, 4)
+        parts[:, 4:7] = np.frombuffer(_seed_bytes(self._seed), dtype=np.uint8)
         parts[:, 7:] = numbers.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 3:]
         return parts
 
@@ -148,9 +201,9 @@ class ClaimGenerator:
         month = dates.astype("datetime64[M]").astype(int) % 12
         return _WEEKDAY_WEIGHTS[weekday] * _MONTH_WEIGHTS[month]
 
-    def _begin_day(self, numbers: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    def _begin_day(self, share: np.ndarray, draw: np.ndarray) -> np.ndarray:
         """Day of the window, 0-based: chronological with jitter, as a live feed delivers."""
-        share = np.abs(self._share(numbers) + (2 * draw - 1) * self._jitter)
+        share = np.abs(share + (2 * draw - 1) * self._jitter)
         share = np.where(share >= 1, 2 - share, share)
         day = np.searchsorted(self._arrival_share, share, side="right")
         return np.minimum(day, len(self._arrival_share) - 1)
@@ -175,13 +228,12 @@ class ClaimGenerator:
         day = np.searchsorted(self._arrival_share, share, side="right")
         start = np.concatenate(([0.0], self._arrival_share))
         within = (share - start[day]) / (start[day + 1] - start[day])
-        late = self._first_day + self._data.max_claim_days + _JITTER_DAYS
+        late = self._first_day + _late_days(self._data.max_claim_days)
         return ((day + late + np.clip(within, 0, 0.999999)) * DAY_MS).astype(np.int64)
 
-    def _updated_ms(self, numbers: np.ndarray, end: np.ndarray, draw: np.ndarray) -> np.ndarray:
-        done = (end + 1) * DAY_MS
-        lag = np.minimum(-np.log1p(-draw) * 15, 180) * DAY_MS
-        return np.maximum(self._arrival_ms(numbers), done) + lag.astype(np.int64)
+    def _lag_ms(self, draw: np.ndarray) -> np.ndarray:
+        """From a claim's arrival to its last update."""
+        return (np.minimum(-np.log1p(-draw) * 15, 180) * DAY_MS).astype(np.int64)
 
     def _people(self, count: int, stream: int) -> list[str]:
         pools = name_pools(self._seed)
@@ -213,6 +265,20 @@ def _plain_claims(generator: ClaimGenerator, start: int, stop: int) -> Iterator[
 def claim_generator(data: DataGenerationConfig) -> ClaimGenerator:
     """Return the generator of these settings; building its pools takes about half a second, so it is kept."""
     return ClaimGenerator(data)
+
+
+def _late_days(max_claim_days: int) -> int:
+    """How long after its first day of service a claim arrives at the latest."""
+    return max_claim_days + _JITTER_DAYS
+
+
+def _fed_seconds(last_service_date: dt.date, max_claim_days: int) -> int:
+    """The first second, since 1970, in which no configured claim arrives."""
+    return ((last_service_date - _EPOCH).days + 1 + _late_days(max_claim_days)) * DAY_MS // 1000
+
+
+def _seed_bytes(seed: int) -> bytes:
+    return (seed % 2**24).to_bytes(3, "big")
 
 
 def _amounts(system, has_one, radius, angle, outcome, part):

@@ -12,6 +12,7 @@ from ..store.leaf_page import sets_leaf_pages_alone
 from ..store.rule import is_ours
 from ..store.setup import setup_collection
 from ..store.store import ClaimStore
+from .fed import clear_fed
 from .state import LOADING, REPLACING, START_OVER, LoadRecord, foreign_documents, is_empty
 
 _RULE = {"validator", "validationLevel", "validationAction"}
@@ -27,6 +28,7 @@ def claim_collection(store: ClaimStore, *, replace: bool) -> LoadRecord:
         _start_over(store, record)
     elif not is_empty(store):
         _refuse_other_claims(store, record)
+        clear_fed(store, record)
     store.refresh()  # somebody may have dropped the collection, and with it the rule and the index
     if reason := _not_set_up(store):
         raise LoadError(

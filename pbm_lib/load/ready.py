@@ -3,6 +3,7 @@
 from ..arguments import checked
 from ..errors import LoadError
 from ..store.store import ClaimStore
+from .fed import count_fed
 from .state import LoadRecord, is_empty
 
 
@@ -12,7 +13,7 @@ def require_claims(store: ClaimStore) -> ClaimStore:
 
     It trusts the state document that the load wrote after counting; it counts nothing itself, and looks for no claim
     that is longer than the server's rule allows. `ClaimStore` says how one can get in; `setup_collection(store,
-    recheck=True)` finds it.
+    recheck=True)` finds it. But it looks whether claims are there that a watch fed.
 
     Args:
         store: an open store.
@@ -21,8 +22,22 @@ def require_claims(store: ClaimStore) -> ClaimStore:
         The same store.
 
     Raises:
-        LoadError: something is missing; the message names the notebook to run.
+        LoadError: something is missing, or a watch left its claims behind; the message says what to run.
     """
+    record = require_loaded(store)
+    with store.errors_explained():
+        fed = count_fed(store, record)
+    if fed:
+        raise LoadError(
+            f"{store.collection.full_name} holds {fed:,} claim{'s' if fed != 1 else ''} beyond the configured ones: "
+            "fed by a watch (watch_pages) that was killed, or still runs. If none runs, remove them: "
+            "remove_fed_claims(store)."
+        )
+    return store
+
+
+def require_loaded(store: ClaimStore) -> LoadRecord:
+    """Check what `require_claims` does, whether or not fed claims are there, and return the load's record."""
     name = store.collection.full_name
     store.refresh()
     with store.errors_explained():
@@ -38,4 +53,4 @@ def require_claims(store: ClaimStore) -> ClaimStore:
         )
     if not record.is_complete:
         raise LoadError(f"{name} is not loaded completely. Run notebook 02_load again: it goes on where it stopped.")
-    return store
+    return record

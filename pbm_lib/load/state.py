@@ -10,7 +10,7 @@ import pymongo
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from ..claims.document import ID, TIN
-from ..claims.generate import GENERATOR_VERSION, ClaimGenerator, claim_generator, id_marks
+from ..claims.generate import GENERATOR_VERSION, ClaimGenerator, claim_generator, fed_ids, id_marks
 from ..claims.roster import provider_roster
 from ..config import DataGenerationConfig
 from ..errors import LoadError
@@ -40,6 +40,13 @@ def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
         "last_service_date": str(data.last_service_date),
         "max_claim_days": data.max_claim_days,
     }
+
+
+def fed_filter(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the filter of the claims that a watch fed to a collection that was loaded with these settings."""
+    last_day = dt.date.fromisoformat(settings["last_service_date"])
+    first, last = fed_ids(settings["seed"], settings["target_volume"], last_day, settings["max_claim_days"])
+    return {ID: {"$gte": first, "$lte": last}}
 
 
 class LoadRecord:
@@ -123,14 +130,17 @@ def flush(store: ClaimStore) -> None:
 
 
 def foreign_documents(store: ClaimStore, settings: dict[str, Any]) -> str | None:
-    """Say how many documents are there whose `_id` these settings give to no claim; None if there are none."""
+    """Say how many documents are there whose `_id` these settings give to no claim; None if there are none.
+
+    Claims that a watch fed are this program's as well.
+    """
     # Read in the index of _id alone: about 1 us a document.
     first, last = id_marks(settings["seed"], settings["target_volume"])
     is_id = {"$eq": [{"$type": f"${ID}"}, "objectId"]}
     stages = [
         {"$sort": {ID: 1}},
         {"$project": {"mark": {"$cond": [is_id, {"$substrCP": [{"$toString": f"${ID}"}, 8, 16]}, ""]}}},
-        {"$match": {"mark": {"$not": {"$gte": first, "$lte": last}}}},
+        {"$match": {"mark": {"$not": {"$gte": first, "$lte": last}}, ID: {"$not": fed_filter(settings)[ID]}}},
         {"$group": {ID: None, "documents": {"$sum": 1}, "example": {"$first": f"${ID}"}}},
     ]
     for found in store.collection.aggregate(stages):

@@ -1,1 +1,1 @@
-"""A performance run: what is called, timed and kept. May import load and what load may."""
+"""A performance run: what is called, timed and kept. May import live and what live may."""

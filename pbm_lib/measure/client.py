@@ -14,12 +14,12 @@ from ..errors import ConnectionString, PbmError, remember_secret
 from ..query.filters import Question
 from ..query.find import find_claims
 from ..query.jump import cursor_at
+from ..query.stopwatch import Stopwatch
 from ..spawn import obey_parent
 from ..store.server import ServerInfo
 from ..store.store import ClaimStore
 from .mix import PAGES, Place, Walk, places, walks
 from .questions import Questions
-from .stopwatch import Stopwatch
 
 FAILURES = 3
 """After so many failures in a row a client gives up."""

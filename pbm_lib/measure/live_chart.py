@@ -1,13 +1,13 @@
 """A small chart that fills while a run goes on, in a notebook: one output, drawn again every few seconds."""
 
 import statistics
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from ..chart_style import INK, MARKS, dots, figure_titled, legend, plain_ticks, styled
+from ..display import show_in_notebook
 from ..vocabulary import BY_TIER, OPERATIONS
 from .samples import Sample
 
@@ -26,7 +26,7 @@ class LiveChart:
         """Show an empty chart; tiers with the most claims first."""
         self._tiers = tiers
         self._draw_at = time.monotonic()
-        self._handle = _display(self._chart([]))
+        self._handle = show_in_notebook(self._chart([]))
 
     def update(self, samples: Sequence[Sample], *, now: bool = False) -> None:
         """Draw these samples if it is time to, or `now`."""
@@ -59,11 +59,3 @@ class LiveChart:
         plain_ticks(panel.xaxis)
         legend(figure, [(marker, color, OPERATIONS[name].words) for name, (color, marker) in looks.items()])
         return figure
-
-
-def _display(figure: Any) -> Any:
-    """Show a figure where a notebook's kernel runs this, and return the handle of the output; None elsewhere."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None or not hasattr(shell, "kernel"):
-        return None
-    return sys.modules["IPython"].display.display(figure, display_id=True)

@@ -11,6 +11,7 @@ from typing import Any
 from ..claims.document import BEGIN, ID
 from ..errors import SetupError
 from ..query.find import count_claims, find_claims
+from ..query.stopwatch import Timing
 from ..store.index import VARIANTS, find_index
 from ..store.setup import both_indexes
 from ..store.store import ClaimStore
@@ -21,7 +22,6 @@ from .operations import time_next_page
 from .questions import Questions
 from .recorder import Recorder
 from .sampling import FEWEST, Task, take_samples
-from .stopwatch import Timing
 
 _OPERATIONS = ("first_page", "count")
 

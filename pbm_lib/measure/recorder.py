@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from ..errors import PbmError
+from ..query.stopwatch import Stopwatch, Timing
 from ..store.footprint import Footprint
 from ..store.store import ClaimStore
 from ..vocabulary import CONTESTANTS, OPERATIONS, SCENARIOS
@@ -16,7 +17,6 @@ from .records import Check, Level, OfferedRate, QueryCost, Rollup
 from .run import PerformanceRun
 from .run_file import write_over
 from .samples import Sample
-from .stopwatch import Stopwatch, Timing
 
 _FAILURES_IN_A_ROW = 3
 _SAVE_SECONDS = 2.0

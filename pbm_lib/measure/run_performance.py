@@ -15,6 +15,7 @@ from ..config import Config, PerformanceConfig
 from ..config_file import output_folder
 from ..errors import ConfigError, LoadError, SetupError
 from ..query.find import count_claims
+from ..query.stopwatch import Stopwatch
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
 from .clients import measure_concurrency
@@ -31,7 +32,6 @@ from .ranges import measure_ranges
 from .recorder import Recorder
 from .records import RunSettings
 from .run import PerformanceRun
-from .stopwatch import Stopwatch
 from .totals import measure_totals
 from .volume import measure_volume
 

@@ -10,13 +10,13 @@ from ..errors import PbmError
 from ..query.find import count_claims, find_claims
 from ..query.page import ClaimPage
 from ..query.rollup import ClaimRollup, RollupGone, drop_left_rollups
+from ..query.stopwatch import Timing, timed
 from ..query.totals import CAP, TimeLimitPassed, count_up_to, page_and_total
 from ..vocabulary import CAPPED, COUNT, FACET, PROVIDER, ROLLUP
 from .questions import Questions
 from .recorder import Recorder
 from .records import Rollup
 from .sampling import Task, take_samples
-from .stopwatch import Timing, timed
 
 _NO_ROLLUP = "Totals: no rollup was made."
 _BUILD_SECONDS = 60.0

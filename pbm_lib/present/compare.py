@@ -11,11 +11,11 @@ from pandas import DataFrame
 from ..arguments import checked, in_short
 from ..display import LEAST_MS
 from ..errors import InvalidQuery
-from ..measure.stopwatch import timed
 from ..query.explain import QueryPlan
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_after, skip_page
+from ..query.stopwatch import timed
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
 

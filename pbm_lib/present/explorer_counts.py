@@ -3,9 +3,9 @@
 import threading
 from concurrent.futures import Future
 
-from ..measure.stopwatch import timed
 from ..query.filters import Question
 from ..query.find import count_claims
+from ..query.stopwatch import timed
 from ..query.under_way import UnderWay
 from ..store.store import ClaimStore
 

@@ -7,11 +7,11 @@ from typing import Any, Self
 from ..arguments import checked
 from ..claims.roster import list_providers
 from ..errors import InvalidQuery, PbmError
-from ..measure.stopwatch import timed
 from ..query.explain import QueryPlan, explain_claims
 from ..query.filters import Question, checked_page_size, make_query
 from ..query.find import find_claims
 from ..query.page import ClaimPage
+from ..query.stopwatch import timed
 from ..query.under_way import QueryEnded, UnderWay
 from ..store.store import ClaimStore
 from .explorer_counts import Counts

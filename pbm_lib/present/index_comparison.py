@@ -12,10 +12,10 @@ from ..arguments import checked, switch
 from ..claims.document import ID
 from ..display import milliseconds
 from ..errors import InvalidQuery, SetupError
-from ..measure.stopwatch import timed
 from ..query.explain import QueryPlan, explain_claims
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
+from ..query.stopwatch import timed
 from ..query.stream import iter_claims
 from ..store.setup import both_indexes
 from ..store.store import ClaimStore

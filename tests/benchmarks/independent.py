@@ -25,7 +25,7 @@ from taking import Windows, in_turn, save
 
 import pbm_lib as pbm
 from pbm_lib import ClaimStore
-from pbm_lib.measure.stopwatch import Stopwatch
+from pbm_lib.query.stopwatch import Stopwatch
 
 TIN, BEGIN, END = "billingProvider.providerTin", "serviceBeginDate", "serviceEndDate"
 WARM_UP = 5

@@ -14,7 +14,7 @@ from pbm_lib import ClaimStore, LoadError, SetupError, connect, load_claims, req
 from pbm_lib.claims.document import ID, TIN
 from pbm_lib.claims.generate import claim_generator
 from pbm_lib.claims.roster import provider_roster
-from pbm_lib.load.state import LoadRecord
+from pbm_lib.load.state import LoadRecord, fed_filter, load_settings
 
 
 def load(store, **options):
@@ -49,7 +49,9 @@ def test_a_second_load_counts_the_claims_once_and_searches_for_nothing(loaded_st
     asked = [sent["pipeline"][0]["$match"] for sent in on_claims if "aggregate" in sent]
     everybody = [{TIN: provider.tin} for provider in provider_roster(loaded_store.config.data_generation)]
     assert sorted(asked, key=str) == sorted([{}, *everybody], key=str)
-    assert [sent["filter"] for sent in on_claims if "find" in sent] == [{}]  # whether there is any claim
+    # Whether there is any claim, and any that a watch has fed.
+    fed = fed_filter(load_settings(loaded_store.config.data_generation))
+    assert [sent["filter"] for sent in on_claims if "find" in sent] == [{}, fed]
 
 
 def test_the_bytes_on_the_server_are_the_generated_ones_for_any_workers_and_batches(open_store):

@@ -31,7 +31,7 @@ from pbm_lib.measure.operations import CALLS
 from pbm_lib.measure.progress import Progress
 from pbm_lib.measure.recorder import Recorder
 from pbm_lib.measure.samples import Sample, statistics_of
-from pbm_lib.measure.stopwatch import Stopwatch
+from pbm_lib.query.stopwatch import Stopwatch
 from pbm_lib.vocabulary import BY_TIER, SECTIONS
 
 

@@ -17,7 +17,7 @@ from pbm_lib.measure.operations import CALLS
 from pbm_lib.measure.progress import Progress
 from pbm_lib.measure.questions import Questions
 from pbm_lib.measure.recorder import Recorder
-from pbm_lib.measure.stopwatch import Stopwatch, timed
+from pbm_lib.query.stopwatch import Stopwatch, timed
 from pbm_lib.vocabulary import SCENARIOS
 
 

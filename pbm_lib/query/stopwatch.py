@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo.errors import PyMongoError
-from pymongo.monitoring import CommandListener
+from pymongo.monitoring import CommandListener, TopologyListener
 
 from ..config import Config
 from ..errors import ConnectionString, PbmError
@@ -44,17 +44,18 @@ class Stopwatch:
         self._listener = _FailedCommands()
         self._store: ClaimStore
 
-    def measured(self, store: ClaimStore, clients: int) -> ClaimStore:
+    def measured(self, store: ClaimStore, clients: int, listeners: Sequence[TopologyListener] = ()) -> ClaimStore:
         """Open the same claims on a new client that this watch listens to.
 
         Args:
             store: an open store.
             clients: calls that will be made at once at most.
+            listeners: who else is to hear from that client.
 
         Returns:
             A store like the one given; the caller closes it.
         """
-        self._store = store.reopened(**self._options(clients))
+        self._store = store.reopened(**self._options(clients, listeners))
         return self._store
 
     def opened(self, uri: ConnectionString, config: Config, server: ServerInfo, clients: int) -> ClaimStore:
@@ -66,8 +67,8 @@ class Stopwatch:
         self._store = open_known(uri, config, server, **self._options(clients))
         return self._store
 
-    def _options(self, clients: int) -> dict[str, Any]:
-        return {"event_listeners": [self._listener], "maxPoolSize": max(clients, 1) + 1}
+    def _options(self, clients: int, listeners: Sequence[TopologyListener] = ()) -> dict[str, Any]:
+        return {"event_listeners": [self._listener, *listeners], "maxPoolSize": max(clients, 1) + 1}
 
     def time(self, call: Callable[[], Any], store: ClaimStore | None = None) -> Timing:
         """Make a call to the measured store and time it, nothing else. A server error is kept, not raised.

@@ -1,0 +1,169 @@
+"""The feed as the watch sees it: starts the feeder process, hears from it, ends it, and removes what it inserted."""
+
+import multiprocessing
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Self
+
+import pymongo
+
+from ..errors import PbmError, ServerUnavailable
+from ..load.fed import count_fed, remove_fed_claims
+from ..load.state import LoadRecord
+from ..spawn import spawning
+from ..store.store import ClaimStore
+from .feeder import Told, feed
+
+_READY_SECONDS = 90.0
+_END_SECONDS = 3.0
+_REMOVE_SECONDS = 15.0  # an election takes up to twelve
+_SETTLE_SECONDS = 0.3
+
+
+class Feed:
+    """Claims that arrive during a block. None is left behind it, whatever ends it; a rate of 0 changes nothing.
+
+    Args:
+        store: the store, whose claims are loaded.
+        rate: claims a second.
+
+    Attributes:
+        rate: claims a second that are due.
+        points: (moment on `time.perf_counter`, claims), an entry for each batch that the server acknowledged.
+        errors: what went wrong, in words, to how often.
+        removed: claims removed behind the block.
+        notes: what else is to be said.
+    """
+
+    def __init__(self, store: ClaimStore, rate: float):
+        self._store, self.rate = store, rate
+        self.points: list[tuple[float, int]] = []
+        self.errors: dict[str, int] = {}
+        self.removed = 0
+        self.notes: list[str] = []
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+        self._is_over = not rate
+
+    def __enter__(self) -> Self:
+        if self.rate:
+            try:
+                remove_fed_claims(self._store)
+            except ServerUnavailable:
+                raise
+            except PbmError as error:
+                raise PbmError(
+                    f"feed_per_second: claims cannot be fed. {error} A watch without a feed only reads: "
+                    "feed_per_second=0."
+                ) from None
+            try:
+                self._start()
+            except BaseException:
+                self._end()
+                raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._end()
+        except KeyboardInterrupt:
+            self._end()
+            raise
+
+    @property
+    def claims(self) -> int:
+        """Claims that the server acknowledged, as far as the feeder has told."""
+        return sum(claims for _, claims in self.points)
+
+    def begin(self, start: float, end: float) -> None:
+        """Let the feeder work from one moment on `time.perf_counter` to another."""
+        if self._pipe:
+            with suppress(OSError):  # it has ended, which shows when one listens
+                self._pipe.send((start, end))
+
+    def listen(self, seconds: float = 0.0) -> None:
+        """Take in what the feeder has told, and wait so long for more."""
+        deadline = time.monotonic() + seconds
+        while not self._is_over and self._pipe.poll(max(deadline - time.monotonic(), 0.0)):
+            told = self._received()
+            if isinstance(told, PbmError):
+                self._is_over = True
+                self.notes.append(f"The feeder ended: {told}")
+            elif told:
+                self.points += told.points
+                self.errors = told.errors
+                self._is_over = told.is_last
+
+    def _start(self) -> None:
+        spawn = multiprocessing.get_context("spawn")  # a MongoClient survives no fork
+        self._pipe, theirs = spawn.Pipe()
+        arguments = (theirs, self._store.uri, self._store.config, self.rate)
+        self._process = spawn.Process(target=feed, args=arguments, daemon=True)
+        try:
+            with spawning():
+                self._process.start()
+        except OSError as error:
+            raise PbmError(f"This machine could not start the feeder process ({error.strerror}).") from None
+        finally:
+            theirs.close()  # now only the feeder holds it, so that its end closes the pipe
+        if not self._pipe.poll(_READY_SECONDS):
+            raise PbmError(f"The feeder process was not ready within {_READY_SECONDS:.0f} seconds. Watch again.")
+        ready = self._received()
+        if isinstance(ready, PbmError):
+            raise ready
+        if self._is_over:
+            raise PbmError(f"{self.notes[-1]} Make sure that nothing ends it, then watch again.")
+
+    def _received(self) -> Told | PbmError | None:
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            self._is_over = True
+            self._process.join(_END_SECONDS)
+            self.notes.append(
+                f"The feeder process ended before its time, killed or out of memory (exit code "
+                f"{self._process.exitcode}); it had told of {self.claims:,} claims."
+            )
+        return None
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        if not self._is_over:
+            with suppress(OSError):
+                self._pipe.send(None)
+            self.listen(_END_SECONDS)
+        if self._process.pid is not None:
+            self._process.join(_SETTLE_SECONDS)
+            if self._process.is_alive():  # it waits for a server that does not answer
+                self._process.kill()
+                self._process.join(_END_SECONDS)
+            if self._process.exitcode:
+                time.sleep(_SETTLE_SECONDS)  # the server may have a last batch of its to write
+        self._pipe.close()
+        self._is_over = True
+        self._remove()
+        self._process = None
+
+    def _remove(self) -> None:
+        deadline = time.monotonic() + _REMOVE_SECONDS
+        while True:
+            try:
+                with pymongo.timeout(max(deadline - time.monotonic(), 1.0)):
+                    self.removed += remove_fed_claims(self._store)
+                    with self._store.errors_explained():
+                        left = count_fed(self._store, LoadRecord(self._store))
+                if not left:
+                    return
+                problem = f"{left:,} are still there"
+            except PbmError as error:
+                problem = str(error).rstrip(".")
+            if time.monotonic() >= deadline:
+                self.notes.append(
+                    f"The fed claims could not be removed ({problem}). When the server answers again, run "
+                    "remove_fed_claims(store)."
+                )
+                return
+            time.sleep(_SETTLE_SECONDS)

@@ -1,0 +1,176 @@
+"""Watch pages at a fixed rate while claims arrive, a node fails, or nothing happens."""
+
+import math
+import sys
+import time
+
+from tqdm import tqdm
+
+from ..arguments import checked, in_short, not_accepted
+from ..claims.document import ID
+from ..errors import InvalidQuery, PbmError, SetupError
+from ..load.ready import require_loaded
+from ..load.state import fed_filter
+from ..query.filters import make_query
+from ..query.stopwatch import Stopwatch
+from ..store.store import ClaimStore
+from .check import Check
+from .elections import Elections
+from .feed import Feed
+from .live_chart import LiveChart
+from .stretch import read_stretches
+from .walker import Walker
+from .watch import Watch
+
+_MOST_SECONDS, _MOST_PAGES, _MOST_CLAIMS = 3_600, 1_000, 5_000
+_LEAD_SECONDS = 0.2
+_LISTEN_SECONDS = 0.5
+
+
+@checked(InvalidQuery)
+def watch_pages(
+    store: ClaimStore,
+    tin: str | None = None,
+    *,
+    seconds: float = 20,
+    pages_per_second: float = 20,
+    feed_per_second: float = 0,
+    progress: bool = True,
+) -> Watch:
+    """Ask for page after page at a fixed rate, and check that no claim is lost or repeated.
+
+    A page is due at a moment that is fixed beforehand, and its time counts from then (open loop). One walk is one
+    walker, since the next page needs the cursor of the one before: a page that is late holds up the next one, which
+    then begins at once, and whose time counts from its own moment all the same. A page that fails is asked for again
+    at the next moment.
+
+    Every claim that was there at the start must be on exactly one page of each walk, in its place. Their `_id`s are
+    read beforehand, in order, as far as a walk can come; every page is held against them, claims that arrive
+    meanwhile left out. So a walk that the end of the watch cuts off is proved as far as it came. A claim that somebody
+    deletes meanwhile counts as lost, once for each walk that passes its place; what somebody else inserts is noted. Of
+    claims that arrive, it is proved that none comes twice on a walk.
+
+    The feed is a process of its own. Its claims are numbered from `data_generation.target_volume` on, made as the
+    others are, spread over the providers, and updated just now; half are for services of the last days, half are late,
+    for any day. They are removed at the end, whatever ends the watch; `remove_fed_claims` does so by itself.
+
+    Args:
+        store: a store whose claims are loaded.
+        tin: the billing provider's TIN, nine digits, walked through again and again; None draws providers of all tiers,
+            and a walk then ends after 20 pages.
+        seconds: how long, above 0, up to 3,600.
+        pages_per_second: pages that are due, above 0, up to 1,000.
+        feed_per_second: claims that arrive, 0 to 5,000; 0 inserts nothing, and then the user need only read.
+        progress: show a bar on standard output, and in a notebook a small chart that fills.
+
+    Returns:
+        What was seen. A server that goes away leaves errors in it, and raises none.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+        LoadError: the configured claims are not loaded.
+        SetupError: the collection lacks the rule.
+        PbmError: claims cannot be fed, or the watch was interrupted.
+        ServerUnavailable: the server cannot be reached to begin with.
+    """
+    for name, value, low, most in (
+        ("seconds", seconds, math.ulp(0.0), _MOST_SECONDS),
+        ("pages_per_second", pages_per_second, math.ulp(0.0), _MOST_PAGES),
+        ("feed_per_second", feed_per_second, 0, _MOST_CLAIMS),
+    ):
+        if not low <= value <= most:
+            raise not_accepted(name, in_short(value))
+    if tin is not None:
+        make_query(store, tin, None, None, fresh=False)
+    record = require_loaded(store)
+    if not store.bounded:
+        raise SetupError(
+            f"{store.collection.full_name} lacks the rule ({store.bound_reason}). Run setup_collection(store) first "
+            "(notebook 01)."
+        )
+    fed = fed_filter(record.loaded_with)[ID]
+    pages = max(math.floor(seconds * pages_per_second), 1)
+    feed, check, elections, watch = (
+        Feed(store, feed_per_second),
+        Check(store.variant.order, fed),
+        Elections(),
+        Stopwatch(),
+    )
+    try:
+        walks = read_stretches(store, tin, pages, fed)
+        if not walks[0].ids:
+            raise InvalidQuery(f"tin: {in_short(tin)} has no claims here; accepted: a provider of list_providers.")
+        with watch.measured(store, 1, [elections]) as measured, feed:
+            walker = Walker(watch, measured, walks, check)
+            walker.warm_up()
+            moments = [number / pages_per_second for number in range(pages)]
+            start, took = _walk(walker, feed, elections, moments, seconds, progress=progress)
+            changes = elections.since(start)
+    except KeyboardInterrupt:
+        left = f" {feed.removed:,} fed claims were removed." if feed.rate else ""
+        raise PbmError(" ".join([f"The watch was interrupted.{left}", *feed.notes])) from None
+    notes = list(feed.notes)
+    if walker.is_lost:
+        notes.append("The index was switched, and with it the order of pages: the watch ended there.")
+    if unasked := pages - len(walker.samples):
+        notes.append(
+            f"{unasked:,} pages that were due had not been asked for at the end: the waits were longer than "
+            "these figures say."
+        )
+    if check.others:
+        notes.append(f"Pages showed {check.others:,} claims that somebody else inserted meanwhile.")
+    return Watch(
+        tin=tin,
+        seconds=took,
+        samples=tuple(walker.samples),
+        pages_offered=pages_per_second,
+        unasked=unasked,
+        feed_offered=feed_per_second,
+        feed=tuple((round(at - start, 4), claims) for at, claims in feed.points),
+        feed_errors=tuple(feed.errors.items()),
+        elections=changes,
+        walks=check.walks,
+        checked=check.checked,
+        lost=check.lost,
+        repeated=check.repeated,
+        arrived=check.arrived,
+        removed=feed.removed,
+        notes=tuple(notes),
+    )
+
+
+def _walk(
+    walker: Walker, feed: Feed, elections: Elections, moments: list[float], seconds: float, *, progress: bool
+) -> tuple[float, float]:
+    """Ask for a page at each moment until the time is over; return the start and how long it went on."""
+    start = time.perf_counter() + _LEAD_SECONDS
+    end = start + seconds
+    feed.begin(start, end)
+    chart = LiveChart(seconds, feed.rate) if progress else None
+    with tqdm(
+        total=seconds, desc="Watching", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+        file=sys.stdout, disable=not progress, mininterval=0.5,
+    ) as bar:  # fmt: skip
+
+        def wait_until(moment: float) -> None:
+            while True:
+                feed.listen()
+                now = time.perf_counter()
+                bar.update(min(max(now - start, 0.0), seconds) - bar.n)
+                if chart:
+                    chart.update(walker.samples, feed.points, elections, start)
+                if now >= moment:
+                    return
+                time.sleep(min(moment - now, _LISTEN_SECONDS))
+
+        for meant in moments:
+            wait_until(start + meant)
+            if walker.is_lost or time.perf_counter() >= end:
+                break
+            walker.ask(start, meant, end)
+        if not walker.is_lost:
+            wait_until(end)
+        took = time.perf_counter() - start
+        if chart:
+            chart.update(walker.samples, feed.points, elections, start, now=True)
+    return start, round(took, 4)

@@ -1,0 +1,59 @@
+"""Claims that a watch fed to the collection beside the loaded ones: how many are there, and their removal."""
+
+import time
+
+from pymongo import WriteConcern
+
+from ..arguments import checked
+from ..claims.document import ID
+from ..errors import LoadError
+from ..store.retry import again_if_dropped
+from ..store.store import ClaimStore
+from .state import LoadRecord, fed_filter
+
+_LOOK_AGAIN_SECONDS = 0.3
+
+
+@checked(LoadError)
+def remove_fed_claims(store: ClaimStore) -> int:
+    """Remove the claims that `watch_pages` fed, where a watch that was killed left them behind.
+
+    They are a range of `_id`, so no other claim is looked at. Called again it finds none, and changes nothing.
+
+    Args:
+        store: an open store. While a watch feeds the same collection, wait for its end instead.
+
+    Returns:
+        Claims removed, as far as the server acknowledged it.
+
+    Raises:
+        PbmError: the user may not write.
+        ServerUnavailable: the server went away.
+    """
+    with store.errors_explained():
+        filter_ = fed_filter(LoadRecord(store).loaded_with)
+        # Majority, since a change of primary right behind it would bring them back.
+        claims = store.collection.with_options(write_concern=WriteConcern(w="majority"))
+        return again_if_dropped(lambda: claims.delete_many(filter_)).deleted_count
+
+
+def count_fed(store: ClaimStore, record: LoadRecord) -> int:
+    """Return how many fed claims are there, counted in the index of `_id` alone."""
+    return store.collection.count_documents(fed_filter(record.loaded_with))
+
+
+def clear_fed(store: ClaimStore, record: LoadRecord) -> None:
+    """Remove what a killed watch left behind, if anything; raise LoadError if a watch goes on feeding."""
+    if not _is_any_there(store, record):
+        return
+    remove_fed_claims(store)
+    time.sleep(_LOOK_AGAIN_SECONDS)
+    if _is_any_there(store, record):
+        raise LoadError(
+            f"A watch (watch_pages) feeds claims to {store.collection.full_name} just now. Wait for it to end, then "
+            "run load_claims(store) again."
+        )
+
+
+def _is_any_there(store: ClaimStore, record: LoadRecord) -> bool:
+    return store.collection.find_one(fed_filter(record.loaded_with), {ID: 1}) is not None
