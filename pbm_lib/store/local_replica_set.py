@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import pymongo
 from filelock import FileLock, Timeout
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -36,6 +37,7 @@ _START_SECONDS = 60
 _END_SECONDS = 30
 _FIRST_ELECTION_MS = 2_000  # a new set waits for so long before its first election; the config's timeout comes after
 _STEP_DOWN_SECONDS, _CATCH_UP_SECONDS = 20, 10
+_GOODBYE_SECONDS = 1
 _HEALTHY = [1, 2, 2]  # one primary, two secondaries
 
 
@@ -56,21 +58,27 @@ class LocalReplicaSet:
         options = f"authSource=admin&replicaSet={_NAME}&w=majority"
         self.uri = ConnectionString(f"mongodb://{USER}:{self._password}@{self._hosts}/?{options}")
         remember_secret(self.uri)
+        self._client = open_client(self.uri)  # kept open, so that a node fails at its moment and not a login later
 
     def step_down(self) -> str:
         """Let the primary hand over to another node, and return where it was; it stands back for 20 seconds."""
-        with translated_driver_errors(), open_client(self.uri) as client:
-            primary = client.admin.command("hello")["primary"]
-            client.admin.command("replSetStepDown", _STEP_DOWN_SECONDS, secondaryCatchUpPeriodSecs=_CATCH_UP_SECONDS)
+        primary = self._primary()
+        with translated_driver_errors():
+            self._client.admin.command(
+                "replSetStepDown", _STEP_DOWN_SECONDS, secondaryCatchUpPeriodSecs=_CATCH_UP_SECONDS
+            )
         return primary
 
     def kill_primary(self) -> str:
         """End the primary as a crash would (SIGKILL), and return where it was."""
-        with translated_driver_errors(), open_client(self.uri) as client:
-            primary = client.admin.command("hello")["primary"]
+        primary = self._primary()
         with suppress(psutil.NoSuchProcess):  # it ended by itself
             self._nodes[int(primary.rpartition(":")[2])].kill()
         return primary
+
+    def _primary(self) -> str:
+        with translated_driver_errors():
+            return self._client.admin.command("hello")["primary"]
 
     def start(self, program: Path, election_timeout_ms: int) -> None:
         """Start the nodes and wait until all three are there; a silent primary is replaced after so many ms."""
@@ -101,12 +109,16 @@ class LocalReplicaSet:
                 whole = client
                 _wait(deadline, lambda: whole.admin.command("hello")["isWritablePrimary"])
                 client.admin.command("createUser", USER, pwd=self._password, roles=["root"])
-            with open_client(self.uri) as client:
-                _wait(deadline, lambda: _states(client) == _HEALTHY)
-                current = client.admin.command("replSetGetConfig")["config"]
-                current["version"] += 1
-                current["settings"]["electionTimeoutMillis"] = election_timeout_ms
-                client.admin.command("replSetReconfig", current)
+            _wait(deadline, lambda: _states(self._client) == _HEALTHY)
+            current = self._client.admin.command("replSetGetConfig")["config"]
+            current["version"] += 1
+            current["settings"]["electionTimeoutMillis"] = election_timeout_ms
+            self._client.admin.command("replSetReconfig", current)
+
+    def close(self) -> None:
+        """Close the connection; the nodes go on."""
+        with pymongo.timeout(_GOODBYE_SECONDS):
+            self._client.close()
 
 
 @contextmanager
@@ -134,7 +146,7 @@ def _prepared(config: Config, folder: Path, at_the_end: ExitStack) -> LocalRepli
         close_to_others(folder)
         at_the_end.enter_context(FileLock(folder / LOCK, timeout=0))
         at_the_end.callback(_clear, folder)
-        return _started(config, folder)
+        return _started(config, folder, at_the_end)
     except Timeout:
         raise ServerUnavailable(
             f"Another process shows a failover in {folder} just now. Wait for its end, or end it, then try again."
@@ -145,7 +157,7 @@ def _prepared(config: Config, folder: Path, at_the_end: ExitStack) -> LocalRepli
         raise cannot_use(folder, error) from None
 
 
-def _started(config: Config, folder: Path) -> LocalReplicaSet:
+def _started(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplicaSet:
     leftovers = _end_nodes(folder)
     for left in _node_folders(folder):
         shutil.rmtree(left, ignore_errors=True)
@@ -159,6 +171,7 @@ def _started(config: Config, folder: Path) -> LocalReplicaSet:
                 f"the first of {_NODES} free ports, or to 0 to take any."
             )
     cluster = LocalReplicaSet(folder, ports, leftovers)
+    at_the_end.callback(cluster.close)
     cluster.start(find_mongod(config.mongod), config.failover.election_timeout_ms)
     return cluster
 
