@@ -41,7 +41,7 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
         PbmError: the watch was interrupted.
     """
     scene, live = config.failover, config.live
-    with local_replica_set(config) as cluster, open_first(cluster.uri, _scaled(config)) as store:
+    with local_replica_set(config) as cluster, open_first(cluster.uri, scaled_down(config)) as store:
         setup_collection(store, progress=False)
         claims = load_claims(store, workers=1, progress=False).volume
         with _Failures(cluster, scene.seconds) as failures:
@@ -52,7 +52,7 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
     notes = [
         f"{claims:,} claims on three mongods of this machine, ports {', '.join(map(str, cluster.ports))}.",
         *failures.notes,
-        _about_elections(scene.election_timeout_ms),
+        about_elections(scene.election_timeout_ms),
     ]
     if cluster.leftovers:
         pids = ", ".join(map(str, cluster.leftovers))
@@ -105,7 +105,7 @@ class _Failures:
             self.notes.append(f"After {begun:.1f} s the primary {primary} {words}.")
 
 
-def _scaled(config: Config) -> Config:
+def scaled_down(config: Config) -> Config:
     """The same settings with each provider's claims scaled down to what the failover's collection holds."""
     data = config.data_generation
     tiers = tuple(
@@ -119,7 +119,8 @@ def _scaled(config: Config) -> Config:
     return replace(config, data_generation=small)
 
 
-def _about_elections(timeout_ms: int) -> str:
+def about_elections(timeout_ms: int) -> str:
+    """Say how long the nodes wait for a primary that is silent, and whether that is MongoDB's default."""
     if timeout_ms == _DEFAULT_ELECTION_TIMEOUT_MS:
         return "A primary that is silent is replaced after 10 s, MongoDB's default, which the longest gap contains."
     return (
