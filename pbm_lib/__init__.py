@@ -22,13 +22,14 @@ help(pbm.find_claims) and the like say more. What there is:
     compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart, acts_chart;
                   IndexComparison
     explore       ClaimExplorer
-    live          watch_pages, watch_chart, remove_fed_claims; Watch
+    live          watch_pages, watch_arrivals, watch_failover, try_failover, watch_chart, remove_fed_claims; Watch,
+                  FailoverScene
     measure       run_performance, write_report, targets_frame, comparison_frame, size_cluster,
                   latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart; PerformanceRun, ReportFiles,
                   ClusterSizing
     notebooks     table, refusal
-    errors        PbmError, of which: ConfigError, ServerUnavailable, SetupError, LoadError, InvalidQuery,
-                  InvalidCursor, RunFileError
+    errors        PbmError, of which: ConfigError, ServerUnavailable, SetupError, LoadError, FeedError,
+                  InvalidQuery, InvalidCursor, RunFileError
 
 Every error's message says what to do next; that of a wrong argument names it, and what is accepted.
 python -m pbm_lib --help lists the commands.

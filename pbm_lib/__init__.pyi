@@ -7,6 +7,7 @@ from .config import Config as Config
 from .config_file import load_config as load_config, output_folder as output_folder
 from .errors import (
     ConfigError as ConfigError,
+    FeedError as FeedError,
     InvalidCursor as InvalidCursor,
     InvalidQuery as InvalidQuery,
     LoadError as LoadError,
@@ -16,6 +17,7 @@ from .errors import (
     SetupError as SetupError,
 )
 from .live.chart import watch_chart as watch_chart
+from .live.failover import watch_failover as watch_failover
 from .live.watch import Watch as Watch
 from .live.watch_pages import watch_pages as watch_pages
 from .load.fed import remove_fed_claims as remove_fed_claims
@@ -48,6 +50,7 @@ from .present.frames import (
     tiers_frame as tiers_frame,
 )
 from .present.index_comparison import IndexComparison as IndexComparison, compare_indexes as compare_indexes
+from .present.live import FailoverScene as FailoverScene, try_failover as try_failover, watch_arrivals as watch_arrivals
 from .present.new_field import try_new_field as try_new_field
 from .present.notes import (
     refusal as refusal,

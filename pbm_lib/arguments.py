@@ -55,7 +55,7 @@ _ACCEPTED = {
         ("replace", "recheck", "progress", "with_total", "before_timing", "bounded", "last", "compare_indexes"),
         "True or False",
     ),
-    "build": "true or false",
+    **dict.fromkeys(("build", "wanted"), "true or false"),
     **dict.fromkeys(("customer", "presenter", "next_steps"), "text, which may be empty"),
     **dict.fromkeys(("start", "stop", "warmup", "unbounded_samples", "seed"), "a whole number from 0"),
     **dict.fromkeys(("count", "claims", "workers", "batch_size", "samples"), "a whole number from 1"),

@@ -143,6 +143,25 @@ class PerformanceConfig:
 
 
 @dataclass(frozen=True, config=_CLOSED)
+class LiveConfig:
+    """Pages that are watched while claims arrive, in notebook 03 and while a node fails: section `live`."""
+
+    seconds: Annotated[Number, Field(gt=0, le=3_600)]
+    pages_per_second: Annotated[Number, Field(gt=0, le=1_000)]
+    feed_per_second: Annotated[Number, Field(ge=0, le=5_000)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class FailoverConfig:
+    """Three mongods of ours, of which nodes fail: section `failover`."""
+
+    claims: Annotated[Whole, Field(ge=1_000, le=10_000_000)]
+    first_port: Annotated[Whole, Field(ge=0, le=65_533)]
+    seconds: Annotated[Number, Field(ge=5, le=3_600)]
+    election_timeout_ms: Annotated[Whole, Field(ge=1_000, le=60_000)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
 class LocalServerConfig:
     """The embedded mongod: section `local_server`. `data_dir` and `mongod` are relative to the config file."""
 
@@ -183,6 +202,8 @@ class Config:
         data_generation: what is generated and how it is loaded.
         query: page sizes in claims.
         performance: what a performance run measures.
+        live: pages that are watched while claims arrive.
+        failover: three mongods of ours, of which nodes fail.
         local_server: the mongod that is used when no address is given.
         atlas: the price table.
         path: the file they were read from; relative paths in it start at its folder.
@@ -192,6 +213,8 @@ class Config:
     data_generation: DataGenerationConfig
     query: QueryConfig
     performance: PerformanceConfig
+    live: LiveConfig
+    failover: FailoverConfig
     local_server: LocalServerConfig
     atlas: AtlasConfig
     path: Path

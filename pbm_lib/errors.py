@@ -44,6 +44,10 @@ class LoadError(PbmError):
     """The load was refused or stopped; the message says what is on the server and how to go on."""
 
 
+class FeedError(PbmError):
+    """Claims cannot be fed while pages are watched, for example since the database user may only read."""
+
+
 class RunFileError(PbmError):
     """A run file is missing, damaged, of another schema, or would be overwritten."""
 

@@ -48,6 +48,8 @@ SMALL = {
         "live_seconds": 0.4,
         "targets": {"first_page_p95_ms": {"3K": 1000}},
     },
+    "live": {"seconds": 1, "feed_per_second": 50},
+    "failover": {"claims": 6_000, "first_port": 0, "seconds": 9, "election_timeout_ms": 2_000},
     "local_server": {"port": 0, "cache_gb": 0.25},
 }
 

@@ -1,4 +1,4 @@
-"""Run the demo, render a report from a run file, start JupyterLab, stop the local server or print its address."""
+"""Run the demo, show a failover, render a report, start JupyterLab, stop the local server or print its address."""
 
 import argparse
 import io
@@ -50,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("run_file", metavar="RUN.json")
     report.add_argument("--baseline", metavar="RUN.json", help="a run to compare with, side by side")
     report.add_argument("--output", default="", metavar="DIR", help="folder of the report (default: outputs/)")
+
+    failover = commands.add_parser("failover", help="watch pages while nodes of a local replica set fail")
+    _add_config(failover)
+    failover.add_argument("--output", default="", metavar="DIR", help="folder of the chart (default: outputs/)")
 
     for name, words in (
         ("customer", "whom the report is for"),

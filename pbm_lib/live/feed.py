@@ -9,7 +9,7 @@ from typing import Self
 
 import pymongo
 
-from ..errors import PbmError, ServerUnavailable
+from ..errors import FeedError, PbmError, ServerUnavailable
 from ..load.fed import count_fed, remove_fed_claims
 from ..load.state import LoadRecord
 from ..spawn import spawning
@@ -54,7 +54,7 @@ class Feed:
             except ServerUnavailable:
                 raise
             except PbmError as error:
-                raise PbmError(
+                raise FeedError(
                     f"feed_per_second: claims cannot be fed. {error} A watch without a feed only reads: "
                     "feed_per_second=0."
                 ) from None

@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections.abc import Callable
 
 from tqdm import tqdm
 
@@ -70,9 +71,27 @@ def watch_pages(
         InvalidQuery: an argument is not accepted; the message names it.
         LoadError: the configured claims are not loaded.
         SetupError: the collection lacks the rule.
-        PbmError: claims cannot be fed, or the watch was interrupted.
+        FeedError: claims cannot be fed, for example since the user may only read.
+        PbmError: the watch was interrupted.
         ServerUnavailable: the server cannot be reached to begin with.
     """
+    return watch_with(
+        store, tin, seconds=seconds, pages_per_second=pages_per_second, feed_per_second=feed_per_second,
+        progress=progress,
+    )  # fmt: skip
+
+
+def watch_with(
+    store: ClaimStore,
+    tin: str | None,
+    *,
+    seconds: float,
+    pages_per_second: float,
+    feed_per_second: float,
+    progress: bool,
+    begun: Callable[[float], None] | None = None,
+) -> Watch:
+    """Watch as `watch_pages` does, and tell `begun` the start, on `time.perf_counter`, a moment before it comes."""
     for name, value, low, most in (
         ("seconds", seconds, math.ulp(0.0), _MOST_SECONDS),
         ("pages_per_second", pages_per_second, math.ulp(0.0), _MOST_PAGES),
@@ -104,7 +123,7 @@ def watch_pages(
             walker = Walker(watch, measured, walks, check)
             walker.warm_up()
             moments = [number / pages_per_second for number in range(pages)]
-            start, took = _walk(walker, feed, elections, moments, seconds, progress=progress)
+            start, took = _walk(walker, feed, elections, moments, seconds, begun, progress=progress)
             changes = elections.since(start)
     except KeyboardInterrupt:
         left = f" {feed.removed:,} fed claims were removed." if feed.rate else ""
@@ -140,12 +159,21 @@ def watch_pages(
 
 
 def _walk(
-    walker: Walker, feed: Feed, elections: Elections, moments: list[float], seconds: float, *, progress: bool
+    walker: Walker,
+    feed: Feed,
+    elections: Elections,
+    moments: list[float],
+    seconds: float,
+    begun: Callable[[float], None] | None,
+    *,
+    progress: bool,
 ) -> tuple[float, float]:
     """Ask for a page at each moment until the time is over; return the start and how long it went on."""
     start = time.perf_counter() + _LEAD_SECONDS
     end = start + seconds
     feed.begin(start, end)
+    if begun:
+        begun(start)
     chart = LiveChart(seconds, feed.rate) if progress else None
     with tqdm(
         total=seconds, desc="Watching ", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",

@@ -5,9 +5,6 @@ import os
 import secrets
 import shlex
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -34,7 +31,7 @@ from .local_state import (
     running_mongod,
     write_state,
 )
-from .mongod import LOG, diagnose, find_mongod
+from .mongod import diagnose, find_mongod, free_ports, has_ended, is_taken, launch, listens
 
 _START_SECONDS = 60
 _END_SECONDS = 60
@@ -162,8 +159,8 @@ def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
 
 def _start(config: Config, last: LocalServer | None) -> LocalServer:
     folder, program, settings = config.data_dir, find_mongod(config.mongod), config.local_server
-    port = settings.port or _free_port()
-    if settings.port and _answers(port):
+    port = settings.port or free_ports(1)[0]
+    if settings.port and is_taken(port):
         raise ServerUnavailable(
             f"Port {port} on 127.0.0.1 is in use by another program. Set local_server.port in the config to a free "
             "port, or to 0 to take any."
@@ -172,28 +169,7 @@ def _start(config: Config, last: LocalServer | None) -> LocalServer:
         # Written before there are data: a start that is broken off must not leave data without a login.
         last = LocalServer(0, 0, secrets.token_urlsafe())
         write_state(folder, last)
-    command = [
-        str(program),
-        "--auth",
-        *("--dbpath", str(folder)),
-        *("--port", str(port)),
-        *("--bind_ip", "127.0.0.1"),
-        *("--wiredTigerCacheSizeGB", str(settings.cache_gb)),
-        *("--logpath", str(folder / LOG)),
-        "--logappend",  # otherwise a start that fails would take a running server's log away
-    ]
-    if os.name == "posix":
-        command.append("--nounixsocket")  # a stale socket file of another user would block the start
-    # The server outlives this process, and an interrupt sent to a notebook's kernel must not reach it.
-    detach = (
-        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
-        if sys.platform == "win32"
-        else {"start_new_session": True}
-    )
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **detach
-    )
-    process.returncode = 0  # it goes on without us, which is no "subprocess still running" to warn about
+    process = launch(program, folder, port, settings.cache_gb)
     return _make_ready(LocalServer(process.pid, port, last.password, str(program.resolve())), last, folder)
 
 
@@ -215,10 +191,10 @@ def _make_ready(server: LocalServer, last: LocalServer, folder: Path) -> LocalSe
 def _wait_until_ready(server: LocalServer, process: psutil.Process, folder: Path, *, first: bool) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+        if has_ended(process):
             raise ServerUnavailable(f"The local mongod ended while starting. {diagnose(folder)}")
         # Before it listens, another user's program might do so on its port: that must not be given the password.
-        if _listens(process, server.port):
+        if listens(process, server.port):
             try:
                 _log_in(server, folder, first=first)
                 return
@@ -270,22 +246,3 @@ def _end(process: psutil.Process) -> None:
         except psutil.TimeoutExpired:
             process.kill()
             process.wait(_END_SECONDS)
-
-
-def _listens(process: psutil.Process, port: int) -> bool:
-    with suppress(psutil.Error):
-        sockets = process.net_connections("tcp4")
-        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
-    return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -130,18 +130,26 @@ def running_mongod(folder: Path, last: LocalServer | None) -> RunningMongod | No
     It is known by its command line. Its pid alone does not tell, since pids are used again, nor does its start time,
     which moves with the clock.
     """
+    for found in _mongods(last):
+        # One whose folder was moved still has the old place in its command line.
+        same = last is not None and (found.process.pid, found.port) == (last.pid, last.port)
+        moved = same and not holds_database(found.folder)
+        if found.folder == folder or moved:
+            return found
+    return None
+
+
+def mongod_on_port(port: int) -> RunningMongod | None:
+    """Return this user's mongod that was started for a port; None if there is none."""
+    return next((found for found in _mongods(None) if found.port == port), None)
+
+
+def _mongods(last: LocalServer | None) -> Iterator[RunningMongod]:
     me = psutil.Process().username()
     for process in _candidates(last):
         with suppress(psutil.Error, OSError, KeyError, ValueError):  # it ended meanwhile, or was started in another way
-            if not process.name().startswith("mongod") or process.username() != me:
-                continue
-            found = _described(process)
-            # One whose folder was moved still has the old place in its command line.
-            same = last is not None and (process.pid, found.port) == (last.pid, last.port)
-            moved = same and not holds_database(found.folder)
-            if found.folder == folder or moved:
-                return found
-    return None
+            if process.name().startswith("mongod") and process.username() == me:
+                yield _described(process)
 
 
 def _candidates(last: LocalServer | None) -> Iterator[psutil.Process]:

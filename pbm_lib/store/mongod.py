@@ -1,13 +1,17 @@
-"""The mongod program: which one runs here, and what its log says when it ended."""
+"""The mongod program: which one runs here, its start, its port, and what its log says when it ended."""
 
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
+
+import psutil
 
 from ..errors import ServerUnavailable
 
@@ -72,8 +76,72 @@ def _version(program: Path) -> tuple[int, ...]:
     return tuple(map(int, told.groups()))
 
 
+def launch(program: Path, folder: Path, port: int, cache_gb: float, *options: str) -> psutil.Process:
+    """Start a mongod on 127.0.0.1 that asks for a login and outlives this process; it takes a while to listen."""
+    command = [
+        str(program),
+        "--auth",
+        *("--dbpath", str(folder)),
+        *("--port", str(port)),
+        *("--bind_ip", "127.0.0.1"),
+        *("--wiredTigerCacheSizeGB", str(cache_gb)),
+        *("--logpath", str(folder / LOG)),
+        "--logappend",  # otherwise a start that fails would take a running server's log away
+        *options,
+    ]
+    if os.name == "posix":
+        command.append("--nounixsocket")  # a stale socket file of another user would block the start
+    # The server outlives this process, and an interrupt sent to a notebook's kernel must not reach it.
+    detach = (
+        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
+        if sys.platform == "win32"
+        else {"start_new_session": True}
+    )
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **detach
+    )
+    process.returncode = 0  # it goes on without us, which is no "subprocess still running" to warn about
+    return psutil.Process(process.pid)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process runs no more, also where nobody has asked for its exit status yet."""
+    with suppress(psutil.NoSuchProcess):
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    """Whether it is this process that listens on a port, and not another user's program."""
+    with suppress(psutil.Error):
+        sockets = process.net_connections("tcp4")
+        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
+    return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Return so many ports on 127.0.0.1 on which nobody listens now, all different."""
+    with ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]
+
+
+def is_taken(port: int) -> bool:
+    """Whether somebody listens on a port on 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def diagnose(folder: Path) -> str:
     """Say in one sentence why the mongod of a data folder ended, from the end of its log, and what to do."""
+    return known_reason(folder) or f"See the end of its log: {folder / LOG}."
+
+
+def known_reason(folder: Path) -> str | None:
+    """The same, and None where its log tells nothing that we know."""
     if not folder.is_dir():
         return f"Its data folder {folder} is gone. Put it back, or set local_server.data_dir, and start again."
     errors = _last_errors(folder / LOG)
@@ -98,7 +166,7 @@ def diagnose(folder: Path) -> str:
             f"The data in {folder} was written by another MongoDB version, which this one cannot read. Set "
             "local_server.data_dir to a new folder, or local_server.mongod to a mongod of that version."
         )
-    return f"See the end of its log: {folder / LOG}."
+    return None
 
 
 def _last_errors(log: Path) -> str:

@@ -277,7 +277,11 @@ def connect(config: Config | None = None) -> ClaimStore:
         PbmError: the user may not read the database.
     """
     config = load_config() if config is None else config
-    uri = server_uri(config)
+    return open_first(server_uri(config), config)
+
+
+def open_first(uri: ConnectionString, config: Config) -> ClaimStore:
+    """Open the claims of the server that a connection string leads to, as `connect` does."""
     with translated_driver_errors(connected=False):
         client = open_client(uri)
         try:

@@ -1,0 +1,129 @@
+"""A failover, shown: three mongods of ours, of which one steps down and the next is killed while pages are watched."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..arguments import checked
+from ..config import Config
+from ..errors import PbmError
+from ..load.load import load_claims
+from ..store.local_replica_set import LocalReplicaSet, local_replica_set
+from ..store.setup import setup_collection
+from ..store.store import open_first
+from .watch import Watch
+from .watch_pages import watch_with
+
+_DEFAULT_ELECTION_TIMEOUT_MS = 10_000
+_JOIN_SECONDS = 5.0
+
+
+@checked(PbmError)
+def watch_failover(config: Config, *, progress: bool = True) -> Watch:
+    """Watch pages on a replica set of this machine, of which nodes fail while claims arrive.
+
+    Starts three mongods on 127.0.0.1 with a data folder of their own, loads a small collection, and watches it as
+    `watch_pages` does. After a third of the time the primary is told to step down, and after two thirds the node that
+    is primary then is killed (SIGKILL). All three are ended and their data deleted, whatever ends the watch; those that
+    a killed run left behind are ended by the next one. MONGODB_URI and the local server are not touched. Claims that
+    arrive count when a majority of the nodes has them.
+
+    Args:
+        config: the settings; sections `live` and `failover` say how long, how many and where.
+        progress: show a bar on standard output, and in a notebook a small chart that fills.
+
+    Returns:
+        What was seen, with what happened to the nodes in its notes.
+
+    Raises:
+        ServerUnavailable: the mongods cannot be started, a port is in use, or another process does this just now.
+        PbmError: the watch was interrupted.
+    """
+    scene, live = config.failover, config.live
+    with local_replica_set(config) as cluster, open_first(cluster.uri, scaled_down(config)) as store:
+        setup_collection(store, progress=False)
+        claims = load_claims(store, workers=1, progress=False).volume
+        with _Failures(cluster, scene.seconds) as failures:
+            watch = watch_with(
+                store, None, seconds=scene.seconds, pages_per_second=live.pages_per_second,
+                feed_per_second=live.feed_per_second, progress=progress, begun=failures.begin,
+            )  # fmt: skip
+    notes = [
+        f"{claims:,} claims on three mongods of this machine, ports {', '.join(map(str, cluster.ports))}.",
+        *failures.notes,
+        about_elections(scene.election_timeout_ms),
+    ]
+    if cluster.leftovers:
+        pids = ", ".join(map(str, cluster.leftovers))
+        notes.append(f"Mongods that an earlier run had left behind were ended first: process {pids}.")
+    return replace(watch, notes=(*notes, *watch.notes))
+
+
+class _Failures:
+    """What happens to the nodes, in a thread of its own, since the watch is busy.
+
+    Attributes:
+        notes: what happened, or why it did not.
+    """
+
+    def __init__(self, cluster: LocalReplicaSet, seconds: float):
+        self._plan = (
+            (seconds / 3, cluster.step_down, "stepped down"),
+            (seconds * 2 / 3, cluster.kill_primary, "was killed (SIGKILL)"),
+        )
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.notes: list[str] = []
+
+    def __enter__(self) -> "_Failures":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        if self._thread:
+            self._thread.join(_JOIN_SECONDS)
+
+    def begin(self, start: float) -> None:
+        """Let them happen, by the start of the watch on `time.perf_counter`."""
+        self._thread = threading.Thread(target=self._run, args=(start,), daemon=True)
+        self._thread.start()
+
+    def _run(self, start: float) -> None:
+        for after, fail, words in self._plan:
+            if self._is_over.wait(max(start + after - time.perf_counter(), 0.0)):
+                return
+            self._let(fail, start, words)
+
+    def _let(self, fail: Callable[[], str], start: float, words: str) -> None:
+        begun = time.perf_counter() - start
+        try:
+            primary = fail()
+        except PbmError as error:
+            self.notes.append(f"After {begun:.1f} s no primary {words}: {error}")
+        else:
+            self.notes.append(f"After {begun:.1f} s the primary {primary} {words}.")
+
+
+def scaled_down(config: Config) -> Config:
+    """The same settings with each provider's claims scaled down to what the failover's collection holds."""
+    data = config.data_generation
+    tiers = tuple(
+        replace(
+            tier,
+            claims_per_provider=max(1, round(tier.claims_per_provider * config.failover.claims / data.target_volume)),
+        )
+        for tier in data.tiers
+    )
+    small = replace(data, tiers=tiers, target_volume=sum(tier.claims for tier in tiers))
+    return replace(config, data_generation=small)
+
+
+def about_elections(timeout_ms: int) -> str:
+    """Say how long the nodes wait for a primary that is silent, and whether that is MongoDB's default."""
+    if timeout_ms == _DEFAULT_ELECTION_TIMEOUT_MS:
+        return "A primary that is silent is replaced after 10 s, MongoDB's default, which the longest gap contains."
+    return (
+        f"A primary that is silent is replaced after {timeout_ms / 1000:g} s here; MongoDB's default is 10 s, with "
+        "which the longest gap would differ by as much."
+    )

@@ -1,0 +1,223 @@
+"""Three mongods of ours on this machine as a replica set, for the length of a block; they are there to fail."""
+
+import errno
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pymongo
+from filelock import FileLock, Timeout
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from ..config import Config
+from ..errors import ConnectionString, ServerUnavailable, remember_secret
+from .connection import open_client
+from .driver_errors import translated_driver_errors
+from .local_state import (
+    LOCK,
+    USER,
+    cannot_use,
+    close_to_others,
+    mongod_on_port,
+    refuse_others_folder,
+    running_mongod,
+)
+from .mongod import diagnose, find_mongod, free_ports, has_ended, is_taken, known_reason, launch, listens
+
+_NODES = 3
+_NAME = "pbm_failover"
+_CACHE_GB = 0.25  # the least that mongod takes
+_OPLOG_MB = 128
+_START_SECONDS = 60
+_END_SECONDS = 30
+_FIRST_ELECTION_MS = 2_000  # a new set waits for so long before its first election; the config's timeout comes after
+_STEP_DOWN_SECONDS, _CATCH_UP_SECONDS = 20, 10
+_GOODBYE_SECONDS = 1
+_HEALTHY = [1, 2, 2]  # one primary, two secondaries
+
+
+class LocalReplicaSet:
+    """Three nodes, of which any can fail.
+
+    Attributes:
+        ports: on 127.0.0.1.
+        uri: connection string with a login; a write counts when a majority of the nodes has it.
+        leftovers: pids of mongods that an earlier run, which was killed, had left behind, and that were ended.
+    """
+
+    def __init__(self, folder: Path, ports: list[int], leftovers: list[int]):
+        self._folder, self.ports, self.leftovers = folder, ports, leftovers
+        self._nodes: dict[int, psutil.Process] = {}
+        self._password = secrets.token_urlsafe()
+        self._hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        options = f"authSource=admin&replicaSet={_NAME}&w=majority"
+        self.uri = ConnectionString(f"mongodb://{USER}:{self._password}@{self._hosts}/?{options}")
+        remember_secret(self.uri)
+        self._client = open_client(self.uri)  # kept open, so that a node fails at its moment and not a login later
+
+    def step_down(self) -> str:
+        """Let the primary hand over to another node, and return where it was; it stands back for 20 seconds."""
+        primary = self._primary()
+        with translated_driver_errors():
+            self._client.admin.command(
+                "replSetStepDown", _STEP_DOWN_SECONDS, secondaryCatchUpPeriodSecs=_CATCH_UP_SECONDS
+            )
+        return primary
+
+    def kill_primary(self) -> str:
+        """End the primary as a crash would (SIGKILL), and return where it was."""
+        primary = self._primary()
+        with suppress(psutil.NoSuchProcess):  # it ended by itself
+            self._nodes[int(primary.rpartition(":")[2])].kill()
+        return primary
+
+    def _primary(self) -> str:
+        with translated_driver_errors():
+            return self._client.admin.command("hello")["primary"]
+
+    def start(self, program: Path, election_timeout_ms: int) -> None:
+        """Start the nodes and wait until all three are there; a silent primary is replaced after so many ms."""
+        key = self._folder / "key"  # the nodes' own login among themselves
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_hex(48), encoding="ascii")
+        for folder, port in zip(_node_folders(self._folder), self.ports, strict=True):
+            folder.mkdir()
+            options = ("--replSet", _NAME, "--keyFile", str(key), "--oplogSize", str(_OPLOG_MB))
+            self._nodes[port] = launch(program, folder, port, _CACHE_GB, *options)
+        deadline = time.monotonic() + _START_SECONDS
+        for folder, (port, process) in zip(_node_folders(self._folder), self._nodes.items(), strict=True):
+            # Before it listens, another user's program might do so on its port: that must not be given the password.
+            _wait(deadline, lambda process=process, port=port: has_ended(process) or listens(process, port))
+            if has_ended(process):
+                reason = known_reason(folder) or "Its log does not say why in words that we know. Try again."
+                raise ServerUnavailable(f"One of the three mongods ended while starting. {reason}")
+        self._make_set(deadline, election_timeout_ms)
+
+    def _make_set(self, deadline: float, election_timeout_ms: int) -> None:
+        members = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(self.ports)]
+        settings = {"electionTimeoutMillis": _FIRST_ELECTION_MS}
+        with translated_driver_errors():
+            # Where there is no user yet, mongod lets this machine make the set, and the first user.
+            with MongoClient(f"mongodb://127.0.0.1:{self.ports[0]}/?directConnection=true") as client:
+                client.admin.command("replSetInitiate", {"_id": _NAME, "members": members, "settings": settings})
+            with MongoClient(f"mongodb://{self._hosts}/?replicaSet={_NAME}") as client:
+                whole = client
+                _wait(deadline, lambda: whole.admin.command("hello")["isWritablePrimary"])
+                client.admin.command("createUser", USER, pwd=self._password, roles=["root"])
+            _wait(deadline, lambda: _states(self._client) == _HEALTHY)
+            current = self._client.admin.command("replSetGetConfig")["config"]
+            current["version"] += 1
+            current["settings"]["electionTimeoutMillis"] = election_timeout_ms
+            self._client.admin.command("replSetReconfig", current)
+
+    def close(self) -> None:
+        """Close the connection; the nodes go on."""
+        with pymongo.timeout(_GOODBYE_SECONDS):
+            self._client.close()
+
+
+@contextmanager
+def local_replica_set(config: Config) -> Iterator[LocalReplicaSet]:
+    """Start three mongods for the length of a block, by the config's section `failover`.
+
+    Their data are in a folder of their own beside the local server's, which is closed to other users and deleted at
+    the end. They ask for a password that is drawn anew and kept nowhere. At the end of the block they are killed,
+    whatever ends it. Where this process was itself killed, they go on: the next block ends them first. It knows them by
+    their command line, which names a data folder in its own, and ends each by its pid.
+
+    Raises:
+        ServerUnavailable: they cannot be started, their ports are in use, or another process does this just now.
+    """
+    folder = config.data_dir.with_name(f"{config.data_dir.name}-failover")
+    with ExitStack() as at_the_end:
+        cluster = _prepared(config, folder, at_the_end)
+        yield cluster
+
+
+def _prepared(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplicaSet:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_others_folder(folder)
+        close_to_others(folder)
+        at_the_end.enter_context(FileLock(folder / LOCK, timeout=0))
+        at_the_end.callback(_clear, folder)
+        return _started(config, folder, at_the_end)
+    except Timeout:
+        raise ServerUnavailable(
+            f"Another process shows a failover in {folder} just now. Wait for its end, or end it, then try again."
+        ) from None
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ServerUnavailable(diagnose(folder)) from None
+        raise cannot_use(folder, error) from None
+
+
+def _started(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplicaSet:
+    leftovers = _end_nodes(folder)
+    for left in _node_folders(folder):
+        shutil.rmtree(left, ignore_errors=True)
+    (folder / "key").unlink(missing_ok=True)
+    first = config.failover.first_port
+    ports = [first + number for number in range(_NODES)] if first else free_ports(_NODES)
+    for port in ports:
+        if is_taken(port):
+            raise ServerUnavailable(
+                f"Port {port} on 127.0.0.1 is in use by {_who_listens(port)}. Set failover.first_port in the config to "
+                f"the first of {_NODES} free ports, or to 0 to take any."
+            )
+    cluster = LocalReplicaSet(folder, ports, leftovers)
+    at_the_end.callback(cluster.close)
+    cluster.start(find_mongod(config.mongod), config.failover.election_timeout_ms)
+    return cluster
+
+
+def _node_folders(folder: Path) -> list[Path]:
+    return [folder / f"node{number}" for number in range(1, _NODES + 1)]
+
+
+def _end_nodes(folder: Path) -> list[int]:
+    """End every mongod whose data folder is one of these nodes', and return their pids."""
+    ended = []
+    for node in _node_folders(folder):
+        while found := running_mongod(node, None):
+            with suppress(psutil.NoSuchProcess):
+                found.process.kill()
+                found.process.wait(_END_SECONDS)
+            ended.append(found.process.pid)
+    return ended
+
+
+def _clear(folder: Path) -> None:
+    try:
+        _end_nodes(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:  # somebody is impatient
+        _end_nodes(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _who_listens(port: int) -> str:
+    found = mongod_on_port(port)
+    return f"process {found.process.pid}, a mongod on the data folder {found.folder}" if found else "another program"
+
+
+def _states(client: MongoClient) -> list[int]:
+    return sorted(member["state"] for member in client.admin.command("replSetGetStatus")["members"])
+
+
+def _wait(deadline: float, holds: Callable[[], object]) -> None:
+    while True:
+        with suppress(PyMongoError):  # it is just starting, or electing
+            if holds():
+                return
+        if time.monotonic() > deadline:
+            raise ServerUnavailable(
+                f"The three mongods did not get ready in {_START_SECONDS} seconds. Close other programs and try again."
+            )
+        time.sleep(0.05)

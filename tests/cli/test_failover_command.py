@@ -1,0 +1,48 @@
+"""`python -m pbm_lib failover`, as a person types it."""
+
+import pytest
+from conftest import write_config
+from processes import run_python
+from servers import Mongod, running
+
+pytestmark = pytest.mark.replica_set
+
+
+def test_it_prints_what_was_seen_and_leaves_a_chart_and_nothing_else(tmp_path):
+    config = write_config(tmp_path, {"failover": {"seconds": 6}})
+    done = run_python(
+        *("-m", "pbm_lib", "failover", "--config", config, "--output", tmp_path / "out"), cwd=tmp_path, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in (
+        "Longest gap  ",
+        "0 lost, 0 repeated",
+        "Elections",
+        "was killed (SIGKILL)",
+        "2 s here; MongoDB's default",
+    ):
+        assert words in " ".join(done.stdout.split("\n               ")).replace("  Elections", "Elections")
+    assert f"Chart: {tmp_path / 'out' / 'failover.png'}" in done.stdout
+    assert "mongodb://" not in done.stdout
+    assert (tmp_path / "out" / "failover.png").read_bytes().startswith(b"\x89PNG")
+    assert {file.name for file in tmp_path.iterdir()} == {"config.yaml", "out"}
+
+
+def test_a_port_in_use_ends_it_in_a_sentence(tmp_path):
+    with running(Mongod(tmp_path / "other")) as other:
+        config = write_config(tmp_path, {"failover": {"first_port": other.port}})
+        done = run_python("-m", "pbm_lib", "failover", "--config", config, "--output", tmp_path, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"ServerUnavailable: Port {other.port} on 127.0.0.1 is in use by process ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_starts(tmp_path):
+    (tmp_path / "file").write_text("")
+    config = write_config(tmp_path)
+    done = run_python(
+        "-m", "pbm_lib", "failover", "--config", config, "--output", tmp_path / "file" / "below", cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ConfigError: Cannot make the output folder")
+    assert done.stdout == ""
