@@ -176,7 +176,7 @@ def _walk(
         begun(start)
     chart = LiveChart(seconds, feed.rate) if progress else None
     with tqdm(
-        total=seconds, desc="Watching", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+        total=seconds, desc="Watching ", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
         file=sys.stdout, disable=not progress, mininterval=0.5,
     ) as bar:  # fmt: skip
 
