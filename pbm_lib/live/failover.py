@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from ..arguments import checked
 from ..config import Config
-from ..errors import PbmError
+from ..errors import LoadError, PbmError
 from ..load.load import load_claims
 from ..store.local_replica_set import LocalReplicaSet, local_replica_set
 from ..store.setup import setup_collection
-from ..store.store import open_first
+from ..store.store import ClaimStore, open_first
 from .watch import Watch
 from .watch_pages import watch_with
 
@@ -38,12 +38,13 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
 
     Raises:
         ServerUnavailable: the mongods cannot be started, a port is in use, or another process does this just now.
+        LoadError: the small collection could not be loaded, for example since that was interrupted.
         PbmError: the watch was interrupted.
     """
     scene, live = config.failover, config.live
     with local_replica_set(config) as cluster, open_first(cluster.uri, scaled_down(config)) as store:
         setup_collection(store, progress=False)
-        claims = load_claims(store, workers=1, progress=False).volume
+        claims = _loaded(store)
         with _Failures(cluster, scene.seconds) as failures:
             watch = watch_with(
                 store, None, seconds=scene.seconds, pages_per_second=live.pages_per_second,
@@ -58,6 +59,14 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
         pids = ", ".join(map(str, cluster.leftovers))
         notes.append(f"Mongods that an earlier run had left behind were ended first: process {pids}.")
     return replace(watch, notes=(*notes, *watch.notes))
+
+
+def _loaded(store: ClaimStore) -> int:
+    try:
+        return load_claims(store, workers=1, progress=False).volume
+    except LoadError as error:  # what it says of going on is not true here, where all is removed again
+        why = str(error).partition(". ")[0]
+    raise LoadError(f"{why}, that of the failover's small collection. All was removed again: run the failover again.")
 
 
 class _Failures:

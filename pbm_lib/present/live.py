@@ -81,6 +81,7 @@ def try_failover(config: Config, *, wanted: bool | str) -> FailoverScene:
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
         ServerUnavailable: the mongods cannot be started, a port is in use, or another process does this just now.
+        LoadError: the small collection could not be loaded.
         PbmError: the watch was interrupted.
     """
     if not switch("wanted", wanted):

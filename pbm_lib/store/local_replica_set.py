@@ -31,6 +31,7 @@ from .mongod import diagnose, find_mongod, free_ports, has_ended, is_taken, know
 
 _NODES = 3
 _NAME = "pbm_failover"
+_KEY = "key"
 _CACHE_GB = 0.25  # the least that mongod takes
 _OPLOG_MB = 128
 _START_SECONDS = 60
@@ -82,7 +83,7 @@ class LocalReplicaSet:
 
     def start(self, program: Path, election_timeout_ms: int) -> None:
         """Start the nodes and wait until all three are there; a silent primary is replaced after so many ms."""
-        key = self._folder / "key"  # the nodes' own login among themselves
+        key = self._folder / _KEY  # the nodes' own login among themselves
         key.touch(mode=0o600)
         key.write_text(secrets.token_hex(48), encoding="ascii")
         for folder, port in zip(_node_folders(self._folder), self.ports, strict=True):
@@ -106,8 +107,7 @@ class LocalReplicaSet:
             with MongoClient(f"mongodb://127.0.0.1:{self.ports[0]}/?directConnection=true") as client:
                 client.admin.command("replSetInitiate", {"_id": _NAME, "members": members, "settings": settings})
             with MongoClient(f"mongodb://{self._hosts}/?replicaSet={_NAME}") as client:
-                whole = client
-                _wait(deadline, lambda: whole.admin.command("hello")["isWritablePrimary"])
+                _wait(deadline, lambda: client.admin.command("hello")["isWritablePrimary"])
                 client.admin.command("createUser", USER, pwd=self._password, roles=["root"])
             _wait(deadline, lambda: _states(self._client) == _HEALTHY)
             current = self._client.admin.command("replSetGetConfig")["config"]
@@ -144,6 +144,7 @@ def _prepared(config: Config, folder: Path, at_the_end: ExitStack) -> LocalRepli
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         refuse_others_folder(folder)
         close_to_others(folder)
+        _refuse_others_files(folder)
         at_the_end.enter_context(FileLock(folder / LOCK, timeout=0))
         at_the_end.callback(_clear, folder)
         return _started(config, folder, at_the_end)
@@ -159,9 +160,7 @@ def _prepared(config: Config, folder: Path, at_the_end: ExitStack) -> LocalRepli
 
 def _started(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplicaSet:
     leftovers = _end_nodes(folder)
-    for left in _node_folders(folder):
-        shutil.rmtree(left, ignore_errors=True)
-    (folder / "key").unlink(missing_ok=True)
+    _empty(folder)
     first = config.failover.first_port
     ports = [first + number for number in range(_NODES)] if first else free_ports(_NODES)
     for port in ports:
@@ -174,6 +173,20 @@ def _started(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplic
     at_the_end.callback(cluster.close)
     cluster.start(find_mongod(config.mongod), config.failover.election_timeout_ms)
     return cluster
+
+
+def _refuse_others_files(folder: Path) -> None:
+    if {file.name for file in folder.iterdir()} - {LOCK, _KEY, *(node.name for node in _node_folders(folder))}:
+        raise ServerUnavailable(
+            f"The failover needs the folder {folder} for itself, and it holds other files. Move them, or set "
+            "local_server.data_dir in the config to another folder."
+        )
+
+
+def _empty(folder: Path) -> None:
+    for node in _node_folders(folder):
+        shutil.rmtree(node, ignore_errors=True)
+    (folder / _KEY).unlink(missing_ok=True)
 
 
 def _node_folders(folder: Path) -> list[Path]:
@@ -193,10 +206,11 @@ def _end_nodes(folder: Path) -> list[int]:
 
 
 def _clear(folder: Path) -> None:
+    """End the nodes and delete the folder, whose lock this process holds."""
     try:
         _end_nodes(folder)
         shutil.rmtree(folder, ignore_errors=True)
-    except KeyboardInterrupt:  # somebody is impatient
+    except KeyboardInterrupt:  # a second one; it is obeyed when all is done
         _end_nodes(folder)
         shutil.rmtree(folder, ignore_errors=True)
         raise

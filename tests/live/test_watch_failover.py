@@ -11,7 +11,7 @@ from conftest import write_config
 from processes import start_python
 from servers import Mongod, running, wait_for
 
-from pbm_lib import PbmError, ServerUnavailable, load_config, watch_chart, watch_failover
+from pbm_lib import LoadError, PbmError, ServerUnavailable, load_config, watch_chart, watch_failover
 from pbm_lib.live import failover
 from pbm_lib.store import local_replica_set as module
 from pbm_lib.store.local_replica_set import local_replica_set
@@ -142,6 +142,27 @@ def test_a_port_that_another_program_has_is_named(config):
         taken = replace(config, failover=replace(config.failover, first_port=port - 1))
         with pytest.raises(ServerUnavailable, match=rf"Port {port} on 127\.0\.0\.1 is in use by another program"):
             watch_failover(taken, progress=False)
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_stays_as_it_is(config):
+    folder_of(config).mkdir()
+    mine = folder_of(config) / "mine.txt"
+    mine.write_text("mine")
+    with pytest.raises(ServerUnavailable, match=r"The failover needs the folder .* and it holds other files\. Move"):
+        watch_failover(config, progress=False)
+    assert [file.name for file in folder_of(config).iterdir()] == ["mine.txt"]
+    mine.unlink()
+    folder_of(config).rmdir()
+
+
+def test_an_interrupt_while_claims_are_loaded_does_not_tell_to_go_on_with_them(config, monkeypatch):
+    def interrupted(store, **_):
+        assert len(nodes_of(config)) == 3
+        raise LoadError("The load was interrupted. About 5 of 6,000 claims are on the server. Run load_claims(store).")
+
+    monkeypatch.setattr(failover, "load_claims", interrupted)
+    with pytest.raises(LoadError, match=r"^The load was interrupted, that of the failover's small collection"):
+        watch_failover(config, progress=False)
 
 
 def test_two_at_a_time_do_not_end_each_others_nodes(config):
