@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from ..arguments import checked
 from ..config import Config
+from ..display import milliseconds
 from ..errors import LoadError, PbmError
 from ..load.load import load_claims
 from ..store.local_replica_set import LocalReplicaSet, local_replica_set
@@ -52,7 +54,7 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
             )  # fmt: skip
     notes = [
         f"{claims:,} claims on three mongods of this machine, ports {', '.join(map(str, cluster.ports))}.",
-        *failures.notes,
+        *failures.told(watch),
         about_elections(scene.election_timeout_ms),
     ]
     if cluster.leftovers:
@@ -70,11 +72,7 @@ def _loaded(store: ClaimStore) -> int:
 
 
 class _Failures:
-    """What happens to the nodes, in a thread of its own, since the watch is busy.
-
-    Attributes:
-        notes: what happened, or why it did not.
-    """
+    """What happens to the nodes, in a thread of its own, since the watch is busy."""
 
     def __init__(self, cluster: LocalReplicaSet, seconds: float):
         self._plan = (
@@ -83,7 +81,7 @@ class _Failures:
         )
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
-        self.notes: list[str] = []
+        self._happened: list[tuple[float, str]] = []  # (seconds from the start, what, or why not)
 
     def __enter__(self) -> "_Failures":
         return self
@@ -98,6 +96,15 @@ class _Failures:
         self._thread = threading.Thread(target=self._run, args=(start,), daemon=True)
         self._thread.start()
 
+    def told(self, watch: Watch) -> list[str]:
+        """Say what happened and how long pages were gone after it, up to the next one."""
+        happened = self._happened.copy()  # the thread may still wait for a server
+        until = [*(at for at, _ in happened[1:]), watch.seconds]
+        return [
+            f"After {at:.1f} s {words}; then at most {milliseconds(gap_ms(watch, at, end))} passed without a page."
+            for (at, words), end in zip(happened, until, strict=True)
+        ]
+
     def _run(self, start: float) -> None:
         for after, fail, words in self._plan:
             if self._is_over.wait(max(start + after - time.perf_counter(), 0.0)):
@@ -109,9 +116,15 @@ class _Failures:
         try:
             primary = fail()
         except PbmError as error:
-            self.notes.append(f"After {begun:.1f} s no primary {words}: {error}")
+            self._happened.append((begun, f"no primary {words} ({str(error).rstrip('.')})"))
         else:
-            self.notes.append(f"After {begun:.1f} s the primary {primary} {words}.")
+            self._happened.append((begun, f"the primary {primary} {words}"))
+
+
+def gap_ms(watch: Watch, start: float, stop: float) -> float:
+    """Return the longest time without a page, in ms, that touches a stretch of a watch, up to the stretch's end."""
+    ends = [0.0, *(page.end for page in watch.pages if page.end < stop), stop]
+    return max((later - earlier for earlier, later in pairwise(ends) if later > start), default=0.0) * 1000
 
 
 def scaled_down(config: Config) -> Config:
