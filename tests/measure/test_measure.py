@@ -37,7 +37,8 @@ from pbm_lib.vocabulary import BY_TIER, SECTIONS
 
 @pytest.fixture(scope="module")
 def run(loaded_store, tmp_path_factory):
-    return run_performance(loaded_store, output_dir=tmp_path_factory.mktemp("outputs"), progress=False)
+    folder = tmp_path_factory.mktemp("outputs")
+    return run_performance(loaded_store, output_dir=folder, progress=False, feed_per_second=50)
 
 
 # What a run records
@@ -244,6 +245,9 @@ def test_the_bar_fills_with_the_expected_time_and_names_what_is_measured(loaded_
         ({"concurrency": [0]}, "concurrency"),
         ({"concurrency": [2, 2]}, "concurrency: each value may stand once"),
         ({"concurrency_seconds": 0}, "concurrency_seconds: 0"),
+        ({"feed_per_second": -1}, "feed_per_second: -1"),
+        ({"feed_per_second": 2_501}, "feed_per_second: 2501"),
+        ({"live_seconds": 0}, "live_seconds: 0"),
         ({"seed": -1}, "seed: -1"),
     ],
     ids=str,
