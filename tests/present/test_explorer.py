@@ -274,7 +274,7 @@ class TestTotal:
         class SlowCount(Wire):
             def started(self, event):
                 super().started(event)
-                if event.command_name == "aggregate":
+                if event.command_name == "aggregate" and "$match" in event.command["pipeline"][0]:
                     began.set()
                     released.wait(10)
 
@@ -283,6 +283,7 @@ class TestTotal:
             counting.start()
             assert began.wait(10)
             explorer.first()
+            assert counting.is_alive()
             released.set()
             assert explorer.total == 3_000
             counting.join(10)
