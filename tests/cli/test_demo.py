@@ -8,7 +8,7 @@ import pytest
 from conftest import PROJECT, write_config
 from processes import run_python
 
-from pbm_lib import ConfigError, load_config, stop_local_server
+from pbm_lib import ConfigError, PerformanceRun, load_config, stop_local_server
 from pbm_lib.cli.notebooks import NOTEBOOKS, refuse_to_overwrite
 from pbm_lib.store.local_server import running_server
 
@@ -17,7 +17,7 @@ from pbm_lib.store.local_server import running_server
 def demo(tmp_path_factory):
     """The folder of a demo that has run on a few thousand claims and a local server of its own, and its output."""
     folder = tmp_path_factory.mktemp("demo")
-    config = write_config(folder)
+    config = write_config(folder, {"performance": {"feed_per_second": 50}})
     try:
         done = run_python(
             *("-m", "pbm_lib", "demo", "--config", config, "--output", folder / "out"), cwd=folder, timeout=600
@@ -62,6 +62,14 @@ def test_no_output_is_a_bare_object(demo):
     for output, text in texts:
         assert not re.search(r"<[\w.]+ object at 0x", text), text
         assert "Figure size" not in text or "image/png" in output.data or "image/svg+xml" in output.data
+
+
+def test_what_it_fed_is_in_the_last_notebook_and_gone(demo):
+    shown = [output.data["text/html"] for output in outputs(demo[0]) if "text/html" in output.get("data", {})]
+    assert any("during the feed" in text for text in shown)
+    (file,) = (demo[0] / "out" / "runs").glob("*.json")
+    arrivals = PerformanceRun.load(file).arrivals
+    assert arrivals.fed == arrivals.removed > 0 and arrivals.left == 0
 
 
 def test_it_leaves_the_report(demo):
