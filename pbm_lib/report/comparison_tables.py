@@ -120,7 +120,7 @@ def arrivals_table(run: PerformanceRun) -> Table:
         row += [ms(figures.max), str(figures.n), NONE if phase == BEFORE else _over(p95, before)]
         rows.append(tuple(row))
     columns = (
-        "pages", "claims/s", "p50", "95% interval", "p95", "95% interval", "max", "n", "p95 / before",
+        "pages", "claims/s", "p50", "p50 interval", "p95", "p95 interval", "max", "n", "p95 / before",
     )  # fmt: skip
     return Table(columns, tuple(rows))
 

@@ -89,7 +89,7 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
         row += [rate(rates.claims_per_s), NONE if rates.mb_per_s is None else f"{rates.mb_per_s:,.1f}"]
         row += [*beside.estimate(p50, Estimate.p50(other)), *beside.estimate(p95, Estimate.p95(other))]
         rows.append((*row, *beside.value(others.claims_per_s, rate)))
-    columns = ["measured", "tier", "method", "note", "n", "p50", "95% interval", "p95", "95% interval", "max"]
+    columns = ["measured", "tier", "method", "note", "n", "p50", "p50 interval", "p95", "p95 interval", "max"]
     columns += ["claims/s", "MB/s", *beside.columns("p50"), *beside.columns("p95")]
     return Table((*columns, *beside.columns("claims/s", ratio=False)), tuple(rows), texts=4)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fake_runs import ARRIVALS, LIVE, around, complete_run, fake_run, series, skewed_baseline, skewed_run
 
-from pbm_lib import PbmError, comparison_frame
+from pbm_lib import PbmError, comparison_frame, table as table_of
 from pbm_lib.measure.records import Level, OfferedRate, QueryCost
 from pbm_lib.measure.samples import Sample
 from pbm_lib.report.comparison_tables import (
@@ -184,7 +184,7 @@ def phases(**times):
 
 
 def test_pages_while_claims_arrive_cell_by_cell(config):
-    columns = "pages | claims/s | p50 | 95% interval | p95 | 95% interval | max | n | p95 / before"
+    columns = "pages | claims/s | p50 | p50 interval | p95 | p95 interval | max | n | p95 / before"
     run = fake_run(config, phases(**{phase: around(median) for phase, median in LIVE.items()}))
     assert cells(arrivals_table(run)) == [
         columns,
@@ -275,6 +275,7 @@ def test_a_frame_is_the_table_of_the_report(config, part):
     frame, table = comparison_frame(run, part), PARTS[part](run)
     assert tuple(frame.columns) == table.columns
     assert [tuple(row) for row in frame.to_numpy()] == list(table.rows) and table.rows
+    assert frame.columns.is_unique and table_of(frame).to_html()  # as the notebook shows it
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -88,7 +88,7 @@ def test_a_run_that_was_killed_after_its_cold_pages(complete):
         "p95 and its 95% interval against the target set before the run, in the scenario that decides the verdict",
         "The run",
         "First page of a date range",
-        "Time per call. Claims/s and MB/s count all calls together.",
+        "Time per call, with 95% intervals. Claims/s and MB/s count all calls together.",
     ]
     says_nothing_of(page, "ping took", "Concurrent clients are", "fixed rates", "ways to query a range ran",
                     "read the same pages", "clients share", "rollup", "unbounded query ran")  # fmt: skip
@@ -206,7 +206,7 @@ def test_a_real_run_of_a_user_who_only_reads(as_user, tmp_path):
     assert page.tables["The total of a provider: median, and the number of calls"][0] == [
         "tier", "count_documents, p50 (n)", "capped count, p50 (n)", "$facet, p50 (n)",
     ]  # fmt: skip
-    figures = page.tables["Time per call. Claims/s and MB/s count all calls together."]
+    figures = page.tables["Time per call, with 95% intervals. Claims/s and MB/s count all calls together."]
     assert len(figures) > 20 and not any("overlap" in cell or "rollup" in cell for row in figures for cell in row)
 
 

@@ -189,7 +189,7 @@ def test_figures_cell_by_cell(run, baseline):
     alone, beside = cells(figures_table(run)), cells(figures_table(run, baseline))
     none, own = f"{DASH} | {DASH}", ", three-field index"
     assert alone == [
-        "measured | tier | method | note | n | p50 | 95% interval | p95 | 95% interval | max | claims/s | MB/s",
+        "measured | tier | method | note | n | p50 | p50 interval | p95 | p95 interval | max | claims/s | MB/s",
         f"first page, provider only | 3K |  | {WIDE} | 21 | 12 ms | 3.6 ms to 26 ms | 40 ms | from 32 ms | 44 ms | "
         f"{none}",
         f"count, date range{own} | 3K | unbounded query | {WIDE} | 21 | 363 ms | 108 ms to 768 ms | 1.2 s | from 972 "
