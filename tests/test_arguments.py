@@ -22,7 +22,7 @@ ODD = [
 # What they do with an argument that they take is tested elsewhere: it takes seconds, changes claims, starts a server.
 COSTLY = {name for name in CALLABLES if name.endswith("_chart")} | {
     *("run_performance", "write_report", "load_claims", "compare_indexes", "setup_collection", "connect", "refusal"),
-    "watch_pages",
+    *("watch_pages", "watch_arrivals", "watch_failover", "try_failover"),
 }
 PARAMETERS = [
     (name, parameter)
@@ -45,7 +45,8 @@ def right(loaded_store, tmp_path_factory):
         "report": pbm.load_claims(store, progress=False), "plans": pbm.explain_claims(store, tin),
         "sample": pbm.claims_sample(config, 100), "paging": pbm.compare_paging(store, tin, [0]),
         "frame": pd.DataFrame({"a": [1]}), "claim": pbm.sample_claim(),
-        "call": lambda: pbm.find_claims(store, "12"), "build": False, "acts": [pbm.explain_claims(store, tin)],
+        "call": lambda: pbm.find_claims(store, "12"), "build": False, "wanted": False,
+        "acts": [pbm.explain_claims(store, tin)],
         "watch": pbm.watch_pages(store, seconds=0.2, progress=False),
         "claims": 60, "index": "three_field", "part": "ranges", "operation": "count", "scenario": "range",
         "tin": tin, "tier": "60", "service_date_start": dt.date(2025, 1, 1), "service_date_end": dt.date(2025, 1, 31),
