@@ -2,37 +2,52 @@
 
 import html
 import sys
-import textwrap
+from textwrap import indent, wrap
 from typing import Any, ClassVar
 
 LEAST_MS = 0.001
 """What stands for a time of 0 ms, which is shorter than its clock can tell, where one divides by it or draws it."""
 _WIDTH = 110
+# Lab's own style of a <pre> breaks long lines; in a table, only a block that is no wider than the cell scrolls.
+_CODE_STYLE = (
+    "margin:0;text-align:left;white-space:pre;overflow-x:auto;line-height:1.35;"
+    "font-family:var(--jp-code-font-family,monospace)"
+)
 
 
 class ShownAsFacts:
     """Base of an object that shows itself in a shell and in a notebook as what its `facts` returns."""
 
-    code_facts: ClassVar[tuple[str, ...]] = ()  # labels whose values are code
+    code_facts: ClassVar[tuple[str, ...]] = ()  # labels whose values are code, which is shown in its own lines
 
     def facts(self) -> dict[str, str]:
         """Return label to value."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return facts_text(type(self).__name__, self.facts())
+        return facts_text(type(self).__name__, self.facts(), code=self.code_facts)
 
     def _repr_html_(self) -> str:
         return facts_html(self.facts(), code=self.code_facts)
 
 
-def facts_text(title: str, facts: dict[str, str]) -> str:
-    """Return facts, label to value, as text for a shell, a long value wrapped below itself."""
+def facts_text(title: str, facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
+    """Return facts, label to value, as text for a shell, a long value wrapped below itself.
+
+    Args:
+        title: the first line.
+        facts: label to value.
+        code: labels whose values are code, which keeps its lines.
+    """
     margin = max(map(len, facts)) + 4
     lines = [title]
     for label, value in facts.items():
-        lines += textwrap.wrap(
-            value, _WIDTH, initial_indent=f"  {label}".ljust(margin), subsequent_indent=" " * margin,
+        head = f"  {label}".ljust(margin)
+        if label in code:
+            lines += indent(value, " " * margin).replace(" " * margin, head, 1).splitlines()
+            continue
+        lines += wrap(
+            value, _WIDTH, initial_indent=head, subsequent_indent=" " * margin,
             break_long_words=False, break_on_hyphens=False,
         )  # fmt: skip
     return "\n".join(lines)
@@ -41,12 +56,14 @@ def facts_text(title: str, facts: dict[str, str]) -> str:
 def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
     """Return facts as an HTML table for a notebook; `code` names the labels whose values are code."""
     style = "style='text-align:left;vertical-align:top'"
-    cells = {
-        label: f"<code>{html.escape(value)}</code>" if label in code else html.escape(value)
-        for label, value in facts.items()
-    }
+    cells = {label: code_html(value) if label in code else html.escape(value) for label, value in facts.items()}
     rows = "".join(f"<tr><th {style}>{label}</th><td {style}>{cell}</td></tr>" for label, cell in cells.items())
     return f"<table>{rows}</table>"
+
+
+def code_html(code: str) -> str:
+    """Return code as HTML that keeps its lines: none is broken, and where one is too wide, all scroll by themselves."""
+    return f"<pre style='{_CODE_STYLE}'>{html.escape(code)}</pre>"
 
 
 def show_in_notebook(shown: Any) -> Any:

@@ -1,30 +1,136 @@
-"""Filters as one would type them in mongosh."""
+"""Queries and other documents as one would type them in mongosh, on one line or laid out over several."""
 
 import datetime as dt
 import json
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import Decimal128, Int64, ObjectId, json_util
 
+_WIDTH = 88
+_STEP = "  "
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
+_EXACT = 2**53  # whole numbers up to here are exact in mongosh, as JavaScript's own numbers
+# What a driver adds to a command, and what nobody types.
+_OF_THE_DRIVER = {
+    "lsid", "$db", "$clusterTime", "readConcern", "$readPreference", "txnNumber", "batchSize", "singleBatch", "cursor",
+}  # fmt: skip
+# Fields of a find that mongosh has a method of a cursor for, in the order in which one types them.
+_OF_A_CURSOR = ("sort", "skip", "limit", "hint", "min", "max", "collation", "comment", "maxTimeMS")
+
 
 def to_mql(value: Any) -> str:
     """Return a value for the server as one would type it in mongosh, which reads it back as the same value."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(key)}: {to_mql(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(to_mql(inner) for inner in value) + "]"
     if isinstance(value, dt.datetime):
-        text = value.isoformat(timespec="milliseconds").removesuffix(".000").removesuffix("T00:00:00")
+        moment = value if value.tzinfo is None else value.astimezone(dt.timezone.utc).replace(tzinfo=None)
+        text = moment.isoformat(timespec="milliseconds").removesuffix(".000").removesuffix("T00:00:00")
         return f'ISODate("{text}Z")' if "T" in text else f'ISODate("{text}")'
     if isinstance(value, ObjectId):
         return f'ObjectId("{value}")'
-    if isinstance(value, Int64):
+    if isinstance(value, Int64) or (type(value) is int and abs(value) > _EXACT):
         return f'NumberLong("{value}")'
     if isinstance(value, Decimal128):
         return f'NumberDecimal("{value}")'
     if value is None or type(value) in (bool, int, float, str):
         return json.dumps(value)
     return f"EJSON.parse({json.dumps(json_util.dumps(value, json_options=json_util.CANONICAL_JSON_OPTIONS))})"
+
+
+def pretty_mql(value: Any, width: int = _WIDTH, margin: str = "") -> str:
+    """Return what `to_mql` does, documents and lists over several lines where they do not fit on one.
+
+    A value that has no parts, such as text or an ObjectId, is never broken, and so may be wider.
+
+    Args:
+        value: for the server.
+        width: characters of a line, the margin among them.
+        margin: what stands before every line but the first, to which the caller gives the same room.
+    """
+    return _laid_out(value, width, margin, width - len(margin))
+
+
+def call_mql(called: str, *arguments: Any, chain: Sequence[tuple[str, Any]] = (), width: int = _WIDTH) -> str:
+    """Return a call as one would type it in mongosh, laid out.
+
+    On one line where it fits; else the first argument that has parts is opened, a part on a line. Calls chained to it
+    stand behind it, or, where that line would be too wide, on lines of their own.
+
+    Args:
+        called: what is called, for example "db.claims.find".
+        arguments: values for the server.
+        chain: methods called on what that returns, each with its argument.
+        width: characters of a line; only what cannot be broken is wider.
+    """
+    texts, chained = map(to_mql, arguments), "".join(f".{name}({to_mql(value)})" for name, value in chain)
+    line = f"{called}({', '.join(texts)}){chained}"
+    if len(line) <= width:
+        return line
+    text, opened = f"{called}(", False
+    for place, argument in enumerate(arguments):
+        text += ", " if place else ""
+        room = width - len(_last_line(text)) - len(")") if opened else 0
+        text += _laid_out(argument, width, "", room)
+        opened = opened or "\n" in text
+    text += ")"
+    if len(_last_line(text)) + len(chained) <= width:
+        return text + chained
+    for name, value in chain:
+        room = width - len(f"{_STEP}.{name}()")
+        text += f"\n{_STEP}.{name}({_laid_out(value, width, _STEP, room)})"
+    return text
+
+
+def command_mql(command: Mapping[str, Any], width: int = _WIDTH) -> str:
+    """Return a command as one would type it in mongosh, laid out.
+
+    What the driver adds to every command is left out, and so is how the answer is cut into batches.
+
+    Args:
+        command: as it was sent to the server, its name first.
+        width: characters of a line; only what cannot be broken is wider.
+    """
+    name = next(iter(command), None)
+    asked = {key: value for key, value in command.items() if key not in _OF_THE_DRIVER}
+    if name == "find" and asked.keys() <= {"find", "filter", "projection", *_OF_A_CURSOR}:
+        arguments = [asked.get("filter", {}), *([asked["projection"]] if "projection" in asked else [])]
+        chain = [(method, asked[method]) for method in _OF_A_CURSOR if method in asked]
+        return call_mql(f"{collection_mql(asked['find'])}.find", *arguments, chain=chain, width=width)
+    if name == "aggregate" and isinstance(asked["aggregate"], str):
+        options = {key: value for key, value in asked.items() if key not in ("aggregate", "pipeline")}
+        arguments = [asked.get("pipeline", []), *([options] if options else [])]
+        return call_mql(f"{collection_mql(asked['aggregate'])}.aggregate", *arguments, width=width)
+    return call_mql("db.runCommand", asked, width=width)
+
+
+def collection_mql(name: str) -> str:
+    """Return a collection of the present database as one would type it in mongosh."""
+    return f"db.{name}" if _NAME.fullmatch(name) else f"db.getCollection({json.dumps(name)})"
+
+
+def _laid_out(value: Any, width: int, margin: str, room: int) -> str:
+    """A value whose first line has this room, and whose other lines have the margin and end at the width."""
+    line = to_mql(value)
+    if len(line) <= room or not value or not isinstance(value, Mapping | list | tuple):
+        return line
+    inner, begin, end = margin + _STEP, line[0], line[-1]
+    parts = (
+        [(f"{_key(key)}: ", part) for key, part in value.items()] if begin == "{" else [("", part) for part in value]
+    )
+    commas = [*("," for _ in parts[1:]), ""]
+    lines = [
+        f"{inner}{lead}{_laid_out(part, width, inner, width - len(inner) - len(lead) - len(comma))}{comma}"
+        for (lead, part), comma in zip(parts, commas, strict=True)
+    ]
+    return "\n".join([begin, *lines, margin + end])
+
+
+def _last_line(text: str) -> str:
+    return text.rpartition("\n")[2]
 
 
 def _key(name: str) -> str:

@@ -14,9 +14,22 @@ def test_values_stand_in_one_column_and_wrap_below_themselves():
     assert rest[1].startswith("          word")
 
 
+def test_code_keeps_its_lines_in_the_column_of_the_values():
+    code = "db.claims.find({\n  a: " + "x" * 150 + "\n\n})"
+    assert facts_text("Thing", {"Code": code, "Longer": "one"}, code=("Code",)).splitlines() == [
+        "Thing",
+        "  Code    db.claims.find({",
+        "            a: " + "x" * 150,
+        "",
+        "          })",
+        "  Longer  one",
+    ]
+
+
 def test_values_are_text_and_never_markup():
-    shown = facts_html({"Query": "<b>", "Name": "a & b"}, code=("Query",))
-    assert "<code>&lt;b&gt;</code>" in shown
+    shown = facts_html({"Query": "<b>\n</pre>", "Name": "a & b"}, code=("Query",))
+    assert ">&lt;b&gt;\n&lt;/pre&gt;</pre></td>" in shown
+    assert shown.count("<pre ") == 1
     assert "a &amp; b" in shown
 
 

@@ -9,7 +9,7 @@ from pymongo.errors import WriteError
 from ..arguments import checked
 from ..claims.document import END, ID, sample_claim
 from ..errors import SetupError
-from ..mql import to_mql
+from ..mql import pretty_mql
 from ..store.rule import REJECTED, reasons_for_rejection
 from ..store.store import ClaimStore
 from .notes import Note, note
@@ -51,7 +51,7 @@ def try_new_field(store: ClaimStore) -> Note:
     return note(
         f"A claim whose {END} is text was rejected: {rejected[0]}. One with a field that no claim had before "
         "was accepted, without a migration, and read back with it, as below. It is gone again.",
-        to_mql({_NEW_FIELD: stored[_NEW_FIELD]}),
+        pretty_mql({_NEW_FIELD: stored[_NEW_FIELD]}),
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..arguments import checked
 from ..claims.document import DAY_MS
+from ..display import code_html
 from ..errors import PbmError
-from ..mql import to_mql
+from ..mql import call_mql, pretty_mql
 from ..store.rule import is_ours
 from ..store.store import ClaimStore
 
@@ -38,7 +39,7 @@ def note(text: str, command: str | None = None) -> Note:
     paragraph = f"<p>{html.escape(text)}</p>"
     if command is None:
         return Note(text, paragraph)
-    return Note(f"{text}\n\n{indent(command, '    ')}", f"{paragraph}<pre>{html.escape(command)}</pre>")
+    return Note(f"{text}\n\n{indent(command, '    ')}", f"{paragraph}{code_html(command)}")
 
 
 @checked(PbmError)
@@ -48,9 +49,8 @@ def show_claim(claim: dict[str, Any]) -> Note:
     Args:
         claim: a claim document.
     """
-    text = _indented(claim)
-    style = "line-height:1.35;font-family:var(--jp-code-font-family,monospace)"
-    return Note(text, f"<pre style='{style}'>{html.escape(text)}</pre>")
+    text = pretty_mql(claim)
+    return Note(text, code_html(text))
 
 
 @checked(PbmError)
@@ -67,7 +67,7 @@ def topology_note(store: ClaimStore) -> Note:
         return note(
             "A sharded cluster. With the compound index as shard key, equality on the TIN sends a query to the shards "
             "that hold this provider alone, and the later fields let a large provider split over several of them.",
-            f'sh.shardCollection("{store.collection.full_name}", {to_mql(store.variant.keys)})',
+            call_mql("sh.shardCollection", store.collection.full_name, store.variant.keys),
         )
     if store.server.topology == "replica set":
         return note(
@@ -97,7 +97,7 @@ def rule_note(store: ClaimStore) -> Note:
     return note(
         "The server rejects a claim unless it has these fields with these types ($jsonSchema), and keeps the bound on "
         f"its dates ($expr; a day has {DAY_MS:,} ms). More fields are welcome.",
-        f"{_indented(_types(validator['$jsonSchema']))}\n\n{to_mql(validator['$expr'])}",
+        f"{pretty_mql(_types(validator['$jsonSchema']))}\n\n{pretty_mql(validator['$expr'])}",
     )
 
 
@@ -128,13 +128,3 @@ def _types(schema: dict[str, Any]) -> Any:
     if "properties" not in schema:
         return schema["bsonType"]
     return {name: _types(schema["properties"][name]) for name in schema["required"]}
-
-
-def _indented(value: Any, margin: str = "") -> str:
-    """A document over several lines, where it does not fit on one."""
-    line = to_mql(value)
-    if not isinstance(value, dict) or len(margin) + len(line) <= 88:
-        return line
-    inner = margin + "  "
-    fields = (f"{inner}{key}: {_indented(part, inner)}" for key, part in value.items())
-    return "{\n" + ",\n".join(fields) + f"\n{margin}}}"

@@ -10,7 +10,7 @@ from ..arguments import checked
 from ..claims.document import END
 from ..display import ShownAsFacts
 from ..errors import InvalidQuery, PbmError
-from ..mql import to_mql
+from ..mql import call_mql, collection_mql, command_mql
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
 from .answer import answer
@@ -19,6 +19,8 @@ from .find import first_look, page_boundary
 from .keyset import Boundary
 from .under_way import endable
 
+# Characters of a line of MQL: the first and last date of a range, to the millisecond, stand on one.
+_MQL_WIDTH = 96
 _PARTS = ("begin in the range", "begin before it")
 # The server's names of its stages, in words, in the order in which the work is done.
 _IN_WORDS = {
@@ -43,7 +45,7 @@ class QueryPlan(ShownAsFacts):
 
     Attributes:
         bounded: whether the query used the bound D.
-        mql: the query as one would type it in mongosh.
+        mql: the query as one would type it in mongosh, laid out over lines.
         index: name of the index used; None if none was.
         stages: names of the stages, outermost first.
         keys_examined: index keys looked at.
@@ -133,7 +135,7 @@ def explain_claims(
 
     def explain(query: ClaimQuery) -> QueryPlan:
         command = _page_command(store, query, page_boundary(query, cursor, last=last), limit)
-        return _explain(store, query, command, _find_mql(command))
+        return _explain(store, query, command, command_mql(command, _MQL_WIDTH))
 
     return answer(store, ask, explain)
 
@@ -182,13 +184,15 @@ def page_mql(
     store: ClaimStore, query: ClaimQuery, *, page_size: int, cursor: str | None = None, last: bool = False
 ) -> str:
     """Return the query of one page as one would type it in mongosh, without running it."""
-    return _find_mql(_page_command(store, query, page_boundary(query, cursor, last=last), page_size))
+    command = _page_command(store, query, page_boundary(query, cursor, last=last), page_size)
+    return command_mql(command, _MQL_WIDTH)
 
 
 def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
     """Return the counts behind a total as one would type them in mongosh, without running them."""
-    hint = f", {to_mql(query.hinted)}" if query.hint else ""
-    return [f"db.{store.collection.name}.countDocuments({to_mql(part)}{hint})" for part in query.count_filters()]
+    count = f"{collection_mql(store.collection.name)}.countDocuments"
+    options = [query.hinted] if query.hint else []
+    return [call_mql(count, part, *options, width=_MQL_WIDTH) for part in query.count_filters()]
 
 
 def _page_command(store: ClaimStore, query: ClaimQuery, boundary: Boundary, limit: int) -> dict[str, Any]:
@@ -199,12 +203,6 @@ def _page_command(store: ClaimStore, query: ClaimQuery, boundary: Boundary, limi
         "limit": limit,
         **query.hinted,
     }
-
-
-def _find_mql(command: dict[str, Any]) -> str:
-    filter_, order = to_mql(command["filter"]), to_mql(command["sort"])
-    hint = f'.hint("{command["hint"]}")' if "hint" in command else ""
-    return f"db.{command['find']}.find({filter_}).sort({order}).limit({command['limit']}){hint}"
 
 
 def _explain(store: ClaimStore, query: ClaimQuery, command: dict[str, Any], mql: str) -> QueryPlan:

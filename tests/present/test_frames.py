@@ -103,7 +103,10 @@ def test_the_rule_is_the_servers(store, open_store):
     days = store.config.data_generation.max_claim_days
     assert f'NumberLong("{days * 86_400_000}")' in repr(rule_note(store))
     assert 'overpaymentAmount: {amount: "decimal"}' in repr(rule_note(store))
-    assert "a day has 86,400,000 ms" in cell_output(rule_note(store))["text/html"]
+    assert max(map(len, repr(rule_note(store)).splitlines()[1:])) <= 4 + 88
+    shown = cell_output(rule_note(store))["text/html"]
+    assert "a day has 86,400,000 ms" in shown
+    assert "white-space:pre;" in shown  # so that no line of it is broken
     assert "Run setup_collection" in repr(rule_note(open_store()))
 
 
