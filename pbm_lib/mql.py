@@ -27,7 +27,7 @@ def to_mql(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(to_mql(inner) for inner in value) + "]"
     if isinstance(value, dt.datetime):
-        moment = value if value.tzinfo is None else value.astimezone(dt.timezone.utc).replace(tzinfo=None)
+        moment = value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)
         text = moment.isoformat(timespec="milliseconds").removesuffix(".000").removesuffix("T00:00:00")
         return f'ISODate("{text}Z")' if "T" in text else f'ISODate("{text}")'
     if isinstance(value, ObjectId):

@@ -5,8 +5,7 @@ import re
 
 import pytest
 from bson import SON, Decimal128, Int64, ObjectId
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mongosh import typed
 from oracle import TIN_A, Wire, day, fill, listened_to, make_claim
 
@@ -82,7 +81,8 @@ def test_a_query_is_laid_out_as_one_would_type_it():
 
 def test_a_chain_that_is_too_wide_stands_below():
     assert command_mql({**FIND, "filter": {"a": 1}}, 60) == (
-        'db.claims.find({\n  a: 1\n})\n  .sort({serviceBeginDate: 1, _id: 1})\n  .limit(100)\n  .hint("claims_by_provider")'
+        "db.claims.find({\n  a: 1\n})\n  .sort({serviceBeginDate: 1, _id: 1})\n  .limit(100)\n"
+        '  .hint("claims_by_provider")'
     )
     assert ".sort({\n    serviceBeginDate: 1,\n    _id: 1\n  })\n" in command_mql({**FIND, "filter": {"a": 1}}, 30)
 
