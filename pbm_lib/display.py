@@ -66,13 +66,18 @@ def code_html(code: str) -> str:
     return f"<pre style='{_CODE_STYLE}'>{html.escape(code)}</pre>"
 
 
+def kernel_of_notebook() -> Any:
+    """Return the notebook's kernel that runs this; None elsewhere."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None)
+
+
 def show_in_notebook(shown: Any) -> Any:
     """Show an object where a notebook's kernel runs this, and return the handle of its output; None elsewhere.
 
     The handle's `update` shows another object in its place.
     """
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None or not hasattr(shell, "kernel"):
+    if kernel_of_notebook() is None:
         return None
     return sys.modules["IPython"].display.display(shown, display_id=True)
 

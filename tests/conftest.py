@@ -1,6 +1,7 @@
 """A real mongod for the session, a fresh database for each test, and small configs made from the real one."""
 
 import copy
+import io
 import os
 import signal
 import uuid
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -16,7 +18,7 @@ import yaml
 from proxy import Proxy
 from secure_servers import DATABASE, SecureServer, secure_server
 
-from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server
+from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server, working
 from pbm_lib.claims.generate import claim_generator
 from pbm_lib.errors import ConnectionString
 from pbm_lib.load.state import LoadRecord
@@ -229,6 +231,30 @@ def filled(store: ClaimStore) -> ClaimStore:
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
     LoadRecord(store).mark("complete")
     return store
+
+
+class Terminal(io.StringIO):
+    """A terminal, and what was shown on it."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def shown(self) -> list[str]:
+        """The texts of its one line, one after the other, since this was last asked."""
+        texts = [text.strip() for text in self.getvalue().split("\r")]
+        self.seek(0)
+        self.truncate()
+        return [text for text in texts if text]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """In place of standard error, for the line of a call that takes long."""
+    terminal = Terminal()
+    # Not sys.stderr itself, which pytest sets anew when the test begins.
+    monkeypatch.setattr(working, "sys", SimpleNamespace(stderr=terminal))
+    return terminal
 
 
 class Clock:

@@ -14,6 +14,7 @@ from ..load.load import load_claims
 from ..store.local_replica_set import LocalReplicaSet, local_replica_set
 from ..store.setup import setup_collection
 from ..store.store import ClaimStore, open_first
+from ..working import working
 from .watch import Watch
 from .watch_pages import watch_with
 
@@ -46,7 +47,8 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
     scene, live = config.failover, config.live
     with local_replica_set(config) as cluster, open_first(cluster.uri, scaled_down(config)) as store:
         setup_collection(store, progress=False)
-        claims = _loaded(store)
+        with working("Loading a small collection", progress=progress):
+            claims = _loaded(store)
         with _Failures(cluster, scene.seconds) as failures:
             watch = watch_with(
                 store, None, seconds=scene.seconds, pages_per_second=live.pages_per_second,

@@ -7,6 +7,7 @@ from ..arguments import checked, not_accepted
 from ..claims.roster import provider_roster
 from ..errors import LoadError
 from ..store.store import ClaimStore
+from ..working import working
 from .claim import claim_collection
 from .insert import Added, insert_missing, told_how_to_go_on
 from .report import LoadReport
@@ -24,6 +25,7 @@ from .state import (
 
 _ROUNDS = 3
 _POINTS = 200
+_COUNTING = "Counting the claims of each provider"
 
 
 @checked(LoadError)
@@ -50,7 +52,7 @@ def load_claims(
             collection is made anew unsharded.
         workers: loading processes, 1 to 32; None takes `data_generation.workers`.
         batch_size: claims in one insert, 1 to 50,000; None takes `data_generation.batch_size`.
-        progress: show a bar on standard output.
+        progress: show a bar on standard output, and before and after it what it is doing.
 
     Returns:
         The report; counts by tier are those on the server.
@@ -84,7 +86,10 @@ def _complete(
 ) -> dict[str | None, int]:
     """Add what is missing, mark the load as complete, and return the claims of each provider on the server."""
     # What is complete needs no writing, which a user who only reads may not.
-    counted = count_by_provider(store) if (complete := record.is_complete) else {}
+    counted: dict[str | None, int] = {}
+    if complete := record.is_complete:
+        with working(_COUNTING, progress=progress):
+            counted = count_by_provider(store)
     for turn in range(_ROUNDS):
         if not wrong_counts(store, counted):
             break
@@ -92,12 +97,14 @@ def _complete(
         record.mark(LOADING)
         # Counting sees nearly every gap. The second look is at each claim: a server that was killed may have lost
         # the last batches that it had acknowledged, and a document of somebody else can hide a gap from counts.
-        missing = missing_ranges(store, batch_size, by_id=turn > 0)
+        with working("Looking for what is missing", progress=progress):
+            missing = missing_ranges(store, batch_size, by_id=turn > 0)
         if missing:
             insert_missing(store, missing, workers, added, record.lost, progress=progress)
         elif turn > 0:
             break
-        counted = count_by_provider(store)
+        with working(_COUNTING, progress=progress):
+            counted = count_by_provider(store)
     if wrong := wrong_counts(store, counted):
         others = foreign_documents(store, record.wanted)
         advice = f"Delete what this program did not load, {others}, and load again." if others else START_OVER
@@ -106,7 +113,8 @@ def _complete(
         raise LoadError(lost)
     if not complete:
         record.mark(COMPLETE)
-        flush(store)
+        with working("Waiting until all is on disk", progress=progress):
+            flush(store)
     return counted
 
 

@@ -1,6 +1,7 @@
 """What the generated claims are like: a sample of them as a table, in numbers and as a chart."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -13,6 +14,7 @@ from ..claims.document import BEGIN, END
 from ..claims.generate import claim_generator
 from ..config import Config
 from ..errors import InvalidQuery
+from ..working import working
 
 _PIECES = 1_000
 _COLUMNS = ("begin", "days", "system", "overpayment", "recouped")  # of a sample, those that are described
@@ -36,23 +38,25 @@ def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
     pieces = min(_PIECES, count, volume)
     length = min(count, volume) // pieces
     generator, rows = claim_generator(config.data_generation), []
-    for piece in range(pieces):
-        start = (volume - length) * piece // max(1, pieces - 1)
-        for claim in generator.documents(start, start + length):
-            begin, amounts, billing = claim[BEGIN], claim["processedAmounts"], claim["billingProvider"]
-            rows.append(
-                {
-                    "begin": begin,
-                    "days": (claim[END] - begin).days,
-                    "system": claim["identifiers"]["claimSystemCode"],
-                    "overpayment": float(amounts["overpaymentAmount"]["amount"].to_decimal()),
-                    "recouped": float(amounts["recoupedAmount"]["amount"].to_decimal()),
-                    "recovery": claim["recoveryMethod"],
-                    "account": billing["patientAccountNumber"],
-                    "tin": billing["providerTin"],
-                }
-            )
+    with working("Generating a sample of the claims"):
+        for piece in range(pieces):
+            start = (volume - length) * piece // max(1, pieces - 1)
+            rows += map(_row, generator.documents(start, start + length))
     return DataFrame(rows)
+
+
+def _row(claim: dict[str, Any]) -> dict[str, Any]:
+    begin, amounts, billing = claim[BEGIN], claim["processedAmounts"], claim["billingProvider"]
+    return {
+        "begin": begin,
+        "days": (claim[END] - begin).days,
+        "system": claim["identifiers"]["claimSystemCode"],
+        "overpayment": float(amounts["overpaymentAmount"]["amount"].to_decimal()),
+        "recouped": float(amounts["recoupedAmount"]["amount"].to_decimal()),
+        "recovery": claim["recoveryMethod"],
+        "account": billing["patientAccountNumber"],
+        "tin": billing["providerTin"],
+    }
 
 
 @checked(InvalidQuery)

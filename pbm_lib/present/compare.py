@@ -18,6 +18,7 @@ from ..query.jump import cursor_after, skip_page
 from ..query.stopwatch import timed
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
+from ..working import working
 
 _REPEATS = 3
 
@@ -41,23 +42,19 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
     """
-    total = count_claims(store, tin)
+    with working("Counting the provider's claims"):
+        total = count_claims(store, tin)
     if depths is None:
         depths = sorted({total * percent // 100 for percent in (0, 1, 10, 50, 90)})
     if not depths or not all(type(depth) is int and 0 <= depth < max(total, 1) for depth in depths):
         raise InvalidQuery(
             f"depths: {in_short(list(depths))} is not accepted; accepted: whole numbers from 0 to {total - 1:,}."
         )
-    size, rows = store.config.query.default_page_size, []
-    for depth in depths:
-        token = cursor_after(store, tin, depth)
-
-        def by_keyset(token: str | None = token) -> list[dict[str, Any]]:
-            return list(find_claims(store, tin, cursor=token, with_total=False))
-
-        by_skip = partial(skip_page, store, tin, depth, size)
-        (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(store, by_skip, by_keyset)
-        rows.append((depth, skipped == keyed, skip_ms, keyset_ms, skip_ms / max(keyset_ms, LEAST_MS)))
+    rows = []
+    with working("Reading pages") as say:
+        for number, depth in enumerate(depths, 1):
+            say(f"Reading the page after {depth:,} claims both ways, {number} of {len(depths)} depths")
+            rows.append((depth, *_both_ways(store, tin, depth)))
     return DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 
 
@@ -83,7 +80,8 @@ def compare_plans(
     answers, columns = [], {}
     question = Question(tin, service_date_start, service_date_end)
     for query in (UNBOUNDED, BOUNDED):
-        claims, total, facts = _page_and_total(store, question, bounded=query == BOUNDED)
+        with working(f"Running the {CONTESTANTS[query]}"):
+            claims, total, facts = _page_and_total(store, question, bounded=query == BOUNDED)
         answers.append((claims, total))
         columns[CONTESTANTS[query]] = {**facts, "claims on the page": f"{len(claims):,}"}
     frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
@@ -102,6 +100,18 @@ def plans_frame(*plans: QueryPlan) -> DataFrame:
     columns = [plan.facts() | {"Stages": " < ".join(plan.stages)} for plan in plans]
     frame = DataFrame(columns, index=[plan.part or plan.kind for plan in plans]).T
     return frame.drop(index=["Query", "MQL"], errors="ignore")
+
+
+def _both_ways(store: ClaimStore, tin: str, depth: int) -> tuple[bool, float, float, float]:
+    """Whether skip/limit and keyset return the same claims at a depth, the time of either in ms, and their ratio."""
+    token = cursor_after(store, tin, depth)
+
+    def by_keyset() -> list[dict[str, Any]]:
+        return list(find_claims(store, tin, cursor=token, with_total=False))
+
+    by_skip = partial(skip_page, store, tin, depth, store.config.query.default_page_size)
+    (skipped, skip_ms), (keyed, keyset_ms) = _take_turns(store, by_skip, by_keyset)
+    return skipped == keyed, skip_ms, keyset_ms, skip_ms / max(keyset_ms, LEAST_MS)
 
 
 def _page_and_total(

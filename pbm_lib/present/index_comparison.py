@@ -3,6 +3,7 @@
 import datetime as dt
 import statistics
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +21,7 @@ from ..query.stream import iter_claims
 from ..store.setup import both_indexes
 from ..store.store import ClaimStore
 from ..vocabulary import INDEXES
+from ..working import working
 from .notes import Note, note
 
 _ROUNDS = 5
@@ -81,24 +83,29 @@ def compare_indexes(
     question = Question(tin, service_date_start, service_date_end)
     explain_claims(store, *question)  # so that a bad argument is told before anything is built
     try:
-        with both_indexes(store):
-            columns, plans = _compare(store, question)
+        with working("Preparing both indexes") as say, both_indexes(store):
+            columns, plans = _compare(store, question, say)
+            say("Restoring the index of the settings")
     except SetupError as error:
         return IndexComparison(DataFrame(columns), tuple(plans), note(str(error)))
     return IndexComparison(DataFrame(columns), tuple(plans))
 
 
-def _compare(store: ClaimStore, question: Question) -> tuple[dict[str, dict[str, str]], list[QueryPlan]]:
+def _compare(
+    store: ClaimStore, question: Question, say: Callable[[str], None]
+) -> tuple[dict[str, dict[str, str]], list[QueryPlan]]:
     """Return what each index took, label to text, and the plan of its first page."""
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     totals, touching, plans = {}, {}, {}
     stores = {index: store.using(index) for index in INDEXES}
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
+        say(f"Running the queries with both indexes, round {number + 1} of {_ROUNDS}")
         for index, its in stores.items():
             _, ms = timed(its, partial(find_claims, its, *question, with_total=False))
             times[index, "first page"].append(ms)
             totals[index], ms = timed(its, partial(count_claims, its, *question))
             times[index, "total"].append(ms)
+    say("Checking that both indexes lead to the same claims")
     for index, its in stores.items():
         plans[index] = explain_claims(its, *question)
         touching[index] = {claim[ID] for claim in iter_claims(its, question.tin, question.start, question.start)}

@@ -13,6 +13,7 @@ from ..errors import InvalidQuery, PbmError
 from ..mql import call_mql, collection_mql, command_mql
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
+from ..working import working
 from .answer import answer
 from .filters import ClaimQuery, checked_page_size, make_query
 from .find import first_look, page_boundary
@@ -206,7 +207,9 @@ def _page_command(store: ClaimStore, query: ClaimQuery, boundary: Boundary, limi
 
 
 def _explain(store: ClaimStore, query: ClaimQuery, command: dict[str, Any], mql: str) -> QueryPlan:
-    with endable(store):
+    asked = CONTESTANTS[BOUNDED if query.bounded else UNBOUNDED]
+    # In a terminal it may run beneath the bar of a measurement.
+    with working(f"Explaining the {asked}", terminal=False), endable(store):
         # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
         answer = store.collection.database.command(
             "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options

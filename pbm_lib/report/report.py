@@ -8,6 +8,7 @@ from ..arguments import checked, full_path
 from ..chart_style import to_png
 from ..errors import PbmError
 from ..measure.run import PerformanceRun
+from ..working import working
 from .charts import CHARTS
 from .page import render_page
 from .tables import summary_frame
@@ -70,8 +71,9 @@ def write_report(
         (folder / "charts").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
-    page = render_page(run, baseline, customer=customer, presenter=presenter, next_steps=next_steps)
-    pictures = {folder / "charts" / f"{chart.name}.png": to_png(chart.whole(run, baseline)) for chart in CHARTS}
+    with working("Writing the report"):
+        page = render_page(run, baseline, customer=customer, presenter=presenter, next_steps=next_steps)
+        pictures = {folder / "charts" / f"{chart.name}.png": to_png(chart.whole(run, baseline)) for chart in CHARTS}
     report, summary = folder / "performance_report.html", folder / "summary.csv"
     try:
         for file, picture in pictures.items():

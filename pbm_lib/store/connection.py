@@ -16,6 +16,7 @@ from pymongo.uri_parser import split_options
 
 from ..config import Config
 from ..errors import ConfigError, ConnectionString, PbmError, ServerUnavailable, redact, remember_secret, text_of
+from ..working import working
 from .driver_errors import explain_driver_error
 from .local_server import start_local_server
 
@@ -41,9 +42,14 @@ class MongoClient(pymongo.MongoClient):
 
 def server_uri(config: Config) -> ConnectionString:
     """Return MONGODB_URI from the environment or else from `.env`; where it is empty, start the local server."""
-    uri = given_uri(config) or start_local_server(config).uri
+    uri = given_uri(config) or _uri_of_local_server(config)
     remember_secret(uri)
     return uri
+
+
+def _uri_of_local_server(config: Config) -> ConnectionString:
+    with working("Starting the local MongoDB server"):
+        return start_local_server(config).uri
 
 
 def given_uri(config: Config) -> ConnectionString:

@@ -1,21 +1,17 @@
 """The one compound index: its variants, which of them is there, and switching from one to another."""
 
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
-from tqdm import tqdm
 
 from ..arguments import in_short, not_accepted
 from ..claims.document import BEGIN, END, ID, TIN
 from ..errors import PbmError, SetupError
 from ..mql import to_mql
 from ..vocabulary import OVERLAP, THREE_FIELD
+from ..working import working
 from .driver_errors import lacks_right, needs_right
 
 
@@ -59,8 +55,6 @@ _HARMLESS = {"v", "key", "ns", "background"}
 # ... nor do these where they are switched off, which some servers say and others leave out.
 _SWITCHES = {"sparse", "hidden", "unique", "prepareUnique"}
 _SAME_FIELDS_OTHER_OPTIONS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
-_SHOW_AFTER_SECONDS = 1
-_TICK_SECONDS = 0.5
 
 
 def variant_named(name: str, error: type[PbmError]) -> IndexVariant:
@@ -131,7 +125,7 @@ def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool)
             "then set up again."
         )
     # Also when it is listed: a list holds indexes that are still being built, and the server waits for those here.
-    with _elapsed_time_shown(f"Building {name}") if progress else nullcontext():
+    with working(f"Building the index {name}", progress=progress):
         _build(collection, wanted, name, listed=name in indexes)
     if find_index(collection.index_information(), wanted) is None:
         # So the old one is needed.
@@ -172,22 +166,3 @@ def _drop(collection: Collection, name: str, *, ready: str) -> None:
 
 def _mongosh(collection: Collection) -> str:
     return f'db.getSiblingDB("{collection.database.name}").getCollection("{collection.name}")'
-
-
-@contextmanager
-def _elapsed_time_shown(title: str) -> Iterator[None]:
-    """Show on standard output for how long a block has been running, once that is more than a second."""
-    done = threading.Event()
-
-    def tick() -> None:
-        while not done.wait(_TICK_SECONDS):
-            clock.update(0)
-
-    with tqdm(desc=title, bar_format="{desc}: {elapsed}", file=sys.stdout, delay=_SHOW_AFTER_SECONDS) as clock:
-        ticking = threading.Thread(target=tick, daemon=True)
-        ticking.start()
-        try:
-            yield
-        finally:
-            done.set()
-            ticking.join()

@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 
 from ..config import Config
 from ..errors import ConnectionString, ServerUnavailable, remember_secret
+from ..working import working
 from .connection import open_client
 from .driver_errors import translated_driver_errors
 from .local_state import (
@@ -135,7 +136,8 @@ def local_replica_set(config: Config) -> Iterator[LocalReplicaSet]:
     """
     folder = config.data_dir.with_name(f"{config.data_dir.name}-failover")
     with ExitStack() as at_the_end:
-        cluster = _prepared(config, folder, at_the_end)
+        with working("Starting three MongoDB servers"):
+            cluster = _prepared(config, folder, at_the_end)
         yield cluster
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from ..arguments import checked
 from ..errors import SetupError
 from ..vocabulary import OVERLAP
+from ..working import working
 from .guarantee import guarantee_rule
 from .index import VARIANTS, build_index, install_index, refuse_other_collation, variant_named
 from .kind import refuse_other_kinds
@@ -31,8 +32,8 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
         recheck: read every claim even if all were found to keep the rule before.
-        progress: show on standard output how far the claims are checked, and the time while an index is built, if
-            that takes longer than a second.
+        progress: where it takes longer than a second, show how far the claims are checked (a bar on standard output),
+            and what else it is doing, as a line that is gone at the end.
 
     Returns:
         The same store, refreshed from the server.
@@ -51,11 +52,11 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
         install_rule(store.collection, store.config, install, recheck=recheck, progress=progress)
     _switch(store, index, progress=progress)
     while store.max_claim_days != days:
-        with store.errors_explained():
+        with store.errors_explained(), working("Waiting for another set-up to finish", progress=progress):
             wait_for_rule(store.collection, days)
         store.refresh()
     if store.server.series >= (9, 0):
-        with store.errors_explained():
+        with store.errors_explained(), working("Having the server check every claim", progress=progress):
             guarantee_rule(store.collection)
         store.refresh()
     return store
@@ -72,7 +73,7 @@ def index_variant(store: ClaimStore, index: str = OVERLAP, *, progress: bool = T
     Args:
         store: a store that `setup_collection` has set up.
         index: "three_field" or "overlap".
-        progress: show the time on standard output while an index is built, if that takes longer than a second.
+        progress: show that an index is being built, if that takes longer than a second; nothing of it is left.
 
     Yields:
         The same store.
@@ -99,7 +100,7 @@ def both_indexes(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimS
 
     Args:
         store: a store that `setup_collection` has set up.
-        progress: show the time on standard output while an index is built, if that takes longer than a second.
+        progress: show that an index is being built, if that takes longer than a second; nothing of it is left.
 
     Yields:
         The same store.

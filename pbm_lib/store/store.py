@@ -14,6 +14,7 @@ from ..config import Config
 from ..config_file import load_config
 from ..display import ShownAsFacts
 from ..errors import ConfigError, ConnectionString, InvalidQuery, ServerUnavailable
+from ..working import working
 from .collection import claims_collection, describe
 from .connection import open_client, server_uri
 from .driver_errors import translated_driver_errors
@@ -277,7 +278,8 @@ def connect(config: Config | None = None) -> ClaimStore:
         PbmError: the user may not read the database.
     """
     config = load_config() if config is None else config
-    return open_first(server_uri(config), config)
+    with working("Connecting to the server"):
+        return open_first(server_uri(config), config)
 
 
 def open_first(uri: ConnectionString, config: Config) -> ClaimStore:

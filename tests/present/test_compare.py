@@ -1,8 +1,10 @@
 """Side by side: both ways give the same claims, and the table says so only when they do."""
 
 import datetime as dt
+import time
 
 import pytest
+from servers import SLOW
 
 from pbm_lib import (
     InvalidQuery,
@@ -11,10 +13,12 @@ from pbm_lib import (
     count_claims,
     explain_claims,
     explain_count,
+    find_claims,
     list_providers,
     plans_frame,
 )
-from pbm_lib.query.jump import cursor_after
+from pbm_lib.query.filters import ClaimQuery
+from pbm_lib.query.jump import cursor_after, skip_page
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +68,31 @@ def test_explained_queries_stand_side_by_side(loaded_store, tin):
     assert list(frame.columns) == ["bounded query", "begin in the range", "begin before it"]
     assert list(frame.loc["Stages"])[1] == "COUNT < COUNT_SCAN"
     assert list(frame.loc["Documents examined"])[:2] == ["100", "0"]
+
+
+def test_a_slow_query_is_named_while_it_runs_and_a_quick_one_is_not(loaded_store, tin, monkeypatch, terminal):
+    def slow(*arguments, bounded, **options):
+        if not bounded:
+            time.sleep(2.3)
+        return find_claims(*arguments, bounded=bounded, **options)
+
+    monkeypatch.setattr("pbm_lib.present.compare.find_claims", slow)
+    compare_plans(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
+    assert terminal.shown == [f"Running the unbounded query ... {seconds} s" for seconds in (1, 2)]
+
+
+def test_the_depth_that_takes_its_time_is_named(loaded_store, tin, monkeypatch, terminal):
+    def slow(store, tin, depth, size):
+        time.sleep(0.5 if depth else 0)
+        return skip_page(store, tin, depth, size)
+
+    monkeypatch.setattr("pbm_lib.present.compare.skip_page", slow)
+    compare_paging(loaded_store, tin, [0, 2_900])
+    assert terminal.shown == ["Reading the page after 2,900 claims both ways, 2 of 2 depths ... 1 s"]
+
+
+def test_an_explained_query_is_silent_in_a_terminal(loaded_store, tin, monkeypatch, terminal):
+    fast = ClaimQuery.filter
+    monkeypatch.setattr(ClaimQuery, "filter", lambda query, *where: {**fast(query, *where), **SLOW})
+    explain_claims(loaded_store, tin, page_size=5)  # 1.5 s
+    assert terminal.shown == []

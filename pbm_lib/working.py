@@ -1,0 +1,180 @@
+"""Say what a call is doing while it takes long, where somebody looks on: in a notebook's cell, or in a terminal."""
+
+import html
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import parent_process
+from typing import Any, Protocol
+
+from .display import kernel_of_notebook, show_in_notebook
+
+_SHOW_AFTER_SECONDS = 1.0
+_ELLIPSIS = "…"
+
+
+@contextmanager
+def working(text: str, *, progress: bool = True, terminal: bool = True) -> Iterator[Callable[[str], None]]:
+    """Say what this block is doing, from its second second on, and for how long; nothing of it is left at its end.
+
+    In a notebook that is a line of the cell's output, in a terminal one on standard error. Nothing is shown where
+    nobody looks on: in a notebook that papermill runs, where standard error is no terminal, in a thread beside the
+    main one (which has no cell), and in a process that this program started. A block within another one has its text
+    shown in the other's place.
+
+    A thread of its own writes it, about each second, so that the block may measure times.
+
+    Args:
+        text: what it is doing, for example "Building the index"; the seconds are added.
+        progress: whether to show it at all.
+        terminal: whether to show it in a terminal, too; not so for what may run beneath a progress bar.
+
+    Yields:
+        A function that takes another text, whose seconds begin anew.
+    """
+    outer = _Line.shown if progress and threading.current_thread() is threading.main_thread() else None
+    if outer is not None:
+        before = outer.doing
+        outer.say(text)
+        try:
+            yield outer.say
+        finally:
+            outer.doing = before
+        return
+    place = _place(terminal=terminal) if progress else None
+    if place is None:
+        yield _to_nobody
+        return
+    line = _Line.shown = _Line(text, place)
+    try:
+        line.begin()
+        yield line.say
+    finally:
+        _Line.shown = None
+        line.end()
+
+
+class _Place(Protocol):
+    """Where a line is shown."""
+
+    def show(self, text: str) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+class _Line:
+    """What is being done, and the thread that shows it."""
+
+    shown: "_Line | None" = None  # of the main thread, which alone has one
+
+    def __init__(self, text: str, place: _Place):
+        self.doing = (text, time.monotonic())
+        self._place = place
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="working", daemon=True)
+
+    def say(self, text: str) -> None:
+        """Take another text; the thread shows it when it writes next."""
+        self.doing = (text, time.monotonic())
+
+    def begin(self) -> None:
+        with suppress(RuntimeError):  # a machine that has no thread left gets no line
+            self._thread.start()
+
+    def end(self) -> None:
+        self._is_over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        # Whatever a front end or a terminal does not take: the work goes on, without a line.
+        with suppress(Exception):
+            pause = _SHOW_AFTER_SECONDS
+            while not self._is_over.wait(pause):
+                text, since = self.doing
+                elapsed = time.monotonic() - since
+                seconds = int(elapsed + 0.05)  # a wait may end a little early
+                for_how_long = f" {seconds:,} s" if seconds else ""
+                self._place.show(f"{text.rstrip(' .' + _ELLIPSIS)} {_ELLIPSIS}{for_how_long}")
+                pause = seconds + 1 - elapsed
+        with suppress(Exception):
+            self._place.clear()
+
+
+class _Cell:
+    """An output of the notebook's cell that is running."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, text: str) -> None:
+        if self._handle is None:
+            self._handle = show_in_notebook(_Faint(text))
+        else:
+            self._handle.update(_Faint(text))
+
+    def clear(self) -> None:
+        if self._handle is not None:
+            self._handle.update({}, raw=True)  # an output without data takes no room
+
+
+class _Faint:
+    """A line that is no result."""
+
+    def __init__(self, text: str):
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str:
+        return f"<span style='color:var(--jp-ui-font-color2,inherit)'>{html.escape(self._text)}</span>"
+
+
+class _Terminal:
+    """The terminal's present line."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+        self._length = 0
+
+    def show(self, text: str) -> None:
+        # Not every terminal has more than ASCII, and a line that wraps could not be overwritten.
+        text = text.replace(_ELLIPSIS, "...")[: shutil.get_terminal_size().columns - 1]
+        self._stream.write(f"\r{text.ljust(self._length)}")
+        self._stream.flush()
+        self._length = len(text)
+
+    def clear(self) -> None:
+        if self._length:
+            self._stream.write(f"\r{' ' * self._length}\r")
+            self._stream.flush()
+
+
+def _place(*, terminal: bool) -> _Place | None:
+    """Where somebody looks on; None if nobody does."""
+    if threading.current_thread() is not threading.main_thread() or parent_process() is not None:
+        return None
+    kernel = kernel_of_notebook()
+    if kernel is not None:
+        return _Cell() if _runs_a_cell_for_somebody(kernel) else None
+    with suppress(Exception):  # there is no stream, or it is closed, or it is somebody's own
+        if terminal and sys.stderr.isatty():
+            return _Terminal(sys.stderr)
+    return None
+
+
+def _runs_a_cell_for_somebody(kernel: Any) -> bool:
+    """Whether a kernel runs a cell, not a widget's callback, for a front end that could ask its user for input."""
+    try:
+        request = kernel.get_parent()
+        return request["header"]["msg_type"] == "execute_request" and request["content"].get("allow_stdin", True)
+    except (AttributeError, KeyError, TypeError):
+        return False
+
+
+def _to_nobody(text: str) -> None:
+    """Take another text, which nobody sees."""
