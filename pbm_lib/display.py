@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 LEAST_MS = 0.001
 """What stands for a time of 0 ms, which is shorter than its clock can tell, where one divides by it or draws it."""
 _WIDTH = 110
-# Lab's own style of a <pre> breaks long lines; in a table, only a block that is no wider than the cell scrolls.
+# Lab's own style of a <pre> breaks long lines and hides a table's stripes. A cell of a table grows with what is in it,
+# so code scrolls by itself only where its width has a limit: that of its lines, or what a narrow window has room for.
 _CODE_STYLE = (
-    "margin:0;text-align:left;white-space:pre;overflow-x:auto;line-height:1.35;"
-    "font-family:var(--jp-code-font-family,monospace)"
+    "margin:0;text-align:left;white-space:pre;overflow-x:auto;max-width:min(100ch,60vw);line-height:1.35;"
+    "background:transparent;font-family:var(--jp-code-font-family,monospace)"
 )
 
 
