@@ -18,7 +18,8 @@ help(pbm.find_claims) and the like say more. What there is:
     claims        list_providers, generate_claims, sample_claim, show_claim, claims_sample, claims_summary,
                   claims_chart, tiers_frame, codes_frame; Provider
     load          load_claims, load_rate_chart, require_claims; LoadReport
-    query         find_claims, iter_claims, count_claims, explain_claims, explain_count; ClaimPage, QueryPlan
+    query         find_claims, iter_claims, count_claims, explain_claims, explain_count, observe_claims; ClaimPage,
+                  QueryPlan, ObservedPage, Request
     compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart, acts_chart;
                   IndexComparison
     explore       ClaimExplorer

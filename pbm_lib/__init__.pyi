@@ -41,7 +41,7 @@ from .present.compare import (
     compare_plans as compare_plans,
     plans_frame as plans_frame,
 )
-from .present.explorer import ClaimExplorer as ClaimExplorer
+from .present.explorer.explorer import ClaimExplorer as ClaimExplorer
 from .present.frames import (
     codes_frame as codes_frame,
     footprint_frame as footprint_frame,
@@ -60,7 +60,9 @@ from .present.notes import (
 )
 from .query.explain import QueryPlan as QueryPlan, explain_claims as explain_claims, explain_count as explain_count
 from .query.find import count_claims as count_claims, find_claims as find_claims
+from .query.observe import ObservedPage as ObservedPage, observe_claims as observe_claims
 from .query.page import ClaimPage as ClaimPage
+from .query.request import Request as Request
 from .query.stream import iter_claims as iter_claims
 from .report.charts import (
     concurrency_chart as concurrency_chart,

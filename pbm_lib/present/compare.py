@@ -8,13 +8,14 @@ from typing import Any
 
 from pandas import DataFrame
 
-from ..arguments import checked, in_short
+from ..arguments import checked, in_short, not_accepted
 from ..display import LEAST_MS
 from ..errors import InvalidQuery
 from ..query.explain import QueryPlan
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
 from ..query.jump import cursor_after, skip_page
+from ..query.observe import ObservedPage
 from ..query.stopwatch import timed
 from ..store.store import ClaimStore
 from ..vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
@@ -60,7 +61,12 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
 
 @checked(InvalidQuery)
 def compare_plans(
-    store: ClaimStore, tin: str, service_date_start: dt.date | None = None, service_date_end: dt.date | None = None
+    store: ClaimStore,
+    tin: str,
+    service_date_start: dt.date | None = None,
+    service_date_end: dt.date | None = None,
+    *,
+    unbounded: ObservedPage | None = None,
 ) -> DataFrame:
     """Ask for one range with both queries, once each: the same page and total, and what either costs.
 
@@ -69,6 +75,8 @@ def compare_plans(
         tin: the billing provider's TIN, nine digits.
         service_date_start: first service date, inclusive; None: no limit.
         service_date_end: last service date, inclusive; None: no limit.
+        unbounded: the first page of this range, as `observe_claims(..., bounded=False)` returned it; it is not read
+            again. None reads it.
 
     Returns:
         A pandas DataFrame with a column a query: page ms, total ms, claims on the page, total, and whether both gave
@@ -79,9 +87,12 @@ def compare_plans(
     """
     answers, columns = [], {}
     question = Question(tin, service_date_start, service_date_end)
+    if unbounded is not None and unbounded.question != question:
+        raise not_accepted("unbounded", in_short(unbounded.question), "a page that was read for the same TIN and dates")
     for query in (UNBOUNDED, BOUNDED):
+        read = unbounded if query == UNBOUNDED else None
         with working(f"Running the {CONTESTANTS[query]}"):
-            claims, total, facts = _page_and_total(store, question, bounded=query == BOUNDED)
+            claims, total, facts = _page_and_total(store, question, read, bounded=query == BOUNDED)
         answers.append((claims, total))
         columns[CONTESTANTS[query]] = {**facts, "claims on the page": f"{len(claims):,}"}
     frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
@@ -115,12 +126,15 @@ def _both_ways(store: ClaimStore, tin: str, depth: int) -> tuple[bool, float, fl
 
 
 def _page_and_total(
-    store: ClaimStore, question: Question, *, bounded: bool
+    store: ClaimStore, question: Question, read: ObservedPage | None, *, bounded: bool
 ) -> tuple[Sequence[dict[str, Any]], int, dict[str, str]]:
     """Return the claims of the first page, the total, and total and times as text, label to value."""
-    page, page_ms = timed(store, lambda: find_claims(store, *question, with_total=False, bounded=bounded))
+    if read is None:
+        page, ms = timed(store, lambda: find_claims(store, *question, with_total=False, bounded=bounded))
+    else:
+        page, ms = read.page, read.ms
     total, total_ms = timed(store, lambda: count_claims(store, *question, bounded=bounded))
-    facts = {"page, ms": f"{page_ms:,.0f}", "total, ms": f"{total_ms:,.0f}", "total": f"{total:,}"}
+    facts = {"page, ms": f"{ms:,.0f}", "total, ms": f"{total_ms:,.0f}", "total": f"{total:,}"}
     return page.documents, total, facts
 
 

@@ -20,9 +20,11 @@ from .find import first_look, page_boundary
 from .keyset import Boundary
 from .under_way import endable
 
-# Characters of a line of MQL: the first and last date of a range, to the millisecond, stand on one.
-_MQL_WIDTH = 96
+MQL_WIDTH = 96
+"""Characters of a line of MQL: the first and last date of a range, to the millisecond, stand on one."""
+_WORKING = {True: f"Explaining the {CONTESTANTS[BOUNDED]}", False: f"Explaining the {CONTESTANTS[UNBOUNDED]}"}
 _PARTS = ("begin in the range", "begin before it")
+_OUT_OF_TIME = 50
 # The server's names of its stages, in words, in the order in which the work is done.
 _IN_WORDS = {
     "COLLSCAN": "reads every document of the collection",
@@ -54,6 +56,7 @@ class QueryPlan(ShownAsFacts):
         returned: documents returned, or counted.
         server_ms: time that the server reports for it, in whole ms.
         part: for a total that is counted in two parts, which of them; else None.
+        complete: whether it ran to its end; if not, it had examined so much when it was stopped.
     """
 
     bounded: bool
@@ -65,6 +68,7 @@ class QueryPlan(ShownAsFacts):
     returned: int
     server_ms: int
     part: str | None = None
+    complete: bool = True
     code_facts = ("MQL",)
 
     def facts(self) -> dict[str, str]:
@@ -89,6 +93,8 @@ class QueryPlan(ShownAsFacts):
         return CONTESTANTS[BOUNDED if self.bounded else UNBOUNDED]
 
     def _per_claim(self, examined: int) -> str:
+        if not self.complete:
+            return f"more than {examined:,} (stopped after {self.server_ms / 1000:.0f} s)"
         if examined <= self.returned + 2 or not self.returned:  # a merge or a count looks at the next key as well
             return f"{examined:,}"
         return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
@@ -136,7 +142,8 @@ def explain_claims(
 
     def explain(query: ClaimQuery) -> QueryPlan:
         command = _page_command(store, query, page_boundary(query, cursor, last=last), limit)
-        return _explain(store, query, command, command_mql(command, _MQL_WIDTH))
+        with working(_WORKING[query.bounded], terminal=False):  # in a terminal it may run beneath a measurement's bar
+            return explained(store, command, bounded=query.bounded, mql=command_mql(command, MQL_WIDTH))
 
     return answer(store, ask, explain)
 
@@ -171,10 +178,12 @@ def explain_count(
     def explain(query: ClaimQuery) -> list[QueryPlan]:
         # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on
         # every server version.
-        return [
-            _explain(store, query, {"count": store.collection.name, "query": filter_, **query.hinted}, mql)
-            for filter_, mql in zip(query.count_filters(), count_mql(store, query), strict=True)
-        ]
+        counts = [{"count": store.collection.name, "query": part, **query.hinted} for part in query.count_filters()]
+        with working(_WORKING[query.bounded], terminal=False):
+            return [
+                explained(store, command, bounded=query.bounded, mql=mql)
+                for command, mql in zip(counts, count_mql(store, query), strict=True)
+            ]
 
     ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded)
     plans = answer(store, ask, explain)
@@ -186,14 +195,14 @@ def page_mql(
 ) -> str:
     """Return the query of one page as one would type it in mongosh, without running it."""
     command = _page_command(store, query, page_boundary(query, cursor, last=last), page_size)
-    return command_mql(command, _MQL_WIDTH)
+    return command_mql(command, MQL_WIDTH)
 
 
 def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
     """Return the counts behind a total as one would type them in mongosh, without running them."""
     count = f"{collection_mql(store.collection.name)}.countDocuments"
     options = [query.hinted] if query.hint else []
-    return [call_mql(count, part, *options, width=_MQL_WIDTH) for part in query.count_filters()]
+    return [call_mql(count, part, *options, width=MQL_WIDTH) for part in query.count_filters()]
 
 
 def _page_command(store: ClaimStore, query: ClaimQuery, boundary: Boundary, limit: int) -> dict[str, Any]:
@@ -206,31 +215,55 @@ def _page_command(store: ClaimStore, query: ClaimQuery, boundary: Boundary, limi
     }
 
 
-def _explain(store: ClaimStore, query: ClaimQuery, command: dict[str, Any], mql: str) -> QueryPlan:
-    asked = CONTESTANTS[BOUNDED if query.bounded else UNBOUNDED]
-    # In a terminal it may run beneath the bar of a measurement.
-    with working(f"Explaining the {asked}", terminal=False), endable(store):
+def explained(
+    store: ClaimStore, command: dict[str, Any], *, bounded: bool, mql: str, limit_ms: int | None = None
+) -> QueryPlan:
+    """Run a find or count on the server and return how it was answered.
+
+    Args:
+        store: an open store.
+        command: as the server takes it.
+        bounded: whether it uses the bound D.
+        mql: the same, as one would type it in mongosh.
+        limit_ms: stop after so many ms, with a plan that is not complete; None runs it to its end.
+
+    Raises:
+        PbmError: the server ended it for another reason.
+    """
+    limit = {} if limit_ms is None else {"maxTimeMS": limit_ms}
+    with endable(store):
         # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
         answer = store.collection.database.command(
-            "explain", command, verbosity="executionStats", codec_options=store.collection.codec_options
+            {"explain": command, "verbosity": "executionStats", **limit},
+            codec_options=store.collection.codec_options,
         )
     stats = answer["executionStats"]
+    complete = True
     for part in (stats, *stats["executionStages"].get("shards", ())):  # a router says it of each shard
-        if not part.get("executionSuccess", True):  # what it had examined until then would pass for all that it takes
+        if part.get("executionSuccess", True):
+            continue
+        if limit_ms is None or part.get("errorCode") != _OUT_OF_TIME:
+            # What it had examined until then would pass for all that it takes.
             reason = part.get("errorMessage", "no reason given")
             raise PbmError(f"The server ended the query before its answer: {reason}.")
-    winner = answer["queryPlanner"]["winningPlan"]
+        complete = False
     counted = list(_named(stats["executionStages"], "nCounted"))
     return QueryPlan(
-        bounded=query.bounded,
+        bounded=bounded,
         mql=mql,
-        index=next(_named(winner, "indexName"), None),
-        stages=tuple(_named(winner, "stage")),
+        **winning_plan(answer),
         keys_examined=stats["totalKeysExamined"],
         docs_examined=stats["totalDocsExamined"],
         returned=sum(counted) if counted else stats["nReturned"],  # each shard counts its own
         server_ms=stats["executionTimeMillis"],
+        complete=complete,
     )
+
+
+def winning_plan(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the index that an explained command uses, and its stages, outermost first."""
+    winner = answer["queryPlanner"]["winningPlan"]
+    return {"index": next(_named(winner, "indexName"), None), "stages": tuple(_named(winner, "stage"))}
 
 
 def _named(node: Any, name: str) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from ..claims.document import BEGIN, END, ID
 from ..store.store import ClaimStore
+from ..vocabulary import OLDEST
 from .answer import answer
 from .cursor import encode_cursor
 from .filters import ClaimQuery, Question, make_query
@@ -15,9 +16,16 @@ from .find import key_of
 from .keyset import Boundary
 
 
-def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime) -> str:
-    """Return the token of the page that begins with the first claim of this begin date or later."""
-    query = make_query(store, *question, fresh=False)
+def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, *, order: str = OLDEST) -> str:
+    """Return the token of the page that begins with the first claim of this begin date or later; newest first, before.
+
+    Args:
+        store: an open store.
+        question: provider and dates.
+        begin: naive UTC; inclusive, newest first exclusive.
+        order: "oldest" or "newest" claims first.
+    """
+    query = make_query(store, *question, order=order, fresh=False)
     # Before every claim of that instant, since a claim ends no earlier than it begins.
     lowest = {BEGIN: begin, END: begin, ID: ObjectId("0" * 24)}
     return encode_cursor(Boundary("next", tuple(lowest[field] for field in query.variant.order)), query)

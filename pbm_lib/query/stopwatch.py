@@ -14,14 +14,20 @@ from ..errors import ConnectionString, PbmError
 from ..store.driver_errors import driver_error_kind
 from ..store.server import ServerInfo
 from ..store.store import ClaimStore, open_known
+from .turns import turn
 
 
 def timed(store: ClaimStore, call: Callable[[], Any]) -> tuple[Any, float]:
-    """Make a call to a store and return its answer and its time in ms; an error is the caller's."""
-    store.keep_fresh(before_timing=True)
-    started = time.perf_counter()
-    answer = call()
-    return answer, (time.perf_counter() - started) * 1000
+    """Make a call to a store while no other query of this process runs; an error is the caller's.
+
+    Returns:
+        Its answer, and its time in ms.
+    """
+    with turn():
+        store.keep_fresh(before_timing=True)
+        started = time.perf_counter()
+        answer = call()
+        return answer, (time.perf_counter() - started) * 1000
 
 
 @dataclass(frozen=True)

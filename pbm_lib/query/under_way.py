@@ -1,12 +1,8 @@
 """End a query on the server that nobody waits for any more. Left alone, it slows down whatever is measured next."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
-from dataclasses import dataclass, field
-from typing import Any
 
 import pymongo
 from pymongo.errors import PyMongoError
@@ -14,8 +10,7 @@ from pymongo.errors import PyMongoError
 from ..errors import PbmError
 from ..store.store import ClaimStore
 
-_END_SECONDS = 1  # for the server to end a query; whoever waits goes on without it after that
-_AGAIN_SECONDS = 0.05
+_END_SECONDS = 1
 _end_current: ContextVar[Callable[[], None] | None] = ContextVar("_end_current", default=None)
 
 
@@ -58,55 +53,3 @@ def endable(store: ClaimStore) -> Iterator[Callable[[], None]]:
             raise
         finally:
             _end_current.reset(token)
-
-
-@dataclass(eq=False)
-class _Query:
-    subject: Any
-    end: Callable[[], None]
-    is_ended: bool = False
-    done: threading.Event = field(default_factory=threading.Event)
-
-
-class UnderWay:
-    """The queries that one reader waits for, in whichever threads."""
-
-    def __init__(self):
-        self._queries: list[_Query] = []
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def query(
-        self, store: ClaimStore, subject: Any, *, ends: Callable[[Any], bool] = lambda _: False
-    ) -> Iterator[None]:
-        """Run a block's queries, after those that began before it and whose subject `ends` have ended.
-
-        Raises:
-            QueryEnded: a later block ended this one.
-        """
-        with endable(store) as end:
-            mine = _Query(subject, end)
-            with self._lock:
-                earlier = [query for query in self._queries if ends(query.subject)]
-                self._queries.append(mine)
-            try:
-                _end(earlier)
-                yield
-            except Exception:
-                if mine.is_ended:
-                    raise QueryEnded("The query was ended, because something else was asked for.") from None
-                raise
-            finally:
-                with self._lock:
-                    self._queries.remove(mine)
-                mine.done.set()
-
-
-def _end(queries: list[_Query]) -> None:
-    for query in queries:
-        query.is_ended = True
-        deadline = time.monotonic() + _END_SECONDS
-        # Again and again: it may not have reached the server yet, or be between two queries of its block.
-        while not query.done.is_set() and time.monotonic() < deadline:
-            query.end()
-            query.done.wait(_AGAIN_SECONDS)

@@ -5,19 +5,21 @@ from typing import Any
 
 from IPython import get_ipython
 
-from .explorer_panel import ExplorerPanel
-from .explorer_steps import ExplorerSteps
-from .explorer_view import static_html, static_text
+from .panel import ExplorerPanel
+from .steps import ExplorerSteps
+from .view import static_html, static_text
 
 
 class ClaimExplorer(ExplorerSteps):
     """The claims of a billing provider, to click through in JupyterLab and to step through anywhere.
 
-    In a notebook that somebody looks at it shows as a panel of controls; headless, in exports and in a shell as a table
-    of the current page. The page is shown as soon as it is there; the total follows.
+    In a notebook that somebody looks at, it shows as a panel of controls; headless, in exports, and in a shell, as a
+    table of the current page. The page is shown as soon as it is there; what the server examined and the total follow.
+    It asks one thing at a time, on a connection of its own.
 
     Args:
         store: an open store. The first page of the first provider is read at once.
+        seconds: after which the server ends a query, whoever still waits for it.
 
     Raises:
         ServerUnavailable: the server went away.
@@ -26,9 +28,7 @@ class ClaimExplorer(ExplorerSteps):
     @cached_property
     def panel(self) -> ExplorerPanel:
         """The controls that a notebook shows, made when they are first asked for."""
-        panel = ExplorerPanel(self)
-        self._moments.listen(panel.refresh)
-        return panel
+        return ExplorerPanel(self, self._moments)
 
     def __repr__(self) -> str:
         self.follow_up()

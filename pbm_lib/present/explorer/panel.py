@@ -1,0 +1,185 @@
+"""The explorer in JupyterLab: its controls call its steps, and what comes of them is shown below."""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...claims.roster import list_providers
+from ...errors import PbmError
+from ...query.page import ClaimPage
+from ...query.request import Request
+from .controls import PAGE_SIZES, STYLE, WHY_A_DATE, Controls, row, set_options
+from .log import log_html
+from .moments import Choice, Moments, Shown
+from .steps import ExplorerSteps
+from .view import FAINT, figures_html, headline_html, page_html, place_text, queries_html, strip_html
+
+_TICK_SECONDS = 0.1
+_FIRST_YEAR = 1_000  # a date picker reports a year while it is typed: 0002, 0020, 0202
+
+
+class ExplorerPanel:
+    """Controls, and below them the page.
+
+    A step runs in a thread of its own, since the kernel hears no click while a handler runs; widgets may be changed
+    from any thread.
+
+    Args:
+        explorer: whose steps are called.
+        moments: the explorer's.
+
+    Attributes:
+        controls: what a reader sets and clicks.
+        head, place, figures, strip, page, queries, log: what is shown, as HTML.
+    """
+
+    def __init__(self, explorer: ExplorerSteps, moments: Moments):
+        self._explorer, self._moments = explorer, moments
+        self._config = explorer.store.config
+        self._refreshing: int | None = None
+        self._choice: Choice | None = None
+        self._ticked_since: float | None = None
+        self._shown_page: ClaimPage | None = None
+        self._shown_log: tuple[Request, ...] | None = None
+        self.controls = controls = Controls(self._config)
+        wide = widgets.Layout(width="auto", min_width="0")  # 100% would leave out a widget's own margins
+        self.head, self.page, self.queries, self.log = (widgets.HTML(layout=wide) for _ in range(4))
+        self.place, self.strip = widgets.HTML(), widgets.HTML(layout=widgets.Layout(margin="0 0 0 auto"))
+        self.figures = widgets.HTML(layout=widgets.Layout(flex="1 1 auto", min_width="0"))
+        self.page.add_class("pbm-page")
+        self.place.add_class("pbm-place")
+        self._box = widgets.VBox(
+            [
+                widgets.HTML(STYLE, layout=widgets.Layout(display="none")),
+                row(controls.tier, controls.provider, controls.size, controls.order),
+                row(controls.start, controls.end, controls.all_dates, controls.bounded),
+                self.head,
+                row(controls.first, controls.previous, controls.next, controls.last, self.place),
+                row(self.figures, controls.cancel, self.strip),
+                self.page,
+                row(controls.jump_to, widgets.HTML(f"<span style='{FAINT};font-size:0.85em'>{WHY_A_DATE}</span>")),
+                self.queries,
+                row(controls.count_each_page, controls.clear),
+                self.log,
+            ],
+            layout=widgets.Layout(width="100%", overflow="hidden"),
+        )  # fmt: skip
+        self._box.add_class("pbm-explorer")
+        self._connect()
+        moments.listen(self.refresh)
+
+    def view(self) -> dict[str, Any]:
+        """Return what shows the panel in a notebook."""
+        kind = "application/vnd.jupyter.widget-view+json"
+        return {kind: self._box._repr_mimebundle_()[kind]}
+
+    def run(self, step: Callable[..., object], **arguments: Any) -> threading.Thread:
+        """Start a step of the explorer in a thread of its own, and what follows its page."""
+
+        def work() -> None:
+            with suppress(PbmError):  # the explorer shows it
+                step(**arguments)
+            self._explorer.follow_up()
+
+        thread = threading.Thread(target=work, name=f"explorer {step.__name__}", daemon=True)
+        thread.start()
+        return thread
+
+    def refresh(self, shown: Shown) -> None:
+        """Show a moment of the explorer; called for one at a time, from any thread."""
+        self._refreshing = threading.get_ident()  # what changes in this thread now is not the reader's doing
+        try:
+            self._set_controls(shown)
+            store = self._explorer.store
+            self.head.value = headline_html(store, shown)
+            self.place.value = place_text(shown)
+            self.figures.value = figures_html(shown)
+            self.strip.value = strip_html(shown) if shown.times else ""
+            if shown.page is not self._shown_page:
+                self._shown_page = shown.page
+                self.page.value = "" if shown.page is None else page_html(shown.page)
+            (self.page.add_class if shown.reading else self.page.remove_class)("pbm-waiting")
+            self.queries.value = queries_html(store, shown)
+            if shown.log is not self._shown_log:
+                self._shown_log = shown.log
+                self.log.value = log_html(shown)
+        finally:
+            self._refreshing = None
+        if shown.waiting_since not in (None, self._ticked_since):
+            self._ticked_since = shown.waiting_since
+            threading.Thread(target=self._tick, args=(shown.waiting_since,), name="stopwatch", daemon=True).start()
+
+    def _tick(self, since: float) -> None:
+        """Let the stopwatch run as long as what began then is awaited."""
+
+        def show(shown: Shown) -> bool:
+            is_awaited = shown.waiting_since == since
+            if is_awaited:
+                self.figures.value = figures_html(shown)
+            return is_awaited
+
+        while self._moments.look(show):
+            time.sleep(_TICK_SECONDS)
+
+    def _set_controls(self, shown: Shown) -> None:
+        choice, page, controls = shown.choice, shown.page, self.controls
+        none = page is None
+        controls.previous.disabled = controls.first.disabled = shown.reading or none or page.prev_cursor is None
+        controls.next.disabled = controls.last.disabled = shown.reading or none or page.next_cursor is None
+        controls.jump_to.disabled = none
+        controls.cancel.disabled = shown.waiting_since is None
+        if not shown.reading:
+            controls.jump_to.value = None  # so that the same date can be chosen again
+        if choice == self._choice:
+            return  # what the reader has just set is on its way; an answer to what was set before may not undo it
+        self._choice = choice
+        tin, start, end = choice.question
+        tiers = {provider.tin: provider.tier for provider in list_providers(self._config)}
+        providers = []
+        if tin in tiers:
+            controls.tier.value = tiers[tin]
+            providers = [(f"{p.name} · {p.tin}", p.tin) for p in list_providers(self._config, tiers[tin])]
+        set_options(controls.provider, providers or [(tin, tin)])
+        controls.provider.value, controls.start.value, controls.end.value = tin, start, end
+        most = self._config.query.max_page_size
+        sizes = {*PAGE_SIZES, self._config.query.default_page_size, choice.page_size}
+        set_options(controls.size, [(f"{size:,}", size) for size in sorted(sizes) if size <= most])
+        controls.size.value, controls.order.value = choice.page_size, choice.order
+        controls.bounded.value, controls.count_each_page.value = choice.bounded, choice.count_each_page
+
+    def _connect(self) -> None:
+        explorer, controls = self._explorer, self.controls
+        for button, step in (
+            (controls.first, explorer.first),
+            (controls.previous, explorer.previous),
+            (controls.next, explorer.next),
+            (controls.last, explorer.last),
+            (controls.cancel, explorer.cancel),
+            (controls.clear, explorer.clear_log),
+        ):
+            button.on_click(lambda _, step=step: self.run(step))
+        choose = explorer.choose
+        controls.all_dates.on_click(lambda _: self.run(choose, service_date_start=None, service_date_end=None))
+        self._on_value(controls.tier, lambda tier: self.run(choose, tin=list_providers(self._config, tier)[0].tin))
+        self._on_value(controls.provider, lambda tin: self.run(choose, tin=tin))
+        self._on_value(controls.start, lambda day: self.run(choose, service_date_start=day))
+        self._on_value(controls.end, lambda day: self.run(choose, service_date_end=day))
+        self._on_value(controls.size, lambda size: self.run(choose, page_size=size))
+        self._on_value(controls.order, lambda order: self.run(choose, order=order))
+        self._on_value(controls.bounded, lambda bounded: self.run(choose, bounded=bounded))
+        self._on_value(controls.count_each_page, lambda each: self.run(choose, count_each_page=each))
+        self._on_value(controls.jump_to, lambda day: day and self.run(explorer.jump, service_date=day))
+
+    def _on_value(self, control: widgets.Widget, chosen: Callable[[Any], object]) -> None:
+        def changed(change: dict[str, Any]) -> None:
+            value = change["new"]
+            is_typed = isinstance(value, dt.date) and value.year < _FIRST_YEAR
+            if self._refreshing != threading.get_ident() and not is_typed:
+                chosen(value)
+
+        control.observe(changed, "value")

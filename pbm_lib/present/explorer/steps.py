@@ -1,0 +1,385 @@
+"""The steps through a provider's claims that the explorer takes, and what is shown after each."""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, Self
+
+from ...arguments import checked, in_short, not_accepted
+from ...claims.roster import list_providers
+from ...errors import InvalidQuery, PbmError
+from ...query.examined import examined
+from ...query.explain import QueryPlan
+from ...query.filters import Question, checked_page_size, make_query
+from ...query.find import count_claims, find_claims
+from ...query.jump import cursor_at
+from ...query.observe import Observer
+from ...query.page import ClaimPage
+from ...query.request import Request
+from ...query.turns import Turn, end_turns, turn
+from ...query.under_way import QueryEnded
+from ...store.store import ClaimStore
+from ...vocabulary import NEWEST
+from .moments import FIRST, Asked, Choice, Moments, Shown
+from .totals import Totals
+
+_SAME: Any = type("Same", (), {"__repr__": lambda self: "as before"})()
+_DAY = dt.timedelta(days=1)
+_MOST_SECONDS = 3_600
+
+
+class ExplorerSteps:
+    """The explorer without its looks: what a caller, or a click, may ask of it."""
+
+    @checked(InvalidQuery)
+    def __init__(self, store: ClaimStore, *, seconds: float = 60.0):
+        if not 0 < seconds <= _MOST_SECONDS:
+            raise not_accepted("seconds", in_short(seconds))
+        self._observer = Observer(store)
+        self.store = self._observer.store
+        self._seconds = seconds
+        question = Question(list_providers(store.config)[0].tin)
+        self._moments = Moments(Choice(question, store.config.query.default_page_size))
+        self._totals = Totals()
+        self._not_examined: list[tuple[Request, bool]] = []
+        self._examining = threading.Lock()
+        self.first()
+
+    @checked(InvalidQuery)
+    def choose(
+        self,
+        *,
+        tin: str = _SAME,
+        service_date_start: dt.date | None = _SAME,
+        service_date_end: dt.date | None = _SAME,
+        page_size: int = _SAME,
+        order: str = _SAME,
+        bounded: bool = _SAME,
+        count_each_page: bool = _SAME,
+    ) -> Self:
+        """Change some of what is chosen, and read the page for it.
+
+        Another provider, other dates, another page size, or the other order lead to the first page. The other query
+        reads the same page again, so that the two can be compared.
+
+        Args:
+            tin: the billing provider's TIN, nine digits.
+            service_date_start: first service date, inclusive; None: no limit.
+            service_date_end: last service date, inclusive; None: no limit.
+            page_size: claims on a page.
+            order: "oldest" or "newest" claims first.
+            bounded: whether to use the bound D.
+            count_each_page: whether to count the total with every page, and not once.
+
+        Returns:
+            This explorer.
+
+        Raises:
+            InvalidQuery: a value is not accepted; the message names it.
+            ServerUnavailable: the server went away.
+        """
+        shown = self.shown
+        asked = _given(tin=tin, start=service_date_start, end=service_date_end)
+        how = _given(page_size=page_size, order=order, bounded=bounded, count_each_page=count_each_page)
+        choice = replace(shown.choice, question=shown.choice.question._replace(**asked), **how)
+        # Each value by itself is checked before it is taken. That the dates are in order is checked after: who moves a
+        # range changes one end of it first.
+        make_query(self.store, *choice.question._replace(end=None), order=choice.order, fresh=False)
+        make_query(self.store, *choice.question._replace(start=None), order=choice.order, fresh=False)
+        checked_page_size(self.store, choice.page_size)
+        if not asked and set(how) <= {"bounded", "count_each_page"}:
+            return self._read(choice, shown.asked, shown.place)
+        return self._read(choice)
+
+    def first(self) -> Self:
+        """Read the first page, and let the total be counted anew.
+
+        Returns:
+            This explorer.
+
+        Raises:
+            InvalidQuery: the chosen dates are not in order.
+            ServerUnavailable: the server went away.
+        """
+        return self._read(self.shown.choice)
+
+    def last(self) -> Self:
+        """Read the last page, from the end of the index: it takes as long as the first one.
+
+        Where the total is known, it has as many claims as walking there would leave for it, else a full page's.
+
+        Returns:
+            This explorer.
+
+        Raises:
+            InvalidQuery: the chosen dates are not in order.
+            ServerUnavailable: the server went away.
+        """
+        shown = self.shown
+        size = shown.choice.page_size
+        if shown.total is not None:
+            size = shown.total % size or size
+        return self._read(shown.choice, Asked(last=True, size=size), None)
+
+    def next(self) -> Self:
+        """Read the next page.
+
+        Returns:
+            This explorer.
+
+        Raises:
+            InvalidQuery: there is none.
+            ServerUnavailable: the server went away.
+        """
+        shown = self.shown
+        if shown.page is None or shown.page.next_cursor is None:
+            raise InvalidQuery("There is no next page: this is the last one. Go back with previous() or first().")
+        before = None if shown.place is None else shown.place + len(shown.page)
+        return self._read(shown.choice, Asked(shown.page.next_cursor), before)
+
+    def previous(self) -> Self:
+        """Read the page before.
+
+        Returns:
+            This explorer.
+
+        Raises:
+            InvalidQuery: there is none.
+            ServerUnavailable: the server went away.
+        """
+        shown = self.shown
+        if shown.page is None or shown.page.prev_cursor is None:
+            raise InvalidQuery("There is no page before: this is the first one. Go on with next().")
+        before = None if shown.place is None else shown.place - shown.choice.page_size
+        self._read(shown.choice, Asked(shown.page.prev_cursor), before)
+        return self if len(self.page) else self.first()  # after a jump to the very first claim
+
+    @checked(InvalidQuery)
+    def jump(self, service_date: dt.date) -> Self:
+        """Read the page that begins with the first claim of a service date or after it; newest first, or before it.
+
+        A keyset page begins at a value that the index knows, so it can begin at a date. It cannot begin at page N: the
+        claims of all pages before it would have to be counted.
+
+        Args:
+            service_date: a date.
+
+        Returns:
+            This explorer. Where no claim begins there, it shows the last page.
+
+        Raises:
+            InvalidQuery: the date is not accepted, or the chosen dates are not in order.
+            ServerUnavailable: the server went away.
+        """
+        choice = self.shown.choice
+        day = dt.datetime(service_date.year, service_date.month, service_date.day)
+        edge = min(day, dt.datetime.max - 2 * _DAY) + _DAY if choice.order == NEWEST else day
+        self._read(choice, Asked(cursor_at(self.store, choice.question, edge, order=choice.order)), None)
+        if len(self.page):
+            return self
+        self.last()
+        self._moments.add(self.shown, notice=f"There is no claim from {service_date} on. This is the last page.")
+        return self
+
+    def cancel(self) -> Self:
+        """End on the server what is awaited, and show the page before it. Call it from another thread.
+
+        Returns:
+            This explorer.
+        """
+        self._moments.cancel()
+        end_turns(self)
+        return self
+
+    def explain(self) -> QueryPlan:
+        """Return what the server did for the page.
+
+        Returns:
+            The plan.
+
+        Raises:
+            InvalidQuery: there is no page.
+            ServerUnavailable: the server went away.
+        """
+        self._examine()
+        if self.shown.examined is None:
+            raise InvalidQuery("There is no page to explain. Choose one first, for example with first().")
+        return self.shown.examined
+
+    def clear_log(self) -> Self:
+        """Empty the log of requests.
+
+        Returns:
+            This explorer.
+        """
+        self._moments.clear_log()
+        return self
+
+    @property
+    def page(self) -> ClaimPage | None:
+        """The page that is shown; None where there is no answer."""
+        return self.shown.page
+
+    @property
+    def page_ms(self) -> float | None:
+        """Time of the page in ms, from the request sent to the answer decoded."""
+        return self.shown.page_ms
+
+    @property
+    def total(self) -> int:
+        """Claims in the whole result; counted when first asked for, not page by page."""
+        return self._count(self.shown.choice)[0]
+
+    @property
+    def count_ms(self) -> float:
+        """Time of that count in ms."""
+        return self._count(self.shown.choice)[1]
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """The requests sent, newest first."""
+        return self.shown.log
+
+    @property
+    def error(self) -> str | None:
+        """Why the choice has no answer, or only a part of one, in a sentence; None if all went well."""
+        return self.shown.error
+
+    @property
+    def shown(self) -> Shown:
+        """This moment, as one frozen value."""
+        return self._moments.now
+
+    def follow_up(self) -> None:
+        """Bring what follows a page: what it examined, and the total. Errors are shown, not raised."""
+        shown = self.shown
+        try:
+            if not shown.is_alone:
+                self._read_alone()
+            self._examine()
+            if shown.page is not None and shown.wants_total:
+                self._count(shown.choice)
+                self._examine()
+        except QueryEnded:
+            return
+        except PbmError as error:
+            self._moments.add(shown, error=str(error))
+
+    def _read(self, choice: Choice, asked: Asked = FIRST, before: int | None = 0) -> Self:
+        if choice.count_each_page or asked == FIRST:
+            self._totals.forget(choice.question, choice.bounded)
+        step = self._moments.begin(choice, asked, *self._totals.known(choice.question, choice.bounded))
+        try:
+            with self._turn(ends_earlier=True) as mine, self._noted(choice.bounded) as requests:
+                page = self._find(choice, asked)
+        except PbmError as error:
+            self._moments.fail(step, _sentence(error, choice.question))
+            raise
+        before = before if page.prev_cursor else 0
+        self._moments.end(
+            step, page=page, asked=asked, before=before and max(before, 0), request=requests[-1],
+            page_ms=_ms(requests), is_alone=mine.alone,
+        )  # fmt: skip
+        return self
+
+    def _read_alone(self) -> None:
+        """Read the page again, since another query was running, and show the time that it takes alone."""
+        shown = self.shown
+        with self._turn() as mine, self._noted(shown.choice.bounded) as requests:
+            self._find(shown.choice, shown.asked)
+        self._moments.add(
+            shown, request=requests[-1], page_ms=_ms(requests), is_alone=True,
+            notice="Timed again: another query was still running the first time." if mine.alone else None,
+        )  # fmt: skip
+
+    def _find(self, choice: Choice, asked: Asked) -> ClaimPage:
+        return find_claims(
+            self.store, *choice.question, page_size=asked.size or choice.page_size, cursor=asked.cursor,
+            last=asked.last, order=choice.order, with_total=False, bounded=choice.bounded,
+        )  # fmt: skip
+
+    def _count(self, choice: Choice) -> tuple[int, float]:
+        cancelled = self._moments.cancelled
+
+        def is_wanted() -> bool:
+            now = self.shown.choice
+            return self._moments.cancelled == cancelled and (now.question, now.bounded) == (
+                choice.question,
+                choice.bounded,
+            )
+
+        total, count_ms = self._totals.get(
+            choice.question, choice.bounded, partial(self._count_now, choice, is_wanted), is_wanted
+        )
+        self._moments.add_total(choice, total, count_ms)
+        return total, count_ms
+
+    def _count_now(self, choice: Choice, is_wanted: Callable[[], bool]) -> tuple[int, float]:
+        with self._turn(), self._noted(choice.bounded) as requests:
+            if not is_wanted():
+                raise QueryEnded("The count was not begun, because something else was asked for.")
+            self._moments.counting(choice, time.monotonic())
+            try:
+                total = count_claims(self.store, *choice.question, bounded=choice.bounded)
+            finally:
+                self._moments.counting(choice, None)
+        return total, _ms(requests)
+
+    @contextmanager
+    def _turn(self, *, ends_earlier: bool = False) -> Iterator[Turn]:
+        too_long = PbmError(
+            f"No answer within {self._seconds:g} s, so the query was ended. Choose a shorter range of dates or the "
+            "bounded query, or open the explorer with more seconds."
+        )
+        with turn(self.store, self, ends_earlier=ends_earlier) as mine:
+            limit = threading.Timer(self._seconds, mine.stop, [too_long])
+            limit.daemon = True
+            limit.start()
+            try:
+                yield mine
+            finally:
+                limit.cancel()
+
+    @contextmanager
+    def _noted(self, bounded: bool) -> Iterator[list[Request]]:
+        """Add what a block sends to the log, whatever comes of it."""
+        with self._observer.listening() as requests:
+            try:
+                yield requests
+            finally:
+                self._moments.log(requests)
+                self._not_examined += [(request, bounded and self.store.bounded) for request in requests]
+
+    def _examine(self) -> None:
+        """Find out what the server did for the requests of which that is not known, those of the page first."""
+        with self._examining:
+            while self._not_examined:
+                request, bounded = self._not_examined.pop()
+                try:
+                    with self._turn():
+                        plan = examined(self.store, request, bounded=bounded)
+                except QueryEnded:
+                    self._not_examined.append((request, bounded))
+                    raise
+                if plan is not None:
+                    self._moments.planned(request, plan)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not _SAME}
+
+
+def _ms(requests: list[Request]) -> float:
+    """The time of requests that follow each other, without that of the checks between them."""
+    return sum(request.ms for request in requests)
+
+
+def _sentence(error: PbmError, question: Question) -> str:
+    _, start, end = question
+    if type(error) is InvalidQuery and start and end:  # each by itself was accepted, so it is their order
+        return f"The last service date, {end}, is before the first, {start}. Choose a later last date."
+    return str(error)

@@ -1,0 +1,44 @@
+"""The times of the last pages as a strip of bars, one a page, drawn by hand: it is drawn with every page."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from ...display import milliseconds
+from ...vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
+from .moments import STRIP_LENGTH
+
+_BAR, _GAP, _HEIGHT = 5, 2, 44
+_LEAST_MS, _MOST_MS = 1.0, 10_000.0
+
+
+def strip_text(times: Sequence[tuple[bool, float]]) -> str:
+    """Return the times of pages, (bounded, ms) each, in a sentence."""
+    if not times:
+        return "no page yet"
+    all_ms = [ms for _, ms in times]
+    return (
+        f"last {len(times)} page{'' if len(times) == 1 else 's'}: median "
+        f"{milliseconds(statistics.median(all_ms))}, slowest {milliseconds(max(all_ms))}"
+    )
+
+
+def strip_svg(times: Sequence[tuple[bool, float]]) -> str:
+    """Return the times of pages, (bounded, ms) each, oldest first, as an SVG element; bars grow by the logarithm."""
+    width = STRIP_LENGTH * (_BAR + _GAP)
+    bars = "".join(
+        f"<rect x='{place * (_BAR + _GAP)}' y='{_HEIGHT - height:.1f}' width='{_BAR}' height='{height:.1f}' "
+        f"fill='{'var(--pbm-green,#00684A)' if bounded else 'var(--pbm-purple,#8F3FC0)'}'>"
+        f"<title>{CONTESTANTS[BOUNDED if bounded else UNBOUNDED]}, {milliseconds(ms)}</title></rect>"
+        for place, (bounded, ms) in enumerate(times)
+        if (height := _height(ms))
+    )
+    return (
+        f"<svg role='img' aria-label='{strip_text(times)}' width='{width}' height='{_HEIGHT}' "
+        f"viewBox='0 0 {width} {_HEIGHT}'>{bars}</svg>"
+    )
+
+
+def _height(ms: float) -> float:
+    share = math.log(max(ms, _LEAST_MS) / _LEAST_MS) / math.log(_MOST_MS / _LEAST_MS)
+    return 2 + min(share, 1.0) * (_HEIGHT - 2)

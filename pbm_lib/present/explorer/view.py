@@ -1,0 +1,206 @@
+"""What the explorer shows, as HTML and as text: pure functions of one moment of it."""
+
+import html
+import math
+import textwrap
+import time
+
+from ...claims.roster import list_providers
+from ...claims.table import claim_rows, claims_table, text_table
+from ...display import milliseconds, times
+from ...errors import InvalidQuery
+from ...query.explain import count_mql, page_mql
+from ...query.filters import make_query
+from ...query.page import ClaimPage
+from ...store.store import ClaimStore
+from ...vocabulary import CONTESTANTS, NEWEST, UNBOUNDED
+from .log import log_html, log_text
+from .moments import Choice, Shown
+from .strip import strip_svg, strip_text
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+_ROWS = 5  # of a page, in a shell
+WAITING = "…"
+"""What stands for a figure that is on its way."""
+# JupyterLab's and VS Code's own colors, so that a dark theme stays dark; outside of both, the page's.
+TEXT, FAINT = "color:var(--jp-ui-font-color1,inherit)", "color:var(--jp-ui-font-color2,inherit)"
+# No width of its own: it takes what there is and scrolls or wraps, where else a widget would grow beyond the page.
+_AS_WIDE = "width:0;min-width:100%;box-sizing:border-box;"
+_ASCII = str.maketrans({"·": "-", WAITING: "...", TIMES: "x"})  # not every terminal has more
+_LINE = "1px solid var(--jp-border-color2,#999)"
+_GREEN, _PURPLE = "var(--pbm-green,#00684A)", "var(--pbm-purple,#8F3FC0)"
+_APART = 2  # times; below, two single pages differ by chance
+_STOPWATCH_SECONDS = 0.3  # a page that comes sooner does without
+
+
+def headline(store: ClaimStore, choice: Choice) -> str:
+    """Return provider, dates, order and query in one line of text."""
+    tin, start, end = choice.question
+    names = (provider.name for provider in list_providers(store.config) if provider.tin == tin)
+    between = "all service dates"
+    if start or end:
+        between = f"service dates {start or 'from the first'} to {end or 'the last'}"
+    query = choice.query
+    if choice.bounded and not store.bounded:
+        query = f"{CONTESTANTS[UNBOUNDED]}, as nothing on the server bounds how long a claim lasts"
+    elif not (start or end):
+        query += " (without dates the same as the other)"
+    newest = " · newest first" if choice.order == NEWEST else ""
+    return f"{next(names, 'Provider')} · TIN {tin} · {between}{newest} · {query}"
+
+
+def place_text(shown: Shown) -> str:
+    """Return which claims of how many the page has, and its number where that is known."""
+    page, size = shown.page, shown.choice.page_size
+    if page is None:
+        return WAITING if shown.reading else ""
+    total = WAITING if shown.total is None else f"{shown.total:,}"
+    if not len(page):
+        return f"0 of {total}"
+    before = shown.place
+    if before is None:
+        return f"{len(page):,} claims of {total}"
+    text = f"{before + 1:,}-{before + len(page):,} of {total}"
+    if before % size == 0 and shown.total is not None:
+        text += f" · page {before // size + 1:,} of {max(math.ceil(shown.total / size), before // size + 1):,}"
+    return text
+
+
+def figures(shown: Shown) -> dict[str, str]:
+    """Return the figures of a page, label to value."""
+    plan = shown.examined
+    at_least = "" if plan is None or plan.complete else "more than "
+    return {
+        "time of the page": WAITING if shown.reading or shown.page is None else milliseconds(shown.page_ms),
+        "keys examined": f"{at_least}{plan.keys_examined:,}" if plan else WAITING,
+        "documents examined": f"{at_least}{plan.docs_examined:,}" if plan else WAITING,
+        "total": f"{shown.total:,}" if shown.total is not None else WAITING if shown.wants_total else "not counted",
+        "time of the count": milliseconds(shown.count_ms) if shown.count_ms is not None else _counting(shown),
+    }
+
+
+def beside(shown: Shown) -> str:
+    """Return what the same page took with the other query; "" where that was not read."""
+    if shown.same_claims is None:
+        return ""
+    ratio = shown.page_ms / shown.earlier.ms
+    how = "about as fast as"
+    if max(ratio, 1 / ratio) >= _APART:
+        how = f"{times(ratio)}{TIMES} as long as" if ratio > 1 else f"{times(1 / ratio)}{TIMES} as fast as"
+    same = "the same claims" if shown.same_claims else "NOT the same claims"
+    return f"{how} the {shown.earlier.query} ({milliseconds(shown.earlier.ms)}), {same}"
+
+
+def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
+    """Return the MQL of page and total, label to queries; nothing where the choice is no query."""
+    choice, asking = shown.choice, shown.asking
+    try:
+        query = make_query(store, *choice.question, bounded=choice.bounded, order=choice.order, fresh=False)
+    except InvalidQuery:
+        return {}
+    # One claim more than the page has is read, to see whether another page follows.
+    limit = (asking.size or choice.page_size) + 1
+    page = page_mql(store, query, page_size=limit, cursor=asking.cursor, last=asking.last)
+    return {"MQL of the page": [page], "MQL of the total": count_mql(store, query)}
+
+
+def page_html(page: ClaimPage) -> str:
+    """Return a page as a table that scrolls within itself, so that it never pushes the rest out of sight."""
+    if not len(page):
+        return f"<p style='{TEXT}'>No claim matches.</p>"
+    box = f"{_AS_WIDE}max-height:24em;overflow:auto;border:{_LINE};{TEXT}"
+    return f"<div style='{box}'>{claims_table(page)}</div>"
+
+
+def static_html(store: ClaimStore, shown: Shown) -> str:
+    """Return the moment as one piece of HTML that needs nothing else."""
+    page = "" if shown.page is None else page_html(shown.page)
+    place = f"<div style='{TEXT};margin:6px 0'>{place_text(shown)}</div>"
+    parts = (
+        headline_html(store, shown), place, figures_html(shown), strip_html(shown) if shown.times else "", page,
+        queries_html(store, shown), log_html(shown),
+    )  # fmt: skip
+    return f"<div>{''.join(parts)}</div>"
+
+
+def headline_html(store: ClaimStore, shown: Shown) -> str:
+    """Return the headline and, below it, what went wrong, or what else there is to say."""
+    text = f"<div style='{TEXT};font-weight:600;margin:6px 0'>{html.escape(headline(store, shown.choice))}</div>"
+    if shown.error:
+        # Told by a word and a bar as well as by its color.
+        text += _bar(f"<b>Not answered.</b> {html.escape(shown.error)}", "#D55E00", "alert")
+    if shown.notice:
+        text += _bar(html.escape(shown.notice), _PURPLE, "status")
+    return text
+
+
+def _bar(text: str, color: str, role: str) -> str:
+    return f"<div role='{role}' style='{TEXT};border-left:4px solid {color};padding:4px 10px;margin:6px 0'>{text}</div>"
+
+
+def figures_html(shown: Shown) -> str:
+    """Return the figures side by side, each above its label, the time of the page by far the largest."""
+    if shown.page is None and not shown.reading:
+        return ""
+    (label, value), *others = figures(shown).items()
+    seconds = time.monotonic() - shown.reading_since if shown.reading else 0.0
+    if seconds >= _STOPWATCH_SECONDS:
+        first = _tile(f"{seconds:.1f} s", f"{shown.choice.query}, still running", 2.6, _PURPLE)
+        others = []
+        if shown.earlier:
+            first += _tile(milliseconds(shown.earlier.ms), f"{shown.earlier.query}, the page before", 2.6, _GREEN)
+    else:
+        color = _GREEN if shown.choice.bounded else _PURPLE
+        first = _tile(value, f"{label}, {shown.choice.query}", 2.6, color)
+    tiles = first + "".join(_tile(value, label, 1.35) for label, value in others)
+    compared = beside(shown)
+    sentence = f"<div style='{TEXT};font-weight:600;margin:2px 0'>{compared}</div>" if compared else ""
+    row = "display:flex;flex-wrap:wrap;align-items:flex-end;gap:4px 28px;line-height:1.25;margin:6px 0"
+    return f"<div style='{row}'>{tiles}</div>{sentence}"
+
+
+def strip_html(shown: Shown) -> str:
+    """Return the times of the last pages as a strip of bars above their sentence."""
+    return f"{strip_svg(shown.times)}<div style='font-size:0.85em;{FAINT}'>{strip_text(shown.times)}</div>"
+
+
+def queries_html(store: ClaimStore, shown: Shown) -> str:
+    """Return the MQL of page and total."""
+    style = f"{_AS_WIDE}{TEXT};overflow-x:auto;margin:0;font-size:12px;line-height:1.4"
+    return "".join(
+        f"<div style='{FAINT};font-size:0.85em;margin-top:6px'>{label}</div>"
+        f"<pre style='{style}'>{html.escape(chr(10).join(parts))}</pre>"
+        for label, parts in queries(store, shown).items()
+    )
+
+
+def static_text(store: ClaimStore, shown: Shown) -> str:
+    """Return the moment as text for a shell, with the first claims of its page."""
+    lines = ["ClaimExplorer", f"  {headline(store, shown.choice)}"]
+    if shown.error:
+        lines.append(f"  Not answered. {shown.error}")
+    if shown.notice:
+        lines.append(f"  {shown.notice}")
+    if shown.page is not None:
+        lines += [f"  {label:<20}{value}" for label, value in {"claims": place_text(shown), **figures(shown)}.items()]
+        lines += [f"  {beside(shown)}"] if shown.same_claims is not None else []
+        lines += [f"  {line}".rstrip() for line in text_table(claim_rows(shown.page[:_ROWS]))]
+        if len(shown.page) > _ROWS:
+            lines.append(f"  ... {len(shown.page) - _ROWS} more on this page")
+    for label, parts in queries(store, shown).items():
+        lines.append(f"  {label}")
+        lines += textwrap.indent("\n".join(parts), "    ").split("\n")
+    return "\n".join([*lines, *log_text(shown)]).translate(_ASCII)
+
+
+def _counting(shown: Shown) -> str:
+    if shown.counting_since is None:
+        return WAITING if shown.wants_total else "not counted"
+    seconds = time.monotonic() - shown.counting_since
+    return f"{seconds:.1f} s {WAITING}" if seconds >= _STOPWATCH_SECONDS else WAITING
+
+
+def _tile(value: str, label: str, size: float, color: str = "") -> str:
+    look = f"font-size:{size}em;{TEXT};font-variant-numeric:tabular-nums" + (f";color:{color}" if color else "")
+    weight = ";font-weight:600" if size > 2 else ""
+    return f"<div><div style='{look}{weight}'>{value}</div><div style='font-size:0.85em;{FAINT}'>{label}</div></div>"

@@ -1,0 +1,122 @@
+"""A page as an application reads it, with the request that was sent, its time, and what the server examined for it."""
+
+import datetime as dt
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from ..arguments import checked
+from ..display import ShownAsFacts, milliseconds
+from ..errors import InvalidQuery
+from ..store.store import ClaimStore
+from ..vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
+from ..working import working
+from .examined import examined
+from .explain import QueryPlan
+from .filters import Question
+from .find import find_claims
+from .page import ClaimPage
+from .request import Request, RequestListener
+from .stopwatch import timed
+
+
+class Observer:
+    """A store on a connection of its own, whose requests are noted.
+
+    Args:
+        store: an open store.
+
+    Attributes:
+        store: the same claims; it closes with the observer, or when nobody needs that any more.
+    """
+
+    def __init__(self, store: ClaimStore):
+        self._listener = RequestListener()
+        self.store = store.reopened(event_listeners=[self._listener])
+        self.close = weakref.finalize(self, self.store.close)
+
+    @contextmanager
+    def listening(self) -> Iterator[list[Request]]:
+        """Note the finds and aggregates that this thread sends within a block."""
+        with self._listener.listening() as requests:
+            yield requests
+
+
+@dataclass(frozen=True, repr=False)
+class ObservedPage(ShownAsFacts):
+    """A page that was read as an application reads it.
+
+    Attributes:
+        question: provider and dates.
+        page: the page.
+        ms: how long the application waited for it.
+        plan: what the server did for it.
+    """
+
+    question: Question
+    page: ClaimPage
+    ms: float
+    plan: QueryPlan
+    code_facts = QueryPlan.code_facts
+
+    def facts(self) -> dict[str, str]:
+        """Return label to value, as a customer reads them."""
+        facts = self.plan.facts()
+        facts.pop("Time on the server")
+        one_more = " (the page, and one more to see that another page follows)" if self.page.next_cursor else ""
+        return {**facts, "Returned": facts["Returned"] + one_more, "Time": milliseconds(self.ms)}
+
+
+@checked(InvalidQuery)
+def observe_claims(
+    store: ClaimStore,
+    tin: str,
+    service_date_start: dt.date | None = None,
+    service_date_end: dt.date | None = None,
+    *,
+    page_size: int | None = None,
+    cursor: str | None = None,
+    last: bool = False,
+    order: str = OLDEST,
+    bounded: bool = True,
+) -> ObservedPage:
+    """Read a page as `find_claims` does, and return it with its time and with what the server examined for it.
+
+    A slow query is not run again for that: the server's log tells, if the user may read it. Otherwise, an explain runs
+    for a second at most.
+
+    Args:
+        store: an open store.
+        tin: the billing provider's TIN, nine digits.
+        service_date_start: first service date, inclusive; None: no limit.
+        service_date_end: last service date, inclusive; None: no limit.
+        page_size: claims on the page; None takes `query.default_page_size`.
+        cursor: token of the page; None for the first.
+        last: read the last page.
+        order: "oldest" or "newest" claims first.
+        bounded: use the bound D where the server enforces it.
+
+    Returns:
+        The page, its time, and its plan.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+        InvalidCursor: the cursor is damaged or belongs to another query.
+        ServerUnavailable: the server went away.
+    """
+    question = Question(tin, service_date_start, service_date_end)
+    observer = Observer(store)
+    try:
+        read = partial(
+            find_claims, observer.store, *question, page_size=page_size, cursor=cursor, last=last, order=order,
+            with_total=False, bounded=bounded,
+        )  # fmt: skip
+        query = CONTESTANTS[BOUNDED if bounded else UNBOUNDED]
+        with working(f"Running the {query}", terminal=False), observer.listening() as requests:
+            page, ms = timed(observer.store, read)
+        plan = examined(observer.store, requests[-1], bounded=bounded and observer.store.bounded)
+    finally:
+        observer.close()
+    return ObservedPage(question, page, ms, plan)

@@ -1,0 +1,94 @@
+"""The finds and aggregates that a store sends, as the driver reports them: what an application sends, no more."""
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from .explain import QueryPlan
+
+# What the driver adds to every command is left out.
+_PARTS = {
+    "find": ("find", "filter", "sort", "skip", "limit", "hint"),
+    "aggregate": ("aggregate", "pipeline", "hint"),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A find for claims, or an aggregate that counts them, as it was sent.
+
+    Attributes:
+        sent_at: when, in UTC.
+        command: the command.
+        session: the driver's id of the session that sent it.
+        ms: from the command sent to the answer decoded, in ms, as the driver reports it.
+        returned: claims returned, or counted; None if it failed.
+        error: class of the error that it ended with; None if it succeeded.
+        plan: what the server did for it; None before `examined` found out.
+    """
+
+    sent_at: dt.datetime
+    command: dict[str, Any]
+    session: Any = field(repr=False)
+    ms: float
+    returned: int | None
+    error: str | None = None
+    plan: QueryPlan | None = None
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it counts claims."""
+        return "aggregate" in self.command
+
+
+class RequestListener(CommandListener):
+    """Notes the requests of the blocks that listen, each thread its own."""
+
+    def __init__(self) -> None:
+        self._of_thread = threading.local()
+
+    @contextmanager
+    def listening(self) -> Iterator[list[Request]]:
+        """Note what this thread sends within a block.
+
+        Yields:
+            The requests so far, in the order of their answers.
+        """
+        self._of_thread.requests = requests = []
+        try:
+            yield requests
+        finally:
+            self._of_thread.requests = None
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Begin a request."""
+        if getattr(self._of_thread, "requests", None) is None or not _is_for_claims(event.command):
+            return
+        command = {name: event.command[name] for name in _PARTS[event.command_name] if name in event.command}
+        self._of_thread.begun = Request(dt.datetime.now(dt.UTC), command, event.command.get("lsid"), 0.0, None)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """End a request that was answered."""
+        batch = event.reply.get("cursor", {}).get("firstBatch", [])
+        self._end(event, lambda begun: sum(claim["n"] for claim in batch) if begun.is_count else len(batch), None)
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """End a request that failed."""
+        self._end(event, lambda _: None, event.failure.get("codeName") or event.failure.get("errtype") or "failed")
+
+    def _end(self, event: Any, returned: Any, error: str | None) -> None:
+        begun = getattr(self._of_thread, "begun", None)
+        if begun is None or event.command_name not in begun.command:
+            return
+        self._of_thread.begun = None
+        ended = replace(begun, ms=event.duration_micros / 1000, returned=returned(begun), error=error)
+        self._of_thread.requests.append(ended)
+
+
+def _is_for_claims(command: Any) -> bool:
+    return "find" in command or ("aggregate" in command and "$match" in next(iter(command["pipeline"]), {}))

@@ -1,0 +1,68 @@
+"""What tests of the explorer share: a slow unbounded query, and an explorer whose commands somebody hears."""
+
+import time
+from contextlib import contextmanager
+
+import pytest
+from oracle import Wire
+from servers import wait_for
+
+from pbm_lib import ClaimExplorer
+from pbm_lib.query.filters import ClaimQuery
+
+
+@contextmanager
+def heard(explorer: ClaimExplorer, wire: Wire):
+    """Within the block, a wire notes what the explorer's steps send."""
+    store, listener = explorer.store, explorer._observer._listener  # noqa: SLF001
+    with store.reopened(event_listeners=[wire, listener]) as explorer.store:
+        wire.clear()
+        yield wire
+        explorer.store = store
+
+
+@contextmanager
+def slow_unbounded(ms: int):
+    """Within the block, the unbounded query takes so long for each claim, on the real server."""
+    fast = ClaimQuery.filter
+    body = f"function(x) {{ sleep({ms}); return true; }}"
+    slow = {"$expr": {"$function": {"body": body, "args": ["$_id"], "lang": "js"}}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClaimQuery, "filter", lambda query, *at: {**fast(query, *at), **({} if query.bounded else slow)})
+        yield
+
+
+class Held(Wire):
+    """Calls something before each page on its way to the server."""
+
+    def __init__(self, hold):
+        super().__init__()
+        self._hold = hold
+
+    def started(self, event):
+        super().started(event)
+        if event.command_name == "find":
+            self._hold()
+
+
+def at_the_beginning(explorer: ClaimExplorer, **choice):
+    """The explorer with a range of dates that begins with the first claims, so that no query reads many of them."""
+    return explorer.choose(service_date_end=explorer.page[-1]["serviceBeginDate"].date(), **choice)
+
+
+def ids(claims):
+    """The claims' ids, in order."""
+    return [claim["_id"] for claim in claims]
+
+
+def settled(explorer: ClaimExplorer) -> ClaimExplorer:
+    """The explorer, once all that follows its page is there."""
+
+    def followed() -> bool:
+        shown = explorer.shown
+        plans = all(request.plan or request.error for request in shown.log)
+        return not shown.reading and bool(shown.error or (plans and shown.total is not None))
+
+    wait_for(followed, 10, "the explorer")
+    time.sleep(0.05)  # the panel is told a little later
+    return explorer

@@ -1,0 +1,268 @@
+"""The explorer's figures: what a page and its total cost, once each, and the same wherever they stand."""
+
+import datetime as dt
+import re
+import threading
+import time
+from dataclasses import replace
+from html import unescape
+
+from cell_output import cell_output
+from explorers import Held, at_the_beginning, heard, ids, slow_unbounded
+from oracle import Wire, day, fill, make_claim
+from proxy import Proxy
+from servers import SLOW, under_way, wait_for
+
+from pbm_lib import (
+    ClaimExplorer,
+    ServerUnavailable,
+    connect,
+    count_claims,
+    explain_claims,
+    explain_count,
+    list_providers,
+    observe_claims,
+)
+from pbm_lib.query.filters import ClaimQuery
+
+WINDOW = (dt.date(2025, 3, 1), dt.date(2025, 3, 31))
+
+
+def in_march(explorer, **choice):
+    return explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], **choice)
+
+
+def log_rows(explorer):
+    """The log's rows in the HTML: columns of text."""
+    html = cell_output(explorer)["text/html"]
+    rows = re.findall(r"<tr>(.*?)</tr>", html[html.index("Request log") :], re.DOTALL)
+    cells = [re.findall(r"<td.*?>(.*?)</td>", row, re.DOTALL) for row in rows[1:]]
+    return [[unescape(re.sub(r"<.*?>", "", cell, flags=re.DOTALL)) for cell in row] for row in cells]
+
+
+def tiles(html):
+    """Time of the page, keys, and documents examined, as the tiles above the table say."""
+    labels = "time of the page|keys examined|documents examined"
+    return [text for text, _ in re.findall(rf">([^<>]+)</div><div[^>]*>({labels})", html)]
+
+
+def mql(html):
+    """The query of the page."""
+    return unescape(re.search(r"MQL of the page</div><pre[^>]*>(.*?)</pre>", html, re.DOTALL)[1])
+
+
+def steps_of_ten_requests(explorer):
+    """Ten pages of all kinds; each is followed by what the panel brings."""
+    for step in (
+        explorer.first,
+        explorer.next,
+        explorer.last,
+        explorer.previous,
+        lambda: explorer.jump(dt.date(2025, 2, 10)),
+        lambda: in_march(explorer, page_size=10),
+        explorer.next,
+        lambda: explorer.choose(bounded=False),
+        lambda: explorer.choose(order="newest"),
+        explorer.last,
+    ):
+        step()
+        yield cell_output(explorer)["text/html"]
+
+
+class TestEverywhereTheSame:
+    def test_in_the_panel_in_the_log_and_in_the_servers_profiler(self, filled):
+        explorer = ClaimExplorer(filled)
+        database = filled.collection.database
+        explorer.clear_log()
+        database.command("profile", 2)
+        try:
+            panels = [(tiles(html), mql(html)) for html in steps_of_ten_requests(explorer)]
+        finally:
+            database.command("profile", 0)
+        profiled = [
+            (entry.get("keysExamined"), entry.get("docsExamined"))
+            for entry in database["system.profile"].find({"ns": filled.collection.full_name}, sort=[("ts", 1)])
+            if "find" in entry["command"] or "$match" in str(entry["command"].get("pipeline", "")[:1])
+        ]
+        logged = explorer.requests[::-1]
+        assert [(each.plan.keys_examined, each.plan.docs_examined) for each in logged] == profiled
+        pages = [each for each in logged if not each.is_count]
+        assert len(pages) == len(panels) == 10
+        rows = log_rows(explorer)[::-1]
+        assert [row[1] for row in rows] == ["aggregate" if each.is_count else "find" for each in logged]
+        assert [tuple(row[3:5]) for row in rows] == [(f"{keys:,}", f"{documents:,}") for keys, documents in profiled]
+        of_pages = [row for row in rows if row[1] == "find"]
+        for (_, _, *costs, _, sent), (figures, query) in zip(of_pages, panels, strict=True):
+            assert figures == costs
+            assert re.sub(r"\s", "", sent) == re.sub(r"\s", "", query)
+
+    def test_what_explain_says_of_the_claims_on_the_page_and_one_more(self, explorer, loaded_store):
+        in_march(explorer, page_size=10)
+        plan = explain_claims(loaded_store, explorer.shown.choice.question.tin, *WINDOW, page_size=11)
+        assert replace(explorer.explain(), server_ms=0) == replace(plan, server_ms=0)
+        assert f">{plan.docs_examined:,}</div>" in cell_output(explorer)["text/html"]
+
+    def test_the_counts_of_a_total_are_what_explain_says(self, explorer, loaded_store):
+        explorer.clear_log()
+        in_march(explorer).follow_up()
+        plans = explain_count(loaded_store, explorer.shown.choice.question.tin, *WINDOW)
+        counts = [request.plan for request in explorer.requests[::-1] if request.is_count]
+        assert [(plan.keys_examined, plan.returned) for plan in counts] == [
+            (plan.keys_examined, plan.returned) for plan in plans
+        ]
+        assert sum(plan.returned for plan in counts) == explorer.total
+
+    def test_the_mql_is_what_was_sent(self, explorer, loaded_store):
+        in_march(explorer, page_size=10).next()
+        assert explorer.explain().mql in re.sub(r"(?m)^    ", "", repr(explorer))
+        for part in explain_count(loaded_store, explorer.shown.choice.question.tin, *WINDOW):
+            assert part.mql in re.sub(r"(?m)^    ", "", repr(explorer))
+
+
+class TestNothingTwice:
+    def test_a_question_is_counted_once_however_many_pages_are_turned(self, explorer):
+        with heard(explorer, Wire()) as wire:
+            explorer.choose(page_size=10)
+            for _ in range(3):
+                repr(explorer.next())
+        assert wire.names.count("aggregate") == 1
+
+    def test_or_with_each_page_if_that_is_chosen(self, explorer):
+        explorer.choose(page_size=10, count_each_page=True)
+        with heard(explorer, Wire()) as wire:
+            for _ in range(3):
+                repr(explorer.next())
+            assert explorer.total == 3_000
+        assert wire.names.count("aggregate") == 3
+
+    def test_a_slow_query_is_not_run_again_to_see_what_it_examined(self, explorer, loaded_store):
+        explorer.explain()
+        with slow_unbounded(150), heard(explorer, Wire()) as wire:
+            at_the_beginning(explorer, page_size=3, bounded=False)
+            question = explorer.shown.choice.question
+            took = time.monotonic()
+            plan = explorer.explain()
+            took = time.monotonic() - took
+            exact = explain_claims(loaded_store, *question, page_size=4, bounded=False)
+        explains = [command for name, command in wire.sent if name == "explain"]
+        assert [command["verbosity"] for command in explains] == ["queryPlanner"]
+        assert explorer.page_ms > 4 * 150
+        assert took < explorer.page_ms / 1000 / 2
+        assert (plan.keys_examined, plan.docs_examined, plan.returned, plan.complete) == (
+            exact.keys_examined, exact.docs_examined, 4, True
+        )  # fmt: skip
+        assert plan.stages == exact.stages
+
+    def test_where_the_log_may_not_be_read_an_explain_runs_for_a_second_and_says_so(
+        self, loaded_store, test_uri, monkeypatch
+    ):
+        def refuse(command, reply):
+            denied = {"ok": 0.0, "errmsg": "not authorized", "code": 13, "codeName": "Unauthorized"}
+            return denied if "getLog" in command else reply
+
+        with Proxy(test_uri, answer=refuse) as proxy:
+            monkeypatch.setenv("MONGODB_URI", proxy.uri)
+            with connect(loaded_store.config) as store:
+                explorer = ClaimExplorer(store)
+                with slow_unbounded(150):
+                    at_the_beginning(explorer, page_size=8, bounded=False)
+                    took = time.monotonic()
+                    plan = explorer.explain()
+                    took = time.monotonic() - took
+                    question = explorer.shown.choice.question
+                    observed = observe_claims(store, *question, bounded=False, page_size=8)
+        assert took < 1.5
+        assert not plan.complete
+        assert 0 < plan.docs_examined < 9
+        assert f"more than {plan.docs_examined}" in repr(explorer)
+        assert "(stopped after 1 s)" in repr(observed)
+
+    def test_many_readers_of_a_total_share_one_count(self, explorer):
+        explorer.choose(page_size=10)
+        totals: list[int] = []
+        with heard(explorer, Wire()) as wire:
+            readers = [threading.Thread(target=lambda: totals.append(explorer.total)) for _ in range(8)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+        assert totals == [3_000] * 8
+        assert wire.names.count("aggregate") == 1
+
+
+class TestTotal:
+    """A total is counted once, and anew after `first()` or after a count that failed."""
+
+    def test_first_counts_anew_and_a_turn_of_the_page_does_not(self, store):
+        tin = list_providers(store.config)[0].tin
+        fill(store, [make_claim(number, day(number), day(number), tin) for number in range(3)])
+        explorer = ClaimExplorer(store).choose(page_size=1)
+        assert explorer.total == 3
+        store.collection.insert_one(make_claim(3, day(3), day(3), tin))
+        assert (explorer.next().total, explorer.previous().total) == (3, 3)
+        assert explorer.first().shown.total is None
+        assert (explorer.total, explorer.shown.total) == (4, 4)
+        # Each query has a total of its own; on a later page it is not counted again.
+        explorer.next()
+        store.collection.delete_one({"_id": explorer.page[0]["_id"]})
+        assert explorer.choose(bounded=False).shown.total is None
+        assert explorer.total == 3
+        assert explorer.choose(bounded=True).shown.total == 4
+
+    def test_a_count_that_a_page_ended_is_counted_after_it(self, explorer, loaded_store, monkeypatch):
+        totals: list[int] = []
+        explorer.choose(page_size=5)
+        client, name = loaded_store.collection.database.client, loaded_store.collection.full_name
+        with monkeypatch.context() as patch:
+            patch.setattr(ClaimQuery, "count_filters", lambda query: [{**SLOW, "_id": {"$in": ids(explorer.page)}}])
+            reader = threading.Thread(target=lambda: totals.append(explorer.total))
+            reader.start()
+            wait_for(lambda: under_way(client, name), 10, "the count")
+        beside: list[list[str]] = []
+
+        def look() -> None:
+            # A thread of its own: the explorer's is bound to a session of another client.
+            looking = threading.Thread(target=lambda: beside.append(under_way(client, name)))
+            looking.start()
+            looking.join()
+
+        with heard(explorer, Held(look)):
+            explorer.next()
+            reader.join(10)
+        assert beside == [[]]
+        assert totals == [3_000]
+        assert [(each.is_count, each.error) for each in explorer.requests[:3]] == [
+            (True, None), (False, None), (True, "Interrupted")
+        ]  # fmt: skip
+
+    def test_a_count_that_failed_fails_for_all_who_wait_for_it_and_is_tried_again(self, proxied):
+        behind, proxy = proxied
+        with behind.reopened(serverSelectionTimeoutMS=5_000) as store:
+            explorer = ClaimExplorer(store, seconds=3)
+            seen: list[object] = []
+
+            def read():
+                try:
+                    seen.append(explorer.total)
+                except ServerUnavailable as error:
+                    seen.append(type(error))
+
+            proxy.cut_at(b"aggregate\0", times=1_000)
+            readers = [threading.Thread(target=read, daemon=True) for _ in range(3)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join(20)
+            proxy.cut_at(b"aggregate\0", times=0)
+            assert seen == [ServerUnavailable] * 3
+            assert (explorer.shown.total, explorer.shown.count_ms, len(explorer.page)) == (None, None, 100)
+            assert (explorer.total, explorer.shown.total) == (3_000, 3_000)
+            # Nobody is told of a count that follows a page by an error: it is shown.
+            proxy.cut_at(b"aggregate\0", times=1_000)
+            explorer.first().follow_up()
+            assert "does not answer" in explorer.error
+            proxy.cut_at(b"aggregate\0", times=0)
+            assert explorer.first().error is None
+            explorer.follow_up()
+            assert (explorer.shown.total, explorer.error) == (3_000, None)
+            assert explorer.total == count_claims(store, explorer.shown.choice.question.tin)
