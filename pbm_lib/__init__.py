@@ -20,8 +20,8 @@ help(pbm.find_claims) and the like say more. What there is:
     load          load_claims, load_rate_chart, require_claims; LoadReport
     query         find_claims, iter_claims, count_claims, explain_claims, explain_count, observe_claims; ClaimPage,
                   QueryPlan, ObservedPage, Request
-    compare       compare_plans, compare_paging, compare_indexes, plans_frame, paging_chart, acts_chart;
-                  IndexComparison
+    compare       compare_plans, compare_paging, compare_bounds, compare_indexes, plans_frame, paging_chart,
+                  acts_chart; IndexComparison
     explore       ClaimExplorer
     live          watch_pages, watch_arrivals, watch_failover, try_failover, watch_chart, remove_fed_claims; Watch,
                   FailoverScene

@@ -37,6 +37,7 @@ from .present.claims_sample import (
     claims_summary as claims_summary,
 )
 from .present.compare import (
+    compare_bounds as compare_bounds,
     compare_paging as compare_paging,
     compare_plans as compare_plans,
     plans_frame as plans_frame,

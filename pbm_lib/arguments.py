@@ -43,6 +43,7 @@ _ACCEPTED = {
     "part": "the name of a comparison, such as 'ranges'",
     "tiers": "a list of names of tiers",
     "depths": "a list of whole numbers",
+    "days": "a list of whole numbers, each at least the bound that the server enforces",
     "concurrency": "a list of whole numbers",
     **dict.fromkeys(("concurrency_seconds", "live_seconds", "seconds_per_series"), "a number of seconds above 0"),
     "hours": "a number above 0",

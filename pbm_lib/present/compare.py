@@ -11,6 +11,7 @@ from pandas import DataFrame
 from ..arguments import checked, in_short, not_accepted
 from ..display import LEAST_MS
 from ..errors import InvalidQuery
+from ..query.bounds import page_with_bound
 from ..query.explain import QueryPlan
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
@@ -98,6 +99,44 @@ def compare_plans(
     frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
     frame.loc["same claims, same total"] = str(answers[0] == answers[1])
     return frame
+
+
+@checked(InvalidQuery)
+def compare_bounds(
+    store: ClaimStore,
+    tin: str,
+    service_date_start: dt.date,
+    service_date_end: dt.date | None = None,
+    *,
+    days: Sequence[int] = (30, 60, 90, 180, 365),
+) -> DataFrame:
+    """Read the first page of a range as if claims could last longer: what a larger bound D costs.
+
+    Args:
+        store: a store whose server enforces a bound.
+        tin: the billing provider's TIN, nine digits.
+        service_date_start: first service date, inclusive.
+        service_date_end: last service date, inclusive; None: no limit.
+        days: bounds to try, each at least the one that the server enforces, so that the answer stays exact.
+
+    Returns:
+        A pandas DataFrame with a row per bound: D in days, keys and documents examined, page ms, and whether the page
+        is the one of the first bound.
+
+    Raises:
+        InvalidQuery: an argument is not accepted; the message names it.
+        ServerUnavailable: the server went away.
+    """
+    if not days or not all(type(each) is int for each in days):
+        raise not_accepted("days", in_short(list(days)))
+    question = Question(tin, service_date_start, service_date_end)
+    with working("Trying larger bounds"):
+        pages = [page_with_bound(store, question, each) for each in days]
+    rows = [
+        (page.days, page.plan.keys_examined, page.plan.docs_examined, page.ms, page.claims == pages[0].claims)
+        for page in pages
+    ]
+    return DataFrame(rows, columns=["D, days", "keys examined", "documents examined", "page, ms", "same claims"])
 
 
 @checked(InvalidQuery)

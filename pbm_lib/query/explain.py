@@ -141,7 +141,7 @@ def explain_claims(
     first_look(store, ask, cursor, last=last)
 
     def explain(query: ClaimQuery) -> QueryPlan:
-        command = _page_command(store, query, page_boundary(query, cursor, last=last), limit)
+        command = page_command(query, page_boundary(query, cursor, last=last), limit)
         with working(_WORKING[query.bounded], terminal=False):  # in a terminal it may run beneath a measurement's bar
             return explained(store, command, bounded=query.bounded, mql=command_mql(command, MQL_WIDTH))
 
@@ -194,7 +194,7 @@ def page_mql(
     store: ClaimStore, query: ClaimQuery, *, page_size: int, cursor: str | None = None, last: bool = False
 ) -> str:
     """Return the query of one page as one would type it in mongosh, without running it."""
-    command = _page_command(store, query, page_boundary(query, cursor, last=last), page_size)
+    command = page_command(query, page_boundary(query, cursor, last=last), page_size)
     return command_mql(command, MQL_WIDTH)
 
 
@@ -205,7 +205,8 @@ def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
     return [call_mql(count, part, *options, width=MQL_WIDTH) for part in query.count_filters()]
 
 
-def _page_command(store: ClaimStore, query: ClaimQuery, boundary: Boundary, limit: int) -> dict[str, Any]:
+def page_command(query: ClaimQuery, boundary: Boundary, limit: int) -> dict[str, Any]:
+    """Return the find for a page of so many claims beyond a boundary, as the server takes it."""
     return {
         "find": query.collection.partition(".")[2],
         "filter": query.filter(boundary),

@@ -2,12 +2,15 @@
 
 import datetime as dt
 import time
+from dataclasses import replace
 
 import pytest
+from oracle import Wire, listened_to
 from servers import SLOW
 
 from pbm_lib import (
     InvalidQuery,
+    compare_bounds,
     compare_paging,
     compare_plans,
     count_claims,
@@ -15,6 +18,7 @@ from pbm_lib import (
     explain_count,
     find_claims,
     list_providers,
+    observe_claims,
     plans_frame,
 )
 from pbm_lib.query.filters import ClaimQuery
@@ -96,3 +100,42 @@ def test_an_explained_query_is_silent_in_a_terminal(loaded_store, tin, monkeypat
     monkeypatch.setattr(ClaimQuery, "filter", lambda query, *where: {**fast(query, *where), **SLOW})
     explain_claims(loaded_store, tin, page_size=5)  # 1.5 s
     assert terminal.shown == []
+
+
+def test_a_larger_bound_examines_more_and_answers_alike(loaded_store, tin):
+    frame = compare_bounds(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
+    assert list(frame["D, days"]) == [30, 60, 90, 180, 365]
+    assert frame["same claims"].all()
+    assert frame["keys examined"].is_monotonic_increasing
+    first = explain_claims(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
+    assert frame.loc[0, ["keys examined", "documents examined"]].tolist() == [first.keys_examined, first.docs_examined]
+    assert frame["keys examined"].iloc[-1] > 2 * first.keys_examined
+    assert (frame["page, ms"] > 0).all()
+
+
+@pytest.mark.parametrize("days", [[], [29], [30.5], [True], [30, 0]], ids=str)
+def test_a_bound_that_would_lose_claims_is_rejected(loaded_store, tin, days):
+    with pytest.raises(InvalidQuery, match="days"):
+        compare_bounds(loaded_store, tin, dt.date(2024, 3, 1), days=days)
+
+
+def test_without_a_bound_on_the_server_there_is_nothing_to_try(open_store, tin):
+    with pytest.raises(InvalidQuery, match="enforces none"):
+        compare_bounds(open_store(), tin, dt.date(2024, 3, 1))
+
+
+def test_a_page_that_was_just_read_is_not_read_again(loaded_store, tin):
+    march = dt.date(2024, 3, 1), dt.date(2024, 3, 31)
+    unbounded = observe_claims(loaded_store, tin, *march, bounded=False)
+    assert unbounded.page.documents == find_claims(loaded_store, tin, *march).documents
+    assert unbounded.plan == replace(
+        explain_claims(loaded_store, tin, *march, page_size=101, bounded=False), server_ms=unbounded.plan.server_ms
+    )
+    with listened_to(loaded_store, wire := Wire()) as store:
+        wire.clear()
+        frame = compare_plans(store, tin, *march, unbounded=unbounded)
+    assert wire.names.count("find") == 1
+    assert set(frame.loc["same claims, same total"]) == {"True"}
+    assert frame.loc["page, ms", "unbounded query"] == f"{unbounded.ms:,.0f}"
+    with pytest.raises(InvalidQuery, match="unbounded"):
+        compare_plans(loaded_store, tin, march[0], unbounded=unbounded)

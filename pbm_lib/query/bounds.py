@@ -1,0 +1,67 @@
+"""The first page of a range as it would be read if claims could last longer than they can."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from ..errors import InvalidQuery
+from ..mql import command_mql
+from ..store.store import ClaimStore
+from .answer import answer
+from .explain import MQL_WIDTH, QueryPlan, explained, page_command
+from .filters import ClaimQuery, Question, make_query
+from .keyset import BEGINNING
+from .stopwatch import timed
+
+
+@dataclass(frozen=True)
+class BoundedPage:
+    """A first page that was read with a bound.
+
+    Attributes:
+        days: the bound D, in days.
+        claims: the page.
+        ms: how long the application waited for it.
+        plan: what the server did for it.
+    """
+
+    days: int
+    claims: list[dict[str, Any]]
+    ms: float
+    plan: QueryPlan
+
+
+def page_with_bound(store: ClaimStore, question: Question, days: int) -> BoundedPage:
+    """Read the first page of a range with a bound that is at least the one that the server enforces.
+
+    Args:
+        store: an open store.
+        question: provider and dates.
+        days: the bound D, in days.
+
+    Raises:
+        InvalidQuery: the server does not enforce that bound, or the dates are not accepted.
+        ServerUnavailable: the server went away.
+    """
+    if store.max_claim_days is None or days < store.max_claim_days:
+        enforced = f"at least {store.max_claim_days}" if store.max_claim_days else "none, as the server enforces none"
+        raise InvalidQuery(f"days: {days} is not accepted; accepted: {enforced}.")
+
+    def ask() -> ClaimQuery:
+        return replace(make_query(store, *question), max_claim_days=days)
+
+    def ask_for(read: Callable[[dict[str, Any]], Any]) -> Any:
+        size = store.config.query.default_page_size
+        return answer(store, ask, lambda query: read(page_command(query, BEGINNING, size)))
+
+    def find(command: dict[str, Any]) -> list[dict[str, Any]]:
+        options = {"sort": list(command["sort"].items()), "limit": command["limit"], "batch_size": command["limit"]}
+        with store.collection.find(command["filter"], hint=command.get("hint"), **options) as found:
+            return found.to_list()
+
+    claims, ms = timed(store, partial(ask_for, find))
+    plan = ask_for(
+        lambda command: explained(store, command, bounded=True, mql=command_mql(command, MQL_WIDTH)),
+    )
+    return BoundedPage(days, claims, ms, plan)
