@@ -14,11 +14,12 @@ from pbm_lib.query.filters import ClaimQuery
 @contextmanager
 def heard(explorer: ClaimExplorer, wire: Wire):
     """Within the block, a wire notes what the explorer's steps send."""
-    store, listener = explorer.store, explorer._observer._listener  # noqa: SLF001
-    with store.reopened(event_listeners=[wire, listener]) as explorer.store:
+    asker = explorer._asker  # noqa: SLF001
+    store = asker.store
+    with store.reopened(event_listeners=[wire, asker.listener]) as asker.store:
         wire.clear()
         yield wire
-        explorer.store = store
+        asker.store = store
 
 
 @contextmanager

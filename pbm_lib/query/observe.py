@@ -2,8 +2,6 @@
 
 import datetime as dt
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +16,7 @@ from .explain import QueryPlan
 from .filters import Question
 from .find import find_claims
 from .page import ClaimPage
-from .request import Request, RequestListener
+from .request import RequestListener
 from .stopwatch import timed
 
 
@@ -30,18 +28,13 @@ class Observer:
 
     Attributes:
         store: the same claims; it closes with the observer, or when nobody needs that any more.
+        listener: hears what is sent.
     """
 
     def __init__(self, store: ClaimStore):
-        self._listener = RequestListener()
-        self.store = store.reopened(event_listeners=[self._listener])
+        self.listener = RequestListener()
+        self.store = store.reopened(event_listeners=[self.listener])
         self.close = weakref.finalize(self, self.store.close)
-
-    @contextmanager
-    def listening(self) -> Iterator[list[Request]]:
-        """Note the finds and aggregates that this thread sends within a block."""
-        with self._listener.listening() as requests:
-            yield requests
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,7 +107,7 @@ def observe_claims(
             with_total=False, bounded=bounded,
         )  # fmt: skip
         query = CONTESTANTS[BOUNDED if bounded else UNBOUNDED]
-        with working(f"Running the {query}", terminal=False), observer.listening() as requests:
+        with working(f"Running the {query}", terminal=False), observer.listener.listening() as requests:
             page, ms = timed(observer.store, read)
         plan = examined(observer.store, requests[-1], bounded=bounded and observer.store.bounded)
     finally:

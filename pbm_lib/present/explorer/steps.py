@@ -1,10 +1,6 @@
 """The steps through a provider's claims that the explorer takes, and what is shown after each."""
 
 import datetime as dt
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -12,18 +8,15 @@ from typing import Any, Self
 from ...arguments import checked, in_short, not_accepted
 from ...claims.roster import list_providers
 from ...errors import InvalidQuery, PbmError
-from ...query.examined import examined
 from ...query.explain import QueryPlan
 from ...query.filters import Question, checked_page_size, make_query
-from ...query.find import count_claims, find_claims
 from ...query.jump import cursor_at
-from ...query.observe import Observer
 from ...query.page import ClaimPage
 from ...query.request import Request
-from ...query.turns import Turn, end_turns, turn
 from ...query.under_way import QueryEnded
 from ...store.store import ClaimStore
 from ...vocabulary import NEWEST
+from .asker import Asker
 from .moments import FIRST, Asked, Choice, Moments, Shown
 from .totals import Totals
 
@@ -39,14 +32,10 @@ class ExplorerSteps:
     def __init__(self, store: ClaimStore, *, seconds: float = 60.0):
         if not 0 < seconds <= _MOST_SECONDS:
             raise not_accepted("seconds", in_short(seconds))
-        self._observer = Observer(store)
-        self.store = self._observer.store
-        self._seconds = seconds
         question = Question(list_providers(store.config)[0].tin)
         self._moments = Moments(Choice(question, store.config.query.default_page_size))
+        self._asker = Asker(store, seconds, self._moments)
         self._totals = Totals()
-        self._not_examined: list[tuple[Request, bool]] = []
-        self._examining = threading.Lock()
         self.first()
 
     @checked(InvalidQuery)
@@ -192,7 +181,7 @@ class ExplorerSteps:
             This explorer.
         """
         self._moments.cancel()
-        end_turns(self)
+        self._asker.stop()
         return self
 
     def explain(self) -> QueryPlan:
@@ -205,7 +194,7 @@ class ExplorerSteps:
             InvalidQuery: there is no page.
             ServerUnavailable: the server went away.
         """
-        self._examine()
+        self._asker.examine()
         if self.shown.examined is None:
             raise InvalidQuery("There is no page to explain. Choose one first, for example with first().")
         return self.shown.examined
@@ -218,6 +207,11 @@ class ExplorerSteps:
         """
         self._moments.clear_log()
         return self
+
+    @property
+    def store(self) -> ClaimStore:
+        """The claims, on the explorer's own connection."""
+        return self._asker.store
 
     @property
     def page(self) -> ClaimPage | None:
@@ -260,10 +254,10 @@ class ExplorerSteps:
         try:
             if not shown.is_alone:
                 self._read_alone()
-            self._examine()
+            self._asker.examine()
             if shown.page is not None and shown.wants_total:
                 self._count(shown.choice)
-                self._examine()
+                self._asker.examine()
         except QueryEnded:
             return
         except PbmError as error:
@@ -274,108 +268,40 @@ class ExplorerSteps:
             self._totals.forget(choice.question, choice.bounded)
         step = self._moments.begin(choice, asked, *self._totals.known(choice.question, choice.bounded))
         try:
-            with self._turn(ends_earlier=True) as mine, self._noted(choice.bounded) as requests:
-                page = self._find(choice, asked)
+            answer = self._asker.find(choice, asked, ends_earlier=True)
         except PbmError as error:
             self._moments.fail(step, _sentence(error, choice.question))
             raise
-        before = before if page.prev_cursor else 0
+        before = before if answer.page.prev_cursor else 0
         self._moments.end(
-            step, page=page, asked=asked, before=before and max(before, 0), request=requests[-1],
-            page_ms=_ms(requests), is_alone=mine.alone,
+            step, page=answer.page, asked=asked, before=before and max(before, 0), request=answer.request,
+            page_ms=answer.ms, is_alone=answer.is_alone,
         )  # fmt: skip
         return self
 
     def _read_alone(self) -> None:
         """Read the page again, since another query was running, and show the time that it takes alone."""
         shown = self.shown
-        with self._turn() as mine, self._noted(shown.choice.bounded) as requests:
-            self._find(shown.choice, shown.asked)
+        answer = self._asker.find(shown.choice, shown.asked, ends_earlier=False)
         self._moments.add(
-            shown, request=requests[-1], page_ms=_ms(requests), is_alone=True,
-            notice="Timed again: another query was still running the first time." if mine.alone else None,
-        )  # fmt: skip
-
-    def _find(self, choice: Choice, asked: Asked) -> ClaimPage:
-        return find_claims(
-            self.store, *choice.question, page_size=asked.size or choice.page_size, cursor=asked.cursor,
-            last=asked.last, order=choice.order, with_total=False, bounded=choice.bounded,
+            shown, request=answer.request, page_ms=answer.ms, is_alone=True,
+            notice="Timed again: another query was still running the first time." if answer.is_alone else None,
         )  # fmt: skip
 
     def _count(self, choice: Choice) -> tuple[int, float]:
-        cancelled = self._moments.cancelled
+        counted, cancelled = (choice.question, choice.bounded), self._moments.cancelled
 
         def is_wanted() -> bool:
             now = self.shown.choice
-            return self._moments.cancelled == cancelled and (now.question, now.bounded) == (
-                choice.question,
-                choice.bounded,
-            )
+            return self._moments.cancelled == cancelled and (now.question, now.bounded) == counted
 
-        total, count_ms = self._totals.get(
-            choice.question, choice.bounded, partial(self._count_now, choice, is_wanted), is_wanted
-        )
+        total, count_ms = self._totals.get(*counted, partial(self._asker.count, choice, is_wanted), is_wanted)
         self._moments.add_total(choice, total, count_ms)
         return total, count_ms
-
-    def _count_now(self, choice: Choice, is_wanted: Callable[[], bool]) -> tuple[int, float]:
-        with self._turn(), self._noted(choice.bounded) as requests:
-            if not is_wanted():
-                raise QueryEnded("The count was not begun, because something else was asked for.")
-            self._moments.counting(choice, time.monotonic())
-            try:
-                total = count_claims(self.store, *choice.question, bounded=choice.bounded)
-            finally:
-                self._moments.counting(choice, None)
-        return total, _ms(requests)
-
-    @contextmanager
-    def _turn(self, *, ends_earlier: bool = False) -> Iterator[Turn]:
-        too_long = PbmError(
-            f"No answer within {self._seconds:g} s, so the query was ended. Choose a shorter range of dates or the "
-            "bounded query, or open the explorer with more seconds."
-        )
-        with turn(self.store, self, ends_earlier=ends_earlier) as mine:
-            limit = threading.Timer(self._seconds, mine.stop, [too_long])
-            limit.daemon = True
-            limit.start()
-            try:
-                yield mine
-            finally:
-                limit.cancel()
-
-    @contextmanager
-    def _noted(self, bounded: bool) -> Iterator[list[Request]]:
-        """Add what a block sends to the log, whatever comes of it."""
-        with self._observer.listening() as requests:
-            try:
-                yield requests
-            finally:
-                self._moments.log(requests)
-                self._not_examined += [(request, bounded and self.store.bounded) for request in requests]
-
-    def _examine(self) -> None:
-        """Find out what the server did for the requests of which that is not known, those of the page first."""
-        with self._examining:
-            while self._not_examined:
-                request, bounded = self._not_examined.pop()
-                try:
-                    with self._turn():
-                        plan = examined(self.store, request, bounded=bounded)
-                except QueryEnded:
-                    self._not_examined.append((request, bounded))
-                    raise
-                if plan is not None:
-                    self._moments.planned(request, plan)
 
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not _SAME}
-
-
-def _ms(requests: list[Request]) -> float:
-    """The time of requests that follow each other, without that of the checks between them."""
-    return sum(request.ms for request in requests)
 
 
 def _sentence(error: PbmError, question: Question) -> str:
