@@ -313,7 +313,7 @@ class TestTotal:
             # Nobody is told of a count that follows a page by an error: it is shown.
             proxy.cut_at(b"aggregate\0", times=4)
             explorer.first().follow_up()
-            assert "does not answer" in explorer.error
+            assert "is not responding" in explorer.error
             assert explorer.first().error is None
             explorer.follow_up()
             assert (explorer.shown.total, explorer.error) == (3_000, None)
@@ -378,7 +378,7 @@ class TestServerGone:
                 with pytest.raises(ServerUnavailable):
                     explorer.next()
                 shown = html_of(explorer)
-                assert "Not answered.</b> The MongoDB server does not answer." in shown
+                assert "Not answered.</b> The MongoDB server is not responding." in shown
                 assert "Traceback" not in shown
                 assert len(explorer.page) == 1
                 mongod.start()
