@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         ("presenter", "who presents it"),
         ("next-steps", "what to do next, in one line"),
     ):
-        report.add_argument(f"--{name}", default="", metavar="TEXT", help=f"{words}, for the first page")
+        report.add_argument(f"--{name}", default="", metavar="TEXT", help=f"{words}, on the first page")
 
     stop = commands.add_parser("stop", help="stop the local server; the claims stay on disk")
     _add_config(stop)

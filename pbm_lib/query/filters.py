@@ -149,7 +149,7 @@ def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
     if page_size is None:
         return store.config.query.default_page_size
     if not 1 <= page_size <= most:
-        raise not_accepted("page_size", in_short(page_size), f"a whole number from 1 to {most:,}")
+        raise not_accepted("page_size", in_short(page_size), f"1 to {most:,}")
     return page_size
 
 

@@ -50,7 +50,7 @@ class ClaimStore(ShownAsFacts):
     the rule or replaces the collection. A longer claim can still get in:
 
     - from a writer who has the right to bypass the validator and uses it;
-    - while someone has the validator disabled, or its level below strict;
+    - while someone has the validator disabled, or its level below strict, and then restores it;
     - during the 5 seconds after someone changed the rule.
 
     At the validation level constraint (MongoDB 9.0 or newer), the first two cannot happen.

@@ -149,7 +149,9 @@ def test_a_document_of_somebody_else_among_fed_claims_is_still_foreign(filled):
     filled.collection.insert_one({**make_claim(0, day(0), day(0)), ID: ObjectId("f" * 24)})
     with pytest.raises(LoadError, match=r"documents of providers that are not in the config\..* 1 document "):
         load_claims(filled, progress=False)
-    with pytest.raises(LoadError, match=r"has not this program's: 1 document \(such as _id ObjectId\('ffff"):
+    with pytest.raises(
+        LoadError, match=r"has parts that are not this program's: 1 document \(such as _id ObjectId\('ffff"
+    ):
         load_claims(filled, replace=True, progress=False)
 
 

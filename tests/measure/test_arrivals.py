@@ -177,7 +177,9 @@ def test_a_watch_that_cannot_go_on_stops_the_run_in_a_sentence(loaded_store, tmp
         raise PbmError("The watch was interrupted. 7 fed claims were removed.")
 
     monkeypatch.setattr(arrivals, "watch_pages", interrupted)
-    expected = r"^The run stopped: The watch was interrupted\. 7 fed claims were removed\. What was .* Measure again\.$"
+    expected = (
+        r"^The run stopped: The watch was interrupted\. 7 fed claims were removed\. The samples .* Measure again\.$"
+    )
     with pytest.raises(PbmError, match=expected):
         measured(loaded_store, tmp_path)
 

@@ -117,7 +117,7 @@ class TestSteps:
     )
     def test_a_value_that_is_not_accepted_changes_nothing(self, explorer, choice, named):
         before = explorer.shown
-        with pytest.raises(InvalidQuery, match=f"^{named}: "):
+        with pytest.raises(InvalidQuery, match=rf"^{named} must be "):
             explorer.choose(**choice)
         assert explorer.shown is before
 
