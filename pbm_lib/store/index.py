@@ -105,7 +105,7 @@ def refuse_other_collation(collection: Collection) -> None:
     if not _is_simple(collation):
         raise SetupError(
             f"{collection.full_name} must have the simple collation, got {collation.get('locale')}, which cannot be "
-            "changed. Choose another mongodb.collection in the config, or drop that collection yourself and set up "
+            "changed: choose another mongodb.collection in the config, or drop that collection yourself and set up "
             "again."
         )
 

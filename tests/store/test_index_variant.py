@@ -180,7 +180,7 @@ def test_a_collection_with_the_collation_of_a_language_is_said_and_left_as_it_wa
     options = store.collection.options()
     for use in (setup_collection, lambda given: index_variant(given).__enter__()):
         with pytest.raises(
-            SetupError, match=r"must have the simple collation, got en, .*Choose another mongodb\.coll"
+            SetupError, match=r"must have the simple collation, got en, .*choose another mongodb\.coll"
         ) as told:
             use(store)
         assert str(told.value).count(". ") == 0
