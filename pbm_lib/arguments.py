@@ -1,4 +1,4 @@
-"""What public functions accept: their annotations, checked by `checked`, and the words in which an error says it."""
+"""What public functions accept: `checked` enforces their annotations, and `not_accepted` words the errors."""
 
 import functools
 import inspect
@@ -13,47 +13,47 @@ from .errors import InvalidCursor, InvalidQuery, PbmError
 from .vocabulary import INDEXES, ORDERS, SCENARIOS
 
 _ACCEPTED = {
-    "store": "what connect(config) returned",
-    "config": "what load_config(path) returned, such as store.config",
-    "run": "a PerformanceRun, as PerformanceRun.load(path) reads one",
-    "baseline": "a PerformanceRun, as PerformanceRun.load(path) reads one",
-    "source": "a PerformanceRun, or what connect(config) returned",
+    "store": "a store from connect(config)",
+    "config": "settings from load_config(path), such as store.config",
+    "run": "a PerformanceRun, such as PerformanceRun.load(path)",
+    "baseline": "a PerformanceRun, such as PerformanceRun.load(path)",
+    "source": "a PerformanceRun or a store from connect(config)",
     "series": "a key of series()",
-    "report": "what load_claims(store) returned",
-    "plans": "what explain_claims or explain_count returned",
-    "acts": "a list of what explain_claims returned",
-    "sample": "what claims_sample(config) returned",
-    "paging": "what compare_paging(store, tin) returned",
+    "report": "a report from load_claims(store)",
+    "plans": "a result of explain_claims or explain_count",
+    "acts": "a list of results of explain_claims",
+    "sample": "a sample from claims_sample(config)",
+    "paging": "a result of compare_paging(store, tin)",
     "frame": "a pandas DataFrame",
     "claim": "a claim document, such as find_claims(store, tin)[0]",
     "call": "a function",
-    "tin": "text of nine digits, such as '411234567'",
-    "service_date_start": "a date such as datetime.date(2025, 1, 31), or a datetime (naive means UTC)",
-    "service_date_end": "a date such as datetime.date(2025, 1, 31), or a datetime (naive means UTC)",
+    "tin": "nine digits as text, such as '411234567'",
+    "service_date_start": "a date such as datetime.date(2025, 1, 31) or a datetime (naive means UTC)",
+    "service_date_end": "a date such as datetime.date(2025, 1, 31) or a datetime (naive means UTC)",
     "service_date": "a date such as datetime.date(2025, 1, 31)",
-    "unbounded": "what observe_claims(..., bounded=False) returned",
-    "page_size": "a whole number from 1",
+    "unbounded": "a result of observe_claims(..., bounded=False)",
+    "page_size": "a whole number of at least 1",
     "streams": "a whole number from 1 to 8",
     "cursor": "a page's next_cursor or prev_cursor",
     "index": " or ".join(INDEXES),
     "order": " or ".join(ORDERS),
-    "tier": "the name of a tier, as text",
+    "tier": "the name of a tier",
     "operation": "the name of an operation, such as 'first_page'",
     "scenario": " or ".join(SCENARIOS),
     "part": "the name of a comparison, such as 'ranges'",
-    "tiers": "a list of names of tiers",
+    "tiers": "a list of tier names",
     "depths": "a list of whole numbers",
     "days": "a list of whole numbers, each at least the bound that the server enforces",
     "concurrency": "a list of whole numbers",
     **dict.fromkeys(("concurrency_seconds", "live_seconds", "seconds_per_series"), "a number of seconds above 0"),
     "hours": "a number above 0",
-    "seconds": "a number of seconds above 0, at most 3,600",
-    "pages_per_second": "a number above 0, at most 1,000",
+    "seconds": "a number of seconds above 0 and at most 3,600",
+    "pages_per_second": "a number above 0 and at most 1,000",
     "feed_per_second": "a number from 0 to 5,000",
-    "watch": "what watch_pages(store) returned",
-    "path": "a path, as text or a Path",
-    "folder": "the path of a folder, as text or a Path",
-    "output_dir": "the path of a folder, as text or a Path",
+    "watch": "a result of watch_pages(store)",
+    "path": "a path as text or a Path",
+    "folder": "a folder as text or a Path",
+    "output_dir": "a folder as text or a Path",
     **dict.fromkeys(
         (
             "replace",
@@ -69,11 +69,11 @@ _ACCEPTED = {
         "True or False",
     ),
     **dict.fromkeys(("build", "wanted"), "true or false"),
-    **dict.fromkeys(("customer", "presenter", "next_steps"), "text, which may be empty"),
-    **dict.fromkeys(("start", "stop", "warmup", "unbounded_samples", "seed"), "a whole number from 0"),
-    **dict.fromkeys(("count", "claims", "workers", "batch_size", "samples"), "a whole number from 1"),
+    **dict.fromkeys(("customer", "presenter", "next_steps"), "text (may be empty)"),
+    **dict.fromkeys(("start", "stop", "warmup", "unbounded_samples", "seed"), "a whole number of at least 0"),
+    **dict.fromkeys(("count", "claims", "workers", "batch_size", "samples"), "a whole number of at least 1"),
 }
-"""Name of a parameter, which means the same wherever it stands, to what it takes, in words."""
+"""What each parameter must be, by its name, which means the same everywhere."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _HIDDEN = "***"
@@ -81,12 +81,12 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def checked(error: type[PbmError]) -> Callable[[_Function], _Function]:
-    """Let a function refuse what its annotations do not name; else that would end in an AttributeError somewhere.
+    """Make a function reject what its annotations do not name, before it ends in an AttributeError somewhere.
 
     A parameter's own default is accepted whatever it is, and a parameter without an annotation takes anything.
 
     Args:
-        error: what is raised; it names the argument, its value, and what is accepted.
+        error: class of the error, which names the argument, its value, and what is accepted.
     """
 
     def decorated(function: _Function) -> _Function:
@@ -113,19 +113,19 @@ def checked(error: type[PbmError]) -> Callable[[_Function], _Function]:
 
 
 def not_accepted(name: str, shown: str, accepted: str | None = None, error: type[PbmError] = InvalidQuery) -> PbmError:
-    """Return the error of an argument: its name, its value as a message shows it, and what to pass instead.
+    """Return the error of an argument: its name, what it must be, and what it is.
 
     Args:
         name: the argument's.
         shown: its value, as a message shows it.
-        accepted: what to pass, in words; None takes those of every argument of that name.
+        accepted: what it must be, in words; None takes the words for every argument of that name.
         error: class of the error.
     """
-    return error(f"{name}: {shown} is not accepted; accepted: {accepted or _ACCEPTED[name]}.")
+    return error(f"{name} must be {accepted or _ACCEPTED[name]}, got {shown}.")
 
 
 def in_short(value: object) -> str:
-    """Return a value as a message shows it, on one line; an address may hold a password, and is hidden."""
+    """Return a value as a message shows it: on one line, and hidden if it may hold an address with a password."""
     text = _SHORT.repr(value)
     if "mongodb" in text.lower() and ":/" in text:
         return _HIDDEN
@@ -143,20 +143,20 @@ def switch(name: str, value: object) -> bool:
 
 
 def full_path(name: str, path: str | Path, error: type[PbmError]) -> Path:
-    """Return the absolute path; refuse what cannot be one."""
+    """Return the absolute path; reject what cannot be one."""
     shown = in_short(str(path))
     try:
         if shown == _HIDDEN:
-            raise ValueError("it is an address")
+            raise ValueError("an address")
         return Path(path).expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as problem:  # no such user, or a character that no path may have
-        raise error(f"{name}: {shown} is not a path ({str(problem).rstrip('.')}). Pass another one.") from None
+        raise error(f"{name} must be a valid path, got {shown} ({str(problem).rstrip('.')}).") from None
 
 
 def check_columns(name: str, frame: Any, columns: Sequence[str], error: type[PbmError]) -> None:
-    """Refuse a DataFrame that is empty or lacks one of these columns."""
+    """Reject a DataFrame that is empty or lacks one of these columns."""
     if frame.empty or not {*columns} <= {*frame.columns}:
-        shown = f"a DataFrame of {len(frame)} rows with the columns {in_short(list(frame.columns))}"
+        shown = f"a DataFrame with {len(frame)} rows and the columns {in_short(list(frame.columns))}"
         raise not_accepted(name, shown, error=error)
 
 

@@ -1,6 +1,8 @@
 """The sections of config.yaml as frozen dataclasses, each value with its type and range."""
 
 import datetime as dt
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,12 +24,31 @@ Day = Annotated[dt.date, Field(strict=True)]
 ServiceDate = Annotated[Day, Field(ge=dt.date(2000, 1, 1), le=dt.date(2100, 12, 31))]
 LeafPageKb = Literal[4, 8, 16, 32]
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
+_WORDS = {
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "above",
+    "less than": "below",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "a valid string": "text",
+    "a valid date": "a date such as 2025-01-31",
+    "Tuple should have": "a list of",
+    "a valid tuple": "a list",
+    "a valid dictionary": "a mapping, such as {name: value}",
+    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
+    "have at": "text of at",
+}
+"""Pydantic's words for what a value must be, to ours."""
+_MORE = re.compile(r"( after valid|, unable to|, got a ).*")
+_LARGE = re.compile(r"(?<![\d.-])\d{4,}(?![\d.-])")  # no part of a date
 
 
 def _auto_or_count(value: Any) -> Any:
     if value == "auto" or (type(value) is int and 1 <= value <= 32):
         return value
-    raise ValueError(f"data_generation.workers: {shown(value)} is not accepted; accepted: auto, or 1 to 32")
+    raise ValueError(f"data_generation.workers must be auto or 1 to 32, got {shown(value)}")
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -42,7 +63,7 @@ class MongoDBConfig:
     @model_validator(mode="after")
     def _not_the_servers_own(self):
         if self.database in ("admin", "config", "local"):
-            raise ValueError(f"mongodb.database: {self.database!r} is the server's own; accepted: any other name")
+            raise ValueError(f"mongodb.database must not be admin, config or local, got {self.database!r}")
         return self
 
 
@@ -77,18 +98,18 @@ class DataGenerationConfig:
     def _consistent(self):
         names = [tier.name for tier in self.tiers]
         if len(set(names)) < len(names):
-            raise ValueError(f"data_generation.tiers: tier names must differ, got {names}")
+            raise ValueError(f"data_generation.tiers must have different names, got {names}")
         if self.last_service_date < self.first_service_date:
             raise ValueError(
-                f"data_generation.last_service_date: {self.last_service_date} is before first_service_date "
-                f"{self.first_service_date}; accepted: the same day or later"
+                f"data_generation.last_service_date must be on or after first_service_date "
+                f"({self.first_service_date}), got {self.last_service_date}"
             )
         total = sum(tier.claims for tier in self.tiers)
         if total != self.target_volume:
             terms = " + ".join(f"{tier.providers:,} x {tier.claims_per_provider:,}" for tier in self.tiers)
             raise ValueError(
-                f"data_generation.target_volume: {self.target_volume:,} is not the sum over the tiers; "
-                f"{terms} = {total:,}. Change the tiers, or set target_volume: {total}"
+                f"data_generation.target_volume must be the tiers' sum ({terms} = {total:,}), got "
+                f"{self.target_volume:,}. Change the tiers, or set target_volume: {total}"
             )
         return self
 
@@ -104,8 +125,8 @@ class QueryConfig:
     def _consistent(self):
         if self.default_page_size > self.max_page_size:
             raise ValueError(
-                f"query.default_page_size: {self.default_page_size} is above max_page_size "
-                f"{self.max_page_size}; accepted: 1 to {self.max_page_size}"
+                f"query.default_page_size must be at most max_page_size ({self.max_page_size:,}), got "
+                f"{self.default_page_size}"
             )
         return self
 
@@ -133,18 +154,16 @@ class PerformanceConfig:
         for name in ("tiers_to_test", "concurrency"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
-                raise ValueError(f"performance.{name}: each value may stand once, got {list(values)}")
+                raise ValueError(f"performance.{name} must not repeat a value, got {list(values)}")
         for name in self.targets:
             if name not in TARGETS:
-                raise ValueError(
-                    f"performance.targets: {shown(name)} is no operation with a target; accepted: {', '.join(TARGETS)}"
-                )
+                raise ValueError(f"performance.targets must use the keys {', '.join(TARGETS)}, got {shown(name)}")
         return self
 
 
 @dataclass(frozen=True, config=_CLOSED)
 class LiveConfig:
-    """Pages that are watched while claims arrive, in notebook 03 and while a node fails: section `live`."""
+    """Watching pages while claims arrive (notebook 03) or a node fails: section `live`."""
 
     seconds: Annotated[Number, Field(gt=0, le=3_600)]
     pages_per_second: Annotated[Number, Field(gt=0, le=1_000)]
@@ -153,7 +172,7 @@ class LiveConfig:
 
 @dataclass(frozen=True, config=_CLOSED)
 class FailoverConfig:
-    """Three mongods of ours, of which nodes fail: section `failover`."""
+    """The local replica set whose nodes are made to fail: section `failover`."""
 
     claims: Annotated[Whole, Field(ge=1_000, le=10_000_000)]
     first_port: Annotated[Whole, Field(ge=0, le=65_533)]
@@ -173,7 +192,7 @@ class LocalServerConfig:
 
 @dataclass(frozen=True, config=_CLOSED)
 class AtlasTier:
-    """One Atlas cluster tier with its hourly list price in US dollars, `confirmed` if seen on Atlas' own pages."""
+    """An Atlas cluster tier and its hourly list price in USD; `confirmed` if seen on Atlas' own pages."""
 
     name: Name
     ram_gb: PositiveNumber
@@ -195,18 +214,18 @@ class AtlasConfig:
 
 @dataclass(frozen=True, config=_CLOSED)
 class Config:
-    """All settings of the demo, one attribute a section of config.yaml.
+    """All settings of the demo, one attribute per section of config.yaml.
 
     Attributes:
         mongodb: where the claims live.
         data_generation: what is generated and how it is loaded.
         query: page sizes in claims.
         performance: what a performance run measures.
-        live: pages that are watched while claims arrive.
-        failover: three mongods of ours, of which nodes fail.
-        local_server: the mongod that is used when no address is given.
+        live: watching pages while claims arrive.
+        failover: the local replica set whose nodes are made to fail.
+        local_server: the mongod used when MONGODB_URI is not set.
         atlas: the price table.
-        path: the file they were read from; relative paths in it start at its folder.
+        path: the file the settings came from; relative paths in it start at its folder.
     """
 
     mongodb: MongoDBConfig
@@ -229,7 +248,7 @@ class Config:
         for key, name in named:
             if name not in known:
                 raise ValueError(
-                    f"performance.{key}: {name!r} is no tier of data_generation.tiers; accepted: {', '.join(known)}"
+                    f"performance.{key} must name tiers of data_generation.tiers ({', '.join(known)}), got {name!r}"
                 )
         return self
 
@@ -240,7 +259,7 @@ class Config:
 
     @property
     def mongod(self) -> Path | None:
-        """The local server's program, absolute; None where the newest one is to be found."""
+        """The local server's program, absolute; None to use the newest one found."""
         named = self.local_server.mongod
         return None if named == "auto" else self._full(named)
 
@@ -259,3 +278,11 @@ def shown(value: Any) -> str:
     """Return a value of the file as an error message shows it, cut at 80 characters."""
     text = str(value) if isinstance(value, dt.date) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def wanted(problem: Mapping[str, Any]) -> str:
+    """Return what a value that pydantic rejected must be, in words, from an entry of `ValidationError.errors()`."""
+    text = _MORE.sub("", problem["msg"].removeprefix("Input should be ").removeprefix("String should "))
+    for theirs, ours in _WORDS.items():
+        text = text.replace(theirs, ours)
+    return _LARGE.sub(lambda found: f"{int(found[0]):,}", text)

@@ -1,4 +1,4 @@
-"""Read config.yaml and check it: every error names key, value and what is accepted. Also: the project's folders."""
+"""Read and check config.yaml: every error names the key, its value, and what is accepted. And the project's folders."""
 
 import datetime as dt
 import difflib
@@ -12,18 +12,18 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from .arguments import checked, full_path
-from .config import Config, shown
+from .config import Config, shown, wanted
 from .errors import ConfigError, text_of
 
 CONFIG_VARIABLE = "PBM_LIB_CONFIG"
-"""Environment variable that names the settings file for whoever names none; `python -m pbm_lib lab` sets it."""
+"""Environment variable with the default settings file; `python -m pbm_lib lab` sets it."""
 
 SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
 """A key whose value may be a secret: no key of the settings is like that."""
 _SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
 _PROJECT = Path(__file__).resolve().parents[1]
-_MOST = 5  # problems told at once
-# Pydantic's names for a key that nobody knows, and its words in ours.
+_MOST = 5  # problems reported at once
+# Pydantic's names for an unknown key.
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 _RENAMED = {
     "mongodb.covering_index": ("index", "It is now mongodb.index: three_field (where it was false) or overlap."),
@@ -32,13 +32,6 @@ _RENAMED = {
     "performance.plain_seconds": ("seconds_per_series", "It is now performance.seconds_per_series."),
 }
 """Key of an earlier version to the one that replaced it, and what is said of that."""
-_WORDS = {
-    "Tuple should have": "a list of",
-    "a valid tuple": "a list",
-    "a valid dictionary": "a mapping, such as {name: value}",
-    "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
-    "have at": "text of at",
-}
 
 
 @checked(ConfigError)
@@ -46,15 +39,15 @@ def load_config(path: str | Path | None = None) -> Config:
     """Read and check the settings.
 
     Args:
-        path: a YAML file. None or "" takes the one that the environment variable PBM_LIB_CONFIG names, or else
-            looks for config.yaml in the working folder and upward from it, then in the project that holds this package.
+        path: a YAML file. None or "" takes the file named by the environment variable PBM_LIB_CONFIG, or else the
+            first config.yaml found in the working folder, the folders above it, or this package's project.
 
     Returns:
         The checked, immutable settings.
 
     Raises:
-        ConfigError: the file is missing or not YAML, or a key is unknown, missing, of the wrong type or out of
-            range, the tiers do not add up, or the file holds a connection string or a password.
+        ConfigError: the file is missing or not YAML; a key is unknown, missing, of the wrong type, or out of range;
+            the tiers do not add up; or the file holds a connection string or a password.
     """
     file = full_path("path", path, ConfigError) if path else _find_config()
     text = text_of(file, f"the config file {file}", "Pass the path of a config.yaml.")
@@ -64,9 +57,9 @@ def load_config(path: str | Path | None = None) -> Config:
     except yaml.YAMLError as error:
         raise ConfigError(f"{file.name} is not valid YAML{_explain_syntax(error)}.") from None
     except RecursionError:
-        raise ConfigError(f"{file.name} is nested too deep. Take the project's config.yaml as a start.") from None
+        raise ConfigError(f"{file.name} is nested too deeply. Start from the project's config.yaml.") from None
     if not isinstance(settings, dict):
-        raise ConfigError(f"{file.name} is empty or no mapping; accepted: the sections {_names(Config)}.")
+        raise ConfigError(f"{file.name} is empty or not a mapping. Add the sections {_names(Config)}.")
     if "path" in settings:
         raise ConfigError(f"{file.name}: unknown key path. Accepted: {_names(Config)}.")
     try:
@@ -77,22 +70,22 @@ def load_config(path: str | Path | None = None) -> Config:
 
 @checked(ConfigError)
 def output_folder(path: str | Path = "") -> Path:
-    """Return the folder for run files, charts and reports, making it if it is missing.
+    """Return the folder for run files, charts, and reports; create it if it is missing.
 
     Args:
-        path: a folder; "" takes `outputs/` of the project.
+        path: a folder; "" means the project's `outputs/`.
 
     Returns:
         Its absolute path.
 
     Raises:
-        ConfigError: it cannot be made.
+        ConfigError: it cannot be created.
     """
     folder = full_path("path", path, ConfigError) if path else _PROJECT / "outputs"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"Cannot make the output folder {folder}: {error.strerror}. Name another one.") from None
+        raise ConfigError(f"Cannot create the output folder {folder}: {error.strerror}. Choose another.") from None
     return folder
 
 
@@ -112,14 +105,14 @@ def _find_config() -> Path:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe types, with two mistakes refused that YAML lets pass or answers with a bare ValueError."""
+    """YAML's safe types; rejects two mistakes that YAML accepts or answers with a bare ValueError."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         names = [key.value for key in keys]
         for number, key in enumerate(keys):
             if key.value in names[:number]:
-                raise yaml.constructor.ConstructorError(None, None, "this key stands there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "this key appears twice", key.start_mark)
         return super().construct_mapping(node, deep)
 
     def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> dt.date:
@@ -134,9 +127,9 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_ti
 
 def _explain_syntax(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.reader.ReaderError):
-        return f": character {error.position + 1} is none that a text file may hold"
+        return f": character {error.position + 1} is not allowed in a text file"
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "not understood"
-    # What stands in quotes is out of the file; an alias or a tag may well be a password that begins with * or !.
+    # Quoted parts come from the file; what looks like an alias or a tag may be a password that begins with * or !.
     hidden = re.sub(r"'[^'<]{3,}'", "(not shown)", problem).replace(r"character '\t' that", "a tab, which")
     return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
 
@@ -172,10 +165,10 @@ def _names(section: type) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    """Say the first few problems of a config file in its own terms, misspelt keys first."""
+    """Describe the first few problems of a config file in its own terms, misspelled keys first."""
     problems = error.errors(include_url=False)
     unknown = [problem for problem in problems if problem["type"] in _UNKNOWN]
-    meant: set[tuple] = set()  # keys that are missing because another one is misspelt
+    meant: set[tuple] = set()  # keys that are missing because another one is misspelled
     sentences = []
     for problem in unknown:
         *section, key = problem["loc"]
@@ -201,15 +194,12 @@ def _explain_value(problem: dict[str, Any]) -> str:
     if kind == "value_error":
         return str(problem["ctx"]["error"]) + "."
     if kind in ("missing", "missing_argument"):
-        return f"missing key {key}. Add it; README has every key with its default."
+        return f"missing key {key}. Copy it from the project's config.yaml."
     if kind == "invalid_key":
-        return f"{_dotted(problem['loc'][:-1]) or 'the file'} has the key {value}; accepted: names, as text."
+        return f"{_dotted(problem['loc'][:-1]) or 'the file'} must have text as keys, got {value}."
     if kind == "dataclass_type":
-        return f"{key}: {value} is not accepted; accepted: a section with {_names(_section_at(problem['loc']))}."
-    accepted = problem["msg"].removeprefix("Input should be ").removeprefix("String should ")
-    for pydantics, ours in _WORDS.items():
-        accepted = accepted.replace(pydantics, ours)
-    return f"{key}: {value} is not accepted; accepted: {accepted}."
+        return f"{key} must be a section with {_names(_section_at(problem['loc']))}, got {value}."
+    return f"{key} must be {wanted(problem)}, got {value}."
 
 
 def _dotted(location: tuple) -> str:

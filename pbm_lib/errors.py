@@ -1,4 +1,4 @@
-"""What can go wrong, in words: the exceptions, the sentences that several places say, and the redactor of secrets."""
+"""What can go wrong: the exceptions, shared error texts, and the redactor of secrets."""
 
 import os
 import re
@@ -7,10 +7,10 @@ from urllib.parse import unquote, unquote_plus
 
 
 class PbmError(Exception):
-    """Base of every error that pbm_lib raises on purpose; its message says what to do next.
+    """Base class of all pbm_lib errors; the message says what to do next.
 
     Attributes:
-        driver_error: class and code of the driver's error that it was made from; "" if from none.
+        driver_error: class and code of the driver error behind it; "" if there is none.
     """
 
     driver_error = ""
@@ -21,39 +21,39 @@ class PbmError(Exception):
 
 
 class ConfigError(PbmError):
-    """config.yaml has a value that is not accepted; the message names key, value and what is."""
+    """A setting is invalid; the message names the key, its value, and what is accepted."""
 
 
 class ServerUnavailable(PbmError):
-    """No usable MongoDB server: unreachable, refused the login, or could not be started."""
+    """The MongoDB server cannot be reached, rejects the login, or cannot be started."""
 
 
 class SetupError(PbmError):
-    """The collection, its validator or its index is not what this program installs."""
+    """The collection, its validator, or its index is not what this program installs."""
 
 
 class InvalidQuery(PbmError, ValueError):
-    """An argument of a query is not accepted; the message names the argument."""
+    """An argument is invalid; the message names it, its value, and what is accepted."""
 
 
 class InvalidCursor(InvalidQuery):
-    """A cursor token is damaged, foreign, or belongs to another query."""
+    """A cursor is damaged, belongs to a different query, or is not from this program."""
 
 
 class LoadError(PbmError):
-    """The load was refused or stopped; the message says what is on the server and how to go on."""
+    """The load was rejected or stopped; the message says what is on the server and how to continue."""
 
 
 class FeedError(PbmError):
-    """Claims cannot be fed while pages are watched, for example since the database user may only read."""
+    """Claims cannot be fed during a watch, for example because the database user is read-only."""
 
 
 class RunFileError(PbmError):
-    """A run file is missing, damaged, of another schema, or would be overwritten."""
+    """A run file is missing, damaged, in an unknown schema, or would be overwritten."""
 
 
 class NotebookError(PbmError):
-    """A notebook stopped; the message names the notebook and repeats the error that its reader sees."""
+    """A notebook stopped; the message names it and repeats the error shown in it."""
 
 
 _MASK = "***"
@@ -61,7 +61,7 @@ _MASK = "***"
 # "Connection ***" gives it away. So our own sentences are never masked, since what is in them comes from no secret, and
 # a text from elsewhere is left out as a whole where it holds one. Only an address, which nothing else looks like, is
 # masked within its text.
-_LEFT_OUT = "details left out, as they may contain a part of the connection string"
+_LEFT_OUT = "details hidden because they may contain part of the connection string"
 # Up to the last @ of its line, since a password may hold anything; a path has one slash for two. Not the "mongodb://..."
 # of a sentence that explains what one looks like.
 _ADDRESS = re.compile(r"mongodb(?:\+srv)?:/(?!/?\.\.\.)/?(?:.*@)?[^\s'\"/][^\s'\"]*", re.IGNORECASE)
@@ -99,7 +99,7 @@ def remember_secret(uri: str) -> None:
 
 
 def redact(text: object) -> str:
-    """Return a text of the driver or server, each address in it as `***`; where it holds a secret, another text."""
+    """Return a driver or server text with each address as `***`; if it holds a secret, return a stand-in text."""
     for name in ("MONGODB_URI", "MONGODB_URI_TEST"):
         remember_secret(os.environ.get(name, ""))
     shown = str(text)
@@ -136,6 +136,6 @@ def text_of(file: Path, called: str, hint: str, error: type[PbmError] = ConfigEr
     try:
         return file.read_text(encoding=encoding)
     except (OSError, UnicodeDecodeError) as problem:
-        reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
+        reason = getattr(problem, "strerror", None) or "not UTF-8 text"
     # Out here Python does not hang the problem on the error: it holds the file's text, which may be a .env file's.
     raise error(f"Cannot read {hide_addresses(called)}: {reason}. {hint}".rstrip())

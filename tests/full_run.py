@@ -51,9 +51,7 @@ def full_run(config: Config) -> PerformanceRun:
         offered=tuple(OfferedRate(load, 4, 1.5 * load, 5.0, 0.2, 0.6, 1.1) for load in loads),
         costs=_costs(sizes),
         index_uses={"_id_": 0, "claims_by_provider": 12_190, "claims_by_provider_overlap": 2_189},
-        notes=(
-            "Tier 1K, date range: an answer mostly fits on one page, so next and deep page are not measured there.",
-        ),
+        notes=("Tier 1K, date range: most results fit on one page, so next and deep pages were not measured.",),
     )
     return replace(run, conditions=replace(run.conditions, provider_claims=sizes))
 

@@ -182,7 +182,7 @@ def test_a_load_that_loses_its_rights_midway_names_no_login(secure, tmp_path, mo
             revoker = threading.Thread(target=revoke)
             revoker.start()
             with pytest.raises(
-                LoadError, match=r"The load stopped: The database user may not do this.* to run insert"
+                LoadError, match=r"The load stopped: The database user lacks permission.* to run insert"
             ) as stopped:
                 load_claims(store)
             revoker.join()
@@ -205,7 +205,7 @@ def test_a_querys_error_brings_nothing_of_the_drivers(with_password, store, secu
             root.admin.command("updateUser", "quagga7-word", roles=[])
         tin = list_providers(store.config)[0].tin
         for call in (lambda: find_claims(reader, tin), lambda: setup_collection(reader), reader.refresh):
-            with pytest.raises(PbmError, match="database user may not") as refusal:
+            with pytest.raises(PbmError, match="database user lacks permission") as refusal:
                 call()
             assert "OperationFailure" not in all_that_hangs_on(refusal.value).replace("OperationFailure, code 13", "")
 
@@ -226,14 +226,14 @@ def test_a_password_that_is_a_word_of_the_servers_answer_is_not_told_by_a_mask(w
         with pytest.raises(PbmError) as refusal:
             connect(load_config(config))
         told[password] = str(refusal.value)
-    assert "not authorized on pbm_demo to run listCollections. Give it" in told["nothing of it"]
+    assert "not authorized on pbm_demo to run listCollections. Grant it" in told["nothing of it"]
     # The last is a word of our own sentence, which stands there whatever the password is.
     assert told["database"] == told["nothing of it"]
     # Each of the others leaves the same behind, so that it does not tell which it is.
     assert told["authorized"] == told["listCollections"] == told["pbm_demo"]
     assert "authorized" not in told["authorized"]
     assert "***" not in "".join(told.values())
-    assert "Give it the role readWrite" in told["authorized"]
+    assert "Grant it the role readWrite" in told["authorized"]
 
 
 @pytest.mark.parametrize("password", ["refused", "server", "MongoDB", "127.0.0.1", "111"])
@@ -244,7 +244,9 @@ def test_a_password_that_is_a_word_of_the_drivers_text_is_not_told_by_a_mask(tmp
     with pytest.raises(ServerUnavailable) as refusal:
         connect(load_config(write_config(tmp_path)))
     ours, _, details = str(refusal.value).partition(" (")
-    assert ours.startswith("The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and")
+    assert ours.startswith(
+        "The MongoDB server is not responding. Check that it is running, the host and port in MONGODB_URI, and"
+    )
     assert details
     assert password not in details
     assert "***" not in details
@@ -255,7 +257,7 @@ def test_the_command_line_says_a_sentence_of_ours_whatever_the_password_is(monke
     monkeypatch.setenv("MONGODB_URI", "mongodb://amy:config@h/")
     assert main(["stop", "--config", "mongodb+srv://eve:Pw@cluster0.example.net/"]) == 1
     told = capsys.readouterr().err
-    assert told == "ConfigError: path: *** is not a path (it is an address). Pass another one.\n"
+    assert told == "ConfigError: path must be a valid path, got *** (an address).\n"
 
 
 def test_a_server_that_is_killed_in_the_middle_of_a_run_leaves_no_login_behind(tmp_path, monkeypatch, capfd):
@@ -276,7 +278,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_run_leaves_no_login_behind(t
                 run_performance(store, samples=500, output_dir=tmp_path / "out")
             killer.join()
             for call in (store.refresh, lambda: find_claims(store, list_providers(store.config)[0].tin)):
-                with pytest.raises(ServerUnavailable, match="does not answer") as unreachable:
+                with pytest.raises(ServerUnavailable, match="is not responding") as unreachable:
                     call()
                 assert free_of_traces(shown(unreachable.value))
     assert free_of_traces(shown(refusal.value))
@@ -290,7 +292,10 @@ def test_a_server_that_is_killed_in_the_middle_of_a_run_leaves_no_login_behind(t
     [
         ("print(store, vars(store), store.collection); 1 / 0", "ZeroDivisionError"),
         ("del store; import gc; gc.collect()", "ResourceWarning: Unclosed MongoClient"),
-        ("pbm.find_claims(store, '12')", "InvalidQuery: tin: '12'"),
+        (
+            "pbm.find_claims(store, '12')",
+            "InvalidQuery: tin must be nine digits as text, such as '411234567', got '12'",
+        ),
         ("store.collection.database.command('nonsense')", "no such command"),
         ("import os; os.environ['MONGODB_URI'] += '&tls=maybe'; pbm.connect(store.config)", "ServerUnavailable"),
     ],

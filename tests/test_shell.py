@@ -161,14 +161,14 @@ def test_the_first_lines_that_one_types_print_well(tmp_path, test_uri):
     )
     assert done.stderr == ""
     assert done.stdout.startswith(
-        "ClaimPage: 0 claims of 0; no further page\nClaimStore\n  Collection   pbm_test_shell_"
+        "ClaimPage: 0 claims of 0; no other pages\nClaimStore\n  Collection   pbm_test_shell_"
     )
 
 
 @pytest.mark.parametrize(
     ("code", "last"),
     [
-        ("pbm.find_claims(pbm.connect(), '12')", "pbm_lib.errors.InvalidQuery: tin: '12' is not accepted"),
+        ("pbm.find_claims(pbm.connect(), '12')", "pbm_lib.errors.InvalidQuery: tin must be nine digits as text"),
         ("pbm.load_config('nowhere.yaml')", "pbm_lib.errors.ConfigError: Cannot read the config file"),
         ("pbm.require_claims(pbm.connect())", "pbm_lib.errors.LoadError: pbm_test_shell_"),
     ],

@@ -59,21 +59,19 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
 
     Args:
         config: the settings.
-        start: first claim number, inclusive, 0 or more.
-        stop: last claim number, exclusive; None means all.
+        start: first claim number, inclusive, from 0.
+        stop: last claim number, exclusive, up to `target_volume`; None for all.
 
     Yields:
         Claim documents as the load inserts them: ObjectId `_id`, naive UTC datetimes, Decimal128 amounts.
 
     Raises:
-        InvalidQuery: start and stop are not 0 <= start <= stop <= target_volume.
+        InvalidQuery: 0 <= start <= stop <= `target_volume` does not hold.
     """
     volume = config.data_generation.target_volume
     stop = volume if stop is None else stop
     if not 0 <= start <= stop <= volume:
-        raise InvalidQuery(
-            f"start, stop: {start!r}, {stop!r} are not accepted; accepted: 0 <= start <= stop <= {volume:,}."
-        )
+        raise InvalidQuery(f"start and stop must satisfy 0 <= start <= stop <= {volume:,}, got {start!r} and {stop!r}.")
     return _plain_claims(claim_generator(config.data_generation), start, stop)
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from faker import Faker
 
-from ..arguments import checked, in_short
+from ..arguments import checked, in_short, not_accepted
 from ..config import Config, DataGenerationConfig
 from ..errors import InvalidQuery
 from .shuffle import Shuffle
@@ -27,11 +27,11 @@ class Provider:
 
     Attributes:
         tin: taxpayer identification number, nine digits.
-        npi: national provider identifier, ten digits, last one the Luhn check digit.
-        name: its name; made up.
-        provider_id: the PBM's own number for it.
-        tier: name of its tier in the config.
-        claim_count: claims it has once the load is complete.
+        npi: national provider identifier, ten digits; the last is the Luhn check digit.
+        name: made up.
+        provider_id: the PBM's own id for the provider.
+        tier: name of the provider's tier in the config.
+        claim_count: number of claims once the load is complete.
     """
 
     tin: str
@@ -59,17 +59,17 @@ def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
 
     Args:
         config: the settings.
-        tier: name of a tier; None returns all.
+        tier: name of a tier in the config; None for all tiers.
 
     Returns:
-        The providers; the same list for the same seed and tiers.
+        The providers. The same seed and tiers always give the same list.
 
     Raises:
-        InvalidQuery: no tier of that name.
+        InvalidQuery: there is no such tier.
     """
     names = [known.name for known in config.data_generation.tiers]
     if tier is not None and tier not in names:
-        raise InvalidQuery(f"tier: {in_short(tier)} is not configured; accepted: {', '.join(names)}, or None for all.")
+        raise not_accepted("tier", in_short(tier), f"one of {', '.join(names)}, or None for all")
     chosen = [provider for provider in provider_roster(config.data_generation) if tier in (None, provider.tier)]
     return sorted(chosen, key=lambda provider: -provider.claim_count)
 

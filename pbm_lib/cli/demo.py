@@ -22,8 +22,8 @@ def run(options: argparse.Namespace) -> int:
         began = time.monotonic()
         run_notebook(name, output / "notebooks", parameters)
         print(f"== {name} done in {time.monotonic() - began:.0f} s", flush=True)
-    print(f"Report: {output / 'performance_report.html'} (all in {time.monotonic() - started:.0f} s)")
+    print(f"Report: {output / 'performance_report.html'} (total {time.monotonic() - started:.0f} s)")
     if running_server(config):
         command = shlex.join([sys.executable, "-m", "pbm_lib", "stop", "--config", str(config.path)])
-        print(f"The local server goes on, so that the notebooks find the claims. Stop it: {command}")
+        print(f"The local server keeps running, so the notebooks find the claims. To stop it: {command}")
     return 0

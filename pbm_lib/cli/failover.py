@@ -23,12 +23,12 @@ def run(options: argparse.Namespace) -> int:
     try:
         watch = watch_failover(config)
     except KeyboardInterrupt:
-        print("Interrupted. The three mongods were ended and their data deleted.", file=sys.stderr)
+        print("Interrupted. The three mongods were stopped and their data deleted.", file=sys.stderr)
         return 130
     print(watch)
     try:
         target.write_bytes(to_png(watch_chart(watch)))
     except OSError as error:
-        raise ConfigError(f"Cannot write {target}: {error.strerror}. Pass another folder as --output.") from None
+        raise ConfigError(f"Cannot write {target}: {error.strerror}. Choose another --output folder.") from None
     print(f"Chart: {target}")
     return 0

@@ -15,7 +15,7 @@ from ..config_file import CONFIG_VARIABLE, load_config, notebooks_folder
 def run(options: argparse.Namespace) -> int:
     """Start JupyterLab and wait for its end."""
     config = load_config(options.config)  # a mistake in it is said here, not in every notebook
-    print(f"JupyterLab opens in your browser, with the settings of {config.path}. Ctrl-C here ends it.", flush=True)
+    print(f"JupyterLab opens in your browser with the settings in {config.path}. Press Ctrl-C to stop it.", flush=True)
     return run_lab(lab_command(notebooks_folder(), options.extra), config.path)
 
 

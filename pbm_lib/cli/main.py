@@ -1,4 +1,4 @@
-"""Run the demo, show a failover, render a report, start JupyterLab, stop the local server or print its address."""
+"""Run the demo, show a failover, render a report, start JupyterLab, stop the local server, or print its address."""
 
 import argparse
 import io
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{type(error).__name__}: {hide_addresses(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted. Run the same command again: the load goes on where it stopped.", file=sys.stderr)
+        print("Interrupted. Run the same command again; the load continues where it stopped.", file=sys.stderr)
         return 130
 
 
@@ -38,29 +38,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
-    demo = commands.add_parser("demo", help="execute the four notebooks in order and write the report")
+    demo = commands.add_parser("demo", help="run the four notebooks in order and write the report")
     _add_config(demo)
-    demo.add_argument("--output", default="", metavar="DIR", help="folder of the results (default: outputs/)")
+    demo.add_argument("--output", default="", metavar="DIR", help="folder for the results (default: outputs/)")
 
-    lab = commands.add_parser("lab", help="start JupyterLab on the notebooks, with the demo's settings")
+    lab = commands.add_parser("lab", help="open the notebooks in JupyterLab with the demo's settings")
     _add_config(lab)
-    lab.add_argument("extra", nargs="*", help="further options for JupyterLab, after --")
+    lab.add_argument("extra", nargs="*", help="more options for JupyterLab, after --")
 
-    report = commands.add_parser("report", help="render the report of a saved run; needs no server")
+    report = commands.add_parser("report", help="write the report of a saved run; no server needed")
     report.add_argument("run_file", metavar="RUN.json")
-    report.add_argument("--baseline", metavar="RUN.json", help="a run to compare with, side by side")
-    report.add_argument("--output", default="", metavar="DIR", help="folder of the report (default: outputs/)")
+    report.add_argument("--baseline", metavar="RUN.json", help="run to compare with, side by side")
+    report.add_argument("--output", default="", metavar="DIR", help="folder for the report (default: outputs/)")
 
-    failover = commands.add_parser("failover", help="watch pages while nodes of a local replica set fail")
+    failover = commands.add_parser("failover", help="read pages while nodes of a local replica set fail")
     _add_config(failover)
-    failover.add_argument("--output", default="", metavar="DIR", help="folder of the chart (default: outputs/)")
+    failover.add_argument("--output", default="", metavar="DIR", help="folder for the chart (default: outputs/)")
 
     for name, words in (
-        ("customer", "whom the report is for"),
+        ("customer", "who the report is for"),
         ("presenter", "who presents it"),
-        ("next-steps", "a line on what to do next"),
+        ("next-steps", "what to do next, in one line"),
     ):
-        report.add_argument(f"--{name}", default="", metavar="TEXT", help=f"{words}, on its first page")
+        report.add_argument(f"--{name}", default="", metavar="TEXT", help=f"{words}, on the first page")
 
     stop = commands.add_parser("stop", help="stop the local server; the claims stay on disk")
     _add_config(stop)
@@ -71,4 +71,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", default="", metavar="FILE", help="settings (default: config.yaml, found upward)")
+    parser.add_argument("--config", default="", metavar="FILE", help="settings (default: the nearest config.yaml)")

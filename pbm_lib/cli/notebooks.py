@@ -29,14 +29,14 @@ def refuse_to_overwrite(output_dir: Path) -> None:
             raise _unwritable(target, error) from None
         if is_other:
             raise ConfigError(
-                f"{output_dir} holds a notebook {target.name} that is no executed copy, as the delivered ones are; the "
-                "executed copy would overwrite it. Pass another folder as --output, for example --output outputs."
+                f"{output_dir} holds a {target.name} that is not an executed copy and would be overwritten. Choose "
+                "another --output folder, for example --output outputs."
             )
 
 
 def _unwritable(target: Path, error: OSError) -> ConfigError:
     return ConfigError(
-        f"Cannot write {target}: {error.strerror or error}. Pass another folder as --output, or make this one writable."
+        f"Cannot write {target}: {error.strerror or error}. Choose another --output folder, or make this one writable."
     )
 
 
@@ -68,7 +68,7 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
     source, target = notebooks_folder() / f"{name}.ipynb", output_dir / f"{name}.ipynb"
     known = papermill.inspect_notebook(str(source))
     if unknown := sorted(set(parameters) - set(known)):
-        raise ConfigError(f"{name} has no parameter {', '.join(unknown)}; accepted: {', '.join(known)}.")
+        raise ConfigError(f"{name} has no parameter {', '.join(unknown)}. Accepted: {', '.join(known)}.")
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
@@ -90,7 +90,7 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
         ours = isinstance(getattr(errors, error.ename, None), type)
         told = f"{error.ename}: {(error.evalue if ours else errors.redact(error.evalue)).rstrip('.')}"
         stopped: errors.PbmError = NotebookError(
-            f"{name} stopped at cell {error.cell_index + 1}: {told}. The executed copy is {target}."
+            f"{name} stopped at cell {error.cell_index + 1}: {told}. See the executed copy: {target}."
         )
     except OSError as error:
         stopped = _unwritable(target, error)

@@ -13,9 +13,9 @@ def run(options: argparse.Namespace) -> int:
     refuse_others_folder(config.data_dir)
     gone = not holds_database(config.data_dir)  # a mongod that ends writes to it again
     if not stop_local_server(config):
-        print(f"No local server of {config.path} is running.")
+        print(f"No local server for {config.path} is running.")
         return 0
-    print(f"Stopped the local server of {config.path}.")
+    print(f"Stopped the local server for {config.path}.")
     if gone:
-        print(f"Its data folder {config.data_dir} was deleted or moved. The next start begins with an empty one.")
+        print(f"Its data folder {config.data_dir} was deleted or moved. The next start creates an empty one.")
     return 0

@@ -14,14 +14,14 @@ def run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     if given_uri(config):
         raise ServerUnavailable(
-            "MONGODB_URI is set, so the local server is not used. Pass that address to Compass or mongosh. To print "
-            "the local server's, unset MONGODB_URI."
+            "MONGODB_URI is set, so the local server is not used. Use that address in Compass or mongosh. To print the "
+            "local server's, unset MONGODB_URI."
         )
     refuse_others_folder(config.data_dir)
     server = running_server(config)
     if server is None:
         raise ServerUnavailable(
-            f"No local server of {config.path} is running. To start it, run the demo or call connect()."
+            f"No local server for {config.path} is running. To start it, run the demo or call connect()."
         )
     print(server.uri)
     return 0

@@ -17,15 +17,15 @@ _SLICES = 60
 @checked(PbmError)
 @styled
 def watch_chart(watch: Watch) -> Figure:
-    """Return the time of each page of a watch over its course, with a mark for each election and each error.
+    """Chart the time of each page of a watch, with a mark for each election and each error.
 
-    Below stands how many claims arrived a second, if any were to.
+    If claims were fed, a second panel below shows how many arrived per second.
 
     Args:
-        watch: what `watch_pages` returned.
+        watch: a result of `watch_pages`.
 
     Returns:
-        A figure with one panel, or two.
+        A figure with one or two panels.
     """
     figure = figure_titled(_title(watch), _subtitle(watch), width=7.2, height=3.9 if watch.feed_offered else 2.9)
     if watch.feed_offered:
@@ -73,7 +73,7 @@ def _title(watch: Watch) -> str:
     if watch.lost or watch.repeated:
         return "Claims were lost or repeated"
     if not watch.checked:
-        return "No page came"
+        return "No page arrived"
     if watch.elections:
         return "No claim lost while the primary changed"
     return f"No claim lost while {'claims arrived' if watch.fed else 'pages were read'}"
@@ -86,5 +86,5 @@ def _subtitle(watch: Watch) -> str:
         f"{watch.checked:,} claims checked: {watch.lost:,} lost, {watch.repeated:,} repeated.",
     ]
     if watch.feed_offered:
-        sentences.append(f"{watch.fed:,} claims arrived, {watch.feed_achieved:,.0f} a second.")
+        sentences.append(f"{watch.fed:,} claims arrived, {watch.feed_achieved:,.0f} per second.")
     return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""A failover, shown: three mongods of ours, of which one steps down and the next is killed while pages are watched."""
+"""A failover, shown: of three local mongods, one steps down and the next is killed while pages are watched."""
 
 import threading
 import time
@@ -24,24 +24,24 @@ _JOIN_SECONDS = 5.0
 
 @checked(PbmError)
 def watch_failover(config: Config, *, progress: bool = True) -> Watch:
-    """Watch pages on a replica set of this machine, of which nodes fail while claims arrive.
+    """Watch pages on a local replica set while its nodes fail and claims arrive.
 
-    Starts three mongods on 127.0.0.1 with a data folder of their own, loads a small collection, and watches it as
-    `watch_pages` does. After a third of the time the primary is told to step down, and after two thirds the node that
-    is primary then is killed (SIGKILL). All three are ended and their data deleted, whatever ends the watch; those that
-    a killed run left behind are ended by the next one. MONGODB_URI and the local server are not touched. Claims that
-    arrive count when a majority of the nodes has them.
+    Starts three mongods on 127.0.0.1 with their own data folder, loads a small collection, and watches it as
+    `watch_pages` does. After one third of the time the primary steps down; after two thirds the current primary is
+    killed (SIGKILL). All three are stopped and their data deleted, however the watch ends; if the process is killed,
+    the next run cleans up. MONGODB_URI and the local server are not touched. A claim counts as arrived once a majority
+    of the nodes has it.
 
     Args:
-        config: the settings; sections `live` and `failover` say how long, how many and where.
-        progress: show a bar on standard output, and in a notebook a small chart that fills.
+        config: the settings; sections `live` and `failover` set the times, rates, sizes, and ports.
+        progress: show a bar on standard output and, in a notebook, a small chart that fills.
 
     Returns:
-        What was seen, with what happened to the nodes in its notes.
+        What was seen; its notes say what happened to the nodes.
 
     Raises:
-        ServerUnavailable: the mongods cannot be started, a port is in use, or another process does this just now.
-        LoadError: the small collection could not be loaded, for example since that was interrupted.
+        ServerUnavailable: the mongods cannot be started, a port is in use, or another process is running a failover.
+        LoadError: the small collection could not be loaded, for example because it was interrupted.
         PbmError: the watch was interrupted.
     """
     scene, live = config.failover, config.live
@@ -55,22 +55,22 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
                 feed_per_second=live.feed_per_second, progress=progress, begun=failures.begin,
             )  # fmt: skip
     notes = [
-        f"{claims:,} claims on three mongods of this machine, ports {', '.join(map(str, cluster.ports))}.",
+        f"{claims:,} claims on three local mongods, ports {', '.join(map(str, cluster.ports))}.",
         *failures.told(watch),
         about_elections(scene.election_timeout_ms),
     ]
     if cluster.leftovers:
         pids = ", ".join(map(str, cluster.leftovers))
-        notes.append(f"Mongods that an earlier run had left behind were ended first: process {pids}.")
+        notes.append(f"Mongods left behind by an earlier run were stopped first: process {pids}.")
     return replace(watch, notes=(*notes, *watch.notes))
 
 
 def _loaded(store: ClaimStore) -> int:
     try:
         return load_claims(store, workers=1, progress=False).volume
-    except LoadError as error:  # what it says of going on is not true here, where all is removed again
+    except LoadError as error:  # its advice on continuing is wrong here, where everything is removed
         why = str(error).partition(". ")[0]
-    raise LoadError(f"{why}, that of the failover's small collection. All was removed again: run the failover again.")
+    raise LoadError(f"{why} (the failover's small collection). Everything was removed. Run the failover again.")
 
 
 class _Failures:
@@ -103,7 +103,7 @@ class _Failures:
         happened = self._happened.copy()  # the thread may still wait for a server
         until = [*(at for at, _ in happened[1:]), watch.seconds]
         return [
-            f"After {at:.1f} s {words}; then at most {milliseconds(gap_ms(watch, at, end))} passed without a page."
+            f"After {at:.1f} s {words}; the longest gap was then {milliseconds(gap_ms(watch, at, end))}."
             for (at, words), end in zip(happened, until, strict=True)
         ]
 
@@ -146,8 +146,8 @@ def scaled_down(config: Config) -> Config:
 def about_elections(timeout_ms: int) -> str:
     """Say how long the nodes wait for a primary that is silent, and whether that is MongoDB's default."""
     if timeout_ms == _DEFAULT_ELECTION_TIMEOUT_MS:
-        return "A primary that is silent is replaced after 10 s, MongoDB's default, which the longest gap contains."
+        return "A silent primary is replaced after 10 s, MongoDB's default; the longest gap includes this wait."
     return (
-        f"A primary that is silent is replaced after {timeout_ms / 1000:g} s here; MongoDB's default is 10 s, with "
-        "which the longest gap would differ by as much."
+        f"A silent primary is replaced after {timeout_ms / 1000:g} s here; MongoDB's default is 10 s, which would "
+        "change the longest gap by the difference."
     )

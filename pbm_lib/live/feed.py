@@ -55,8 +55,7 @@ class Feed:
                 raise
             except PbmError as error:
                 raise FeedError(
-                    f"feed_per_second: claims cannot be fed. {error} A watch without a feed only reads: "
-                    "feed_per_second=0."
+                    f"feed_per_second: claims cannot be fed. {error} To watch without a feed, pass feed_per_second=0."
                 ) from None
             try:
                 self._start()
@@ -90,7 +89,7 @@ class Feed:
             told = self._received()
             if isinstance(told, PbmError):
                 self._is_over = True
-                self.notes.append(f"The feeder ended: {told}")
+                self.notes.append(f"The feed stopped: {told}")
             elif told:
                 self.points += told.points
                 self.errors = told.errors
@@ -109,12 +108,12 @@ class Feed:
         finally:
             theirs.close()  # now only the feeder holds it, so that its end closes the pipe
         if not self._pipe.poll(_READY_SECONDS):
-            raise PbmError(f"The feeder process was not ready within {_READY_SECONDS:.0f} seconds. Watch again.")
+            raise PbmError(f"The feeder process was not ready after {_READY_SECONDS:.0f} seconds. Watch again.")
         ready = self._received()
         if isinstance(ready, PbmError):
             raise ready
         if self._is_over:
-            raise PbmError(f"{self.notes[-1]} Make sure that nothing ends it, then watch again.")
+            raise PbmError(f"{self.notes[-1]} Make sure that nothing kills it, then watch again.")
 
     def _received(self) -> Told | PbmError | None:
         try:
@@ -123,8 +122,8 @@ class Feed:
             self._is_over = True
             self._process.join(_END_SECONDS)
             self.notes.append(
-                f"The feeder process ended before its time, killed or out of memory (exit code "
-                f"{self._process.exitcode}); it had told of {self.claims:,} claims."
+                f"The feeder process was killed or ran out of memory (exit code {self._process.exitcode}) after "
+                f"reporting {self.claims:,} claims."
             )
         return None
 
@@ -157,12 +156,12 @@ class Feed:
                         left = count_fed(self._store, LoadRecord(self._store))
                 if not left:
                     return
-                problem = f"{left:,} are still there"
+                problem = f"{left:,} remain"
             except PbmError as error:
                 problem = str(error).rstrip(".")
             if time.monotonic() >= deadline:
                 self.notes.append(
-                    f"The fed claims could not be removed ({problem}). When the server answers again, run "
+                    f"The fed claims could not be removed ({problem}). When the server responds again, run "
                     "remove_fed_claims(store)."
                 )
                 return

@@ -125,12 +125,12 @@ class Feeder:
         if self._is_repeated:
             there += codes.pop(_DUPLICATE_KEY, 0)
         elif codes.pop(_DUPLICATE_KEY, 0):
-            self._errors["claims that are there already, since another watch feeds them"] += 1
+            self._errors["duplicate claims, because another watch is feeding them"] += 1
         for code in codes:
             self._errors[why_refused(code, details["writeErrors"])] += 1
         if details["writeConcernErrors"]:
             code = details["writeConcernErrors"][0]["code"]
-            self._errors[f"not acknowledged as the connection string asks, code {code}"] += 1
+            self._errors[f"not acknowledged as the connection string says, code {code}"] += 1
             self._is_repeated = True
         else:
             self._done(there)

@@ -15,25 +15,25 @@ _LEAST = {50: 1, 95: 20, 99: 100}
 
 @dataclass(frozen=True, repr=False)
 class Watch(ShownAsFacts):
-    """Pages that were asked for at a fixed rate, while claims arrived or not.
+    """What `watch_pages` saw: pages requested at a fixed rate, with or without arriving claims.
 
     Attributes:
-        tin: whose pages; None if providers were drawn.
-        seconds: how long the watch went on.
-        samples: a sample each page asked for, in order.
-        pages_offered: pages a second that were due.
-        unasked: pages that were due and never asked for, since those before them took too long.
-        feed_offered: claims a second that were due to arrive.
-        feed: (seconds from the start, claims), an entry for each batch that arrived.
-        feed_errors: (what went wrong, how often) of the feed.
+        tin: the provider's TIN; None if providers were drawn at random.
+        seconds: how long the watch lasted.
+        samples: one sample per page requested, in order.
+        pages_offered: pages per second that were due.
+        unasked: pages that were due but never requested, because earlier ones took too long.
+        feed_offered: claims per second that were due to arrive.
+        feed: (seconds from the start, claims), one entry per batch that arrived.
+        feed_errors: (what went wrong in the feed, how often).
         elections: changes of primary.
-        walks: walks that came to the provider's last claim.
-        checked: claims that were there at the start and were seen in their place, on all walks together.
-        lost: claims that were there at the start and that a walk passed without seeing them.
-        repeated: claims that a walk saw twice, or out of order.
+        walks: walks that reached the provider's last claim.
+        checked: claims present at the start and seen in their place, over all walks.
+        lost: claims present at the start that a walk passed without seeing.
+        repeated: claims that a walk saw twice or out of order.
         arrived: fed claims seen on pages.
         removed: fed claims removed at the end.
-        notes: what else is to be known.
+        notes: anything else to know.
     """
 
     tin: str | None
@@ -55,12 +55,12 @@ class Watch(ShownAsFacts):
 
     @cached_property
     def pages(self) -> tuple[PageSample, ...]:
-        """The samples with a page."""
+        """The samples that got a page."""
         return tuple(sample for sample in self.samples if sample.error is None)
 
     @property
     def pages_achieved(self) -> float:
-        """Pages a second that came."""
+        """Pages per second received."""
         return len(self.pages) / self.seconds if self.seconds else 0.0
 
     @property
@@ -70,54 +70,54 @@ class Watch(ShownAsFacts):
 
     @property
     def feed_achieved(self) -> float:
-        """Claims a second that arrived."""
+        """Claims per second that arrived."""
         return self.fed / self.seconds if self.seconds else 0.0
 
     @property
     def p50_ms(self) -> float | None:
-        """Median ms from the moment at which a page was meant to be asked for to its end; None without a page."""
+        """Median time in ms from when a page was due until it arrived; None without a page."""
         return self._percentile(50)
 
     @property
     def p95_ms(self) -> float | None:
-        """The 95th percentile of these; None with fewer than 20 pages."""
+        """95th percentile of the page times in ms; None with fewer than 20 pages."""
         return self._percentile(95)
 
     @property
     def p99_ms(self) -> float | None:
-        """The 99th percentile of these; None with fewer than 100 pages."""
+        """99th percentile of the page times in ms; None with fewer than 100 pages."""
         return self._percentile(99)
 
     @property
     def longest_gap_ms(self) -> float:
-        """The longest time without a page, in ms: between the ends of two, from the start, or to the end."""
+        """The longest time without a page, in ms, including the start and the end of the watch."""
         ends = [0.0, *(page.end for page in self.pages)]
         return round(float(np.diff([*ends, max(self.seconds, ends[-1])]).max()) * 1000, 4)
 
     @property
     def retries(self) -> int:
-        """Commands that failed and that the driver sent again."""
+        """Commands that failed and were resent by the driver."""
         return sum(sample.retries for sample in self.samples)
 
     @property
     def errors(self) -> dict[str, int]:
-        """Kind of error of a page to how many ended with it."""
+        """Kind of error to the number of pages that ended with it."""
         return dict(Counter(sample.error for sample in self.samples if sample.error))
 
     def facts(self) -> dict[str, str]:
-        """Return what a reader wants to know of this watch, label to value."""
+        """Return facts about this watch, label to value."""
         facts = {
             "Pages": f"{len(self.pages):,} in {self.seconds:.1f} s, {self.pages_achieved:.1f} of "
-            f"{self.pages_offered:g} a second",
+            f"{self.pages_offered:g} per second",
             "Page time": f"p50 {milliseconds(self.p50_ms)}, p95 {milliseconds(self.p95_ms)}, "
-            f"p99 {milliseconds(self.p99_ms)}, from the moment at which the page was due",
+            f"p99 {milliseconds(self.p99_ms)}, from when the page was due",
             "Longest gap": milliseconds(self.longest_gap_ms),
             "Claims": f"{self.checked:,} checked, {self.lost:,} lost, {self.repeated:,} repeated; {self.walks:,} "
             f"walk{'s' if self.walks != 1 else ''} to the last claim",
         }
         if self.feed_offered:
             facts["Feed"] = (
-                f"{self.fed:,} claims, {self.feed_achieved:,.0f} of {self.feed_offered:g} a second; "
+                f"{self.fed:,} claims, {self.feed_achieved:,.0f} of {self.feed_offered:g} per second; "
                 f"{self.arrived:,} seen on pages, {self.removed:,} removed at the end"
             )
         if self.elections:
@@ -125,9 +125,9 @@ class Watch(ShownAsFacts):
                 f"after {election.at:.1f} s from {election.before} to {election.after}" for election in self.elections
             )
         if self.retries or self.errors:
-            facts["Trouble"] = ", ".join([f"{self.retries:,} retries by the driver", *_counted(self.errors.items())])
+            facts["Errors"] = ", ".join([f"{self.retries:,} retries by the driver", *_counted(self.errors.items())])
         if self.feed_errors:
-            facts["Trouble of the feed"] = "; ".join(_counted(self.feed_errors))
+            facts["Feed errors"] = "; ".join(_counted(self.feed_errors))
         if self.notes:
             facts["Notes"] = " ".join(self.notes)
         return facts

@@ -38,42 +38,44 @@ def watch_pages(
     feed_per_second: float = 0,
     progress: bool = True,
 ) -> Watch:
-    """Ask for page after page at a fixed rate, and check that no claim is lost or repeated.
+    """Request page after page at a fixed rate, and check that no claim is lost or repeated.
 
-    A page is due at a moment that is fixed beforehand, and its time counts from then (open loop). One walk is one
-    walker, since the next page needs the cursor of the one before: a page that is late holds up the next one, which
-    then begins at once, and whose time counts from its own moment all the same. A page that fails is asked for again
-    at the next moment.
+    Each page is due at a moment set in advance, and its time counts from then (open loop). A walk requests one page at
+    a time, since each page needs the cursor of the one before: a late page delays the next one, which then starts at
+    once but is still timed from its own moment. A page that fails is requested again at the next moment.
 
-    Every claim that was there at the start must be on exactly one page of each walk, in its place. Their `_id`s are
-    read beforehand, in order, as far as a walk can come; every page is held against them, claims that arrive
-    meanwhile left out. So a walk that the end of the watch cuts off is proved as far as it came. A claim that somebody
-    deletes meanwhile counts as lost, once for each walk that passes its place; what somebody else inserts is noted. Of
-    claims that arrive, it is proved that none comes twice on a walk.
+    Every claim present at the start must be on exactly one page of each walk, in its place. Their `_id`s are read in
+    advance, in order, as far as a walk can get, and every page is compared with them, leaving out claims that arrive
+    during the watch. A walk cut off by the end of the watch is proved as far as it got. A claim that someone deletes
+    during the watch counts as lost, once per walk that passes its place; claims that someone else inserts are noted.
+    For arriving claims, the watch proves that none appears twice on a walk.
 
-    The feed is a process of its own. Its claims are numbered from `data_generation.target_volume` on, made as the
-    others are, spread over the providers, and updated just now; half are for services of the last days, half are late,
-    for any day. They are removed at the end, whatever ends the watch; `remove_fed_claims` does so by itself.
+    The feed runs in its own process. Its claims are numbered from `data_generation.target_volume` on, generated like
+    the others, spread over the providers, and updated now; half are for recent services, half are late, for any day.
+    They are removed at the end, however the watch ends; `remove_fed_claims` removes them separately.
 
     Args:
         store: a store whose claims are loaded.
-        tin: the billing provider's TIN, nine digits, walked through again and again; None draws providers of all tiers,
-            and a walk then ends after 20 pages.
-        seconds: how long, above 0, up to 3,600.
-        pages_per_second: pages that are due, above 0, up to 1,000.
-        feed_per_second: claims that arrive, 0 to 5,000; 0 inserts nothing, and then the user need only read.
-        progress: show a bar on standard output, and in a notebook a small chart that fills.
+        tin: the billing provider's TIN, nine digits as text, walked through again and again; None draws providers from
+            all tiers, and a walk then ends after 20 pages.
+        seconds: duration of the watch in seconds, above 0 and at most 3,600.
+        pages_per_second: pages due per second, above 0 and at most 1,000.
+        feed_per_second: claims arriving per second, 0 to 5,000; 0 inserts nothing, so a read-only user is enough.
+        progress: show a bar on standard output and, in a notebook, a small chart that fills.
 
     Returns:
-        What was seen. A server that goes away leaves errors in it, and raises none.
+        What was seen. If the server becomes unavailable during the watch, the errors are recorded, not raised.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
+        InvalidQuery: an argument is invalid; the message names it.
         LoadError: the configured claims are not loaded.
         SetupError: the collection lacks the rule.
-        FeedError: claims cannot be fed, for example since the user may only read.
+        FeedError: claims cannot be fed, for example because the user is read-only.
         PbmError: the watch was interrupted.
-        ServerUnavailable: the server cannot be reached to begin with.
+        ServerUnavailable: the server cannot be reached at the start.
+
+    Example:
+        >>> watch_pages(store, seconds=20, feed_per_second=200)
     """
     return watch_with(
         store, tin, seconds=seconds, pages_per_second=pages_per_second, feed_per_second=feed_per_second,
@@ -118,7 +120,7 @@ def watch_with(
     try:
         walks = read_stretches(store, tin, pages, fed)
         if not walks[0].ids:
-            raise InvalidQuery(f"tin: {in_short(tin)} has no claims here; accepted: a provider of list_providers.")
+            raise InvalidQuery(f"tin must be a provider with claims here (see list_providers), got {in_short(tin)}.")
         with watch.measured(store, 1, [elections]) as measured, feed:
             walker = Walker(watch, measured, walks, check)
             walker.warm_up()
@@ -130,14 +132,13 @@ def watch_with(
         raise PbmError(" ".join([f"The watch was interrupted.{left}", *feed.notes])) from None
     notes = list(feed.notes)
     if walker.is_lost:
-        notes.append("The index was switched, and with it the order of pages: the watch ended there.")
+        notes.append("The index was switched, and with it the order of pages, so the watch ended early.")
     if unasked := pages - len(walker.samples):
         notes.append(
-            f"{unasked:,} pages that were due had not been asked for at the end: the waits were longer than "
-            "these figures say."
+            f"{unasked:,} pages that were due were never requested, so the waits were longer than these figures say."
         )
     if check.others:
-        notes.append(f"Pages showed {check.others:,} claims that somebody else inserted meanwhile.")
+        notes.append(f"Pages showed {check.others:,} claims that someone else inserted.")
     return Watch(
         tin=tin,
         seconds=took,

@@ -16,7 +16,7 @@ from .fed import clear_fed
 from .state import LOADING, REPLACING, START_OVER, LoadRecord, foreign_documents, is_empty
 
 _RULE = {"validator", "validationLevel", "validationAction"}
-# A load that is under way looks once a second whether it has to give way.
+# A running load checks once a second whether it has to give way.
 _GIVE_WAY_SECONDS = 3
 
 
@@ -32,8 +32,8 @@ def claim_collection(store: ClaimStore, *, replace: bool) -> LoadRecord:
     store.refresh()  # somebody may have dropped the collection, and with it the rule and the index
     if reason := _not_set_up(store):
         raise LoadError(
-            f"{store.collection.full_name} is not set up for loading ({reason}). Run setup_collection(store), which "
-            "is notebook 01_setup, first."
+            f"{store.collection.full_name} is not set up for loading ({reason}). Run setup_collection(store) first "
+            "(notebook 01_setup)."
         )
     return record
 
@@ -45,10 +45,7 @@ def _not_set_up(store: ClaimStore) -> str | None:
     if store.max_claim_days is None:
         return store.bound_reason
     if store.max_claim_days != wanted:
-        return (
-            f"its rule is for claims of at most {store.max_claim_days} days, the config says "
-            f"data_generation.max_claim_days: {wanted}"
-        )
+        return f"data_generation.max_claim_days must be {store.max_claim_days}, as in the server's rule, got {wanted}"
     return None
 
 
@@ -58,15 +55,15 @@ def _refuse_other_claims(store: ClaimStore, record: LoadRecord) -> None:
     # One that was dropped in the middle of a load, and made anew by its inserts, holds claims of ours and no others.
     if not record.is_current and (others := foreign_documents(store, record.loaded_with)):
         raise LoadError(
-            f"{name} holds documents that this program did not load: {others}; they were left alone. Choose another "
-            "mongodb.collection in the config."
+            f"{name} holds documents that this program did not load: {others}. Choose another mongodb.collection in "
+            "the config."
         )
     if not record.found:
-        raise LoadError(f"{name} holds claims, but the record of what they were loaded with is gone. {START_OVER}")
+        raise LoadError(f"{name} holds claims, but no record of the settings they were loaded with. {START_OVER}")
     if record.found["state"] == REPLACING:
         raise LoadError(
-            f"A load of {name} with replace=True is running, or was interrupted. If it was interrupted, run it again: "
-            "load_claims(store, replace=True)."
+            f"A load of {name} with replace=True is running or was interrupted. If it was interrupted, run "
+            "load_claims(store, replace=True) again."
         )
     loaded, wanted = record.loaded_with, record.wanted
     if differences := [key for key, value in wanted.items() if loaded.get(key) != value]:
@@ -96,12 +93,12 @@ def _start_over(store: ClaimStore, record: LoadRecord) -> None:
     except ServerUnavailable:
         raise
     except PbmError as error:
-        raise LoadError(f"The claims were dropped, but the set-up failed: {error}") from None
+        raise LoadError(f"The claims were dropped, but setup failed: {error}") from None
     record.renew()
     if not is_empty(store):
         raise LoadError(
-            f"Somebody writes to {store.collection.full_name} while its claims are replaced. Wait until that has "
-            "ended, then run load_claims(store, replace=True) again."
+            f"Someone is writing to {store.collection.full_name} while its claims are replaced. Wait for that to end, "
+            "then run load_claims(store, replace=True) again."
         )
 
 
@@ -117,7 +114,7 @@ def _refuse_foreign(store: ClaimStore, loaded_with: dict[str, Any]) -> None:
         found.append(others)
     if found:
         raise LoadError(
-            f"{store.collection.full_name} has what is not this program's: {', '.join(found)}. Replacing its claims "
-            "drops the whole collection, so nothing was dropped. Remove what you do not need yourself, or choose "
-            "another mongodb.collection in the config."
+            f"{store.collection.full_name} has parts that are not this program's: {', '.join(found)}. Replacing its "
+            "claims would drop them, so nothing was dropped. Remove what you do not need yourself, or choose another "
+            "mongodb.collection in the config."
         )

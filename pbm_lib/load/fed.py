@@ -16,19 +16,19 @@ _LOOK_AGAIN_SECONDS = 0.3
 
 @checked(LoadError)
 def remove_fed_claims(store: ClaimStore) -> int:
-    """Remove the claims that `watch_pages` fed, where a watch that was killed left them behind.
+    """Remove claims that `watch_pages` fed and that a killed watch left behind.
 
-    They are a range of `_id`, so no other claim is looked at. Called again it finds none, and changes nothing.
+    They are a range of `_id`, so no other claim is touched. Calling this again changes nothing.
 
     Args:
-        store: an open store. While a watch feeds the same collection, wait for its end instead.
+        store: an open store. If a watch is still feeding the collection, wait for it to end instead.
 
     Returns:
-        Claims removed, as far as the server acknowledged it.
+        The number of claims removed, as far as the server acknowledged it.
 
     Raises:
-        PbmError: the user may not write.
-        ServerUnavailable: the server went away.
+        PbmError: the user cannot write.
+        ServerUnavailable: the server cannot be reached.
     """
     with store.errors_explained():
         filter_ = fed_filter(LoadRecord(store).loaded_with)
@@ -43,15 +43,15 @@ def count_fed(store: ClaimStore, record: LoadRecord) -> int:
 
 
 def clear_fed(store: ClaimStore, record: LoadRecord) -> None:
-    """Remove what a killed watch left behind, if anything; raise LoadError if a watch goes on feeding."""
+    """Remove what a killed watch left behind, if anything; raise LoadError if a watch keeps feeding."""
     if not _is_any_there(store, record):
         return
     remove_fed_claims(store)
     time.sleep(_LOOK_AGAIN_SECONDS)
     if _is_any_there(store, record):
         raise LoadError(
-            f"A watch (watch_pages) feeds claims to {store.collection.full_name} just now. Wait for it to end, then "
-            "try again."
+            f"A watch (watch_pages) is feeding claims to {store.collection.full_name}. Wait for it to end, then try "
+            "again."
         )
 
 

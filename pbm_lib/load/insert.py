@@ -1,4 +1,4 @@
-"""Insert missing claims in loading processes, and say how to go on when that is broken off."""
+"""Insert missing claims in loading processes, and say how to continue when that is interrupted."""
 
 import itertools
 import math
@@ -21,8 +21,8 @@ from .state import LoadRecord
 from .worker import insert_batch, start_worker
 
 _WATCH_SECONDS = 1.0
-_GO_ON = "Run load_claims(store) again: it goes on from there."
-_RECONNECT = "Then run load_claims again on a new connection (connect): it goes on from there."
+_GO_ON = "Run load_claims(store) again to continue from there."
+_RECONNECT = "Then run load_claims(connect(store.config)) to continue from there."
 
 
 @dataclass
@@ -49,7 +49,7 @@ def told_how_to_go_on(record: LoadRecord) -> Iterator[None]:
     except ServerUnavailable as error:
         raise LoadError(f"The load stopped: {error} {_RECONNECT}") from None
     except PbmError:
-        # Whatever failed, it did because of that.
+        # That is why it failed, whatever failed.
         if lost := record.lost():
             raise LoadError(f"The load stopped: {lost}") from None
         raise
@@ -94,16 +94,15 @@ def insert_missing(
         for process in set(multiprocessing.active_children()).difference(others):
             process.kill()
         pool.shutdown(cancel_futures=True)
-        so_far = f"About {done:,} of {volume:,} claims are on the server ({100 * done / volume:.0f} %)."
+        so_far = f"About {done:,} of {volume:,} claims are on the server ({100 * done / volume:.0f}%)."
         if isinstance(error, KeyboardInterrupt):
             raise LoadError(f"The load was interrupted. {so_far} {_GO_ON}") from None
         if isinstance(error, BrokenProcessPool):
-            raise LoadError(f"A loading process ended (killed, or out of memory). {so_far} {_GO_ON}") from None
+            raise LoadError(f"A loading process was killed or ran out of memory. {so_far} {_GO_ON}") from None
         if isinstance(error, OSError):
             raise LoadError(
-                f"This machine could not start {workers} loading processes ({error.strerror}). {so_far} Use fewer, for "
-                "example load_claims(store, workers=2), which goes on from there; or raise the limit, which for open "
-                "files is ulimit -n."
+                f"This machine could not start {workers} loading processes ({error.strerror}). {so_far} Continue with "
+                "fewer, for example load_claims(store, workers=2), or raise the limit (ulimit -n for open files)."
             ) from None
         if isinstance(error, LoadError):
             raise LoadError(f"The load stopped: {str(error).rstrip('.')}. {so_far} {_RECONNECT}") from None

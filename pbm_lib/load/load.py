@@ -37,30 +37,30 @@ def load_claims(
     batch_size: int | None = None,
     progress: bool = True,
 ) -> LoadReport:
-    """Bring the collection to exactly the configured claims, adding what is missing.
+    """Bring the collection to exactly the configured claims by adding what is missing.
 
-    Claim number n is the same whatever the workers and batches, and so is its `_id`. A load that was interrupted,
-    whatever died, is therefore continued by calling this again.
+    Claim number n and its `_id` are the same for any number of workers and any batch size. So to continue an
+    interrupted load, just call this again.
 
-    The check at the end, which on a complete collection is all that happens, counts the claims of each provider on the
-    server and looks for documents of anybody else.
+    The final check counts each provider's claims on the server and looks for documents from elsewhere. On a complete
+    collection, the check is all that happens.
 
     Args:
         store: a store that `setup_collection` has set up.
-        replace: drop the claims that this program loaded before and start over. Where the collection has anything
-            else, documents, indexes, a validator or options, nothing is dropped and the error names it. A sharded
-            collection is made anew unsharded.
-        workers: loading processes, 1 to 32; None takes `data_generation.workers`.
-        batch_size: claims in one insert, 1 to 50,000; None takes `data_generation.batch_size`.
-        progress: show a bar on standard output, and before and after it what it is doing.
+        replace: drop the claims that this program loaded, and start over. If the collection has anything else
+            (documents, indexes, a validator, or options), nothing is dropped and the error names it. A sharded
+            collection is recreated unsharded.
+        workers: loading processes, 1 to 32; None for `data_generation.workers`.
+        batch_size: claims per insert, 1 to 50,000; None for `data_generation.batch_size`.
+        progress: show a bar on standard output, and what happens before and after it.
 
     Returns:
-        The report; counts by tier are those on the server.
+        The report; its counts per tier are those on the server.
 
     Raises:
-        LoadError: the collection holds other claims, the load stopped, somebody dropped the collection, or another load
-            replaces its claims; the message says how to go on.
-        ServerUnavailable: the server cannot be reached to begin with.
+        LoadError: the collection holds other claims, the load stopped, someone dropped the collection, or another load
+            is replacing its claims; the message says how to continue.
+        ServerUnavailable: the server cannot be reached at the start.
     """
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or store.config.data_generation.batch_size
@@ -107,7 +107,7 @@ def _complete(
             counted = count_by_provider(store)
     if wrong := wrong_counts(store, counted):
         others = foreign_documents(store, record.wanted)
-        advice = f"Delete what this program did not load, {others}, and load again." if others else START_OVER
+        advice = f"Delete what this program did not load, {others}, then load again." if others else START_OVER
         raise LoadError(f"{wrong} {advice}")
     if lost := record.lost():
         raise LoadError(lost)
@@ -121,7 +121,7 @@ def _complete(
 def _within(name: str, value: int | None, most: int) -> int | None:
     if value is None or 1 <= value <= most:
         return value
-    raise not_accepted(name, repr(value), f"1 to {most:,}, or None for the config's", LoadError)
+    raise not_accepted(name, repr(value), f"1 to {most:,}, or None for the config's value", LoadError)
 
 
 def _worker_count(store: ClaimStore) -> int:

@@ -9,11 +9,11 @@ from .state import LoadRecord, is_empty
 
 @checked(LoadError)
 def require_claims(store: ClaimStore) -> ClaimStore:
-    """Check that the collection is set up and holds this config's claims, all of them.
+    """Check that the collection is set up and holds all of this config's claims.
 
-    It trusts the state document that the load wrote after counting; it counts nothing itself, and looks for no claim
-    that is longer than the server's rule allows. `ClaimStore` says how one can get in; `setup_collection(store,
-    recheck=True)` finds it. But it looks whether claims are there that a watch fed.
+    It trusts the record that the load wrote after counting: it counts nothing, and does not look for claims longer than
+    the server's rule allows (`ClaimStore` says how one can get in; `setup_collection(store, recheck=True)` finds it).
+    It does look for claims that a watch left behind.
 
     Args:
         store: an open store.
@@ -22,16 +22,15 @@ def require_claims(store: ClaimStore) -> ClaimStore:
         The same store.
 
     Raises:
-        LoadError: something is missing, or a watch left its claims behind; the message says what to run.
+        LoadError: something is missing, or a watch left claims behind; the message says what to run.
     """
     record = require_loaded(store)
     with store.errors_explained():
         fed = count_fed(store, record)
     if fed:
         raise LoadError(
-            f"{store.collection.full_name} holds {fed:,} claim{'s' if fed != 1 else ''} beyond the configured ones: "
-            "fed by a watch (watch_pages) that was killed, or still runs. If none runs, remove them: "
-            "remove_fed_claims(store)."
+            f"{store.collection.full_name} holds {fed:,} extra claim{'s' if fed != 1 else ''}, fed by a watch "
+            "(watch_pages) that was killed or is still running. If none is running, call remove_fed_claims(store)."
         )
     return store
 
@@ -49,8 +48,8 @@ def require_loaded(store: ClaimStore) -> LoadRecord:
         raise LoadError(f"{name} holds no claims of this demo. Run notebook 02_load first.")
     if record.loaded_with != record.wanted:
         raise LoadError(
-            f"{name} was loaded with other settings than the config's. Run notebook 02_load; it says which."
+            f"{name} was loaded with settings other than the config's. Run notebook 02_load; it says which."
         )
     if not record.is_complete:
-        raise LoadError(f"{name} is not loaded completely. Run notebook 02_load again: it goes on where it stopped.")
+        raise LoadError(f"{name} is only partly loaded. Run notebook 02_load again; it continues where it stopped.")
     return record

@@ -17,11 +17,11 @@ class LoadReport(ShownAsFacts):
     Attributes:
         volume: claims on the server now, checked by counting.
         inserted: claims that this call added, as far as the server acknowledged them.
-        seconds: time that adding them took, without the checks.
+        seconds: time spent adding them, without the checks.
         workers: loading processes.
-        batch_size: claims in one insert.
-        tiers: (tier, providers, claims counted on the server), a row a tier.
-        progress: (seconds since the start, claims added until then), at most about 200 points.
+        batch_size: claims per insert.
+        tiers: (tier, providers, claims counted on the server), one row per tier.
+        progress: (seconds since the start, claims added by then), at most about 200 points.
     """
 
     volume: int
@@ -34,17 +34,17 @@ class LoadReport(ShownAsFacts):
 
     @property
     def claims_per_second(self) -> float:
-        """Claims added a second; 0 when there was nothing to add."""
+        """Claims added per second; 0 if there was nothing to add."""
         return self.inserted / self.seconds if self.seconds else 0.0
 
     def tiers_frame(self):
-        """Return the check of counts as a pandas DataFrame, a row a tier."""
+        """Return the checked counts as a pandas DataFrame, one row per tier."""
         return pd.DataFrame(self.tiers, columns=["tier", "providers", "claims"])
 
     def rate_frame(self):
-        """Return claims a second over the time of the load as a pandas DataFrame: seconds, claims_per_second.
+        """Return the load rate over time as a pandas DataFrame: seconds, claims_per_second.
 
-        The time is cut into equal parts, at most 60: batches of several workers get done in bursts.
+        The time is cut into equal parts, at most 60, because batches of several workers finish in bursts.
         """
         seconds, claims = zip(*self.progress, strict=True)
         cuts = np.linspace(0, seconds[-1], min(len(seconds), _PARTS + 1))
@@ -52,16 +52,16 @@ class LoadReport(ShownAsFacts):
         return pd.DataFrame({"seconds": cuts[1:], "claims_per_second": rate})
 
     def facts(self) -> dict[str, str]:
-        """Return what a reader wants to know of this load, label to value."""
+        """Return facts about this load, label to value."""
         added = (
-            f"{self.inserted:,} in {self.seconds:.1f} s, {self.claims_per_second:,.0f} claims a second "
+            f"{self.inserted:,} in {self.seconds:.1f} s, {self.claims_per_second:,.0f} claims per second "
             f"({self.workers} worker{'s' if self.workers != 1 else ''}, batches of {self.batch_size:,})"
             if self.inserted
             else "nothing to add"
         )
         tiers = {
-            f"Tier {tier}": f"{claims:,} claims of {count:,} provider{'s' if count != 1 else ''}"
+            f"Tier {tier}": f"{count:,} provider{'s' if count != 1 else ''}, {claims:,} claims"
             for tier, count, claims in self.tiers
         }
-        total = f"{self.volume:,} claims on the server, every provider's count checked"
+        total = f"{self.volume:,} claims on the server; every provider's count checked"
         return {"Loaded": total, "Added now": added, **tiers}

@@ -18,7 +18,7 @@ from ..store.collection import describe, state_collection
 from ..store.store import ClaimStore
 
 LOADING, REPLACING, COMPLETE = "loading", "replacing", "complete"
-START_OVER = "To drop those claims and start over: load_claims(store, replace=True)."
+START_OVER = "To drop the claims and start over, run load_claims(store, replace=True)."
 _ANSWER_SECONDS = 2
 _COUNTS_AT_ONCE = 4
 _GROUP = 64  # batches whose claims are counted together before one looks closer
@@ -104,8 +104,8 @@ class LoadRecord:
                 return self._taken()
             if describe(self._claims).identity != self._identity:
                 return (
-                    f"Somebody dropped {self._claims.full_name} during the load. Whatever is there now has neither the "
-                    "rule nor the index. Run setup_collection(store), then load_claims(store) again."
+                    f"Someone dropped {self._claims.full_name} during the load; any new one lacks the rule and the "
+                    "index. Run setup_collection(store), then load_claims(store) again."
                 )
         return None
 
@@ -117,8 +117,8 @@ class LoadRecord:
 
     def _taken(self) -> str:
         return (
-            f"Another load of {self._claims.full_name}, with replace=True, has started, so this one stopped. Wait for "
-            "it to end; then load_claims(store) says what is there."
+            f"Another load of {self._claims.full_name} with replace=True started, so this one stopped. Wait for it to "
+            "end, then run load_claims(store) to check."
         )
 
 
@@ -172,11 +172,11 @@ def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
     for provider in provider_roster(store.config.data_generation):
         if (count := counted.get(provider.tin, 0)) != provider.claim_count:
             return (
-                f"{provider.name} (TIN {provider.tin}) has {count:,} claims in {name}, the config says "
-                f"{provider.claim_count:,}. Somebody else writes there."
+                f"{provider.name} (TIN {provider.tin}) must have {provider.claim_count:,} claims in {name}, got "
+                f"{count:,}. Someone else is writing there."
             )
     if others := counted.get(None, 0):
-        return f"{name} holds {others:,} documents of providers that are not in the config's roster."
+        return f"{name} holds {others:,} documents of providers that are not in the config."
     return None
 
 

@@ -75,19 +75,19 @@ def insert_batch(start: int, stop: int) -> int:
 
 
 def why_refused(code: int, problems: list[dict[str, Any]]) -> str:
-    """Say what the first of these refused writes that has this code means."""
+    """Say what the first of these rejected writes with this code means."""
     problem = next(problem for problem in problems if problem["code"] == code)
     if code == ATLAS_CODE:  # the text tells what it is, and holds no claim
         return str(explain_refusal(code, problem["errmsg"]))
     if code == REJECTED:
         reasons = "; ".join(reasons_for_rejection(problem.get("errInfo", {}).get("details", {})))
         return (
-            f"the server rejected a claim that does not pass the collection's validator{reasons and ': '}{reasons}. "
-            "Run setup_collection(store) and see its message"
+            f"the server rejected a claim that fails the collection's validator{reasons and ': '}{reasons}. Run "
+            "setup_collection(store) and read its message"
         )
     if code == _OUT_OF_DISK_SPACE:
-        return "the server refused a batch: the server's disk is full; free some space there"
-    return f"the server refused a batch: error code {code}"
+        return "the server rejected a batch: its disk is full; free some space there"
+    return f"the server rejected a batch: error code {code}"
 
 
 def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:
@@ -103,6 +103,6 @@ def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:
         called = f" {name}" if name else ""
         of_key = f" with the key {to_mql(dict(key))}" if key else ""
         raise LoadError(
-            f"the collection's unique index{called}{of_key} refuses claims that are no duplicates by _id; it is not "
-            "this program's and was left alone. Drop it yourself, or choose another mongodb.collection in the config"
+            f"the collection's unique index{called}{of_key} rejects claims that are not duplicates by _id; it is not "
+            "this program's. Drop it yourself, or choose another mongodb.collection in the config"
         )

@@ -34,7 +34,7 @@ def clear_left_claims(store: ClaimStore) -> str:
         left = count_fed(store, record)
         if not left:
             return ""
-        found = f"{left:,} claims beyond the configured ones were there, fed by a watch or a run that was killed"
+        found = f"The collection held {left:,} extra claims, fed by a watch or a run that was killed"
         try:
             clear_fed(store, record)
         except (LoadError, ServerUnavailable):
@@ -69,7 +69,7 @@ def measure_arrivals(recorder: Recorder) -> None:
     burst = _watched(recorder, DURING, seconds / _BURST, _BURST * _PAGES_PER_SECOND, due, warmup=True)
     if not (burst.pages and burst.fed):
         reasons = "; ".join(kind for kind, _ in burst.feed_errors)
-        recorder.note(f"{_NOT_MEASURED} None could be fed in a burst" + (f": {reasons}." if reasons else "."))
+        recorder.note(f"{_NOT_MEASURED} No claims could be fed" + (f": {reasons}." if reasons else "."))
         return
     pages = _sustained(burst.pages_achieved, burst.pages_offered)
     feed = _sustained(burst.feed_achieved, burst.feed_offered)
@@ -96,7 +96,7 @@ def _watched(
         raise recorder.stopped(str(error).rstrip("."), "Measure again.") from None
     recorder.progress.advance(seconds)
     kinds = "; ".join(f"{count:,} x {kind}" for kind, count in watch.feed_errors)
-    for note in (*watch.notes, *([f"Trouble of the feed: {kinds}."] if kinds else [])):
+    for note in (*watch.notes, *([f"Feed errors: {kinds}."] if kinds else [])):
         if not warmup:  # a burst that does not reach its rates is no trouble
             recorder.note(f"Pages {CONTESTANTS[phase]}: {note}")
     recorder.add_samples([

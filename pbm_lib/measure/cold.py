@@ -40,7 +40,7 @@ def _task(recorder: Recorder, tier: str) -> Task:
             return
         ids = {claim[ID] for claim in page}
         if seen & ids:
-            recorder.note(f"Cold pages, tier {tier}: some have claims in common, and so were not altogether cold.")
+            recorder.note(f"Cold pages, tier {tier}: some share claims, so they were not entirely cold.")
         seen.update(ids)
         recorder.time(prepare(number), **labels, contestant=WARM, **own)
 

@@ -115,8 +115,8 @@ class Crowd:
         except OSError as error:
             raise self._recorder.stopped(
                 f"this machine could not start {count} client processes ({error.strerror})",
-                "Set performance.concurrency to fewer clients, or raise the limit, which for open files is ulimit -n; "
-                "then measure again.",
+                "Set performance.concurrency to fewer clients or raise the limit (ulimit -n for open files), then "
+                "measure again.",
             ) from None
         self._answers(missing, list, _READY_SECONDS)
 
@@ -146,7 +146,9 @@ class Crowd:
         while waiting := [pipe for pipe, number in pipes.items() if number not in answers]:
             passed = time.monotonic() - began
             if passed > seconds:
-                raise self._recorder.stopped(f"{_named(pipes[waiting[0]])} did not answer within {seconds:.0f} seconds")
+                raise self._recorder.stopped(
+                    f"{_named(pipes[waiting[0]])} did not respond within {seconds:.0f} seconds"
+                )
             for pipe in connection.wait(waiting, min(_TICK_SECONDS, seconds - passed)):
                 answers[pipes[pipe]] = self._received(pipes[pipe])
             step = min(time.monotonic() - began, progress_seconds) - shown
@@ -161,11 +163,11 @@ class Crowd:
         except (EOFError, OSError):
             process.join(_END_SECONDS)
             raise self._recorder.stopped(
-                f"{_named(number)} ended, killed or out of memory (exit code {process.exitcode})",
-                "Make sure that nothing ends it, then measure again.",
+                f"{_named(number)} was killed or ran out of memory (exit code {process.exitcode})",
+                "Make sure that nothing kills it, then measure again.",
             ) from None
         if isinstance(answer, PbmError):
-            raise self._recorder.stopped(f"{_named(number)} could not go on. {str(answer).rstrip('.')}")
+            raise self._recorder.stopped(f"{_named(number)} failed. {str(answer).rstrip('.')}")
         return answer
 
     def _record(self, calls: Sequence[Call], **labels: Any) -> None:

@@ -34,7 +34,7 @@ def explain_application(recorder: Recorder) -> None:
                 except PbmError as error:
                     named = f"{SCENARIOS[scenario].words}, {BY_TIER[operation].words}"
                     reason = error.driver_error or type(error).__name__
-                    recorder.note(f"Tier {tier}, {named}: the server did not explain it ({reason}).")
+                    recorder.note(f"Tier {tier}, {named}: explain failed ({reason}).")
                     continue
                 if cost:
                     recorder.cost(cost)
@@ -93,8 +93,8 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
     yield
     if not note_index_uses(recorder):
         recorder.note(
-            "How often the server used each index is not known: the database user may not ask for it ($indexStats; the "
-            "role clusterMonitor may)."
+            "How often the server used each index is unknown: the database user cannot run $indexStats (the role "
+            "clusterMonitor can)."
         )
         return
     uses = recorder.run.index_uses
@@ -109,7 +109,7 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
     if uses.get(name, 0) < asked:
         recorder.note(
             f"The server counted {uses.get(name, 0):,} uses of {name} during the run, but {asked:,} timed calls named "
-            "it: it was started again or the index built anew meanwhile, or another index was used."
+            "it: the server was restarted, the index was rebuilt, or another index was used."
         )
 
 

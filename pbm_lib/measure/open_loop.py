@@ -26,8 +26,8 @@ def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
     fastest = fastest_level(recorder.run)
     if fastest is None:
         recorder.note(
-            "Open loop: left out, since its rates are parts of the highest that several clients at once reach, and "
-            "none was measured (performance.concurrency)."
+            "Open loop: not measured, because its rates are shares of the highest rate of concurrent clients, and none "
+            "was measured (performance.concurrency)."
         )
         return
     level, highest = fastest
@@ -44,8 +44,8 @@ def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
         together = crowd.work(jobs, **labels)
         if unasked := sum(outcome.unasked for outcome in together.outcomes):
             recorder.note(
-                f"Open loop at {load}%: {unasked:,} of {len(moments):,} calls had not begun {_OVERTIME_SECONDS:g} "
-                "seconds after the last was due, and were given up: the waits were longer than these figures say."
+                f"Open loop at {load}%: {unasked:,} of {len(moments):,} calls had not started {_OVERTIME_SECONDS:g} "
+                "seconds after the last was due and were dropped, so the waits were longer than these figures say."
             )
         took = max(seconds, *(outcome.seconds for outcome in together.outcomes))
         recorder.offered(

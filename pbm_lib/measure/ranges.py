@@ -151,7 +151,7 @@ def _build(recorder: Recorder, other: str, stack: ExitStack) -> None:
     store = recorder.store
     with store.errors_explained():
         is_missing = find_index(store.collection.index_information(), VARIANTS[other]) is None
-    recorder.progress.describe(f"the {INDEX_WORDS[other]}, being built")
+    recorder.progress.describe(f"the {INDEX_WORDS[other]} (building)")
     started = time.perf_counter()
     stack.enter_context(both_indexes(store, progress=False))
     ms = (time.perf_counter() - started) * 1000

@@ -116,7 +116,7 @@ class Recorder:
     def stopped(self, why: str, advice: str = "Check the server, then measure again.") -> PbmError:
         """Return the error that ends the run: why, where that is which was measured, and what to do."""
         return PbmError(
-            f"The run stopped: {why}. What was measured until then is in {self.run.path}, marked incomplete. {advice}"
+            f"The run stopped: {why}. The samples so far are in {self.run.path}, marked incomplete. {advice}"
         )
 
     def measured_bytes(self, size: int, **labels: Any) -> None:

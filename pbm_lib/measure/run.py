@@ -27,27 +27,27 @@ _LABELS = (*(label.name for label in fields(Sample)), "counts")
 
 @dataclass(frozen=True, repr=False, config=ConfigDict(extra="forbid"))
 class PerformanceRun(ShownAsFacts):
-    """One performance run: every sample, and what it was taken on.
+    """One performance run: every sample, and the conditions it was taken under.
 
     Attributes:
-        id: start and a random part; also the name of its file.
-        complete: False while it goes on, and for ever if it was stopped.
-        started: when it began, UTC.
-        ended: when its last sample was written, UTC.
-        settings: the sections of config.yaml that matter, with the overrides of this run.
-        conditions: server, indexes, machine and versions.
+        id: start time and a random part; also the name of the file.
+        complete: False while the run is going on, and for good if it was stopped.
+        started: start time, UTC.
+        ended: when the last sample was written, UTC.
+        settings: the relevant sections of config.yaml, with this run's overrides.
+        conditions: server, indexes, machine, and versions.
         footprint: sizes on the server in bytes.
-        checks: answers of two contestants compared.
-        costs: what the server says of one query of each kind.
-        levels: how long each number of clients was at work.
+        checks: comparisons of two methods' results.
+        costs: what the server says about one query of each kind.
+        levels: how long each number of clients was working.
         offered: the rates of the open loop.
-        rollup: the rollup that was made and asked; None if none was.
-        arrivals: the claims that were fed while pages were read; None if none were.
-        index_uses: how often each index was used during the run, by the server's own count; empty if unknown.
+        rollup: the rollup that was built and queried; None if there was none.
+        arrivals: the claims that were fed while pages were read; None if there were none.
+        index_uses: how often the server counts that each index was used during the run; empty if unknown.
         notes: what was left out, and why.
         samples: every call, with its time in ms.
-        method: how it was measured: 2; 1 for a run of schema 1, whose samples were few and whose clients were threads.
-        path: its file; None where it has none.
+        method: 2; 1 for a run of schema 1, which had few samples and used threads as clients.
+        path: the run file; None if there is none.
     """
 
     id: str
@@ -73,12 +73,12 @@ class PerformanceRun(ShownAsFacts):
     @classmethod
     def _is_an_id(cls, value: str) -> str:
         if not _ID.fullmatch(value):  # it becomes the name of a file
-            raise ValueError("no id of a run")
+            raise ValueError("not a run id")
         return value
 
     @property
     def seconds(self) -> float:
-        """How long the run took."""
+        """Duration of the run in seconds."""
         return (self.ended - self.started).total_seconds()
 
     @cached_property
@@ -91,20 +91,20 @@ class PerformanceRun(ShownAsFacts):
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """Tiers measured, those with the most claims a provider first."""
+        """Tiers measured, those with the most claims per provider first."""
         sizes = {tier.name: tier.claims_per_provider for tier in self.settings.data_generation.tiers}
         return tuple(sorted(self.settings.performance.tiers_to_test, key=lambda tier: -sizes[tier]))
 
     @checked(PbmError)
     def claims_per_provider(self, tier: str) -> int:
-        """Return the claims of each provider of a tier, as configured.
+        """Return the configured number of claims per provider of a tier.
 
         Args:
             tier: name of a tier of the run's config.
         """
         sizes = {known.name: known.claims_per_provider for known in self.settings.data_generation.tiers}
         if tier not in sizes:
-            raise not_accepted("tier", in_short(tier), ", ".join(sizes), PbmError)
+            raise not_accepted("tier", in_short(tier), f"one of {', '.join(sizes)}", PbmError)
         return sizes[tier]
 
     def select(self, **labels: Any) -> list[Sample]:
@@ -112,9 +112,12 @@ class PerformanceRun(ShownAsFacts):
 
         Args:
             labels: fields of a sample and their values, for example `section="latency", tier="1M"`.
+
+        Raises:
+            PbmError: a sample has no such field.
         """
         if unknown := [name for name in labels if name not in _LABELS]:
-            raise not_accepted("labels", ", ".join(unknown), ", ".join(_LABELS), PbmError)
+            raise not_accepted("labels", ", ".join(unknown), f"any of {', '.join(_LABELS)}", PbmError)
         of_series = {name: value for name, value in labels.items() if name in Series._fields}
         of_sample = {name: value for name, value in labels.items() if name not in of_series}
         return [
@@ -126,7 +129,7 @@ class PerformanceRun(ShownAsFacts):
         ]
 
     def statistics(self, **labels: Any) -> Statistics:
-        """Return the figures of the samples with these labels, in ms.
+        """Return the statistics of the samples with these labels, in ms.
 
         Args:
             labels: as in `select`.
@@ -135,10 +138,9 @@ class PerformanceRun(ShownAsFacts):
 
     @checked(PbmError)
     def latency_labels(self, tier: str, operation: str, scenario: str) -> dict[str, Any]:
-        """Return the labels of the samples that show an operation as an application calls it.
+        """Return the labels of the samples that show an operation the way an application calls it.
 
-        Some operations are measured where they are compared with another way to the same answer; whatever shows them
-        shows those samples.
+        Some operations are measured in the section that compares them with another method.
 
         Args:
             tier: name of a tier.
@@ -146,12 +148,12 @@ class PerformanceRun(ShownAsFacts):
             scenario: "provider" or "range".
 
         Raises:
-            PbmError: an argument is not accepted; the message names it.
+            PbmError: an argument is invalid; the message names it.
         """
         self.claims_per_provider(tier)
         for name, value, accepted in (("operation", operation, BY_TIER), ("scenario", scenario, SCENARIOS)):
             if value not in accepted:
-                raise not_accepted(name, in_short(value), ", ".join(accepted), PbmError)
+                raise not_accepted(name, in_short(value), f"one of {', '.join(accepted)}", PbmError)
         labels = {"tier": tier, "operation": operation, "scenario": scenario}
         if self.method == 2 and scenario == RANGE and operation in ("count", "first_page"):
             return {**labels, "section": "ranges", "contestant": BOUNDED, "index": self.settings.index}
@@ -160,7 +162,7 @@ class PerformanceRun(ShownAsFacts):
         return {**labels, "section": "latency"}
 
     def series(self) -> dict[Series, list[Sample]]:
-        """Return all samples by what they measured, in a reader's order."""
+        """Return all samples grouped by series, in report order."""
         tiers, operations, contestants = [None, *self.tiers], list(OPERATIONS), [None, *CONTESTANTS]
 
         def order(series: Series) -> tuple:
@@ -179,7 +181,7 @@ class PerformanceRun(ShownAsFacts):
         return {series: self._by_series[series] for series in sorted(self._by_series, key=order)}
 
     def figures(self) -> list[Figures]:
-        """Return the figures of every series, in a reader's order."""
+        """Return the figures of every series, in report order."""
         return list(self._figures)
 
     @cached_property
@@ -190,7 +192,7 @@ class PerformanceRun(ShownAsFacts):
         )
 
     def summary(self) -> pd.DataFrame:
-        """Return the figures as a pandas DataFrame, a row a series; times in ms."""
+        """Return the figures as a pandas DataFrame, one row per series; times in ms."""
         return summary_of(self.figures())
 
     @checked(PbmError)
@@ -198,22 +200,22 @@ class PerformanceRun(ShownAsFacts):
         """Return the rates of a series.
 
         Args:
-            series: several clients at once, or a whole provider streamed; of others there is no rate.
+            series: a key of `series()`. Only concurrent clients and streamed providers have rates.
         """
         return throughput_of(series, self._by_series.get(series, []), self.levels, self.offered)
 
     @checked(RunFileError)
     def save(self, folder: str | Path) -> Path:
-        """Write the run to a folder, under its id.
+        """Write the run to a folder, as a new file named after its id.
 
         Args:
-            folder: made if missing.
+            folder: created if missing.
 
         Returns:
-            The file.
+            The path of the file.
 
         Raises:
-            RunFileError: a file of that name is there, or the folder cannot be written.
+            RunFileError: the file already exists, or the folder cannot be written.
         """
         file = full_path("folder", folder, RunFileError) / f"{self.id}.json"
         run_file.write_new(self, file)
@@ -225,25 +227,25 @@ class PerformanceRun(ShownAsFacts):
         """Read a run file.
 
         Args:
-            path: what `save` returned.
+            path: the file, as returned by `save`.
 
         Returns:
             The run, equal to the one that was saved.
 
         Raises:
-            RunFileError: no such file, not a run file, damaged, or of another schema.
+            RunFileError: the file is missing, not a run file, damaged, or in an unknown schema.
         """
         file = full_path("path", path, RunFileError)
         return replace(run_file.read(cls, file), path=file)
 
     def facts(self) -> dict[str, str]:
-        """Return label to value, what a reader wants to know of this run first."""
+        """Return facts about this run, label to value."""
         conditions = self.conditions
         cache = f", cache {conditions.cache_bytes / 2**30:.2g} GB" if conditions.cache_bytes else ""
         good, all_ = sum(s.counts for s in self.samples), len(self.samples)
         failed = sum(s.error is not None for s in self.samples)
         retried = sum(s.error is None and s.retries > 0 for s in self.samples)
-        state = f"complete, {self.seconds:.0f} s" if self.complete else "INCOMPLETE: it was stopped before its end"
+        state = f"complete, {self.seconds:.0f} s" if self.complete else "INCOMPLETE: stopped early"
         return {
             "Run": f"{self.id} ({state})",
             "Server": f"MongoDB {conditions.server_version}, {conditions.topology}, {conditions.host_kind}{cache}",

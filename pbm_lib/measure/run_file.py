@@ -2,9 +2,9 @@
 
 Schema 2, an object with these keys (the dataclasses named say what is in each):
 
-    schema       2; a file of schema 1 is read as well (`measure.schema_1`), any other is refused
+    schema       2; a file of schema 1 is read as well (`measure.schema_1`), any other is rejected
     id           20261122T081500Z-1a2b3c4d, start and a random part; also the file's name
-    complete     false while the run goes on, and for ever if it was killed
+    complete     false while the run is going on, and for good if it was killed
     started      UTC
     ended        UTC; of the last sample written, while the run is not complete
     settings     RunSettings: the sections of config.yaml that matter, with the overrides of this run; a price that
@@ -33,6 +33,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ..arguments import in_short
+from ..config import wanted
 from ..errors import RunFileError, text_of
 from .schema_1 import upgraded
 
@@ -51,7 +52,7 @@ def write_new(run: Any, file: Path) -> None:
         with file.open("x", encoding="utf-8") as target:
             target.write(_to_json(run))
     except FileExistsError:
-        raise RunFileError(f"{file} is there already; a run file is never overwritten.") from None
+        raise RunFileError(f"{file} already exists; run files are never overwritten.") from None
     except OSError as error:
         raise _unwritable(file, error) from None
 
@@ -102,33 +103,31 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     try:
         parts = json.loads(text)
     except (ValueError, RecursionError):
-        raise RunFileError(f"{name} is no run file: it is not JSON, or it was cut off.") from None
+        raise RunFileError(f"{name} is not a run file: it is not JSON, or was cut off.") from None
     if not isinstance(parts, dict) or "schema" not in parts or "samples" not in parts:
-        raise RunFileError(f"{name} is no run file: it has no schema and samples.")
+        raise RunFileError(f"{name} is not a run file: it lacks schema or samples.")
     schema = parts.pop("schema")
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise RunFileError(
-            f"{name} has schema {str(schema)[:40]}; this version of pbm_lib reads schemas 1 and {SCHEMA}. Render it "
-            "with the version that wrote it, or measure again."
+            f"{name} must have schema 1 or {SCHEMA}, got {in_short(schema)}. Render it with the version of pbm_lib "
+            "that wrote it, or measure again."
         )
     if schema == 1:
         try:
             parts = upgraded(parts)
         except (KeyError, TypeError, AttributeError) as error:
-            raise _damaged(name, f"{in_short(str(error))}: Field required, or of another type") from None
+            raise _damaged(name, f"{in_short(str(error))} is missing or of another type") from None
     parts.setdefault("arrivals", None)
     keys = [field.name for field in fields(kind) if field.name != "path"]
-    problems = [f"{key}: Field required" for key in keys if key not in parts]
-    problems += [f"{key}: Unexpected keyword argument" for key in parts if key not in keys]
+    problems = [f"{key} is missing" for key in keys if key not in parts]
+    problems += [f"{key} is unknown" for key in parts if key not in keys]
     if problems:
         raise _damaged(name, problems[0])
     _fill_in(parts["settings"])
     try:
         run = _adapter(kind).validate_json(json.dumps(parts))
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in problem["loc"]) or "the file"
-        raise _damaged(name, f"{where}: {problem['msg']}") from None
+        raise _damaged(name, _explain(error.errors(include_url=False)[0])) from None
     known = {tier.name for tier in run.settings.data_generation.tiers}
     performance = run.settings.performance
     named = {*performance.tiers_to_test, *(tier for by_tier in performance.targets.values() for tier in by_tier)}
@@ -137,6 +136,17 @@ def _from_json(kind: type[_Run], text: str, name: str) -> _Run:
     if strange := sorted(named - known):
         raise _damaged(name, f"no tier is named {strange[0][:40]!r}")
     return run
+
+
+def _explain(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "the file"
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"{where} is missing"
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{where} is unknown"
+    if problem["type"] == "value_error":
+        return f"{where} is {problem['ctx']['error']}"
+    return f"{where} must be {wanted(problem)}"
 
 
 def _fill_in(settings: Any) -> None:
@@ -155,6 +165,4 @@ def _unwritable(file: Path, error: OSError) -> RunFileError:
 
 
 def _damaged(name: str, reason: str) -> RunFileError:
-    return RunFileError(
-        f"{name} is damaged or was changed by hand: {reason}. Take an untouched copy, or measure again."
-    )
+    return RunFileError(f"{name} is damaged or was edited by hand: {reason}. Use an untouched copy, or measure again.")

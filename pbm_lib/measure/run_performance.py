@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ..arguments import checked, in_short, not_accepted
 from ..claims.roster import list_providers
-from ..config import Config, PerformanceConfig
+from ..config import Config, PerformanceConfig, wanted
 from ..config_file import output_folder
 from ..errors import ConfigError, LoadError, SetupError
 from ..query.find import count_claims
@@ -83,41 +83,41 @@ def run_performance(
 ) -> PerformanceRun:
     """Measure pages and counts on a loaded collection.
 
-    It changes none of the loaded claims. For as long as it compares them it builds the other variant of the index, and
-    a collection of totals by provider and month; at the end it feeds claims for a few seconds, and removes them again.
-    A user who only reads gets a run without those, and a note. What a run that was killed has fed, the next run
-    removes, or `load_claims`, or `remove_fed_claims`.
+    The loaded claims are not changed. While comparing, the run builds the other index variant and a collection of
+    totals per provider and month; at the end it feeds claims for a few seconds and removes them. With a read-only user
+    the run skips these and notes it. Claims fed by a run that was killed are removed by the next run, `load_claims`, or
+    `remove_fed_claims`.
 
-    None takes a setting from the config's section `performance`. The same seed asks the same questions in the same
-    order. The run file grows as samples are taken; a run that is stopped leaves it behind, marked incomplete.
+    None takes a setting from the config's section `performance`. The same seed runs the same queries in the same order.
+    The run file grows as samples are taken; if the run is stopped, the file remains, marked incomplete.
 
     Args:
         store: a store whose claims are loaded.
-        samples: samples of each operation at most.
-        seconds_per_series: a dear operation gets as many samples as fit into so many seconds, but at least 20.
-        warmup: samples before those, of each operation, kept apart.
-        unbounded_samples: first pages that the unbounded query is asked for at least, and half as many totals; each
-            takes seconds at a large provider. 0 leaves it out.
+        samples: maximum samples per operation, 1 to 100,000.
+        seconds_per_series: limit per operation in seconds, above 0; a slow operation still gets at least 20 samples.
+        warmup: warm-up samples per operation, 0 to 1,000, kept apart.
+        unbounded_samples: minimum first pages by the unbounded query, and half as many totals, 0 to 10,000; each takes
+            seconds at a large provider. 0 skips them.
         tiers: names of the tiers to measure.
-        concurrency: numbers of clients at once; an empty list leaves that part out.
-        concurrency_seconds: how long each number of clients, and each rate, is kept up, in seconds.
-        feed_per_second: claims that arrive while pages are read, 0 to 2,500, or half of what the server takes in a
-            burst; 0 leaves that part out.
-        live_seconds: how long pages are read before, while and after they arrive each, in seconds.
-        compare_indexes: build the other variant of the index at the end, compare, and drop it again.
-        seed: of the windows, the providers and the order.
-        output_dir: folder for outputs; the run file goes to its subfolder runs. None or "": the project's `outputs`.
-        progress: show a bar on standard output, and in a notebook a small chart that fills.
+        concurrency: numbers of concurrent clients, each 1 to 64; an empty list skips that part.
+        concurrency_seconds: seconds per number of clients and per rate, above 0.
+        feed_per_second: claims per second that arrive while pages are read, 0 to 2,500, but at most half of what the
+            server accepts in a burst; 0 skips that part.
+        live_seconds: seconds of reading pages before, during, and after the feed, each; above 0 and at most 600.
+        compare_indexes: also build the other index variant, compare, and drop it again.
+        seed: of the date ranges, the providers, and the order; from 0.
+        output_dir: folder for outputs; the run file goes to its subfolder runs. None or "" for the project's `outputs`.
+        progress: show a bar on standard output and, in a notebook, a small chart that fills.
 
     Returns:
         The run; its `path` is the run file.
 
     Raises:
-        ConfigError: an argument is not accepted; the message names it.
-        SetupError: the collection has no index or validator of ours.
-        LoadError: a tier's claims are not loaded, or somebody feeds claims just now.
+        ConfigError: an argument is invalid; the message names it.
+        SetupError: the collection lacks this program's index or validator.
+        LoadError: a tier's claims are not loaded, or a watch is feeding claims.
         RunFileError: the folder cannot be written.
-        PbmError: three calls in a row failed; what was measured is in the run file.
+        PbmError: three calls in a row failed; the run file holds what was measured.
     """
     settings = _settings(
         store.config,
@@ -136,7 +136,7 @@ def run_performance(
     store.refresh()
     if store.index_name is None or store.max_claim_days is None:
         lacking = (
-            "the compound index" if store.index_name is None else f"the bound on claim days ({store.bound_reason})"
+            "the compound index" if store.index_name is None else f"the limit on claim length ({store.bound_reason})"
         )
         raise SetupError(
             f"{store.collection.full_name} lacks {lacking}. Run setup_collection(store) first (notebook 01)."
@@ -175,16 +175,17 @@ def _settings(config: Config, **overrides: Any) -> RunSettings:
     known = [tier.name for tier in config.data_generation.tiers]
     for name in given.get("tiers_to_test", ()):
         if name not in known:
-            raise ConfigError(f"tiers: {in_short(name)} is not configured; accepted: {', '.join(known)}.")
+            raise not_accepted("tiers", in_short(name), f"among {', '.join(known)}", ConfigError)
     try:
         present = {field.name: getattr(config.performance, field.name) for field in fields(PerformanceConfig)}
         performance = PerformanceConfig(**{**present, **given})
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
+        if problem["type"] == "value_error":
+            raise ConfigError(f"{problem['ctx']['error']}.") from None
         key = {"tiers_to_test": "tiers"}.get(str(problem["loc"][0]) if problem["loc"] else "")
         key = key or ".".join(str(part) for part in problem["loc"]) or "argument"
-        accepted = problem["msg"].removeprefix("Input should be ")
-        raise not_accepted(key, in_short(problem["input"]), accepted, ConfigError) from None
+        raise not_accepted(key, in_short(problem["input"]), wanted(problem), ConfigError) from None
     return RunSettings(
         performance=performance,
         data_generation=config.data_generation,

@@ -18,7 +18,7 @@ NUMBERS = [*_TIMES, *_RATES]
 
 
 class Throughput(NamedTuple):
-    """Pages, claims and megabytes (10^6 bytes) a second of a series; None where that is not its question."""
+    """Pages, claims, and megabytes (10^6 bytes) per second of a series; None where a rate does not apply."""
 
     pages_per_s: float | None = None
     claims_per_s: float | None = None

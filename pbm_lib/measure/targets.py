@@ -54,7 +54,7 @@ class TargetResult:
         if self.verdict != UNDECIDED:
             return self.verdict
         if self.more is None:
-            return f"{UNDECIDED}: p95 too near the target"
+            return f"{UNDECIDED}: p95 too close to target"
         return f"{UNDECIDED}: needs about {self.more:,} more sample{'s' if self.more > 1 else ''}"
 
 

@@ -161,8 +161,8 @@ def _may_drop(recorder: Recorder, rollup: ClaimRollup) -> bool:
     try:
         if left := drop_left_rollups(recorder.store):
             recorder.note(
-                f"Totals: dropped {', '.join(left)}, which another run had left behind. If that run still goes on, the "
-                "two disturb each other."
+                f"Totals: dropped {', '.join(left)}, left behind by another run. If that run is still going, the two "
+                "disturb each other."
             )
         rollup.drop()
     except PbmError as error:

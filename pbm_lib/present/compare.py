@@ -49,9 +49,7 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
     if depths is None:
         depths = sorted({total * percent // 100 for percent in (0, 1, 10, 50, 90)})
     if not depths or not all(type(depth) is int and 0 <= depth < max(total, 1) for depth in depths):
-        raise InvalidQuery(
-            f"depths: {in_short(list(depths))} is not accepted; accepted: whole numbers from 0 to {total - 1:,}."
-        )
+        raise not_accepted("depths", in_short(list(depths)), f"whole numbers from 0 to {total - 1:,}")
     rows = []
     with working("Reading pages") as say:
         for number, depth in enumerate(depths, 1):

@@ -27,7 +27,7 @@ def answer(store: ClaimStore, ask: Callable[[], ClaimQuery], read: Callable[[Cla
         read: asks the server for it.
 
     Raises:
-        PbmError: the index was switched each time that the query was asked.
+        PbmError: the index was switched every time the query ran.
         ServerUnavailable: the server went away.
     """
     for _ in range(_TRIES):
@@ -40,8 +40,8 @@ def answer(store: ClaimStore, ask: Callable[[], ClaimQuery], read: Callable[[Cla
                     raise
         store.refresh()
     raise PbmError(
-        f"The index of {store.collection.full_name} is being switched again and again. Wait until that has ended, then "
-        "ask again."
+        f"The index of {store.collection.full_name} keeps being switched. Wait until that has ended, then run the "
+        "query again."
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ..arguments import not_accepted
 from ..errors import InvalidQuery
 from ..mql import command_mql
 from ..store.store import ClaimStore
@@ -44,9 +45,10 @@ def page_with_bound(store: ClaimStore, question: Question, days: int) -> Bounded
         InvalidQuery: the server does not enforce that bound, or the dates are not accepted.
         ServerUnavailable: the server went away.
     """
-    if store.max_claim_days is None or days < store.max_claim_days:
-        enforced = f"at least {store.max_claim_days}" if store.max_claim_days else "none, as the server enforces none"
-        raise InvalidQuery(f"days: {days} is not accepted; accepted: {enforced}.")
+    if store.max_claim_days is None:
+        raise InvalidQuery("days cannot be tried, since the server enforces no bound. Run setup_collection(store).")
+    if days < store.max_claim_days:
+        raise not_accepted("days", str(days), f"at least {store.max_claim_days}, the bound that the server enforces")
 
     def ask() -> ClaimQuery:
         return replace(make_query(store, *question), max_claim_days=days)

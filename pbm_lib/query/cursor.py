@@ -20,7 +20,7 @@ _ANY_DATE = bson.CodecOptions(datetime_conversion=bson.DatetimeConversion.DATETI
 
 
 class IndexChanged(InvalidCursor):
-    """A token is from pages in the order of another variant of the index."""
+    """The cursor is from pages in the order of another index variant."""
 
 
 def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
@@ -31,8 +31,8 @@ def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
     token = base64.urlsafe_b64encode(content + fingerprint).rstrip(b"=").decode()
     if len(token) > _MAX_LENGTH:
         raise PbmError(
-            f"The claim at the edge of this page has an _id too long to page on from (a token of {len(token):,} "
-            f"characters, at most {_MAX_LENGTH:,}). Take another page_size, or read them all with iter_claims."
+            f"The claim at the edge of this page has an _id too long for a cursor ({len(token):,} characters, at most "
+            f"{_MAX_LENGTH:,}). Use another page_size, or read all claims with iter_claims."
         )
     return token
 
@@ -40,9 +40,7 @@ def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
 def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
     """Return the boundary of a token, or raise InvalidCursor: not ours, damaged, or of another query."""
     if not 0 < len(token) <= _MAX_LENGTH:
-        raise InvalidCursor(
-            "cursor: the token is empty or too long. Start again from the first page, without a cursor."
-        )
+        raise InvalidCursor("This cursor is empty or too long. Start again from the first page, without a cursor.")
     # Whoever can write base64 decides what is parsed here, and parsers raise a dozen unrelated errors. Each means the
     # same: not a token of ours.
     try:
@@ -51,7 +49,7 @@ def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
     except Exception:
         raise _damaged() from None
     if version != _VERSION or type(version) is not int:
-        raise InvalidCursor("cursor: the token is of another version of this program. Start again from the first page.")
+        raise InvalidCursor("This cursor is from another version of this program. Start again from the first page.")
     try:
         index, order, *place = rest
         _check_order(index, order, query)
@@ -64,8 +62,8 @@ def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
     # The whole token, not its fingerprint alone: base64 and BSON both have several spellings of one value.
     if expected != token:
         raise InvalidCursor(
-            "cursor: the token belongs to another query, or is damaged. Use it with the TIN and dates of the page "
-            "that it came from, or start again from the first page."
+            "This cursor belongs to a different query or is damaged. Use it with the TIN and dates of its own page, or "
+            "start again from the first page."
         )
     return boundary
 
@@ -74,13 +72,13 @@ def _check_order(index: Any, order: Any, query: ClaimQuery) -> None:
     """Raise InvalidCursor if the token is from pages in another order."""
     if index != query.variant.name and index in INDEXES:
         raise IndexChanged(
-            f"cursor: the index was changed from {index} to {query.variant.name}, and with it the order of pages. "
+            f"This cursor is from the {index} index; the index is now {query.variant.name}, with another page order. "
             "Start again from the first page."
         )
     if order != query.order and order in ORDERS:
         raise InvalidCursor(
-            f'cursor: the token is from pages with the {order} claims first. Pass order="{order}" with it, or start '
-            "again from the first page."
+            f'This cursor is from pages with the {order} claims first. Pass order="{order}" with it, or start again '
+            "from the first page."
         )
 
 
@@ -93,4 +91,4 @@ def _boundary(direction: Any, inclusive: Any, key: Any, *, fields: tuple[str, ..
 
 
 def _damaged() -> InvalidCursor:
-    return InvalidCursor("cursor: the token is damaged or not from this program. Start again from the first page.")
+    return InvalidCursor("This cursor is damaged or not from this program. Start again from the first page.")

@@ -130,7 +130,7 @@ def make_query(
     last = _instant("service_date_end", end, is_end=True)
     if first is not None and last is not None and last < first:
         raise InvalidQuery(
-            f"service_date_end: {in_short(end)} is before service_date_start {in_short(start)}; accepted: no earlier."
+            f"service_date_end must be on or after service_date_start ({in_short(start)}), got {in_short(end)}."
         )
     if fresh:  # for the unbounded query as well: where the rule has gone, dates and ids of other types may have come
         store.keep_fresh()
@@ -149,7 +149,7 @@ def checked_page_size(store: ClaimStore, page_size: int | None) -> int:
     if page_size is None:
         return store.config.query.default_page_size
     if not 1 <= page_size <= most:
-        raise not_accepted("page_size", in_short(page_size), f"a whole number from 1 to {most:,}")
+        raise not_accepted("page_size", in_short(page_size), f"1 to {most:,}")
     return page_size
 
 
@@ -158,8 +158,7 @@ def _instant(name: str, value: dt.date | None, *, is_end: bool) -> dt.datetime |
     if value is None:
         return None
     if value != value:  # NaT is a datetime that does not equal itself
-        accepted = "a date such as datetime.date(2025, 1, 31), a datetime (naive means UTC), or None"
-        raise not_accepted(name, in_short(value), accepted)
+        raise not_accepted(name, in_short(value))
     if not isinstance(value, dt.datetime):
         # An end that is a day means all of it.
         return dt.datetime.combine(value, dt.time(23, 59, 59, 999_000) if is_end else dt.time())
@@ -171,4 +170,4 @@ def _instant(name: str, value: dt.date | None, *, is_end: bool) -> dt.datetime |
         # A start between two milliseconds must not let in a claim of the earlier one.
         return whole + _MS if between and not is_end else whole
     except (OverflowError, ValueError, TypeError, NotImplementedError):
-        raise not_accepted(name, in_short(value), "a moment in the years 1 to 9999, in UTC") from None
+        raise not_accepted(name, in_short(value), "a moment in the years 1 to 9999 (UTC)") from None

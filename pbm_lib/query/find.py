@@ -1,7 +1,7 @@
 """The query of the demo: all claims of one billing provider, optionally in a range of service dates.
 
-Answers are exact and in the order of the index. A range matches every claim that overlaps it. Two queries give the same
-answer: the unbounded one asks just that; the bounded one also uses that no claim lasts longer than D days.
+Results are exact and in index order. A range matches every claim that overlaps it. Two queries give the same result:
+the unbounded query asks for just that; the bounded query also uses the fact that no claim lasts longer than D days.
 """
 
 import datetime as dt
@@ -40,37 +40,41 @@ def find_claims(
 ) -> ClaimPage:
     """Return one page of a billing provider's claims.
 
-    A claim matches a range of service dates if it overlaps it: begins on or before its end and ends on or after its
-    start, both inclusive. Pages follow each other by keyset: a page begins right after the last claim of the page
-    before, wherever that is. They are in the order of the index (`store.variant.order`): by serviceBeginDate, and
-    claims of one day by `_id`, or with the overlap index by serviceEndDate and then `_id`.
+    A claim matches a range of service dates if it overlaps the range: it begins on or before the range's end and ends
+    on or after its start, both inclusive. Paging is by keyset: a page begins right after the last claim of the page
+    before. Pages are in index order (`store.variant.order`): by serviceBeginDate, then by `_id`, or with the overlap
+    index by serviceEndDate and then `_id`.
 
-    While others write, a caller may rely on this: a claim that is there during the whole walk, and whose dates do not
-    change, is on exactly one page. A claim that is inserted behind the walk, or deleted ahead of it, is not seen; one
-    whose serviceBeginDate moves may be seen twice or not at all. `total` is counted after the page is read.
+    While others write, a claim that exists during the whole walk, and whose dates do not change, is on exactly one
+    page. A claim inserted behind the walk or deleted ahead of it is not seen. A claim whose serviceBeginDate changes
+    may be seen twice or not at all. `total` is counted after the page is read.
 
-    The bounded query is as exact as its bound, which the server enforces; `ClaimStore` says how a longer claim can get
-    in all the same, and what then.
+    The bounded query is as exact as its bound, which the server enforces. `ClaimStore` says how a longer claim can
+    still get in, and what happens then.
 
     Args:
         store: an open store.
-        tin: the billing provider's TIN, nine digits.
-        service_date_start: first service date, inclusive; a date, or a datetime (naive means UTC). None: no limit.
-        service_date_end: last service date, inclusive; a date means the whole day. None: no limit.
-        page_size: claims on the page, 1 to `query.max_page_size`; None takes `query.default_page_size`.
+        tin: the billing provider's TIN, nine digits as text.
+        service_date_start: first service date, inclusive: a date or a datetime (naive means UTC); None for no limit.
+        service_date_end: last service date, inclusive; a date means the whole day; None for no limit.
+        page_size: claims per page, 1 to `query.max_page_size`; None for `query.default_page_size`.
         cursor: `next_cursor` or `prev_cursor` of a page of the same query; None for the first page.
-        last: read the last page, backwards from the end: as many claims as a page has, wherever other pages ended.
-        order: "oldest" or "newest" claims first; the latter reads the index backwards. A cursor is good for its own.
-        with_total: count the whole result as well, in a query of its own.
-        bounded: use the bound D where the server enforces it. Same answer without.
+        last: return the last page: the last `page_size` claims, wherever other pages ended.
+        order: "oldest" or "newest" claims first; "newest" reads the index backward. A cursor keeps its order.
+        with_total: also count the whole result, in a separate query.
+        bounded: use the bound D if the server enforces it. The result is the same either way.
 
     Returns:
         The page.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        InvalidCursor: the cursor is damaged, belongs to another query, or the index was changed since.
-        ServerUnavailable: the server went away.
+        InvalidQuery: an argument is invalid; the message names it.
+        InvalidCursor: the cursor is damaged or belongs to a different query, or the index has changed since.
+        ServerUnavailable: the server cannot be reached.
+
+    Example:
+        >>> page = find_claims(store, tin, page_size=50)
+        >>> page = find_claims(store, tin, page_size=50, cursor=page.next_cursor)
     """
     ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded, order=order)
     limit = checked_page_size(store, page_size)
@@ -103,17 +107,17 @@ def count_claims(
 
     Args:
         store: an open store.
-        tin: the billing provider's TIN, nine digits.
-        service_date_start: first service date, inclusive; None: no limit.
-        service_date_end: last service date, inclusive; None: no limit.
+        tin: the billing provider's TIN, nine digits as text.
+        service_date_start: first service date, inclusive; None for no limit.
+        service_date_end: last service date, inclusive; None for no limit.
         bounded: as in `find_claims`.
 
     Returns:
-        Claims in the result. Of the bounded query it is the sum of two counts, which a write between them can skew.
+        The number of claims. The bounded query adds up two counts; a write between them can skew the sum.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        ServerUnavailable: the server went away.
+        InvalidQuery: an argument is invalid; the message names it.
+        ServerUnavailable: the server cannot be reached.
     """
 
     def count(query: ClaimQuery) -> int:
@@ -145,7 +149,7 @@ def page_boundary(query: ClaimQuery, cursor: str | None, *, last: bool) -> Bound
     if cursor is None:
         return END_OF_ALL if last else BEGINNING
     if last:
-        raise InvalidQuery("last: True is not accepted with a cursor; accepted: one of the two.")
+        raise InvalidQuery("last=True cannot be combined with a cursor. Pass one or the other.")
     return decode_cursor(cursor, query)
 
 
@@ -155,8 +159,8 @@ def key_of(claim: dict[str, Any], query: ClaimQuery) -> tuple[Any, ...]:
     for field, value in zip(query.variant.order, key, strict=True):
         if not is_sortable(value):
             raise PbmError(
-                f"Claim {claim[ID]} has a {field} of type {type(value).__name__}, from which paging cannot go on. "
-                "Correct that claim, or take another page_size."
+                f"Claim {claim[ID]} has a {field} of type {type(value).__name__}, so paging cannot continue from it. "
+                "Correct that claim, or use another page_size."
             )
     return key
 

@@ -11,13 +11,13 @@ _BRIEF = ("begin", "end", "claim", "patient", "balance", "recovery")
 
 @dataclass(frozen=True, repr=False)
 class ClaimPage(Sequence):
-    """One page of claims, in the order (serviceBeginDate, _id).
+    """One page of claims, in index order; a sequence of claim documents.
 
     Attributes:
         documents: the claims.
-        total: claims in the whole result; None if not asked for.
-        next_cursor: token of the following page; None if there is none.
-        prev_cursor: token of the page before; None if there is none.
+        total: number of claims in the whole result; None if not counted.
+        next_cursor: cursor of the next page; None if there is none.
+        prev_cursor: cursor of the previous page; None if there is none.
     """
 
     documents: tuple[dict[str, Any], ...]
@@ -33,14 +33,14 @@ class ClaimPage(Sequence):
 
     def __repr__(self) -> str:
         more = " and ".join(name for name in ("prev_cursor", "next_cursor") if getattr(self, name))
-        lines = [f"ClaimPage: {self._size}; {more or 'no further page'}"]
+        lines = [f"ClaimPage: {self._size}; {more or 'no other pages'}"]
         lines += [f"  {line}".rstrip() for line in text_table(claim_rows(self.documents[:5]), _BRIEF)]
         if len(self) > 5:
             lines.append(f"  ... {len(self) - 5} more")
         return "\n".join(lines)
 
     def to_frame(self):
-        """Return the page as a pandas DataFrame, a row a claim, with the columns a reader looks at."""
+        """Return the page as a pandas DataFrame, one row per claim, with the columns a reader looks at."""
         # Here, since a process that only measures pages would start half a second later.
         from pandas import DataFrame
 

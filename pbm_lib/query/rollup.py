@@ -21,7 +21,7 @@ _GOODBYE_SECONDS = 5
 
 
 class RollupGone(PbmError):
-    """The rollup was dropped by somebody else."""
+    """Someone else dropped the rollup."""
 
 
 class ClaimRollup:
@@ -63,7 +63,7 @@ class ClaimRollup:
             try:
                 self._store.collection.aggregate(stages, maxTimeMS=int(seconds * 1000), **options)
             except ExecutionTimeout:
-                raise TimeLimitPassed(f"Making the rollup was stopped after {seconds:g} s.") from None
+                raise TimeLimitPassed(f"Building the rollup was stopped after {seconds:g} s.") from None
             except PyMongoError:
                 # The server does not end this by itself when its client has gone. It would put the collection there
                 # after it was dropped here.
@@ -81,14 +81,14 @@ class ClaimRollup:
         """Return the number of a provider's claims as of when the rollup was made: the sum over the months.
 
         Raises:
-            RollupGone: somebody dropped it.
+            RollupGone: someone dropped it.
         """
         months = {"$gte": {"tin": tin, "month": MinKey()}, "$lte": {"tin": tin, "month": MaxKey()}}
         pipeline = [{"$match": {ID: months}}, {"$group": {ID: None, "claims": {"$sum": "$claims"}}}]
         with self._store.errors_explained():
             found = again_if_dropped(lambda: self._collection.aggregate(pipeline).to_list())
             if not found and describe(self._collection).identity is None:
-                raise RollupGone(f"{self.name} was dropped by somebody else.")
+                raise RollupGone(f"Someone else dropped {self.name}.")
         return found[0]["claims"] if found else 0
 
     def drop(self) -> None:

@@ -39,32 +39,32 @@ def iter_claims(
 ) -> Iterator[dict[str, Any]]:
     """Yield all claims of a billing provider, optionally in a range of service dates, in order.
 
-    One server cursor streams them; when the connection breaks or the cursor is lost, it is opened again behind the
-    last claim yielded, so none that stands still is lost or repeated. An iterator that is left early gives its cursor
-    back when it is closed or collected.
+    One server cursor streams the claims. If the connection or the cursor is lost, a new cursor continues after the last
+    claim yielded, so no claim that stays unchanged is lost or repeated. An iterator that is not used up frees its
+    cursor when it is closed or garbage-collected.
 
-    Two streams or more yield the same claims in the same order, faster: threads read consecutive parts of the result
-    ahead of the caller, each with a cursor of its own. Parts are cut where serviceBeginDate changes, so claims of one
-    instant are read by one thread. In a collection without our validator or without the index there is one stream.
+    Two or more streams yield the same claims in the same order, faster: threads read consecutive parts of the result
+    ahead of the caller, each with its own cursor. Parts are cut where serviceBeginDate changes, so one thread reads all
+    claims of one instant. A collection without the validator or the index is read in one stream.
 
     Args:
         store: an open store.
-        tin: the billing provider's TIN, nine digits.
-        service_date_start: first service date, inclusive; None: no limit.
-        service_date_end: last service date, inclusive; None: no limit.
-        page_size: claims a round trip, 1 to `query.max_page_size`; None takes 1,000 or the maximum, if lower.
+        tin: the billing provider's TIN, nine digits as text.
+        service_date_start: first service date, inclusive; None for no limit.
+        service_date_end: last service date, inclusive; None for no limit.
+        page_size: claims per round trip, 1 to `query.max_page_size`; None for 1,000, or the maximum if it is lower.
         order: as in `find_claims`.
         bounded: as in `find_claims`.
-        streams: parts of the result to read at once, 1 to 8. A stream keeps up to four round trips of claims ahead in
-            memory, and one such lot more is kept in all.
+        streams: parts of the result to read at once, 1 to 8. Each stream holds up to four round trips of claims in
+            memory; one more set of four is held in all.
 
     Yields:
         Claim documents.
 
     Raises:
-        InvalidQuery: an argument is not accepted; raised by the call, not by the first step.
-        PbmError: the index was switched meanwhile, and with it the order.
-        ServerUnavailable: the server went away and did not come back.
+        InvalidQuery: an argument is invalid; raised by the call itself, not by the first step.
+        PbmError: the index was switched during the walk, and with it the order.
+        ServerUnavailable: the server cannot be reached.
     """
     ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded, order=order)
     ask(fresh=False)

@@ -43,8 +43,8 @@ def walk(
             query = ask()
             if variant not in (None, query.variant):
                 raise PbmError(
-                    f"The index of {query.collection} was changed during the walk from {variant.name} to "
-                    f"{query.variant.name}, and with it the order of claims. Begin again."
+                    f"The index of {query.collection} changed from {variant.name} to {query.variant.name} during the "
+                    "walk, and with it the order of claims. Start again."
                 )
             boundary = BEGINNING if last is None else Boundary("next", key_of(last, query))
             try:

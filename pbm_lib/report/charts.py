@@ -189,41 +189,41 @@ CHARTS = (_LATENCY, _PLANS, _KEYSET, _CONCURRENCY)
 
 @checked(PbmError)
 def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Return latency by the size of the provider, 1K to 1M claims: the picture of the demo. Both axes are logarithmic.
+    """Chart latency by provider size, the picture of the demo, on two log axes.
 
-    Each line joins medians; its band holds 90% of the calls, from p5 to p95; each faint point is one call.
+    Each line joins the medians; its band holds 90% of the calls, from p5 to p95; each faint point is one call.
 
     Args:
         run: the run.
-        baseline: a run to compare with; its medians are crosses, dotted.
+        baseline: a run to compare with, drawn as dotted crosses at its medians; None for none.
 
     Returns:
-        A figure with two panels: all operations for a provider alone, and the first page of a date range in each way.
+        A figure with two panels: all operations for a provider alone, and the first page of a date range by each query.
     """
     return _LATENCY.whole(run, baseline)
 
 
 @checked(PbmError)
 def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Return more of date ranges by the size of the provider, drawn like `latency_by_tier_chart`.
+    """Chart date ranges by provider size, drawn like `latency_by_tier_chart`.
 
     Args:
         run: the run.
-        baseline: a run to compare with; its medians are crosses, dotted.
+        baseline: a run to compare with, drawn as dotted crosses at its medians; None for none.
 
     Returns:
-        A figure with two panels: the count of a range in each way, and all operations as an application calls them.
+        A figure with two panels: the count of a range by each query, and all operations as an application calls them.
     """
     return _PLANS.whole(run, baseline)
 
 
 @checked(PbmError)
 def keyset_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Return a page by keyset against one by skip/limit at growing depth, every call a point, on a log axis.
+    """Chart a page by keyset and by skip/limit at growing depth, one point per call, on a log axis.
 
     Args:
         run: the run.
-        baseline: a run to compare with; its medians are dotted.
+        baseline: a run to compare with, drawn as dotted medians; None for none.
 
     Returns:
         A figure with one panel.
@@ -233,13 +233,13 @@ def keyset_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) ->
 
 @checked(PbmError)
 def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Return pages per second and the latency of a page, by the number of concurrent clients.
+    """Chart pages per second and page latency by the number of concurrent clients.
 
     Args:
         run: the run.
-        baseline: a run to compare with; dotted.
+        baseline: a run to compare with, drawn dotted; None for none.
 
     Returns:
-        A figure with a panel for the rate and one for p50 and p95.
+        A figure with two panels: the rate, and p50 and p95.
     """
     return _CONCURRENCY.whole(run, baseline)

@@ -73,22 +73,22 @@ class TierFit:
 
 @dataclass(frozen=True, repr=False)
 class ClusterSizing:
-    """The claims' size and the tiers that hold it.
+    """The size of the claims, and the Atlas tiers that hold them.
 
     Attributes:
-        claims: claims that are sized.
-        measured_claims: claims that the sizes were measured on; the rest is in proportion.
+        claims: number of claims sized for.
+        measured_claims: number of claims that the sizes were measured on; other sizes are in proportion.
         data_bytes: uncompressed BSON.
         storage_bytes: documents on disk.
         index_bytes: all indexes on disk.
         cached_bytes: claims in the server's cache, uncompressed, in proportion; after a run, those that its page
-            queries read. None if the server does not tell.
-        may_have_read_more: whether that cache may have dropped claims that were read, so that `cached_bytes` is the
-            least that the working set can have: it was nearly full, or its size is not known.
-        hours: hours that `usd` of a tier pays.
-        tiers: the price table's tiers, cheapest first.
+            queries read. None if unknown.
+        may_have_read_more: whether the cache may have evicted claims that were read, because it was nearly full or its
+            size is unknown; then `cached_bytes` is a lower bound for the working set.
+        hours: hours that a tier's `usd` pays for.
+        tiers: the tiers of the price table, cheapest first.
         prices_as_of: date of the prices.
-        prices_source: where they are from.
+        prices_source: where the prices come from.
     """
 
     claims: int
@@ -174,7 +174,7 @@ class ClusterSizing:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the tiers as a pandas DataFrame: tier, whether it holds the claims, how full it is, what it costs."""
+        """Return the tiers as a pandas DataFrame: name, whether it holds the claims, how full it gets, price."""
         return pd.DataFrame(
             [
                 {

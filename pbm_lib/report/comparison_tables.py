@@ -170,23 +170,23 @@ _BY_NAME = {
 
 @checked(PbmError)
 def comparison_frame(run: PerformanceRun, part: str) -> DataFrame:
-    """Return what a run compared, as a table of the report shows it, as a pandas DataFrame.
+    """Return one of the report's comparison tables as a pandas DataFrame.
 
     Args:
         run: a performance run.
-        part: "ranges" (ways to ask for a date range), "totals" (ways to a total), "cold" (cold and warm pages),
-            "clients" (several at once, without a pause), "rates" (pages at fixed rates), "live" (pages before, while
-            and after claims arrive), "examined" (by the server for a range page, in each way) or "costs" (what explain
-            says of each kind of query).
+        part: "ranges" (queries for a date range), "totals" (ways to count), "cold" (cold and warm pages), "clients"
+            (concurrent clients), "rates" (pages at fixed rates), "live" (pages before, during, and after claims
+            arrive), "examined" (keys and claims examined for a range page), or "costs" (what explain says about each
+            kind of query).
 
     Returns:
-        One row a thing compared, all cells text; no row where the run did not measure it.
+        One row per comparison, all cells text; no rows if the run did not measure it.
 
     Raises:
-        PbmError: no such part.
+        PbmError: there is no such part.
     """
     if part not in _BY_NAME:
-        raise not_accepted("part", in_short(part), ", ".join(_BY_NAME), PbmError)
+        raise not_accepted("part", in_short(part), f"one of {', '.join(_BY_NAME)}", PbmError)
     table = _BY_NAME[part](run)
     return DataFrame(table.rows, columns=table.columns)
 

@@ -47,15 +47,15 @@ def write_report(
     presenter: str = "",
     next_steps: str = "",
 ) -> ReportFiles:
-    """Write the report of a run; files of an earlier report there are replaced. No server is needed.
+    """Write the report of a run, replacing an earlier report in that folder. No server is needed.
 
     Args:
         run: the run, complete or not.
-        output_dir: folder; made if missing.
-        baseline: a run to compare with, side by side.
-        customer: whom the report is for, as its first line names them; empty: nobody is named.
-        presenter: who presents it; empty: nobody is named.
-        next_steps: a line on its first page on what to do next; empty: no such line.
+        output_dir: folder; created if missing.
+        baseline: a run to compare with, side by side; None for none.
+        customer: who the report is for, named on its first page; "" for nobody.
+        presenter: who presents it, named on its first page; "" for nobody.
+        next_steps: a line on the first page about what to do next; "" for none.
 
     Returns:
         The files: performance_report.html, charts/*.png and summary.csv.

@@ -26,26 +26,29 @@ smallest tier is good to a few USD."""
 def size_cluster(
     source: PerformanceRun | ClaimStore, *, claims: int | None = None, hours: float = 2.0
 ) -> ClusterSizing:
-    """Size a cluster for the claims measured, or for a customer's own volume in proportion to them.
+    """Size an Atlas cluster for the measured claims, or for a customer's own volume in proportion.
 
-    A tier holds the claims if documents and indexes take at most 80 % of its storage and the indexes at most 80 % of
-    its WiredTiger cache. Where no tier does, shards of the largest one hold an equal part each, by the same rule.
-    Prices are the config's (section `atlas`), for the three nodes that a tier consists of.
+    A tier holds the claims if documents and indexes take at most 80% of its storage and the indexes at most 80% of its
+    WiredTiger cache. If no tier does, shards of the largest tier each hold an equal part, by the same rule. Prices come
+    from the config (section `atlas`) and cover the three nodes of a tier.
 
     Args:
-        source: a run, whose recorded sizes and prices are taken; or a store, which is asked.
-        claims: claims to size for; None for those that are there.
-        hours: hours that the demo lasts.
+        source: a run, for its recorded sizes and prices; or a store, whose server is measured now.
+        claims: number of claims to size for, from 1; None for the number measured.
+        hours: length of the demo in hours, above 0.
 
     Returns:
         The sizing.
 
     Raises:
-        ConfigError: claims or hours are not accepted.
+        ConfigError: `claims` or `hours` is invalid.
         LoadError: there are no claims to measure.
+
+    Example:
+        >>> size_cluster(store, claims=50_000_000)
     """
     if claims is not None and claims < 1:
-        raise not_accepted("claims", in_short(claims), "a whole number from 1, or None", ConfigError)
+        raise not_accepted("claims", in_short(claims), "a whole number of at least 1, or None", ConfigError)
     if not 0 < hours < float("inf"):
         raise not_accepted("hours", in_short(hours), error=ConfigError)
     if isinstance(source, PerformanceRun):

@@ -96,7 +96,7 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
 
 @checked(PbmError)
 def targets_frame(run: PerformanceRun):
-    """Return each target with the value measured, its 95% interval, and whether it was met, as a pandas DataFrame.
+    """Return each target with its measured value, 95% interval, and verdict, as a pandas DataFrame.
 
     Args:
         run: a performance run.

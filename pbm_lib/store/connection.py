@@ -23,7 +23,7 @@ from .local_server import start_local_server
 _VARIABLE = "MONGODB_URI"
 _DEFAULT_TIMEOUTS = {"connectTimeoutMS": 5_000, "serverSelectionTimeoutMS": 20_000}
 _PINGS = 9
-_ENV_LINE = "It is a text file (UTF-8) with the line MONGODB_URI=..., or none at all."
+_ENV_LINE = "Make it UTF-8 text with the line MONGODB_URI=..., or delete it."
 _SCHEME = re.compile(r"mongodb(\+srv)?://")
 _PLACEHOLDER = re.compile(r"<(db_)?(user(name)?|password|cluster[\w-]*|host(name)?)>", re.IGNORECASE)
 
@@ -64,7 +64,7 @@ def open_client(uri: ConnectionString, **options: Any) -> MongoClient:
     defaults = {name: ms for name, ms in _DEFAULT_TIMEOUTS.items() if f"{name.lower()}=" not in uri.lower()}
     try:
         with warnings.catch_warnings():
-            # What matters is refused. What else the driver warns of has no consequence: a compressor not installed.
+            # What matters is rejected. What else the driver warns of has no consequence: a compressor not installed.
             warnings.simplefilter("ignore")
             refusal = _why_malformed(uri)
             if refusal is None:
@@ -73,8 +73,8 @@ def open_client(uri: ConnectionString, **options: Any) -> MongoClient:
         refusal = explain_driver_error(error)
     except OSError as error:
         refusal = ServerUnavailable(
-            f"A certificate file named in MONGODB_URI cannot be used ({redact(error)}). Correct its path, or leave the "
-            "option out."
+            f"A certificate file named in MONGODB_URI cannot be used ({redact(error)}). Correct its path, or remove "
+            "the option."
         )
     except (ValueError, TypeError, KeyError):  # their texts may hold a part of the string
         refusal = explain_driver_error(InvalidURI())
@@ -99,7 +99,7 @@ def _from_file(file: Path) -> ConnectionString:
     uri = _value_in(text_of(file, str(file), _ENV_LINE, encoding="utf-8-sig"))
     if uri is None:
         raise ConfigError(
-            f"{file} holds a connection string, but not as MONGODB_URI, or its quotes do not match. {_ENV_LINE}"
+            f"{file} holds a connection string, but not as MONGODB_URI or with unmatched quotes. {_ENV_LINE}"
         )
     return ConnectionString(uri.strip())
 
@@ -115,7 +115,7 @@ def _value_in(text: str) -> str | None:
 
 
 def _why_malformed(uri: str) -> PbmError | None:
-    """The refusal of what the driver would misread, ignore, or take for a host, before it contacts anybody."""
+    """The error of a URI that the driver would misread, ignore, or take for a host; nothing is contacted."""
     path, _, query = uri.partition("://")[2].partition("?")
     hosts, _, database = path.partition("/")
     # A / or ? of a password that is not percent-encoded ends the hosts too early: a part of it would be looked up.
@@ -130,7 +130,5 @@ def _why_malformed(uri: str) -> PbmError | None:
         return explain_driver_error(error)
     except (PyMongoError, ValueError) as error:
         reason = redact(error).partition(" or maybe")[0].rstrip(".")
-        return ServerUnavailable(
-            f"MONGODB_URI is not a valid connection string: {reason[:200]}. Correct or remove that."
-        )
+        return ServerUnavailable(f"MONGODB_URI is not a valid connection string: {reason[:200]}. Correct or remove it.")
     return None

@@ -25,58 +25,58 @@ _INVALID_URI = (
     "<placeholders>; percent-encode special characters in user and password (for example @ as %40, / as %2F)."
 )
 _LOGIN = (
-    "The server refused the login. Check user and password in MONGODB_URI, and authSource if it is there; special "
-    "characters in user and password must be percent-encoded (for example @ as %40)."
+    "The server rejected the login. Check the user, password and any authSource in MONGODB_URI; percent-encode special "
+    "characters in the user and password (for example @ as %40)."
 )
 _CHARACTER = (
-    "The user or password in MONGODB_URI has a character that none may have, such as a control character. Copy both "
+    "The user or password in MONGODB_URI has a character that is not allowed, such as a control character. Copy both "
     "again, or choose another password."
 )
 _NO_RIGHT = (
-    "The database user may not do this: {text}. Give it the role readWrite (and, for set-up, dbAdmin) on the "
-    "demo's database."
+    "The database user lacks permission: {text}. Grant it the role readWrite (and dbAdmin for setup) on the demo's "
+    "database."
 )
-_NO_NAME = "Copy the connection string again from Atlas (Connect > Drivers) and check the network's DNS."
+_NO_NAME = "Copy the connection string again from Atlas (Connect > Drivers) and check your network's DNS."
 _NO_ANSWER = (
-    "The MongoDB server does not answer. Check that it runs, host and port in MONGODB_URI, and on Atlas the IP access "
-    "list and that the cluster is not paused. ({text})"
+    "The MongoDB server is not responding. Check that it is running, the host and port in MONGODB_URI, and, on Atlas, "
+    "the IP access list and for a paused cluster. ({text})"
 )
 _NOT_A_COLLECTION = 166  # a view, or a time-series collection
 ATLAS_CODE = 8000
-"""Shared Atlas tiers (free, Flex) have this one code for every refusal, and tell in words which it is."""
+"""Shared Atlas tiers (free, Flex) reject everything with this one code, and say why in words."""
 _LOST_ANSWER = (
-    "The MongoDB server does not answer. Check that it still runs and that the network is up, and on Atlas the IP "
-    "access list and that the cluster is not paused. ({text})"
+    "The MongoDB server is not responding. Check that it is still running and the network is up, and, on Atlas, the IP "
+    "access list and for a paused cluster. ({text})"
 )
-# What a driver's text says, in lower case, and what it means; the first that is found counts.
+# What a driver's text says, in lower case, and what it means; the first match counts.
 _MEANINGS = (
     (r"reports wire version", "This MongoDB server is too old for the driver. ({text})"),
     (
         r"\bssl\b|\btls\b|certificate",
-        "The TLS handshake with the server failed. Behind a company proxy, or with a certificate of your own, pass its "
-        "authority with tlsCAFile in MONGODB_URI; on Atlas, check that this address is on the IP access list. ({text})",
+        "The TLS handshake with the server failed. Behind a company proxy, or with your own certificate, set tlsCAFile "
+        "in MONGODB_URI to its authority; on Atlas, check that your address is on the IP access list. ({text})",
     ),
     (
         r"name or service|nodename nor|getaddrinfo|name resolution|no address associated",
-        "The host name in MONGODB_URI does not resolve (DNS). Check its spelling and the network's DNS.",
+        "The host name in MONGODB_URI does not resolve (DNS). Check its spelling and your network's DNS.",
     ),
     (
         r"members available for replica set|set named",
-        "The server is no member of the replica set that MONGODB_URI names. Correct or remove replicaSet. ({text})",
+        "The server is not a member of the replica set in MONGODB_URI. Correct or remove replicaSet. ({text})",
     ),
-    (r"connection closed", _NO_ANSWER + " If the server asks for TLS, add tls=true to MONGODB_URI."),
+    (r"connection closed", _NO_ANSWER + " If the server requires TLS, add tls=true to MONGODB_URI."),
 )
 
 
 def explain_driver_error(error: PyMongoError, *, connected: bool = False) -> PbmError:
     """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`.
 
-    Where a connection of this URI has worked before (`connected`), nothing in the URI needs mending.
+    Where a connection of this URI has worked before (`connected`), nothing in the URI needs fixing.
     """
     if isinstance(error, NotPrimaryError):
         return ServerUnavailable(
-            "This member of the replica set is not, or no longer, its primary. Try again on a connection to the whole "
-            "set: replicaSet=... in MONGODB_URI, without directConnection."
+            "This replica set member is not, or is no longer, the primary. Connect to the whole set instead: "
+            "replicaSet=... in MONGODB_URI, without directConnection."
         )
     if isinstance(error, OperationFailure) and not isinstance(error, BulkWriteError):
         return explain_refusal(error.code, str((error.details or {}).get("errmsg") or error))
@@ -95,8 +95,8 @@ def explain_driver_error(error: PyMongoError, *, connected: bool = False) -> Pbm
         return ServerUnavailable(_NO_ANSWER.format(text=text))
     if isinstance(error, ConfigurationError):
         if type(error.__cause__).__module__.startswith("dns."):
-            return ServerUnavailable(f"The cluster's name in MONGODB_URI does not resolve (DNS). {_NO_NAME}")
-        return ServerUnavailable(f"MONGODB_URI is not a valid connection string: {text}. Correct or remove that.")
+            return ServerUnavailable(f"The cluster name in MONGODB_URI does not resolve (DNS). {_NO_NAME}")
+        return ServerUnavailable(f"MONGODB_URI is not a valid connection string: {text}. Correct or remove it.")
     return PbmError(f"The MongoDB driver reported {type(error).__name__}: {text}.")
 
 
@@ -107,27 +107,27 @@ def driver_error_kind(error: PyMongoError) -> str:
 
 
 def lacks_right(error: OperationFailure) -> bool:
-    """Whether the server refused a command because the user may not run it."""
+    """Whether the server rejected a command because the user lacks the right."""
     return _lacks_right(error.code, str(error))
 
 
 def explain_refusal(code: int | None, said: str) -> PbmError:
-    """Say what a server's refusal, of a command or of a single write, means: its code and what it said."""
-    # The server repeats the whole command that it refuses; its name is enough.
+    """Say what it means that the server rejected a command or a write: its code and what it said."""
+    # The server repeats the whole command that it rejects; its name is enough.
     text = redact(re.sub(r"execute command \{ (\w+):.*", r"run \1", said)).rstrip(". ")[:300]
     if _lacks_right(code, said):
         return PbmError(_NO_RIGHT.format(text=text))
     if code == 18 or (code == ATLAS_CODE and re.search(r"bad auth|authentication failed", said, re.IGNORECASE)):
         return ServerUnavailable(_LOGIN)
     if code == 334:
-        return ServerUnavailable(f"The server does not accept this way to log in; see authMechanism. ({text})")
+        return ServerUnavailable(f"The server does not accept this login method. Check authMechanism. ({text})")
     if code == _NOT_A_COLLECTION:
         return PbmError(f"{text}. Choose another mongodb.collection in the config.")
     if code == ATLAS_CODE and re.search(r"quota|already using", said):
-        return PbmError(f"A limit of this Atlas tier is reached: {text}. Make room, or take a larger tier.")
+        return PbmError(f"This Atlas tier reached a limit: {text}. Free some space, or use a larger tier.")
     if code == ATLAS_CODE and re.search(r"atlas tier|CMD_NOT_ALLOWED|not allowed or the syntax", said):
-        return PbmError(f"This Atlas tier does not offer what the demo needs: {text}. Take a larger tier.")
-    return PbmError(f"The server answered with an error (code {code}): {text}.")
+        return PbmError(f"This Atlas tier lacks what the demo needs: {text}. Use a larger tier.")
+    return PbmError(f"The server returned an error (code {code}): {text}.")
 
 
 def _lacks_right(code: int | None, said: str) -> bool:
@@ -198,5 +198,5 @@ def _translation(error: BaseException | None, *, connected: bool) -> PbmError | 
     if isinstance(error, ValueError) and str(error).startswith("SASLprep"):  # which the driver lets pass as it is
         return ServerUnavailable(_CHARACTER)
     if isinstance(error, BSONError):
-        return PbmError(f"A document on the server holds a value that cannot be read: {redact(error)[:150]}.")
+        return PbmError(f"A document on the server has a value that cannot be read: {redact(error)[:150]}.")
     return None

@@ -1,4 +1,4 @@
-"""The server's guarantee that every claim keeps the rule, which MongoDB 9.0 can give."""
+"""The server's guarantee that every claim satisfies the rule, which MongoDB 9.0 can give."""
 
 from contextlib import suppress
 from functools import partial

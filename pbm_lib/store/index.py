@@ -98,9 +98,9 @@ def refuse_other_collation(collection: Collection) -> None:
     collation = collection.options().get("collation")
     if not _is_simple(collation):
         raise SetupError(
-            f"{collection.full_name} was created with the default collation {collation.get('locale')}, but the index "
-            "and its queries need the simple one, and a collation cannot be changed: choose another "
-            "mongodb.collection in the config, or drop that collection yourself and set up again."
+            f"{collection.full_name} must have the simple collation, got {collation.get('locale')}, which cannot be "
+            "changed: choose another mongodb.collection in the config, or drop that collection yourself and set up "
+            "again."
         )
 
 
@@ -121,8 +121,8 @@ def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool)
     name = find_index(indexes, wanted) or wanted.index_name
     if name in indexes and not _serves(indexes[name], wanted):
         raise SetupError(
-            f"{collection.full_name} has another index named {name}; it was left alone. Drop or rename it yourself, "
-            "then set up again."
+            f"{collection.full_name} has a different index named {name}; it was left alone. Drop it yourself, then "
+            "set up again."
         )
     # Also when it is listed: a list holds indexes that are still being built, and the server waits for those here.
     with working(f"Building the index {name}", progress=progress):
@@ -130,8 +130,8 @@ def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool)
     if find_index(collection.index_information(), wanted) is None:
         # So the old one is needed.
         raise SetupError(
-            f"{name} was built, but {collection.full_name} does not have it in a usable form: somebody dropped or "
-            "changed it just now. Set up again."
+            f"{name} was built, but {collection.full_name} has no usable index of that name: someone just dropped or "
+            "changed it. Set up again."
         )
     return name
 
@@ -142,23 +142,23 @@ def _build(collection: Collection, variant: IndexVariant, name: str, *, listed: 
     except OperationFailure as error:
         if error.code in _SAME_FIELDS_OTHER_OPTIONS:
             raise SetupError(
-                f"{collection.full_name} has an index on the same fields with other options; it was left alone. Drop "
-                "it yourself, then set up again."
+                f"{collection.full_name} has an index on the same fields with other options; it was left alone. "
+                "Drop it yourself, then set up again."
             ) from None
         if not lacks_right(error):
             raise
         if not listed:
             raise SetupError(
-                f"The database user may not create an index on {collection.full_name}. Give the user the role "
-                f"readWrite on that database, or let somebody who may run in mongosh: {_mongosh(collection)}"
+                f"The database user cannot create an index on {collection.full_name}. Grant the user the role "
+                f"readWrite on that database, or have an administrator run in mongosh: {_mongosh(collection)}"
                 f'.createIndex({to_mql(variant.keys)}, {{name: "{name}"}})'
             ) from None
 
 
 def _drop(collection: Collection, name: str, *, ready: str) -> None:
     with needs_right(
-        f"{ready} is ready, but the database user may not drop {name} of {collection.full_name}. Give the user the "
-        "role readWrite on that database, or let somebody who may run in mongosh: "
+        f"{ready} is ready, but the database user cannot drop {name} of {collection.full_name}. Grant the user the "
+        "role readWrite on that database, or have an administrator run in mongosh: "
         f'{_mongosh(collection)}.dropIndex("{name}")'
     ):
         collection.drop_index(name)

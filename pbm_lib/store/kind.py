@@ -1,4 +1,4 @@
-"""What bears the collection's name: only an ordinary collection takes the rule and keeps every claim."""
+"""What has the collection's name: only a regular collection takes the rule and keeps every claim."""
 
 from pymongo.collection import Collection
 
@@ -8,7 +8,7 @@ from .collection import describe
 _OTHER_KINDS = {
     "view": "a view, which holds no claims of its own",
     "timeseries": "a time-series collection, which takes no validator",
-    "capped": "a capped collection, in which the server makes room for new claims by deleting others",
+    "capped": "a capped collection, which deletes old claims to make room for new ones",
 }
 
 
@@ -18,6 +18,6 @@ def refuse_other_kinds(collection: Collection, error: type[PbmError] = SetupErro
     kind = "capped" if there.options.get("capped") else there.kind
     if kind in _OTHER_KINDS:
         raise error(
-            f"{collection.full_name} is {_OTHER_KINDS[kind]}; it was left alone. Choose another mongodb.collection in "
-            "the config, or drop it yourself and set up again."
+            f"{collection.full_name} must be a regular collection, not {_OTHER_KINDS[kind]}. Choose another "
+            "mongodb.collection, or drop it yourself and set up again."
         )

@@ -96,8 +96,8 @@ class LocalReplicaSet:
             # Before it listens, another user's program might do so on its port: that must not be given the password.
             _wait(deadline, lambda process=process, port=port: has_ended(process) or listens(process, port))
             if has_ended(process):
-                reason = known_reason(folder) or "Its log does not say why in words that we know. Try again."
-                raise ServerUnavailable(f"One of the three mongods ended while starting. {reason}")
+                reason = known_reason(folder) or "Its log shows no known reason. Try again."
+                raise ServerUnavailable(f"One of the three mongods stopped during startup. {reason}")
         self._make_set(deadline, election_timeout_ms)
 
     def _make_set(self, deadline: float, election_timeout_ms: int) -> None:
@@ -152,7 +152,7 @@ def _prepared(config: Config, folder: Path, at_the_end: ExitStack) -> LocalRepli
         return _started(config, folder, at_the_end)
     except Timeout:
         raise ServerUnavailable(
-            f"Another process shows a failover in {folder} just now. Wait for its end, or end it, then try again."
+            f"Another process is running a failover in {folder}. Wait for it to end, or stop it, then try again."
         ) from None
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -169,7 +169,7 @@ def _started(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplic
         if is_taken(port):
             raise ServerUnavailable(
                 f"Port {port} on 127.0.0.1 is in use by {_who_listens(port)}. Set failover.first_port in the config to "
-                f"the first of {_NODES} free ports, or to 0 to take any."
+                f"the first of {_NODES} free ports, or to 0 for any."
             )
     cluster = LocalReplicaSet(folder, ports, leftovers)
     at_the_end.callback(cluster.close)
@@ -180,7 +180,7 @@ def _started(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplic
 def _refuse_others_files(folder: Path) -> None:
     if {file.name for file in folder.iterdir()} - {LOCK, _KEY, *(node.name for node in _node_folders(folder))}:
         raise ServerUnavailable(
-            f"The failover needs the folder {folder} for itself, and it holds other files. Move them, or set "
+            f"The failover needs the folder {folder} to itself, but it holds other files. Move them, or set "
             "local_server.data_dir in the config to another folder."
         )
 
@@ -220,7 +220,7 @@ def _clear(folder: Path) -> None:
 
 def _who_listens(port: int) -> str:
     found = mongod_on_port(port)
-    return f"process {found.process.pid}, a mongod on the data folder {found.folder}" if found else "another program"
+    return f"process {found.process.pid}, a mongod with the data folder {found.folder}" if found else "another program"
 
 
 def _states(client: MongoClient) -> list[int]:
@@ -234,6 +234,6 @@ def _wait(deadline: float, holds: Callable[[], object]) -> None:
                 return
         if time.monotonic() > deadline:
             raise ServerUnavailable(
-                f"The three mongods did not get ready in {_START_SECONDS} seconds. Close other programs and try again."
+                f"The three mongods were not ready after {_START_SECONDS} seconds. Close other programs and try again."
             )
         time.sleep(0.05)

@@ -39,7 +39,7 @@ _LOGIN_REFUSED = 18
 
 
 class _LoginTaken(ServerUnavailable):
-    """Somebody else made the first login of a new server."""
+    """Someone else created the first login of a new server."""
 
 
 def start_local_server(config: Config) -> LocalServer:
@@ -60,8 +60,8 @@ def start_local_server(config: Config) -> LocalServer:
             return server or _start(config, last)
     except Timeout:
         raise ServerUnavailable(
-            f"Another process has been starting the local server in {folder} for over a minute. Try again; if it "
-            "stays so, end that process."
+            f"Another process has been starting the local server in {folder} for over a minute. Try again; if that "
+            "fails, stop it."
         ) from None
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -88,15 +88,15 @@ def why_local_server_ended(config: Config, uri: str) -> str | None:
     """Say why the local server ended; None if it runs, or if the connection string is another server's."""
     if not is_local_uri(config, uri) or running_server(config):
         return None
-    return f"The local server ended. {diagnose(config.data_dir)}"
+    return f"The local server stopped. {diagnose(config.data_dir)}"
 
 
 @checked(ConfigError)
 def stop_local_server(config: Config) -> bool:
-    """Shut the local server down cleanly and wait until its process has ended.
+    """Shut down the local server cleanly and wait until its process has ended.
 
     Args:
-        config: names the data folder.
+        config: the settings; they name the data folder.
 
     Returns:
         True if a server was stopped, False if none was running.
@@ -128,26 +128,26 @@ def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
     stop = f"Run: python -m pbm_lib stop --config {shlex.quote(str(config.path))}"
     if not found.has_login:
         raise ServerUnavailable(
-            f"Another mongod uses the data folder {config.data_dir}: process {pid}, which requires no login. An "
-            f"earlier version of this program started it, or somebody else. {stop}. Then delete the folder, or set "
+            f"Another mongod uses the data folder {config.data_dir}: process {pid}, which requires no login. It is "
+            f"from an earlier version of this program, or someone else. {stop}. Then delete the folder, or set "
             "local_server.data_dir in the config to a new one."
         )
     if last is None or found.folder != config.data_dir:
         raise ServerUnavailable(
-            f"The local server (process {pid}) still runs on the data folder {found.folder}, which was deleted, "
-            f"moved, or emptied. {stop}. Then try again."
+            f"The local server (process {pid}) still uses the data folder {found.folder}, which was deleted, moved, or "
+            f"emptied. {stop}. Then try again."
         )
     differences = []
     if settings.port not in (0, found.port):
-        differences.append(f"on port {found.port}, and local_server.port is {settings.port}")
+        differences.append(f"port {found.port} (local_server.port: {settings.port})")
     if found.cache_gb != settings.cache_gb:
-        differences.append(f"with a cache of {found.cache_gb} GB, and local_server.cache_gb is {settings.cache_gb}")
+        differences.append(f"a cache of {found.cache_gb} GB (local_server.cache_gb: {settings.cache_gb})")
     if config.mongod and last.program not in ("", str(config.mongod)):
-        differences.append(f"the program {last.program}, and local_server.mongod is {config.mongod}")
+        differences.append(f"the program {last.program} (local_server.mongod: {config.mongod})")
     if differences:
         raise ServerUnavailable(
-            f"The local server (process {pid}) runs {'; it runs '.join(differences)} in the config. {stop}. Then try "
-            "again: it starts with the config's settings."
+            f"The local server (process {pid}) does not match the config: it uses {' and '.join(differences)}. {stop}. "
+            "Then try again."
         )
     server = replace(last, pid=pid, port=found.port)
     if not last.port:  # whoever started it was killed before it had its login
@@ -163,7 +163,7 @@ def _start(config: Config, last: LocalServer | None) -> LocalServer:
     if settings.port and is_taken(port):
         raise ServerUnavailable(
             f"Port {port} on 127.0.0.1 is in use by another program. Set local_server.port in the config to a free "
-            "port, or to 0 to take any."
+            "port, or to 0 for any."
         )
     if last is None:
         # Written before there are data: a start that is broken off must not leave data without a login.
@@ -192,7 +192,7 @@ def _wait_until_ready(server: LocalServer, process: psutil.Process, folder: Path
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if has_ended(process):
-            raise ServerUnavailable(f"The local mongod ended while starting. {diagnose(folder)}")
+            raise ServerUnavailable(f"The local mongod stopped during startup. {diagnose(folder)}")
         # Before it listens, another user's program might do so on its port: that must not be given the password.
         if listens(process, server.port):
             try:
@@ -201,7 +201,7 @@ def _wait_until_ready(server: LocalServer, process: psutil.Process, folder: Path
             except PyMongoError:
                 pass  # it is just starting, or just ending
         time.sleep(0.05)
-    raise ServerUnavailable(f"The local mongod did not get ready in {_START_SECONDS} seconds. {diagnose(folder)}")
+    raise ServerUnavailable(f"The local mongod was not ready after {_START_SECONDS} seconds. {diagnose(folder)}")
 
 
 def _log_in(server: LocalServer, folder: Path, *, first: bool) -> None:
@@ -214,8 +214,8 @@ def _log_in(server: LocalServer, folder: Path, *, first: bool) -> None:
                 raise
     if not first:
         raise ServerUnavailable(
-            f"The database in {folder} does not accept the login of this folder: one of its files was replaced. "
-            "Delete the folder (the claims can be loaded again), or set local_server.data_dir to a new one."
+            f"The database in {folder} rejects the folder's own login: one of its files was replaced. Delete the "
+            "folder (the claims can be loaded again), or set local_server.data_dir to a new one."
         )
     # Where there is no user yet, mongod lets the first one be made from this machine, by whoever comes first.
     address = f"mongodb://127.0.0.1:{server.port}/?directConnection=true"
@@ -225,7 +225,7 @@ def _log_in(server: LocalServer, folder: Path, *, first: bool) -> None:
         except OperationFailure:
             raise _LoginTaken(
                 f"Another user of this machine created the first login of the new local server in {folder}, so it was "
-                "stopped and its files were removed; no claim was in it. Try again."
+                "stopped and its files removed; it held no claims. Try again."
             ) from None
 
 

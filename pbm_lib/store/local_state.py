@@ -83,12 +83,12 @@ def holds_database(folder: Path) -> bool:
 
 
 def refuse_others_files(folder: Path) -> None:
-    """Refuse a folder that is not empty and has no login of ours: it would be closed to others, or its data shared."""
+    """Reject a folder that is not empty and has no login of ours: it would be closed to others, or its data shared."""
     if holds_database(folder):
         raise ServerUnavailable(
-            f"The data folder {folder} holds a database, but no login to it: an earlier version of this program, or "
-            f"another mongod, made it, or its file {_STATE} is gone. Delete the folder (the claims can be loaded "
-            "again), or set local_server.data_dir in the config to a new folder."
+            f"The data folder {folder} holds a database but no login for it: it is from an earlier version of this "
+            f"program or another mongod, or its file {_STATE} is gone. Delete the folder (the claims can be loaded "
+            "again), or set local_server.data_dir in the config to a new one."
         )
     if {file.name for file in folder.iterdir()} - _HARMLESS:
         raise ServerUnavailable(
@@ -97,7 +97,7 @@ def refuse_others_files(folder: Path) -> None:
 
 
 def refuse_others_folder(folder: Path) -> None:
-    """Refuse a data folder that belongs to another user of this machine."""
+    """Reject a data folder that belongs to another user of this machine."""
     if os.name != "posix":
         return
     try:
@@ -111,8 +111,8 @@ def refuse_others_folder(folder: Path) -> None:
         with suppress(KeyError):
             name = folder.owner()
         raise ServerUnavailable(
-            f"The local server's data folder {folder} belongs to the user {name}, who alone may use, start, and stop "
-            "that server. Set local_server.data_dir in the config to a folder of your own."
+            f"The local server's data folder {folder} belongs to the user {name}, and only that user can use it. "
+            "Set local_server.data_dir in the config to a folder of your own."
         )
 
 

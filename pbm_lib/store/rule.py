@@ -29,7 +29,7 @@ REJECTED = 121
 _INDEX_BUILD_IN_PROGRESS = 12587
 _CHECK_SECONDS = 120  # three million claims take some ten
 _PAUSE_SECONDS = 0.1
-# The server refuses what breaks the rule.
+# The server rejects what breaks the rule.
 _ENFORCED = ("strict", CONSTRAINT)
 _REFUSING = ("error", "errorAndLog")
 # SHA-256 of each $jsonSchema that an earlier version installed: a rule with one of them is this program's too.
@@ -62,7 +62,7 @@ def install_rule(
             if again.code != _INDEX_BUILD_IN_PROGRESS:
                 raise
             raise SetupError(
-                f"An index is being built on {collection.full_name}, and its validator cannot be changed until that is "
+                f"An index build on {collection.full_name} is running; the validator cannot be changed until it is "
                 "done. Wait for it, then set up again."
             ) from None
 
@@ -73,7 +73,7 @@ def create_collection(collection: Collection, config: Config, *, recheck: bool, 
     if collection.name not in collection.database.list_collection_names():
         try:
             with needs_right(
-                f"The database user may not create the collection {collection.full_name}. Give the user the role "
+                f"The database user cannot create the collection {collection.full_name}. Grant the user the role "
                 "readWrite on that database."
             ):
                 create_with_leaf_pages(collection, config.mongodb.leaf_page_kb, validator=claim_validator(days))
@@ -82,15 +82,15 @@ def create_collection(collection: Collection, config: Config, *, recheck: bool, 
         except OperationFailure as error:
             if error.code != NAMESPACE_EXISTS:
                 raise
-            # Somebody else created it just now.
+            # Someone else just created it.
     install_validator(collection, days, recheck=recheck, progress=progress)
 
 
 def install_validator(collection: Collection, days: int, *, recheck: bool, progress: bool) -> None:
-    """Let the server refuse claims that break begin <= end <= begin + D days; raise SetupError if one is there."""
+    """Make the server reject claims that break begin <= end <= begin + D days; raise SetupError if one is there."""
     # The rule is first installed in a form that `max_claim_days_of` does not recognize, then every claim is checked,
     # and only then does it get its own form. So nobody relies on D before it holds, no claim slips in between, and a
-    # set-up that is refused leaves the collection as it was.
+    # setup that is rejected leaves the collection as it was.
     wanted, there = claim_validator(days), describe(collection)
     options = there.options
     present = options.get("validator") or {}
@@ -118,12 +118,12 @@ def wait_for_rule(collection: Collection, days: int) -> None:
     deadline = time.monotonic() + _CHECK_SECONDS
     while (known := max_claim_days_of(options := collection.options()))[0] != days:
         if options.get("validator") != _unproven(claim_validator(days)) or time.monotonic() > deadline:
-            raise SetupError(f"{collection.full_name} was changed during the set-up: {known[1]}. Set up again.")
+            raise SetupError(f"{collection.full_name} changed during setup: {known[1]}. Set up again.")
         time.sleep(_PAUSE_SECONDS)
 
 
 def refusing_action(options: dict[str, Any]) -> str:
-    """The collection's validation action where that one refuses claims, with or without a log entry; else error."""
+    """The collection's validation action if it rejects claims, with or without a log entry; else error."""
     action = options.get("validationAction")
     return action if action in _REFUSING else "error"
 
@@ -160,24 +160,24 @@ def refuse_other_rules(collection: Collection, options: dict[str, Any], days: in
     if _is_earlier(present):
         raise SetupError(
             f"{collection.full_name} was set up by an earlier version of this program, whose claims had other fields. "
-            "To drop those claims and start over: load_claims(store, replace=True)."
+            "To drop them and start over, run load_claims(store, replace=True)."
         )
     known_days, _ = max_claim_days_of({"validator": present})
     if known_days is not None and known_days != days:
         raise SetupError(
-            f"{collection.full_name} was set up for claims of at most {known_days} days, the config says "
-            f"data_generation.max_claim_days: {days}. Set it to {known_days}, or load anew with replace=True."
+            f"data_generation.max_claim_days must be {known_days}, as {collection.full_name} was set up, got {days}. "
+            f"Set it to {known_days}, or reload with load_claims(store, replace=True)."
         )
     if present and present != claim_validator(days):
         raise SetupError(
-            f"{collection.full_name} has a validator that is not this program's; it was left alone. Choose another "
+            f"{collection.full_name} has a validator that is not this program's. Choose another "
             "mongodb.collection in the config, or remove that validator yourself."
         )
     if options.get("validationLevel") == CONSTRAINT and max_claim_days_of(options)[0] is None:
         raise SetupError(
             f"{collection.full_name} has the validation level constraint, at which its rules cannot be changed, and "
-            "they are not the demo's; they were left alone. Choose another mongodb.collection in the config, or let "
-            f'somebody who may run in mongosh: db.getSiblingDB("{collection.database.name}").runCommand({{collMod: '
+            "they are not the demo's. Choose another mongodb.collection in the config, or have an administrator "
+            f'run in mongosh: db.getSiblingDB("{collection.database.name}").runCommand({{collMod: '
             f'"{collection.name}", validationLevel: "strict"}}), then set up again; the level can be raised to '
             "constraint again after that."
         )
@@ -189,16 +189,16 @@ def _refuse_longer_claims(collection: Collection, days: int, *, progress: bool) 
     if offender := first_match(collection, broken, {BEGIN: 1, END: 1}, progress=progress):
         forget_proof(collection)
         raise SetupError(
-            f"Claim {offender[ID]} in {collection.full_name} does not keep begin <= end <= begin + {days} days with an "
-            f"ObjectId ({BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}), so date ranges cannot rely on that "
-            "bound. Correct or delete it, or raise data_generation.max_claim_days."
+            f"Claim {offender[ID]} in {collection.full_name} must have an ObjectId and begin <= end <= begin + {days} "
+            f"days, got {BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}. Correct or delete it, or raise "
+            "data_generation.max_claim_days."
         )
 
 
 def _modify(collection: Collection, validator: dict[str, Any], level: str = "strict", action: str = "error") -> None:
     with needs_right(
-        f"The database user may not change the validator of {collection.full_name}. Give the user the role dbAdmin on "
-        "that database for the set-up, or choose a mongodb.collection that does not exist yet."
+        f"The database user cannot change the validator of {collection.full_name}. Grant the user the role dbAdmin on "
+        "that database for setup, or choose a mongodb.collection that does not exist yet."
     ):
         collection.database.command(
             "collMod", collection.name, validator=validator, validationLevel=level, validationAction=action
@@ -236,7 +236,7 @@ def reasons_for_rejection(details: dict[str, Any], path: str = "") -> list[str]:
     if details.get("operatorName") == "bsonType":
         reasons.append(f"{path[:-1]} is of type {details['consideredType']}, not {details['specifiedAs']['bsonType']}")
     if details.get("operatorName") == "$expr":
-        reasons.append(f"{BEGIN} and {END} do not keep begin <= end <= begin + D days")
+        reasons.append(f"{BEGIN} and {END} break begin <= end <= begin + D days")
     return reasons
 
 
@@ -246,7 +246,7 @@ def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
     # right bypassDocumentValidation (roles such as dbAdmin or restore have it) who uses it stores what he likes.
     validator = options.get("validator")
     if not validator:
-        return None, "the collection has no validator, so nothing bounds how long a claim lasts"
+        return None, "the collection has no validator, so nothing limits how long a claim lasts"
     level, action = options.get("validationLevel", "strict"), options.get("validationAction", "error")
     if level not in _ENFORCED:
         return None, f"the validator's level is {level}, not strict, so longer claims may be stored"
@@ -260,10 +260,10 @@ def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
             return None, f"the validator does not require {field} to be of type {wanted}"
     days = _days_in(validator.get("$expr"))
     if days is None:
-        return None, "the validator does not hold the rule begin <= end <= begin + D days"
+        return None, "the validator lacks the rule begin <= end <= begin + D days"
     if level == CONSTRAINT:
-        return days, f"the server guarantees that no claim is longer than {days} days; no writer can bypass that"
-    return days, f"the server refuses a claim longer than {days} days"
+        return days, f"the server guarantees that no claim is longer than {days} days; no writer can bypass it"
+    return days, f"the server rejects claims longer than {days} days"
 
 
 def _type_of(schema: dict, field: str) -> Any:

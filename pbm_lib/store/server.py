@@ -17,13 +17,13 @@ _SUPPORTED_UNTIL = {(6, 0): dt.date(2025, 7, 31), (7, 0): dt.date(2027, 8, 31), 
 
 @dataclass(frozen=True, repr=False)
 class ServerInfo:
-    """What the store is connected to.
+    """The server that the store is connected to.
 
     Attributes:
         version: MongoDB version, for example "6.0.5".
         topology: "standalone", "replica set" or "sharded cluster".
         host_kind: "Atlas", "local" (this machine) or "remote".
-        cache_bytes: WiredTiger cache in bytes; None where the user may not read it or a router has none.
+        cache_bytes: WiredTiger cache in bytes; None if the user cannot read it, or on a router.
         ping_ms: median round trip of a ping in ms.
     """
 
@@ -52,7 +52,7 @@ def end_of_support(version: str, today: dt.date | None = None) -> str | None:
     last = _SUPPORTED_UNTIL.get(series)
     if last is None or (today or dt.date.today()) <= last:
         return None
-    return f"MongoDB ended its support of version {series[0]}.{series[1]} in {last:%B %Y}."
+    return f"MongoDB ended support for version {series[0]}.{series[1]} in {last:%B %Y}."
 
 
 def _series(version: str) -> tuple[int, int]:

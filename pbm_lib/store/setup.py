@@ -17,32 +17,31 @@ from .store import ClaimStore
 
 @checked(SetupError)
 def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool = True) -> ClaimStore:
-    """Create the collection, its validator and its one compound index; safe to repeat.
+    """Create the collection, its validator, and its one compound index. It is safe to run again.
 
-    On a collection that holds claims, reads every claim to make sure that none breaks the rule begin <= end <= begin +
-    D days, since the validator only guards what is written from then on. Remembers, in `<collection>_load`, which
-    collection and which validator that was. As long as neither has changed, a repeated set-up does not read the claims
-    again. So it does not see a longer claim that came later from a writer who bypassed the validator, or while somebody
-    had the validator switched off: `recheck=True` does. On MongoDB 9.0 or newer, raises the validation level to
-    constraint if it can: no writer can bypass the validator then, and no check is needed.
+    If the collection holds claims, setup reads every one to make sure that none breaks the rule begin <= end <= begin +
+    D days, because the validator only guards later writes. It records in `<collection>_load` which collection and
+    validator it checked, and does not read the claims again while neither has changed. So it misses a longer claim that
+    came in later, past a bypassed or disabled validator; `recheck=True` finds it. On MongoDB 9.0 or newer, setup raises
+    the validation level to constraint if it can: then no writer can bypass the validator, and no check is needed.
 
-    When `mongodb.index` was changed in the config, builds the index that it names and then drops the other one, if it
-    is this program's. No other index is touched.
+    If `mongodb.index` in the config has changed, setup builds the index it names, then drops the other one if it is
+    this program's. No other index is touched.
 
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
-        recheck: read every claim even if all were found to keep the rule before.
-        progress: where it takes longer than a second, show how far the claims are checked (a bar on standard output),
-            and what else it is doing, as a line that is gone at the end.
+        recheck: read every claim, even if all were found to satisfy the rule before.
+        progress: show how far a check is (a bar on standard output) and what else is being done, if it takes longer than
+            a second.
 
     Returns:
         The same store, refreshed from the server.
 
     Raises:
-        SetupError: another validator, another index of our name, a default collation other than the simple one, or a
-            claim longer than D is there, it is a view, a time-series or a capped collection, the rule or the index was
-            changed meanwhile, or the database user lacks a right; the message says which.
-        ServerUnavailable: the server went away.
+        SetupError: the collection has another validator, a different index of the same name, a collation other than
+            simple, or a claim longer than D; it is a view, a time-series, or a capped collection; the rule or the index
+            changed during setup; or the database user lacks a right. The message says which.
+        ServerUnavailable: the server cannot be reached.
     """
     days, index = store.config.data_generation.max_claim_days, store.config.mongodb.index
     install = partial(install_index, store.collection, VARIANTS[index], progress=progress)
@@ -65,23 +64,28 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
 @checked(SetupError)
 @contextmanager
 def index_variant(store: ClaimStore, index: str = OVERLAP, *, progress: bool = True) -> Iterator[ClaimStore]:
-    """Use a variant of the index for the length of a block, and go back to the config's whatever happens in it.
+    """Use an index variant inside a `with` block; always restore the config's index afterwards.
 
-    Both ways the new index is built first and the old one dropped when it is ready, so that queries stay fast in
-    between. Where the config names this variant there is nothing to switch.
+    Each switch builds the new index first and then drops the old one, so queries stay fast. If the config already names
+    this variant, nothing is switched.
 
     Args:
         store: a store that `setup_collection` has set up.
         index: "three_field" or "overlap".
-        progress: show that an index is being built, if that takes longer than a second; nothing of it is left.
+        progress: say that an index is being built, if that takes longer than a second.
 
     Yields:
         The same store.
 
     Raises:
-        SetupError: no such variant, another index is in the way, the new one was dropped meanwhile, or the database
-            user lacks a right.
-        ServerUnavailable: the server went away; if it was on the way back, `setup_collection(store)` goes back later.
+        SetupError: there is no such variant, a different index is in the way, the new index was dropped during the
+            switch, or the database user lacks a right.
+        ServerUnavailable: the server cannot be reached. If that happens while the index is being restored, run
+            `setup_collection(store)` later.
+
+    Example:
+        >>> with index_variant(store, "overlap"):
+        ...     page = find_claims(store, tin)
     """
     variant_named(index, SetupError)
     try:

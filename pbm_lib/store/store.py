@@ -44,32 +44,32 @@ class _Known:
 
 
 class ClaimStore(ShownAsFacts):
-    """The claims collection of one server, as `connect` returns it.
+    """The claims collection on one server, as returned by `connect`.
 
     The bounded query is exact as long as no claim lasts longer than D days, which the server's validator enforces. The
-    store reads that rule again before a query if it last did so more than 5 seconds ago, and sees then whether somebody
-    changed the rule or replaced the collection. A longer claim can still get in:
+    store rereads that rule before a query if it last did so more than 5 seconds ago, so it notices when someone changes
+    the rule or replaces the collection. A longer claim can still get in:
 
-    - from a writer who has the right to bypass the validator and does;
-    - while somebody has the validator switched off, or its level below strict, and then switches it on again;
-    - within those 5 seconds after somebody changed the rule, until they are over.
+    - from a writer who has the right to bypass the validator and uses it;
+    - while someone has the validator disabled, or its level below strict, and then restores it;
+    - during the 5 seconds after someone changed the rule.
 
-    At the validation level constraint (MongoDB 9.0 or newer) the first two cannot happen.
+    At the validation level constraint (MongoDB 9.0 or newer), the first two cannot happen.
 
-    The bounded query may leave such a claim out of a range that it reaches into from further back than D days; the
-    unbounded one finds it. `setup_collection(store, recheck=True)` reads every claim and reports the first that is too
-    long; without `recheck` it relies on an earlier check.
+    The bounded query may miss such a claim if it began more than D days before the range; the unbounded query finds it.
+    `setup_collection(store, recheck=True)` reads every claim and reports the first that is too long; without `recheck`
+    it relies on an earlier check.
 
     Attributes:
         collection: the pymongo collection.
-        config: the settings it was opened with.
+        config: the settings the store was opened with.
         server: facts about the server (`ServerInfo`).
         uri: the connection string; it may hold a password, so its repr is masked.
-        max_claim_days: D in days as the server's validator enforced it when it was last read; None if nothing does.
+        max_claim_days: D in days, as enforced by the validator when it was last read; None if it is not enforced.
         bound_reason: how D is known, or why it is not.
-        leaf_page_kb: size in KB of the pages that the server stores the claims in; None if it does not tell.
+        leaf_page_kb: size in KB of the pages that the server stores the claims in; None if unknown.
         index_name: name of the compound index in use; None before `setup_collection`.
-        variant: which `IndexVariant` that is, and so the order of pages; without an index the one of the config.
+        variant: the `IndexVariant` in use, which sets the order of pages; without an index, the config's.
     """
 
     def __init__(self, collection: Collection, config: Config, server: ServerInfo, uri: ConnectionString):
@@ -85,14 +85,14 @@ class ClaimStore(ShownAsFacts):
 
     @checked(InvalidQuery)
     def refresh(self, *, index: str | None = None) -> None:
-        """Read validator and indexes from the server again, for example after somebody changed them.
+        """Reread the validator and indexes from the server, for example after someone changed them.
 
         Args:
-            index: the variant to use from now on where the collection has several; None: as before.
+            index: the variant to use from now on, if the collection has both; None to keep the current one.
 
         Raises:
-            InvalidQuery: no such variant.
-            ServerUnavailable: the server went away.
+            InvalidQuery: there is no such variant.
+            ServerUnavailable: the server cannot be reached.
         """
         if index is not None:
             self._wanted = variant_named(index, InvalidQuery)
@@ -106,15 +106,15 @@ class ClaimStore(ShownAsFacts):
 
     @checked(InvalidQuery)
     def keep_fresh(self, *, before_timing: bool = False) -> None:
-        """Read the validator again if that was more than 5 seconds ago; if the collection was replaced, all of it.
+        """Reread the validator if it was last read more than 5 seconds ago, and everything if the collection is new.
 
         Every query does this first.
 
         Args:
-            before_timing: read it early, so that a query that begins now and is timed need not.
+            before_timing: reread it early, so that a query timed right afterwards does not have to.
 
         Raises:
-            ServerUnavailable: the server went away.
+            ServerUnavailable: the server cannot be reached.
         """
         if time.monotonic() - self._known.at < (_KNOWN_SECONDS / 2 if before_timing else _KNOWN_SECONDS):
             return
@@ -135,12 +135,12 @@ class ClaimStore(ShownAsFacts):
 
     @property
     def index_in_use(self) -> tuple[IndexVariant, str | None]:
-        """The variant of the index and its name on the server, both of one moment."""
+        """The index variant and its name on the server, both as of one moment."""
         return self._index
 
     @property
     def variant(self) -> IndexVariant:
-        """Which variant of the index is in use, and so the order of pages; without an index the config's."""
+        """The index variant in use, which sets the order of pages; without an index, the config's."""
         return self._index[0]
 
     @property
@@ -150,7 +150,7 @@ class ClaimStore(ShownAsFacts):
 
     @property
     def max_claim_days(self) -> int | None:
-        """D in days as the server's validator enforced it when it was last read; None if nothing does."""
+        """D in days, as enforced by the validator when it was last read; None if it is not enforced."""
         return self._known.max_claim_days
 
     @property
@@ -160,16 +160,16 @@ class ClaimStore(ShownAsFacts):
 
     @property
     def leaf_page_kb(self) -> int | None:
-        """Size in KB of the pages that the server stores the claims in; None if it does not tell."""
+        """Size in KB of the pages that the server stores the claims in; None if unknown."""
         return self._known.leaf_page_kb
 
     @property
     def bounded(self) -> bool:
-        """Whether date ranges are asked for with the bound D: the server enforces it."""
+        """Whether date ranges use the bound D, because the server enforces it."""
         return self.max_claim_days is not None
 
     def reopened(self, **client_options: Any) -> "ClaimStore":
-        """Open the same claims, read and decoded the same way, on a client of its own.
+        """Open the same claims, read and decoded the same way, on a separate client.
 
         Args:
             client_options: options of `pymongo.MongoClient` that differ, for example `event_listeners`.
@@ -178,13 +178,13 @@ class ClaimStore(ShownAsFacts):
             Another store. Close it, or use it as a context manager.
 
         Raises:
-            ServerUnavailable: the server went away.
+            ServerUnavailable: the server cannot be reached.
         """
         return open_known(self.uri, self.config, self.server, **client_options)
 
     @checked(InvalidQuery)
     def using(self, index: str) -> Self:
-        """Return a store on the same client that uses another variant of the index, where the collection has both.
+        """Return a store on the same client that uses another index variant, if the collection has both.
 
         Args:
             index: "three_field" or "overlap".
@@ -193,15 +193,15 @@ class ClaimStore(ShownAsFacts):
             Another store, which closes together with this one.
 
         Raises:
-            InvalidQuery: no such variant.
-            ServerUnavailable: the server went away.
+            InvalidQuery: there is no such variant.
+            ServerUnavailable: the server cannot be reached.
         """
         other = copy.copy(self)
         other.refresh(index=index)
         return other
 
     def close(self) -> None:
-        """Close the connections. The server goes on."""
+        """Close the connections. The server keeps running."""
         with pymongo.timeout(_GOODBYE_SECONDS):  # closing takes leave of the server, which may be gone
             self.collection.database.client.close()
 
@@ -212,20 +212,20 @@ class ClaimStore(ShownAsFacts):
         self.close()
 
     def errors_explained(self) -> AbstractContextManager[None]:
-        """Return a block in which a driver error becomes a `PbmError` whose message is fit to be shown.
+        """Return a block in which a driver error becomes a `PbmError` with a readable message.
 
         Raises:
-            ServerUnavailable: the server cannot be used; of the local server it says why that one ended.
+            ServerUnavailable: the server cannot be used; for the local server, the message says why it stopped.
         """
 
         def ended() -> ServerUnavailable | None:
             why = why_local_server_ended(self.config, self.uri)
-            return ServerUnavailable(f"{why} To start it again, call connect(config).") if why else None
+            return ServerUnavailable(f"{why} To restart it, call connect(config).") if why else None
 
         return translated_driver_errors(ended)
 
     def facts(self) -> dict[str, str]:
-        """Return what a reader wants to know of this store, label to value."""
+        """Return facts about this store, label to value."""
         ended = end_of_support(self.server.version)
         return {
             "Collection": self.collection.full_name,
@@ -259,12 +259,12 @@ def open_known(uri: ConnectionString, config: Config, server: ServerInfo, **clie
 
 @checked(ConfigError)
 def connect(config: Config | None = None) -> ClaimStore:
-    """Open the claims collection, on MONGODB_URI or else on the local server.
+    """Open the claims collection, on MONGODB_URI if it is set, else on the local server.
 
-    MONGODB_URI is read from the environment, or from a `.env` file beside the config file; the environment wins.
-    Whatever the URI says of reading, all is read from the primary as it stands there (read concern "local"), as naive
-    datetimes in UTC: a secondary lags behind, and so does what a majority has acknowledged, which would leave claims
-    out of a walk, and let the set-up overlook one. How writes are acknowledged (w) is the URI's to say.
+    MONGODB_URI comes from the environment, or from a `.env` file next to the config file; the environment wins.
+    Whatever the URI says about reads, everything is read from the primary with read concern "local", as naive datetimes
+    in UTC: secondaries and majority reads lag behind, which could drop claims from a walk or hide one from setup. The
+    URI decides how writes are acknowledged (w).
 
     Args:
         config: the settings; None loads config.yaml.
@@ -273,9 +273,13 @@ def connect(config: Config | None = None) -> ClaimStore:
         The store. Close it, or use it as a context manager.
 
     Raises:
-        ConfigError: the settings, or the `.env` file, are not accepted.
-        ServerUnavailable: the server cannot be reached, refuses the login, or cannot be started.
-        PbmError: the user may not read the database.
+        ConfigError: the settings or the `.env` file are invalid.
+        ServerUnavailable: the server cannot be reached, rejects the login, or cannot be started.
+        PbmError: the user cannot read the database.
+
+    Example:
+        >>> store = connect()
+        >>> page = find_claims(store, list_providers(store.config)[0].tin)
     """
     config = load_config() if config is None else config
     with working("Connecting to the server"):

@@ -113,13 +113,13 @@ def test_an_executed_copy_may_be_written_again_and_a_notebook_of_ones_own_may_no
     refuse_to_overwrite(copies)
     refuse_to_overwrite(tmp_path / "nothing")
     (copies / "03_explore.ipynb").write_text("mine")
-    with pytest.raises(ConfigError, match=r"copies holds a notebook 03_explore.ipynb"):
+    with pytest.raises(ConfigError, match=r"copies holds a 03_explore.ipynb that is not an executed copy"):
         refuse_to_overwrite(copies)
 
 
 def test_stop_ends_its_server(demo):  # the last test here: the others need that server
     config = demo[0] / "config.yaml"
     stops = [run_python("-m", "pbm_lib", "stop", "--config", config, cwd=demo[0]) for _ in range(2)]
-    assert stops[0].stdout == f"Stopped the local server of {config}.\n"
+    assert stops[0].stdout == f"Stopped the local server for {config}.\n"
     assert running_server(load_config(config)) is None
     assert stops[1].stdout.startswith("No local server")

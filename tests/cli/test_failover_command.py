@@ -44,5 +44,5 @@ def test_a_folder_that_cannot_be_made_is_said_before_anything_starts(tmp_path):
         "-m", "pbm_lib", "failover", "--config", config, "--output", tmp_path / "file" / "below", cwd=tmp_path
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("ConfigError: Cannot make the output folder")
+    assert done.stderr.startswith("ConfigError: Cannot create the output folder")
     assert done.stdout == ""

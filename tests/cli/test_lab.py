@@ -94,7 +94,7 @@ def test_the_notebooks_get_the_settings_and_it_ends_cleanly_with_its_kernels(tmp
                 os.killpg(lab.pid, signal.SIGKILL)
                 lab.wait()
     said = log.read_text()
-    assert f"with the settings of {config}" in said
+    assert f"with the settings in {config}" in said
     assert "01_setup.ipynb?token=" in said
     assert "Traceback" not in said
     assert "encryption" not in said

@@ -33,7 +33,7 @@ def test_an_unreachable_server_ends_the_demo_in_a_sentence_without_a_secret(tmp_
     done = run("demo", "--config", write_config(tmp_path), "--output", tmp_path / "out", cwd=tmp_path, uri=uri)
     assert done.returncode == 1
     assert "01_setup stopped" in done.stderr
-    assert "does not answer" in done.stderr
+    assert "is not responding" in done.stderr
     assert "Traceback" not in done.stderr
     everything = (
         done.stdout
@@ -86,7 +86,7 @@ def test_an_output_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path, mo
     assert main([*words, *options, "--output", str(tmp_path / place)]) == 1
 
     said = capsys.readouterr().err
-    assert re.match(rf"(ConfigError|PbmError): Cannot (make|write) .*{re.escape(str(tmp_path / place))}", said)
+    assert re.match(rf"(ConfigError|PbmError): Cannot (create|write) .*{re.escape(str(tmp_path / place))}", said)
     assert re.search(r": [A-Z][a-z ]+\. (Name|Choose|Pass) another", said)  # the system's reason, and what to do
 
 
@@ -129,6 +129,6 @@ def test_the_demo_refuses_a_folder_whose_notebooks_it_would_overwrite(tmp_path, 
     assert shown.err.startswith(
         f"ConfigError: {(project if way == 'itself' else output).resolve() / 'notebooks'} holds"
     )
-    assert "Pass another folder as --output" in shown.err
+    assert "Choose another --output folder" in shown.err
     assert "==" not in shown.out
     assert {file.name: file.read_bytes() for file in (project / "notebooks").glob("*.ipynb")} == before

@@ -17,7 +17,7 @@ from pbm_lib import LoadError, ServerUnavailable, connect, load_claims, setup_co
 from pbm_lib.load.state import LoadRecord
 from pbm_lib.store.local_server import start_local_server
 
-GO_ON = "it goes on from there"
+GO_ON = "to continue from there"
 
 
 @pytest.fixture
@@ -104,7 +104,12 @@ def test_one_worker_is_killed(mongod, open_at):
         assert process.returncode == 1
         assert have_ended(children)
     last = shown.strip().splitlines()[-1]
-    check_message(last, "LoadError: A loading process ended", "of 30,000 claims are on the server", GO_ON)
+    check_message(
+        last,
+        "LoadError: A loading process was killed or ran out of memory",
+        "of 30,000 claims are on the server",
+        GO_ON,
+    )
     check_resumed(store)
 
 
@@ -183,7 +188,7 @@ def test_the_local_server_is_killed_which_the_load_says_at_once(make_config):
                 _, shown = process.communicate(timeout=30)  # well before the workers' patience ends
                 assert process.returncode == 1
         last = shown.strip().splitlines()[-1]
-        check_message(last, "LoadError: The load stopped: The local server ended", "30,000 claims", "connect", GO_ON)
+        check_message(last, "LoadError: The load stopped: The local server stopped", "30,000 claims", "connect", GO_ON)
         with connect(config) as store:  # starts the server again
             check_resumed(store)
     finally:
@@ -236,7 +241,7 @@ def test_a_password_changed_after_connecting_is_reported_and_not_shown(tmp_path,
             admin.command("updateUser", "loader", pwd="second-Secret")
             with pytest.raises(LoadError) as refused:
                 load_claims(store, progress=False)
-            check_message(str(refused.value), "refused the login", "MONGODB_URI", "0 of 30,000 claims", GO_ON)
+            check_message(str(refused.value), "rejected the login", "MONGODB_URI", "0 of 30,000 claims", GO_ON)
             assert "Secret" not in str(refused.value)
             assert "loader" not in str(refused.value)
             admin.command("updateUser", "loader", pwd="first-Secret")
@@ -258,7 +263,7 @@ def test_a_network_delay_of_50_ms_changes_nothing_but_the_time(mongod, open_at):
 def test_a_server_that_is_away_to_begin_with_is_reported_as_such(mongod, open_at):
     store = open_at(f"{mongod.uri}&serverSelectionTimeoutMS=1000")
     mongod.stop()
-    with pytest.raises(ServerUnavailable, match="does not answer"):
+    with pytest.raises(ServerUnavailable, match="is not responding"):
         load_claims(store, progress=False)
     mongod.start()
     assert load_claims(store, progress=False).inserted == 30_000

@@ -50,8 +50,8 @@ def test_a_collection_dropped_in_the_middle_of_a_load_is_said_and_set_up_and_loa
     with when_some_are_there(store, store.collection.drop), pytest.raises(LoadError) as stopped:
         load_claims(store, progress=False)
     assert str(stopped.value) == (
-        f"The load stopped: Somebody dropped {store.collection.full_name} during the load. Whatever is there now "
-        "has neither the rule nor the index. Run setup_collection(store), then load_claims(store) again."
+        f"The load stopped: Someone dropped {store.collection.full_name} during the load; any new one lacks the rule "
+        "and the index. Run setup_collection(store), then load_claims(store) again."
     )
     with pytest.raises(LoadError, match=r"no (claims|index)"):
         require_claims(store)
@@ -72,7 +72,7 @@ def test_a_collection_that_is_dropped_while_it_is_counted_is_never_marked_as_com
 
     LoadRecord(filled).mark("loading")
     monkeypatch.setattr("pbm_lib.load.load.count_by_provider", dropping)
-    with pytest.raises(LoadError, match="Somebody dropped"):
+    with pytest.raises(LoadError, match="Someone dropped"):
         load_claims(filled, progress=False)
     assert not LoadRecord(filled).is_current
 
@@ -92,7 +92,7 @@ def test_a_load_gives_way_to_one_that_replaces_its_claims_by_others(store, open_
     assert have_ended(workers)
     assert code == 1
     assert "LoadError: The load stopped: Another load of" in error
-    assert "Wait for it to end; then load_claims(store)" in error
+    assert "Wait for it to end, then run load_claims(store)" in error
     assert stored_digest(other) == configured_digest(other.config) != configured_digest(store.config)
     assert require_claims(other) is other
 

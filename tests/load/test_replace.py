@@ -173,7 +173,7 @@ def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_cl
     other = open_store(seed_5)
     LoadRecord(other).mark("replacing")  # and killed before the drop
     for store in (filled, other):
-        with pytest.raises(LoadError, match=r"interrupted, run it again: load_claims\(store, replace=True\)"):
+        with pytest.raises(LoadError, match=r"interrupted, run load_claims\(store, replace=True\) again\."):
             load_claims(store, progress=False)
     assert stored_digest(filled) == configured_digest(filled.config)
     assert replaced(other).inserted == 6_000
@@ -182,7 +182,7 @@ def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_cl
 
 def test_where_the_record_is_gone_claims_are_dropped_only_on_request(filled):
     state_collection(filled.collection).drop()
-    with pytest.raises(LoadError, match=r"record of what they were loaded with is gone.*replace=True"):
+    with pytest.raises(LoadError, match=r"no record of the settings they were loaded with.*replace=True"):
         load_claims(filled, progress=False)
     assert stored_digest(filled) == configured_digest(filled.config)
     assert replaced(filled).inserted == 6_000

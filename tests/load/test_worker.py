@@ -61,8 +61,8 @@ def test_a_batch_that_the_validator_refuses_is_an_error_that_names_it_and_shows_
     with loading_process(store.uri, store.config) as pool:
         text = refusal(pool, 0, 20)
         assert text == (
-            "the server rejected a claim that does not pass the collection's validator. Run setup_collection(store) "
-            "and see its message"
+            "the server rejected a claim that fails the collection's validator. Run setup_collection(store) and read "
+            "its message"
         )
         assert store.collection.count_documents({}) == 19
         types = {"processedAmounts": {"properties": {"recoupedAmount": {"bsonType": "double"}}}}
@@ -70,9 +70,9 @@ def test_a_batch_that_the_validator_refuses_is_an_error_that_names_it_and_shows_
         store.collection.database.command("collMod", store.collection.name, validator=validator)
         text = refusal(pool, 20, 40)
     assert text == (
-        "the server rejected a claim that does not pass the collection's validator: "
+        "the server rejected a claim that fails the collection's validator: "
         "processedAmounts.recoupedAmount is of type object, not double; currency is missing. "
-        "Run setup_collection(store) and see its message"
+        "Run setup_collection(store) and read its message"
     )
 
 
@@ -82,7 +82,7 @@ def test_a_server_that_stays_away_is_an_error_when_the_workers_patience_ends(tmp
         pool.submit(exec, "import pbm_lib.load.worker as worker; worker._RETRY_SECONDS = 0").result()
         server.stop()
         text = refusal(pool, 20, 40)
-        assert "The MongoDB server does not answer. Check that it still runs" in text
+        assert "The MongoDB server is not responding. Check that it is still running" in text
         # The connection had worked: nothing to mend in the URI, whose address is not for showing.
         assert not re.search(rf"tls|{server.port}|127\.0\.0\.1", text)
         # The process itself is as good as before.
@@ -110,7 +110,7 @@ def test_a_claim_that_is_there_by_its_id_counts_as_there(store, insert):
 def test_a_duplicate_by_a_foreign_unique_index_names_that_and_shows_no_claim(store, insert, options):
     key = {"recoveryMethod": 1, TIN: -1}
     store.collection.create_index(key, unique=True, **{"name": "theirs", **options})
-    with pytest.raises(LoadError, match=r"unique index theirs .*with the key .* refuses claims .*Drop it") as told:
+    with pytest.raises(LoadError, match=r"unique index theirs .*with the key .* rejects claims .*Drop it") as told:
         insert(0, 3_000)
     assert '{recoveryMethod: 1, "billingProvider.providerTin": -1}' in str(told.value)
     for claim in claim_generator(store.config.data_generation).documents(0, 3_000):
@@ -130,7 +130,7 @@ def test_the_index_is_named_from_the_text_of_servers_that_say_no_key(store):
         {name: value for name, value in problem.items() if name not in ("keyPattern", "keyValue")}
         for problem in refused.value.details["writeErrors"]
     ]
-    with pytest.raises(LoadError, match="the collection's unique index theirs refuses claims"):
+    with pytest.raises(LoadError, match="the collection's unique index theirs rejects claims"):
         refuse_foreign_unique_index(problems)
     refuse_foreign_unique_index(problems[:1])
 
@@ -141,7 +141,7 @@ def test_a_load_says_at_once_which_foreign_index_stops_it(store):
         load_claims(store, progress=False)
     for words in ("unique index theirs with the key {recoveryMethod: 1}", "mongodb.collection", "load_claims again"):
         assert words in str(told.value)
-    assert "Somebody else" not in str(told.value)
+    assert "Someone else" not in str(told.value)
     store.collection.drop_index("theirs")
     assert load_claims(store, progress=False).volume == 6_000
 
@@ -151,13 +151,13 @@ def test_a_load_says_at_once_which_foreign_index_stops_it(store):
     [
         (
             "you are over your space quota, using 513 MB of 512 MB",
-            "A limit of this Atlas tier is reached: you are over",
+            "This Atlas tier reached a limit: you are over",
         ),
         (
             "user is not allowed to do action [insert] on [pbm_demo.claims]",
-            "database user may not do this: user is not",
+            "database user lacks permission: user is not",
         ),
-        ("not authorized on pbm_demo to execute command { insert: 1 }", "on pbm_demo to run insert. Give it the role"),
+        ("not authorized on pbm_demo to execute command { insert: 1 }", "on pbm_demo to run insert. Grant it the role"),
     ],
 )
 def test_what_a_shared_atlas_tier_refuses_a_write_for_is_told_by_its_words(said, told):

@@ -143,14 +143,12 @@ def test_who_only_reads_gets_a_note(as_user, tmp_path):
     run = measured(reader, tmp_path)
     assert (run.arrivals, run.samples) == (None, ())
     (note,) = run.notes
-    assert note.startswith("Pages while claims arrive: not measured. The database user may not do this")
+    assert note.startswith("Pages while claims arrive: not measured. The database user lacks permission")
     # What somebody else's killed run left there, that user may not remove either: the run goes on, and says so.
     insert_fed(owner, 3)
     said = arrivals.clear_left_claims(reader)
-    assert said.startswith(
-        "3 claims beyond the configured ones were there, fed by a watch or a run that was killed, and"
-    )
-    assert "The database user may not do this" in said
+    assert said.startswith("The collection held 3 extra claims, fed by a watch or a run that was killed, and")
+    assert "The database user lacks permission" in said
     assert remove_fed_claims(owner) == 3
 
 
@@ -171,9 +169,7 @@ def test_a_feed_that_brings_nothing_gets_a_note(loaded_store, tmp_path, monkeypa
     monkeypatch.setattr(arrivals, "watch_pages", none)
     run = measured(loaded_store, tmp_path, live_seconds=0.4)
     assert run.arrivals is None
-    assert run.notes == (
-        "Pages while claims arrive: not measured. None could be fed in a burst: OperationFailure, code 13.",
-    )
+    assert run.notes == ("Pages while claims arrive: not measured. No claims could be fed: OperationFailure, code 13.",)
 
 
 def test_a_watch_that_cannot_go_on_stops_the_run_in_a_sentence(loaded_store, tmp_path, monkeypatch):
@@ -181,7 +177,9 @@ def test_a_watch_that_cannot_go_on_stops_the_run_in_a_sentence(loaded_store, tmp
         raise PbmError("The watch was interrupted. 7 fed claims were removed.")
 
     monkeypatch.setattr(arrivals, "watch_pages", interrupted)
-    expected = r"^The run stopped: The watch was interrupted\. 7 fed claims were removed\. What was .* Measure again\.$"
+    expected = (
+        r"^The run stopped: The watch was interrupted\. 7 fed claims were removed\. The samples .* Measure again\.$"
+    )
     with pytest.raises(PbmError, match=expected):
         measured(loaded_store, tmp_path)
 
@@ -220,14 +218,13 @@ def test_a_run_that_was_killed_leaves_claims_that_the_next_one_removes(under_way
     under_way.wait()
     time.sleep(1.0)  # the feeder ends with its parent
     left = fed_of(filled)
-    with pytest.raises(LoadError, match=rf"holds {left} claims? beyond the configured ones"):
+    with pytest.raises(LoadError, match=rf"holds {left} extra claims?, "):
         require_claims(filled)
     if way_out == "run_performance":
         options = {"samples": 1, "warmup": 0, "concurrency": (), "unbounded_samples": 0, "compare_indexes": False}
         run = run_performance(filled, output_dir=tmp_path, progress=False, **options)
         assert (
-            f"{left} claims beyond the configured ones were there, fed by a watch or a run that was killed. They were "
-            "removed."
+            f"The collection held {left} extra claims, fed by a watch or a run that was killed. They were removed."
         ) in run.notes
         assert run.conditions.provider_claims == {"3K": 3_000, "300": 300, "60": 60}
     elif way_out == "load_claims":
@@ -250,7 +247,7 @@ def test_an_interrupt_removes_the_claims_and_leaves_the_run_file(under_way, fill
 def test_a_run_beside_a_watch_that_feeds_has_to_wait(filled, tmp_path, monkeypatch):
     insert_fed(filled, 1)
     monkeypatch.setattr("pbm_lib.load.fed.time", type("Time", (), {"sleep": lambda _: insert_fed(filled, 5)}))
-    with pytest.raises(LoadError, match=r"feeds claims to .* just now\. Wait for it to end, then try again\."):
+    with pytest.raises(LoadError, match=r"is feeding claims to .*\. Wait for it to end, then try again\."):
         run_performance(filled, output_dir=tmp_path, progress=False)
     assert not list(tmp_path.iterdir())
     assert remove_fed_claims(filled) == 5

@@ -150,7 +150,7 @@ def crowd(loaded_store, tmp_path):
 
 
 def test_a_client_that_is_killed_ends_the_run_at_once(crowd, tmp_path):
-    expected = r"client process [12] ended, killed or out of memory \(exit code -9\)"
+    expected = r"client process [12] was killed or ran out of memory \(exit code -9\)"
     with pytest.raises(PbmError, match=expected) as told, crowd:
         crowd.work(jobs(2, 0.1), clients=2, **PAGE)
         killer = threading.Timer(2, clients_of_ours()[0].kill)
@@ -194,7 +194,7 @@ def test_clients_that_cannot_connect_say_why(proxied, tmp_path):
     store, proxy = proxied
     with recording(store, tmp_path / "run.json") as recorder:
         proxy.cut()
-        expected = "client process [12] could not go on. The MongoDB server does not answer"
+        expected = "client process [12] failed. The MongoDB server is not responding"
         with pytest.raises(PbmError, match=expected), Crowd(recorder) as crowd:
             crowd.work(jobs(2, 1), clients=2, **PAGE)
     assert clients_of_ours() == []
@@ -224,7 +224,7 @@ def own_server(tmp_path, make_config):
 def test_a_server_that_hangs_does_not_hang_the_run(own_server, tmp_path):
     server, store = own_server
     stop = threading.Timer(1.5, server.process.send_signal, [signal.SIGSTOP])
-    expected = "client process [12] did not answer within 5 seconds"
+    expected = "client process [12] did not respond within 5 seconds"
     with recording(store, tmp_path / "run.json") as recorder:
         with pytest.raises(PbmError, match=expected), Crowd(recorder, answer_seconds=3) as crowd:
             crowd.work(jobs(2, 0.1), clients=2, **PAGE)

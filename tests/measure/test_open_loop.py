@@ -106,7 +106,7 @@ def test_without_a_closed_loop_there_is_no_open_one_and_a_note_says_why(loaded_s
         measure_open_loop(recorder, crowd)
     assert not recorder.run.samples and not recorder.run.offered
     (note,) = recorder.run.notes
-    assert note.startswith("Open loop: left out")
+    assert note.startswith("Open loop: not measured")
 
 
 # A server that stalls
@@ -164,5 +164,5 @@ def test_calls_that_never_began_are_counted_and_told(stalled, own_server, tmp_pa
         measure_open_loop(recorder, crowd)
     (rate,) = recorder.run.offered
     (note,) = recorder.run.notes
-    assert note.startswith("Open loop at 1000%: ") and "calls had not begun 0 seconds after" in note
+    assert note.startswith("Open loop at 1000%: ") and "calls had not started 0 seconds after" in note
     assert recorder.run.throughput(Series("open_loop", "page", clients=1, load=1_000)).pages_per_s < rate.offered / 2

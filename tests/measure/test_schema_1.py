@@ -67,5 +67,5 @@ def test_one_that_lacks_a_part_is_refused(tmp_path, key):
     del content[key]
     file = tmp_path / "run.json"
     file.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(RunFileError, match=r"run\.json is (damaged|no run file)"):
+    with pytest.raises(RunFileError, match=r"run\.json is (damaged|not a run file)"):
         PerformanceRun.load(file)

@@ -54,7 +54,7 @@ def test_the_words_say_what_it_takes_to_decide(result):
     assert result(1_000, up_to(20)).verdict_words == "not decided: needs about 52 more samples"
     assert result(1_000, up_to(71)).verdict_words == "not decided: needs about 1 more sample"
     near = result(104.5, up_to(110))
-    assert (near.more, near.verdict_words) == (None, "not decided: p95 too near the target")
+    assert (near.more, near.verdict_words) == (None, "not decided: p95 too close to target")
     assert [result(target, up_to(110)).verdict_words for target in (200, 10)] == ["met", "missed"]
 
 

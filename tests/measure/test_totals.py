@@ -238,7 +238,7 @@ class TestTheTemporaryCollection:
         measure_totals(recorder)
         recorder.save()
         run = recorder.run
-        assert run.notes == (f"Totals: claims_pbm_rollup_{run.id} was dropped by somebody else.",)
+        assert run.notes == (f"Totals: Someone else dropped claims_pbm_rollup_{run.id}.",)
         samples = run.select(contestant=ROLLUP, operation="count")
         assert [sample.error for sample in samples] == [None, None, "RollupGone"]  # and no more were asked
         assert {check.compared == check.equal for check in run.checks} == {True}
@@ -249,7 +249,7 @@ class TestTheTemporaryCollection:
         measure_totals(recorder)
         recorder.save()
         (note,) = recorder.run.notes
-        assert f"dropped {rollup.name}, which another run had left behind" in note
+        assert f"dropped {rollup.name}, left behind by another run" in note
         assert rollups(recorder.store) == set()
 
 
@@ -328,7 +328,7 @@ def test_a_rollup_that_the_server_rejects_is_a_note(recorder):
     recorder.store.collection.drop_index(recorder.store.index_name)
     measure_totals(recorder)
     recorder.save()
-    assert "Totals: no rollup was made. The server answered with an error (code 2)" in "".join(recorder.run.notes)
+    assert "Totals: no rollup was made. The server returned an error (code 2)" in "".join(recorder.run.notes)
     assert {s.contestant for s in recorder.run.samples if s.counts} == {COUNT, CAPPED, FACET}
     assert {check.compared == check.equal for check in recorder.run.checks} == {True}
 
@@ -338,7 +338,7 @@ def test_a_rollup_that_takes_too_long_is_a_note(recorder, monkeypatch):
     monkeypatch.setattr(ClaimRollup, "pipeline", slow_to_make)
     measure_totals(recorder)
     recorder.save()
-    assert recorder.run.notes == ("Totals: no rollup was made. Making the rollup was stopped after 0.2 s.",)
+    assert recorder.run.notes == ("Totals: no rollup was made. Building the rollup was stopped after 0.2 s.",)
     assert recorder.run.rollup is None
     assert rollups(recorder.store) == set()
 
@@ -357,7 +357,7 @@ class TestUsersOfFewRights:
         with recording(as_user("reader"), tmp_path) as recorder:
             measure_totals(recorder)
         (note,) = recorder.run.notes
-        assert note.startswith("Totals: no rollup was made. The database user may not do this")
+        assert note.startswith("Totals: no rollup was made. The database user lacks permission")
         assert {sample.contestant for sample in recorder.run.samples} == {COUNT, CAPPED, FACET}
         assert not [sample for sample in recorder.run.samples if sample.error]
         assert recorder.run.rollup is None

@@ -92,7 +92,7 @@ def test_a_misspelt_key_is_one_sentence_in_the_notebook(tmp_path):
 
 
 def test_an_unknown_parameter_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"no parameter itterations; accepted: .*output_dir"):
+    with pytest.raises(ConfigError, match=r"no parameter itterations\. Accepted: .*output_dir"):
         run_notebook("04_performance", tmp_path, {"itterations": 5})
 
 

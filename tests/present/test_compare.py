@@ -120,7 +120,7 @@ def test_a_bound_that_would_lose_claims_is_rejected(loaded_store, tin, days):
 
 
 def test_without_a_bound_on_the_server_there_is_nothing_to_try(open_store, tin):
-    with pytest.raises(InvalidQuery, match="enforces none"):
+    with pytest.raises(InvalidQuery, match="enforces no bound"):
         compare_bounds(open_store(), tin, dt.date(2024, 3, 1))
 
 

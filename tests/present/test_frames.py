@@ -66,7 +66,7 @@ def test_the_topology_is_explained(store, monkeypatch, topology, told):
 
 
 def test_a_refusal_reads_as_a_sentence(store):
-    assert repr(refusal(find_claims, store, "12")).startswith("InvalidQuery: tin: '12' is not accepted")
+    assert repr(refusal(find_claims, store, "12")).startswith("InvalidQuery: tin must be nine digits as text")
     with pytest.raises(AssertionError, match="was not refused"):
         refusal(find_claims, store, "123456789")
     assert issubclass(InvalidQuery, ValueError)
@@ -87,7 +87,7 @@ class TestWhatANotebookNeeds:
     def test_an_unfinished_load_is_said(self, store):
         store.collection.insert_one(sample_claim())
         LoadRecord(store).mark("loading")
-        with pytest.raises(LoadError, match="not loaded completely"):
+        with pytest.raises(LoadError, match="only partly loaded"):
             require_claims(store)
 
     def test_other_settings_are_said(self, store, open_store, make_config):
@@ -95,7 +95,7 @@ class TestWhatANotebookNeeds:
         LoadRecord(store).mark("complete")
         changes = {"mongodb": {"database": store.collection.database.name}, "data_generation": {"seed": 5}}
         other = setup_collection(open_store(make_config(changes)))
-        with pytest.raises(LoadError, match="other settings"):
+        with pytest.raises(LoadError, match="settings other than the config's"):
             require_claims(other)
 
 

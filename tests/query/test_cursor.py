@@ -23,7 +23,7 @@ CHARACTERS = string.ascii_letters + string.digits + "-_+/= \n\x00\u00e9"
 
 
 def refused(token, query=QUERY):
-    with pytest.raises(InvalidCursor, match=r"^cursor: ") as caught:
+    with pytest.raises(InvalidCursor, match=r"^This cursor (is|belongs to) ") as caught:
         decode_cursor(token, query)
     assert len(str(caught.value)) < 250
 
@@ -87,7 +87,7 @@ def test_a_token_of_another_version_says_so():
     token = encode_cursor(Boundary("next", KEY), QUERY)
     content = content_of(token)
     content[0] = 1
-    with pytest.raises(InvalidCursor, match="another version"):
+    with pytest.raises(InvalidCursor, match=r"^This cursor is from another version"):
         decode_cursor(spelled(content), QUERY)
 
 
@@ -127,14 +127,14 @@ def test_every_id_that_can_be_sorted_makes_the_round_trip_with_its_type(_id):
 @pytest.mark.parametrize("other", [{"collection": "db.other"}, {"tin": TIN_B}, {"start": None}, {"end": day(9)}])
 def test_a_token_belongs_to_its_collection_tin_and_range(other):
     token = encode_cursor(Boundary("next", KEY), QUERY)
-    with pytest.raises(InvalidCursor, match="another query"):
+    with pytest.raises(InvalidCursor, match=r"^This cursor belongs to a different query or is damaged"):
         decode_cursor(token, replace(QUERY, **other))
     assert decode_cursor(token, replace(QUERY, max_claim_days=None, hint=None)).key == KEY
 
 
 def test_a_token_says_which_order_it_is_from():
     token = encode_cursor(Boundary("next", KEY), QUERY)
-    with pytest.raises(InvalidCursor, match="index was changed from three_field to overlap, and with it the order"):
+    with pytest.raises(InvalidCursor, match="from the three_field index; the index is now overlap, with another page"):
         decode_cursor(token, replace(QUERY, variant=OVERLAP))
     with pytest.raises(InvalidCursor, match=r'from pages with the oldest claims first. Pass order="oldest" with it'):
         decode_cursor(token, replace(QUERY, order="newest"))
@@ -163,7 +163,7 @@ def test_through_find_claims_no_wrong_token_reaches_the_server(clock, store):
             (TIN_A, day(1), None),
             (TIN_A, day(0), day(9)),
         ]:
-            with pytest.raises(InvalidCursor, match="another query"):
+            with pytest.raises(InvalidCursor, match=r"^This cursor belongs to a different query or is damaged"):
                 find_claims(heard, tin, start, end, cursor=token)
         assert wire.names == []
         # Page size and bound are no part of the query: both may change on the way.
@@ -177,7 +177,7 @@ def test_a_token_of_another_collection_is_refused(open_store):
     for store in (one, other):
         fill(store, [make_claim(number, day(number), day(number)) for number in range(5)])
     token = find_claims(one, TIN_A, page_size=2).next_cursor
-    with pytest.raises(InvalidCursor, match="another query"):
+    with pytest.raises(InvalidCursor, match=r"^This cursor belongs to a different query or is damaged"):
         find_claims(other, TIN_A, page_size=2, cursor=token)
 
 

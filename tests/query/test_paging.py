@@ -247,7 +247,7 @@ def test_a_claim_behind_which_no_page_can_begin_is_named(open_store, field, valu
     store = open_store()
     fill(store, [{**make_claim(number, day(1), day(2)), field: value} for number, value in enumerate(values)])
     assert len(find_claims(store, TIN_A, page_size=2)) == 2
-    with pytest.raises(PbmError, match=rf"^Claim .* has a {named}, from which paging cannot go on"):
+    with pytest.raises(PbmError, match=rf"^Claim .* has a {named}, so paging cannot continue from it"):
         find_claims(store, TIN_A, page_size=1)
 
 
@@ -256,7 +256,7 @@ def test_a_walk_that_cannot_go_on_says_so_and_loses_no_claim(unguarded, odd):
     claims = [make_claim(number, begin, day(9)) for number, begin in enumerate([day(1), odd, NAN, "text", day(2)])]
     fill(unguarded, claims)
     assert find_claims(unguarded, TIN_A, page_size=5).total == 5
-    with pytest.raises(PbmError, match=f"^Claim {claims[1][ID]} has a .* from which paging cannot go on"):
+    with pytest.raises(PbmError, match=f"^Claim {claims[1][ID]} has a .* so paging cannot continue from it"):
         check_walk(unguarded, claims, TIN_A, page_size=1, bounded=False)
 
 

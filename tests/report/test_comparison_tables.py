@@ -287,13 +287,10 @@ def test_a_frame_of_what_was_not_measured_has_no_row(config, part):
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        (
-            "plans",
-            "part: 'plans' is not accepted; accepted: ranges, totals, cold, clients, rates, live, examined, costs.",
-        ),
-        ("", "part: '' is not accepted; accepted: ranges, totals, cold, clients, rates, live, examined, costs."),
-        (None, "part: None is not accepted; accepted: "),
-        (["costs"], r"part: \['costs'\] is not accepted; accepted: "),
+        ("plans", "part must be one of ranges, totals, cold, clients, rates, live, examined, costs, got 'plans'."),
+        ("", "part must be one of ranges, totals, cold, clients, rates, live, examined, costs, got ''."),
+        (None, "part must be the name of a comparison, such as 'ranges', got None."),
+        (["costs"], r"part must be the name of a comparison, such as 'ranges', got \['costs'\]\."),
     ],
 )
 def test_a_part_that_is_none_is_rejected(config, part, message):

@@ -200,7 +200,7 @@ def test_a_real_run_of_a_user_who_only_reads(as_user, tmp_path):
         "The overlap index was not compared: ",
         "Totals: no rollup was made. ",
         "$indexStats",
-        "Pages while claims arrive: not measured. The database user may not do this",
+        "Pages while claims arrive: not measured. The database user lacks permission",
     ):
         assert note in page.sections["Method and limits"]
     assert page.tables["The total of a provider: median, and the number of calls"][0] == [

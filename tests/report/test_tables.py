@@ -92,7 +92,7 @@ def test_conditions_cell_by_cell(config):
         " | this run",
         "Run | 20261122T081500Z-1a2b3c4d",
         "Started / duration | 2026-11-22 08:15 UTC, 90 s",
-        "Server | MongoDB 6.0.5, standalone, local. MongoDB ended its support of version 6.0 in July 2025.",
+        "Server | MongoDB 6.0.5, standalone, local. MongoDB ended support for version 6.0 in July 2025.",
         "Cache | 0.5 GB",
         "Cache contents after the page queries | 430.0 MB of claims, 40.0 MB of index keys",
         "Ping | 1.0 ms (median), 3.6 ms (p95)",

@@ -126,7 +126,7 @@ def test_who_may_write_can_set_up_a_new_collection_and_load_it(as_user, user):
 
 class TestWhatAUserMayNotDo:
     def test_a_reader_cannot_set_up(self, as_user):
-        with pytest.raises(SetupError, match=r"may not create the collection pbm_demo\.unmade\. Give the user"):
+        with pytest.raises(SetupError, match=r"cannot create the collection pbm_demo\.unmade\. Grant the user"):
             setup_collection(as_user("reader", "unmade"))
 
     def test_who_may_not_ask_for_the_size_of_the_pages_is_told_that_it_is_unknown(self, secure, as_user):
@@ -147,7 +147,7 @@ class TestWhatAUserMayNotDo:
     def test_a_reader_cannot_build_an_index(self, as_user, loaded):
         store = as_user("reader")
         with (
-            pytest.raises(SetupError, match=r"may not create an index .* readWrite .*\.createIndex\("),
+            pytest.raises(SetupError, match=r"cannot create an index .* readWrite .*\.createIndex\("),
             index_variant(store),
         ):
             pytest.fail("the index was built")
@@ -158,25 +158,25 @@ class TestWhatAUserMayNotDo:
         before = loaded.collection.index_information()
         compared = compare_indexes(store, tin, *RANGE, build=True)
         assert (compared.frame.empty, compared.plans) == (True, ())
-        assert "may not create an index" in repr(compared)
+        assert "cannot create an index" in repr(compared)
         assert (loaded.collection.index_information(), store.index_name) == (before, "claims_by_provider")
         # Where the other one is there already it takes no right to compare, and the sentence says what is left.
         overlap = VARIANTS["overlap"]
         loaded.collection.create_index(overlap.keys, name=overlap.index_name)
         compared = compare_indexes(store, tin, *RANGE, build=True)
         assert set(compared.frame.loc["same claims, same total"]) == {"True"}
-        assert "may not drop claims_by_provider_overlap" in repr(compared)
+        assert "cannot drop claims_by_provider_overlap" in repr(compared)
         assert store.index_name == "claims_by_provider"
         loaded.collection.drop_index(overlap.index_name)
 
     def test_a_reader_cannot_replace_the_claims(self, as_user, loaded):
-        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run update\. Give it the role readWrite"):
+        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run update\. Grant it the role readWrite"):
             load_claims(as_user("reader"), replace=True, progress=False)
         assert loaded.collection.count_documents({}) == 6_000
 
     def test_whoever_may_write_but_not_drop_leaves_a_loaded_collection_as_it_was(self, secure, as_user, loaded):
         let(secure, "careful", ["find", "insert", "update", "listCollections", "listIndexes"])
-        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run drop\. Give it the role readWrite"):
+        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run drop\. Grant it the role readWrite"):
             load_claims(as_user("careful"), replace=True, progress=False)
         assert loaded.collection.count_documents({}) == 6_000
         assert require_claims(loaded) is loaded
@@ -186,12 +186,12 @@ class TestWhatAUserMayNotDo:
 
     def test_a_reader_cannot_load(self, as_user):
         setup_collection(as_user("owner", "empty"))
-        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run update\. Give it the role readWrite"):
+        with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run update\. Grant it the role readWrite"):
             load_claims(as_user("reader", "empty"), progress=False)
 
     def test_a_writer_cannot_put_a_validator_on_a_collection_that_has_none(self, as_user):
         as_user("owner", "bare").collection.insert_one({})
-        with pytest.raises(SetupError, match=r"may not change the validator of pbm_demo\.bare\. .* role dbAdmin"):
+        with pytest.raises(SetupError, match=r"cannot change the validator of pbm_demo\.bare\. .* role dbAdmin"):
             setup_collection(as_user("writer", "bare"))
 
     def test_who_has_no_right_on_the_database_is_told_at_once(self, as_user):
@@ -206,10 +206,10 @@ class TestWhatAUserMayNotDo:
             client.admin.command("revokeRolesFromUser", "quagga7-guest", roles=roles)
             tin = list_providers(store.config)[0].tin
             for call in (find_claims, count_claims, explain_claims, explain_count):
-                with pytest.raises(PbmError, match="The database user may not do this: not authorized on pbm_demo to"):
+                with pytest.raises(PbmError, match="The database user lacks permission: not authorized on pbm_demo to"):
                     call(store, tin)
             for call in (footprint_frame, indexes_frame, require_claims, load_claims, setup_collection):
-                with pytest.raises(PbmError, match="The database user may not"):
+                with pytest.raises(PbmError, match="The database user lacks permission: not authorized"):
                     call(store)
 
 

@@ -89,7 +89,7 @@ def test_uri_prints_an_address_to_paste_and_nothing_else_does(served, capsys):
 def test_uri_starts_nothing_and_says_why_there_is_no_address(new_config, served, monkeypatch, capsys):
     config = new_config()
     assert main(["uri", "--config", str(config.path)]) == 1
-    assert f"No local server of {config.path} is running" in capsys.readouterr().err
+    assert f"No local server for {config.path} is running" in capsys.readouterr().err
     assert not config.data_dir.exists()
     monkeypatch.setenv("MONGODB_URI", "mongodb://amy:S3cr3t@127.0.0.1:9/")
     assert main(["uri", "--config", str(served.path)]) == 1
@@ -148,7 +148,7 @@ def test_another_user_of_the_machine_reads_no_claim_and_cannot_stop_it(served):
     said = {name: results[name] for name in ("connect", "stop") if refusals.pop(name)}
     assert set(refusals) == {"read", "write", "drop", "join", "shutdown"}
     assert set(refusals.values()) == {"OperationFailure 13"}
-    sentence = f"The local server's data folder {served.data_dir} belongs to the user root, who alone may"
+    sentence = f"The local server's data folder {served.data_dir} belongs to the user root, and only that user can"
     assert all(text.startswith("ServerUnavailable") and sentence in text for text in said.values()), said
     assert exits == ["1", "1"]
     assert done.stderr.count(f"ServerUnavailable: {sentence}") == 2
@@ -226,7 +226,7 @@ def test_a_folder_from_before_is_told_apart_and_its_server_can_be_stopped(new_co
         assert running_server(config) is None
         assert stop_local_server(config) is True
         assert old.process.poll() is not None
-        with pytest.raises(ServerUnavailable, match=r"holds a database, but no login.*Delete.*local_server\.data_dir"):
+        with pytest.raises(ServerUnavailable, match=r"holds a database but no login.*Delete.*local_server\.data_dir"):
             connect(config)
 
 
@@ -234,11 +234,11 @@ def test_a_state_file_that_is_lost_is_said_and_the_server_can_be_stopped(new_con
     config = new_config()
     server = start_local_server(config)
     (config.data_dir / "server.json").unlink()
-    with pytest.raises(ServerUnavailable, match=rf"process {server.pid}\) still runs .*lib stop"):
+    with pytest.raises(ServerUnavailable, match=rf"process {server.pid}\) still uses .*lib stop"):
         connect(config)
     assert stop_local_server(config) is True
     assert not psutil.pid_exists(server.pid)
-    with pytest.raises(ServerUnavailable, match=r"no login to it.* server\.json is gone.*Delete the folder"):
+    with pytest.raises(ServerUnavailable, match=r"no login for it.* server\.json is gone.*Delete the folder"):
         connect(config)
 
 
@@ -248,7 +248,7 @@ def test_a_state_file_of_another_server_is_said(new_config):
     stop_local_server(config)
     file = config.data_dir / "server.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"password": "of another"}))
-    with pytest.raises(ServerUnavailable, match=r"does not accept the login of this folder.*Delete the folder"):
+    with pytest.raises(ServerUnavailable, match=r"rejects the folder's own login.*Delete the folder"):
         connect(config)
     assert running_server(config) is None
 

@@ -138,7 +138,7 @@ def test_whatever_is_asked_of_a_server_that_was_killed_says_that_it_ended(new_co
             with pytest.raises(PbmError) as raised:
                 AT_A_STORE[called](store)
             said = str(raised.value)
-            assert "The local server ended. See the end of its log" in said, called
+            assert "The local server stopped. See the end of its log" in said, called
             assert "connect" in said and "Atlas" not in said and "127.0.0.1" not in said, called
 
         with ThreadPoolExecutor(len(AT_A_STORE)) as pool:  # each waits two seconds for an answer
@@ -154,7 +154,7 @@ def test_a_count_says_that_the_disk_of_the_server_that_ended_is_full(new_config,
             with contextlib.suppress(OSError), (tmp_path / "disk" / "filler").open("wb") as filler:
                 while True:
                     filler.write(bytes(2**16))
-            with pytest.raises(ServerUnavailable, match=r"The local server ended\. The disk that holds .* is full"):
+            with pytest.raises(ServerUnavailable, match=r"The local server stopped\. The disk that holds .* is full"):
                 count_claims(store, TIN)
 
 
@@ -261,7 +261,7 @@ def test_a_folder_that_was_deleted_while_its_server_runs_is_said_and_stop_ends_i
     config = new_config(port=free_port())
     server = start_local_server(config)
     shutil.rmtree(config.data_dir)
-    told = rf"process {server.pid}\) still runs .* deleted, moved.*lib stop"
+    told = rf"process {server.pid}\) still uses .* deleted, moved.*lib stop"
     with pytest.raises(ServerUnavailable, match=told):
         connect(config)
     assert not config.data_dir.exists()
@@ -282,7 +282,7 @@ def test_a_folder_that_was_moved_while_its_server_runs_is_said_and_keeps_its_cla
     moved = load_config(home.rename(home.with_name(f"{home.name}-moved")) / "config.yaml")
     try:
         with pytest.raises(
-            ServerUnavailable, match=rf"process {server.pid}\) still runs .*{home}.* was deleted, moved"
+            ServerUnavailable, match=rf"process {server.pid}\) still uses .*{home}.* was deleted, moved"
         ):
             connect(moved)
         (home / ".mongodb" / "diagnostic.data").mkdir(parents=True)  # mongod makes it again after a while
@@ -303,8 +303,11 @@ def test_settings_that_changed_while_the_server_runs_are_said(new_config):
 
     assert start_local_server(changed(port=server.port)) == server
     for local, told in [
-        ({"port": 27_999}, rf"process {server.pid}\) runs on port {server.port}, and local_server\.port is 27999 in"),
-        ({"cache_gb": 1}, r"runs with a cache of 0\.25 GB, and local_server\.cache_gb is 1(\.0)? in the config"),
+        (
+            {"port": 27_999},
+            rf"process {server.pid}\) does not .* it uses port {server.port} \(local_server\.port: 27999\)\. ",
+        ),
+        ({"cache_gb": 1}, r"it uses a cache of 0\.25 GB \(local_server\.cache_gb: 1(\.0)?\)\. "),
     ]:
         with pytest.raises(ServerUnavailable, match=told) as refusal:
             connect(changed(**local))

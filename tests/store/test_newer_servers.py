@@ -27,7 +27,7 @@ from pbm_lib.store.footprint import measure_footprint
 from pbm_lib.store.server import end_of_support
 
 D = 30
-GUARANTEED = f"the server guarantees that no claim is longer than {D} days; no writer can bypass that"
+GUARANTEED = f"the server guarantees that no claim is longer than {D} days; no writer can bypass it"
 CLAIMS = [make_claim(number, day(number), day(number + 1)) for number in range(5)]
 LONGER = make_claim(9, day(0), day(D + 1))
 
@@ -99,7 +99,7 @@ def test_a_server_of_7_0_or_8_0_is_described(behind, version, wire):
 )
 def test_that_the_support_of_a_series_has_ended_is_said_from_the_next_day(version, last, month):
     assert end_of_support(version, last) is None
-    said = f"MongoDB ended its support of version {version[:3]} in {month}."
+    said = f"MongoDB ended support for version {version[:3]} in {month}."
     assert end_of_support(version, last + dt.timedelta(days=1)) == said
 
 
@@ -113,7 +113,7 @@ def test_a_store_says_that_the_support_of_its_server_has_ended(behind, version, 
     def answer(command, answer):
         return build_info(version) if name_of(command).lower() == "buildinfo" else answer
 
-    assert repr(behind(answer)).count("Support      MongoDB ended its support of version 6.0 in July 2025.") == row
+    assert repr(behind(answer)).count("Support      MongoDB ended support for version 6.0 in July 2025.") == row
 
 
 ATLAS_REFUSES = "{} is not allowed or the syntax is incorrect, see the Atlas documentation for more information"
@@ -163,7 +163,7 @@ def test_what_an_atlas_tier_does_not_offer_and_is_needed_is_said(behind, loaded_
         return answer
 
     store = behind(answer, config=loaded_store.config)
-    with pytest.raises(PbmError, match=r"This Atlas tier does not offer what the demo needs: explain is not allowed"):
+    with pytest.raises(PbmError, match=r"This Atlas tier lacks what the demo needs: explain is not allowed"):
         explain_claims(store, TIN_A)
 
 
@@ -397,7 +397,7 @@ def test_a_9_0_server_that_does_not_raise_the_level_leaves_the_rule_in_force(beh
     store = setup_collection(behind(nine))
     assert (store.max_claim_days, nine.level, nine.prepared) == (D, "strict", False)
     assert nine.asked[-3:] == [*RAISED, {"prepareConstraintValidationLevel": False}]
-    assert store.bound_reason == f"the server refuses a claim longer than {D} days"
+    assert store.bound_reason == f"the server rejects claims longer than {D} days"
 
 
 def test_a_server_that_knows_no_such_level_leaves_the_rule_in_force(behind):
@@ -438,5 +438,5 @@ def test_an_index_that_is_being_made_unique_is_somebody_elses(open_store):
     store.collection.database.command("collMod", store.collection.name, index={"name": INDEX, "prepareUnique": True})
     store.refresh()
     assert store.index_name is None
-    with pytest.raises(SetupError, match=f"another index named {INDEX}; it was left alone"):
+    with pytest.raises(SetupError, match=f"a different index named {INDEX}; it was left alone"):
         setup_collection(store)

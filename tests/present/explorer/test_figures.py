@@ -260,7 +260,7 @@ class TestTotal:
             # Nobody is told of a count that follows a page by an error: it is shown.
             proxy.cut_at(b"aggregate\0", times=1_000)
             explorer.first().follow_up()
-            assert "does not answer" in explorer.error
+            assert "is not responding" in explorer.error
             proxy.cut_at(b"aggregate\0", times=0)
             assert explorer.first().error is None
             explorer.follow_up()

@@ -167,7 +167,7 @@ def test_the_other_query_stays_on_the_page_and_another_page_size_begins_anew(exp
 )
 def test_a_value_that_is_not_accepted_changes_nothing(explorer, choice, named):
     before = explorer.shown
-    with pytest.raises(InvalidQuery, match=named):
+    with pytest.raises(InvalidQuery, match=rf"^{named} must be "):
         explorer.choose(**choice)
     assert explorer.shown is before
 
@@ -224,7 +224,7 @@ def test_a_server_that_is_gone_is_one_sentence_and_the_next_step_goes_on_when_it
             with pytest.raises(ServerUnavailable):
                 explorer.next()
             shown = cell_output(explorer)["text/html"]
-            assert "Not answered.</b> The MongoDB server does not answer." in shown
+            assert "Not answered.</b> The MongoDB server is not responding." in shown
             assert "Traceback" not in shown
             assert len(explorer.page) == 1
             mongod.start()
