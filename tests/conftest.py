@@ -18,7 +18,17 @@ import yaml
 from proxy import Proxy
 from secure_servers import DATABASE, SecureServer, secure_server
 
-from pbm_lib import ClaimStore, Config, connect, load_claims, load_config, setup_collection, stop_local_server, working
+from pbm_lib import (
+    ClaimExplorer,
+    ClaimStore,
+    Config,
+    connect,
+    load_claims,
+    load_config,
+    setup_collection,
+    stop_local_server,
+    working,
+)
 from pbm_lib.claims.generate import claim_generator
 from pbm_lib.errors import ConnectionString
 from pbm_lib.load.state import LoadRecord
@@ -133,6 +143,12 @@ def as_user(secure, make_config):
     yield make
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def explorer(loaded_store: ClaimStore) -> ClaimExplorer:
+    """An explorer of the loaded claims."""
+    return ClaimExplorer(loaded_store)
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
         recheck: read every claim, even if all were found to satisfy the rule before.
-        progress: show how far a check is (a bar on standard output) and what else is being done, if it takes longer than
-            a second.
+        progress: show how far a check is (a bar on standard output), and what else is being done, if it takes longer
+            than a second.
 
     Returns:
         The same store, refreshed from the server.
