@@ -48,6 +48,9 @@ def load_config(path: str | Path | None = None) -> Config:
     Raises:
         ConfigError: the file is missing or not YAML; a key is unknown, missing, of the wrong type, or out of range;
             the tiers do not add up; or the file holds a connection string or a password.
+
+    Example:
+        >>> store = connect(load_config("small.yaml"))
     """
     file = full_path("path", path, ConfigError) if path else _find_config()
     text = text_of(file, f"the config file {file}", "Pass the path of a config.yaml.")

@@ -197,3 +197,29 @@ def test_library_code_makes_no_call_that_one_system_alone_has():
         if alone.search(line) or unsaid.search(line)
     ]
     assert found == []
+
+
+def examples():
+    """The example of each public name that has one, as code."""
+    for name, thing in {**{name: getattr(pbm, name) for name in NAMES}, **CALLABLES}.items():
+        lines = re.findall(r"^ *(?:>>>|\.\.\.) (.*)$", inspect.getdoc(thing) or "", re.MULTILINE)
+        if lines and thing is not pbm:
+            yield name, "\n".join(lines)
+
+
+@pytest.mark.parametrize(("name", "code"), sorted(set(examples())))
+def test_an_example_calls_what_there_is_with_arguments_that_it_takes(name, code):
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    ours = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id not in ("print", "list")]
+    assert name.split(".")[0] in {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    for call in ours:
+        signature = inspect.signature(getattr(pbm, call.func.id))
+        signature.bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
+
+
+def test_the_functions_that_most_people_call_have_an_example():
+    found = {name for name, _code in examples()}
+    assert found >= {
+        *("connect", "load_claims", "find_claims", "count_claims", "iter_claims", "explain_claims", "observe_claims"),
+        *("run_performance", "write_report", "watch_pages", "size_cluster", "ClaimExplorer"),
+    }

@@ -67,6 +67,9 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
 
     Raises:
         InvalidQuery: 0 <= start <= stop <= `target_volume` does not hold.
+
+    Example:
+        >>> first_ten = list(generate_claims(load_config(), 0, 10))
     """
     volume = config.data_generation.target_volume
     stop = volume if stop is None else stop

@@ -61,6 +61,10 @@ def load_claims(
         LoadError: the collection holds other claims, the load stopped, someone dropped the collection, or another load
             is replacing its claims; the message says how to continue.
         ServerUnavailable: the server cannot be reached at the start.
+
+    Example:
+        >>> store = setup_collection(connect())
+        >>> load_claims(store)
     """
     workers = _within("workers", workers, 32) or _worker_count(store)
     batch_size = _within("batch_size", batch_size, 50_000) or store.config.data_generation.batch_size

@@ -118,6 +118,10 @@ def run_performance(
         LoadError: a tier's claims are not loaded, or a watch is feeding claims.
         RunFileError: the folder cannot be written.
         PbmError: three calls in a row failed; the run file holds what was measured.
+
+    Example:
+        >>> run = run_performance(store)
+        >>> write_report(run, "outputs")
     """
     settings = _settings(
         store.config,

@@ -92,6 +92,9 @@ def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
 
     Returns:
         A figure with one panel.
+
+    Example:
+        >>> acts_chart([explain_claims(store, tin, start, end)], count_claims(store, tin))
     """
     if not acts or not all(isinstance(act, QueryPlan) for act in acts):
         raise not_accepted("acts", in_short(list(acts)), error=PbmError)

@@ -43,6 +43,9 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
 
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
+
+    Example:
+        >>> paging_chart(compare_paging(store, tin))
     """
     with working("Counting the provider's claims"):
         total = count_claims(store, tin)
@@ -124,6 +127,9 @@ def compare_bounds(
     Raises:
         InvalidQuery: an argument is not accepted; the message names it.
         ServerUnavailable: the server went away.
+
+    Example:
+        >>> table(compare_bounds(store, tin, start, end))
     """
     if not days or not all(type(each) is int for each in days):
         raise not_accepted("days", in_short(list(days)))

@@ -135,6 +135,9 @@ def explain_claims(
         InvalidQuery: an argument is not accepted; the message names it.
         InvalidCursor: the cursor is damaged or belongs to another query.
         ServerUnavailable: the server went away.
+
+    Example:
+        >>> explain_claims(store, tin, cursor=page.next_cursor).keys_examined
     """
     limit = checked_page_size(store, page_size)
     ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded, order=order)

@@ -118,6 +118,9 @@ def count_claims(
     Raises:
         InvalidQuery: an argument is invalid; the message names it.
         ServerUnavailable: the server cannot be reached.
+
+    Example:
+        >>> total = count_claims(store, tin, dt.date(2025, 1, 1), dt.date(2025, 1, 31))
     """
 
     def count(query: ClaimQuery) -> int:

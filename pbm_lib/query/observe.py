@@ -98,6 +98,10 @@ def observe_claims(
         InvalidQuery: an argument is not accepted; the message names it.
         InvalidCursor: the cursor is damaged or belongs to another query.
         ServerUnavailable: the server went away.
+
+    Example:
+        >>> unbounded = observe_claims(store, tin, start, end, bounded=False)
+        >>> compare_plans(store, tin, start, end, unbounded=unbounded)
     """
     question = Question(tin, service_date_start, service_date_end)
     observer = Observer(store)

@@ -65,6 +65,10 @@ def iter_claims(
         InvalidQuery: an argument is invalid; raised by the call itself, not by the first step.
         PbmError: the index was switched during the walk, and with it the order.
         ServerUnavailable: the server cannot be reached.
+
+    Example:
+        >>> for claim in iter_claims(store, tin, streams=2):
+        ...     print(claim["_id"])
     """
     ask = partial(make_query, store, tin, service_date_start, service_date_end, bounded=bounded, order=order)
     ask(fresh=False)

@@ -23,6 +23,10 @@ class ClaimExplorer(ExplorerSteps):
 
     Raises:
         ServerUnavailable: the server went away.
+
+    Example:
+        >>> explorer = ClaimExplorer(store).choose(service_date_start=start, service_date_end=end)
+        >>> explorer.last().explain()
     """
 
     @cached_property
