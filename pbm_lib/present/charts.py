@@ -60,9 +60,8 @@ def load_rate_chart(report: LoadReport) -> Figure:
     """
     pace = report.pace
     if pace is None:
-        figure = figure_titled("The claims were already there", width=7.2, height=0.5)
-        figure.subplots().axis("off")
-        figure.axes[0].text(0, 0.5, NO_PACE, color=SLATE, va="center", transform=figure.axes[0].transAxes)
+        figure = figure_titled("How fast were these claims loaded?", NO_PACE, width=7.2, height=0.1)
+        figure.set_layout_engine("none")
         return figure
     title = f"{pace.claims_per_second:,.0f} claims per second"
     when = "" if pace.inserted == report.inserted else f", on {pace.ended:%Y-%m-%d}"

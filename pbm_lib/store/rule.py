@@ -263,7 +263,7 @@ def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
         return None, "the validator does not hold the rule begin <= end <= begin + D days"
     if level == CONSTRAINT:
         return days, f"the server guarantees that no claim is longer than {days} days; no writer can bypass that"
-    return days, f"the server refuses a claim longer than {days} days"
+    return days, f"the server rejects a claim longer than {days} days"
 
 
 def _type_of(schema: dict, field: str) -> Any:

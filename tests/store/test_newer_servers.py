@@ -397,7 +397,7 @@ def test_a_9_0_server_that_does_not_raise_the_level_leaves_the_rule_in_force(beh
     store = setup_collection(behind(nine))
     assert (store.max_claim_days, nine.level, nine.prepared) == (D, "strict", False)
     assert nine.asked[-3:] == [*RAISED, {"prepareConstraintValidationLevel": False}]
-    assert store.bound_reason == f"the server refuses a claim longer than {D} days"
+    assert store.bound_reason == f"the server rejects a claim longer than {D} days"
 
 
 def test_a_server_that_knows_no_such_level_leaves_the_rule_in_force(behind):

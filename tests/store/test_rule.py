@@ -100,7 +100,7 @@ def test_further_conditions_beside_ours_leave_the_bound_in_force(open_store, sto
 def test_the_bound_holds_at_every_level_and_action_that_refuses(level, action):
     said = {"validationLevel": level, "validationAction": action}
     options = {"validator": WANTED} | {name: value for name, value in said.items() if value}
-    told = f"the server refuses a claim longer than {D} days"
+    told = f"the server rejects a claim longer than {D} days"
     if level == "constraint":
         told = f"the server guarantees that no claim is longer than {D} days; no writer can bypass that"
     assert max_claim_days_of(options) == (D, told)
