@@ -17,7 +17,7 @@ help(pbm.find_claims) and the like say more. What there is:
                   topology_note, rule_note, try_new_field; ClaimStore, ServerInfo
     claims        list_providers, generate_claims, sample_claim, show_claim, claims_sample, claims_summary,
                   claims_chart, tiers_frame, codes_frame; Provider
-    load          load_claims, load_rate_chart, require_claims; LoadReport
+    load          load_claims, load_rate_chart, load_card, require_claims; LoadReport
     query         find_claims, iter_claims, count_claims, explain_claims, explain_count, observe_claims; ClaimPage,
                   QueryPlan, ObservedPage, Request
     compare       compare_plans, compare_paging, compare_bounds, compare_indexes, plans_frame, paging_chart,
@@ -26,9 +26,9 @@ help(pbm.find_claims) and the like say more. What there is:
     live          watch_pages, watch_arrivals, watch_failover, try_failover, watch_chart, remove_fed_claims; Watch,
                   FailoverScene
     measure       run_performance, write_report, targets_frame, comparison_frame, size_cluster,
-                  latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart; PerformanceRun, ReportFiles,
-                  ClusterSizing
-    notebooks     table, refusal
+                  latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart, performance_cards;
+                  PerformanceRun, ReportFiles, ClusterSizing
+    notebooks     table, number_card, refusal
     errors        PbmError, of which: ConfigError, ServerUnavailable, SetupError, LoadError, FeedError,
                   InvalidQuery, InvalidCursor, RunFileError
 

@@ -26,6 +26,11 @@ from .load.ready import require_claims as require_claims
 from .load.report import LoadReport as LoadReport
 from .measure.run import PerformanceRun as PerformanceRun
 from .measure.run_performance import run_performance as run_performance
+from .present.cards import (
+    load_card as load_card,
+    number_card as number_card,
+    performance_cards as performance_cards,
+)
 from .present.charts import (
     acts_chart as acts_chart,
     load_rate_chart as load_rate_chart,

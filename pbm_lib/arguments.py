@@ -50,6 +50,8 @@ _ACCEPTED = {
     "seconds": "a number of seconds above 0 and at most 3,600",
     "pages_per_second": "a number above 0 and at most 1,000",
     "feed_per_second": "a number from 0 to 5,000",
+    "value": "a number or text",
+    **dict.fromkeys(("label", "note"), "text"),
     "watch": "a result of watch_pages(store)",
     "path": "a path as text or a Path",
     "folder": "a folder as text or a Path",

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.transforms import Affine2D, Bbox
 
 # MongoDB's green and greys, and a purple that color-blind readers tell from the green. Shapes differ as well.
 GREEN, PURPLE, SLATE, GREY, INK, LINE = "#00684A", "#8F3FC0", "#3D4F58", "#6B787F", "#1C2D38", "#E3E8E6"
@@ -36,6 +38,7 @@ LOOKS = {
 _STYLE = mpl.rc_params_from_file(files(__package__) / "pbm.mplstyle", use_default_template=False)
 _TITLE_INCHES, _LINE_INCHES, _LETTERS_PER_INCH, _LABEL_INCHES = 0.3, 0.17, 13.5, 0.16
 _AXIS_INCHES, _MARGIN_INCHES, _LETTER_INCHES = (0.82, 0.48), 0.1, 0.08
+_PADDING_INCHES = 0.16  # of a chart's card
 _DOT = 1.002  # the ends of a dot, one over the other: a line of length 0 is drawn by nobody
 _Drawn = TypeVar("_Drawn")
 
@@ -70,6 +73,23 @@ def to_png(figure: Figure) -> bytes:
 
 
 @styled
+def card_png(figure: Figure) -> bytes:
+    """Return a figure as PNG for a notebook: on a white card with rounded corners, so that it stands on a dark page."""
+    width, height = figure.get_size_inches()
+    whole = Bbox.from_extents(-_PADDING_INCHES, -_PADDING_INCHES, width + _PADDING_INCHES, height + _PADDING_INCHES)
+    card = FancyBboxPatch(
+        (-_PADDING_INCHES / 2, -_PADDING_INCHES / 2), width + _PADDING_INCHES, height + _PADDING_INCHES,
+        boxstyle=f"round,pad={_PADDING_INCHES / 2}", facecolor="white", edgecolor="none", zorder=-1,
+        transform=Affine2D().scale(1 / width, 1 / height) + figure.transFigure,
+    )  # fmt: skip
+    figure.add_artist(card, clip=False)
+    try:
+        return _saved(figure, format="png", dpi=110, facecolor="none", bbox_inches=whole)
+    finally:
+        card.remove()
+
+
+@styled
 def _saved(figure: Figure, *, dpi: int, **options: Any) -> bytes:
     if figure.get_layout_engine() is not None:
         figure.set_dpi(dpi)  # letters are a little wider or narrower at another resolution
@@ -85,7 +105,7 @@ class Chart(Figure):
     """A figure that shows itself in a notebook, without pyplot and its global state."""
 
     def _repr_png_(self) -> bytes:
-        return _saved(self, format="png", dpi=110)
+        return card_png(self)
 
 
 def figure_titled(title: str, subtitle: str = "", *, width: float, height: float) -> Figure:

@@ -92,6 +92,11 @@ def output_folder(path: str | Path = "") -> Path:
     return folder
 
 
+def project_folder() -> Path:
+    """Return the folder of the project: notebooks, settings and results are in it."""
+    return _PROJECT
+
+
 def notebooks_folder() -> Path:
     """Return the folder of the demo's notebooks."""
     return _PROJECT / "notebooks"

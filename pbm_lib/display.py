@@ -100,6 +100,11 @@ def times(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 9.95 else f"{ratio:.1f}"
 
 
+def times_sign(ratio: float) -> str:
+    """Return a ratio as a table shows it: 2.3\N{MULTIPLICATION SIGN}, 1,200\N{MULTIPLICATION SIGN}."""
+    return f"{times(ratio)}\N{MULTIPLICATION SIGN}"
+
+
 def short_count(number: int) -> str:
     """Return a number of claims as the tick of an axis: 0, 250, 1K, 900K, 1.5M."""
     for size, letter in ((1_000_000, "M"), (1_000, "K")):

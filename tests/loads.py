@@ -57,6 +57,11 @@ def _generated_digest(data: DataGenerationConfig) -> str:
     return digest(claim.raw for claim in claim_generator(data).documents(0, data.target_volume))
 
 
+def load_some(store: ClaimStore, start: int, stop: int) -> None:
+    """Insert some of the claims, as a load that was killed leaves them; stop is exclusive."""
+    store.collection.insert_many(claim_generator(store.config.data_generation).documents(start, stop))
+
+
 def start_loading(
     config: Config, uri: str | None = None, *, workers: int = 2, replace: bool = False
 ) -> subprocess.Popen:

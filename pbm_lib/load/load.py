@@ -1,5 +1,6 @@
 """Load the claims: parallel, resumable, exact."""
 
+import datetime as dt
 import math
 import os
 
@@ -10,6 +11,7 @@ from ..store.store import ClaimStore
 from ..working import working
 from .claim import claim_collection
 from .insert import Added, insert_missing, told_how_to_go_on
+from .pace import LoadPace
 from .report import LoadReport
 from .state import (
     COMPLETE,
@@ -73,7 +75,6 @@ def load_claims(
     added = Added()
     with told_how_to_go_on(record), store.errors_explained():
         counted = _complete(store, record, workers, batch_size, added, progress=progress)
-    every = math.ceil(len(added.points) / _POINTS)
     return LoadReport(
         volume=sum(counted.values()),
         inserted=added.claims,
@@ -81,7 +82,8 @@ def load_claims(
         workers=workers,
         batch_size=batch_size,
         tiers=_by_tier(store, counted),
-        progress=(*added.points[:-1:every], added.points[-1]),
+        progress=_thinned(added),
+        pace=record.pace,
     )
 
 
@@ -116,10 +118,29 @@ def _complete(
     if lost := record.lost():
         raise LoadError(lost)
     if not complete:
-        record.mark(COMPLETE)
+        record.mark(COMPLETE, _pace(added, workers, batch_size))
         with working("Waiting until all is on disk", progress=progress):
             flush(store)
     return counted
+
+
+def _pace(added: Added, workers: int, batch_size: int) -> LoadPace | None:
+    """How fast this load added its claims; None if it added none."""
+    if not added.claims:
+        return None
+    return LoadPace(
+        inserted=added.claims,
+        seconds=added.seconds,
+        workers=workers,
+        batch_size=batch_size,
+        progress=_thinned(added),
+        ended=dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0),
+    )
+
+
+def _thinned(added: Added) -> tuple[tuple[float, int], ...]:
+    every = math.ceil(len(added.points) / _POINTS)
+    return (*added.points[:-1:every], added.points[-1])
 
 
 def _within(name: str, value: int | None, most: int) -> int | None:

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from ..display import ShownAsFacts
+from .pace import LoadPace
 
-_PARTS = 60
+NO_PACE = "Not recorded: the load was interrupted, or an earlier version of this program ran it."
+"""What is said of claims whose load left no pace."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,6 +23,8 @@ class LoadReport(ShownAsFacts):
         batch_size: claims per insert.
         tiers: (tier, providers, claims counted on the server), one row per tier.
         progress: (seconds since the start, claims added by then), at most about 200 points.
+        pace: how fast the load was that added most of these claims, this one or an earlier one, as the server keeps it
+            beside the claims; None if it was not recorded.
     """
 
     volume: int
@@ -31,37 +34,35 @@ class LoadReport(ShownAsFacts):
     batch_size: int
     tiers: tuple[tuple[str, int, int], ...]
     progress: tuple[tuple[float, int], ...]
+    pace: LoadPace | None = None
 
     @property
     def claims_per_second(self) -> float:
-        """Claims added per second; 0 if there was nothing to add."""
+        """Claims that this call added per second; 0 when there was nothing to add."""
         return self.inserted / self.seconds if self.seconds else 0.0
 
     def tiers_frame(self):
-        """Return the checked counts as a pandas DataFrame, one row per tier."""
+        """Return the check of counts as a pandas DataFrame, one row per tier: tier, providers, claims."""
         return pd.DataFrame(self.tiers, columns=["tier", "providers", "claims"])
 
     def rate_frame(self):
-        """Return the load rate over time as a pandas DataFrame: seconds, claims_per_second.
+        """Return the pace over the time of its load as a pandas DataFrame: seconds, claims_per_second.
 
-        The time is cut into equal parts, at most 60, because batches of several workers finish in bursts.
+        One row for each of at most 60 equal parts of that time; none if the pace was not recorded.
         """
-        seconds, claims = zip(*self.progress, strict=True)
-        cuts = np.linspace(0, seconds[-1], min(len(seconds), _PARTS + 1))
-        rate = np.diff(np.interp(cuts, seconds, claims)) / np.diff(cuts)
-        return pd.DataFrame({"seconds": cuts[1:], "claims_per_second": rate})
+        seconds, rates = self.pace.rates() if self.pace else ((), ())
+        return pd.DataFrame({"seconds": seconds, "claims_per_second": rates})
 
     def facts(self) -> dict[str, str]:
         """Return facts about this load, label to value."""
-        added = (
-            f"{self.inserted:,} in {self.seconds:.1f} s, {self.claims_per_second:,.0f} claims per second "
-            f"({self.workers} worker{'s' if self.workers != 1 else ''}, batches of {self.batch_size:,})"
-            if self.inserted
-            else "nothing to add"
-        )
-        tiers = {
-            f"Tier {tier}": f"{count:,} provider{'s' if count != 1 else ''}, {claims:,} claims"
-            for tier, count, claims in self.tiers
+        providers = sum(count for _, count, _ in self.tiers)
+        counted = f"{self.volume:,} claims on the server; each of {providers:,} providers has exactly its number"
+        if self.pace and self.pace.inserted == self.inserted:
+            return {"Loaded": counted, "Added now": self.pace.words}
+        facts = {
+            "Loaded": counted,
+            "Added now": f"{self.inserted:,} claims" if self.inserted else "Already loaded; nothing to add.",
         }
-        total = f"{self.volume:,} claims on the server; every provider's count checked"
-        return {"Loaded": total, "Added now": added, **tiers}
+        if self.pace is None:
+            return facts | {"Rate": NO_PACE}
+        return facts | {f"Loaded on {self.pace.ended:%Y-%m-%d}": self.pace.words}

@@ -16,6 +16,7 @@ from ..config import DataGenerationConfig
 from ..errors import LoadError
 from ..store.collection import describe, state_collection
 from ..store.store import ClaimStore
+from .pace import LoadPace
 
 LOADING, REPLACING, COMPLETE = "loading", "replacing", "complete"
 START_OVER = "To drop the claims and start over, run load_claims(store, replace=True)."
@@ -78,15 +79,28 @@ class LoadRecord:
         """The settings of the claims that are there; the config's where nothing is recorded."""
         return self.found["settings"] if self.found else self.wanted
 
+    @property
+    def pace(self) -> LoadPace | None:
+        """The pace of the load that added most of the claims that are there; None if it was not recorded."""
+        kept = self.found.get("pace") if self.is_current else None
+        return LoadPace.from_document(kept) if kept else None
+
     def renew(self) -> None:
         """Take the collection that now has this name for the one to load into."""
         self._identity = describe(self._claims).identity
 
-    def mark(self, state: str) -> None:
-        """Write a state; raise LoadError if another load has written another one."""
+    def mark(self, state: str, pace: LoadPace | None = None) -> None:
+        """Write a state, and the pace if more claims were added at it than at the one recorded.
+
+        Raise LoadError if another load has written another state.
+        """
         # Until the claims are dropped, what is there was loaded with the settings of before.
         settings = self.loaded_with if state == REPLACING else self.wanted
-        self.write({"collection": self._identity, "settings": settings, "state": state, "at": dt.datetime.now(dt.UTC)})
+        document = {"collection": self._identity, "settings": settings, "state": state, "at": dt.datetime.now(dt.UTC)}
+        # A load that put back a few claims that somebody deleted says nothing of the load that was.
+        if paces := [each for each in (pace, self.pace) if each]:
+            document["pace"] = max(paces, key=lambda each: each.inserted).to_document()
+        self.write(document)
 
     def write(self, document: dict[str, Any]) -> None:
         """Write the document, such as one that was found before; raise LoadError as `mark` does."""

@@ -9,7 +9,7 @@ from pandas import DataFrame
 from ..arguments import check_columns, checked, in_short, not_accepted
 from ..chart_style import GREEN, GREY, INK, LINE, PURPLE, SLATE, figure_titled, plain_ticks, styled
 from ..errors import PbmError
-from ..load.report import LoadReport
+from ..load.report import NO_PACE, LoadReport
 from ..query.explain import QueryPlan
 
 
@@ -50,29 +50,32 @@ def paging_chart(paging: DataFrame) -> Figure:
 @checked(PbmError)
 @styled
 def load_rate_chart(report: LoadReport) -> Figure:
-    """Return claims per second over the time of a load.
+    """Return claims per second over the time of the load that added most of the claims, this one or an earlier one.
 
     Args:
         report: what `load_claims` returned.
 
     Returns:
-        A figure with one panel; it says so if the load had nothing to add.
+        A figure with one panel; a sentence in its place where the pace of that load was not recorded.
     """
-    rate = report.rate_frame()
-    if rate.empty:
-        figure = figure_titled("Nothing was added: the claims were there already", width=7.2, height=1.2)
-        panel = figure.subplots()
-        panel.axis("off")
-        panel.text(0, 0.5, "The chart shows the load that adds claims.", color=GREY, transform=panel.transAxes)
+    pace = report.pace
+    if pace is None:
+        figure = figure_titled("How fast were these claims loaded?", NO_PACE, width=7.2, height=0.1)
+        figure.set_layout_engine("none")
         return figure
-    title = f"{report.claims_per_second:,.0f} claims per second"
-    subtitle = f"{report.inserted:,} claims in {report.seconds:,.0f} s."
+    title = f"{pace.claims_per_second:,.0f} claims per second"
+    when = "" if pace.inserted == report.inserted else f", on {pace.ended:%Y-%m-%d}"
+    part = "" if pace.inserted == report.volume else f" of {report.volume:,}"
+    subtitle = f"{pace.inserted:,}{part} claims in {pace.seconds:,.0f} s{when}."
+    if part:
+        subtitle += " The others were added by other loads."
     figure = figure_titled(title, subtitle, width=7.2, height=2.8)
+    rate = report.rate_frame()
     panel = figure.subplots()
     panel.plot(rate["seconds"], rate["claims_per_second"], color=GREEN, linewidth=1.5)
-    panel.axhline(report.claims_per_second, color=GREY, linewidth=1, linestyle="--")
+    panel.axhline(pace.claims_per_second, color=GREY, linewidth=1, linestyle="--")
     panel.annotate(
-        "mean", (rate["seconds"].iloc[-1], report.claims_per_second), xytext=(4, 4), textcoords="offset points"
+        "mean", (rate["seconds"].iloc[-1], pace.claims_per_second), xytext=(4, 4), textcoords="offset points"
     )
     panel.set_ylim(0)
     panel.set_xlabel("seconds")

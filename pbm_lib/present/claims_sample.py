@@ -29,8 +29,8 @@ def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
         count: claims wanted, at least 1; fewer if the volume is smaller.
 
     Returns:
-        A pandas DataFrame, a row a claim: begin, days (0 for one that ends the day it begins), system, overpayment and
-        recouped in US dollars, recovery, account (the patient's number at the provider), tin.
+        A pandas DataFrame, one row per claim: begin, days (0 for one that ends the day it begins), system, overpayment
+        and recouped in US dollars, recovery, account (the patient's number at the provider), tin.
     """
     if count < 1:
         raise not_accepted("count", in_short(count))
@@ -71,16 +71,16 @@ def claims_summary(sample: DataFrame) -> DataFrame:
     weekend = sample["begin"].dt.day_of_week >= 5
     facts = {
         "claims in the sample": f"{len(sample):,}",
-        "begin and end on the same day": f"{(sample['days'] == 0).mean():.0%}",
-        "days of the others, median and longest": _of(
-            _above_zero(sample["days"]), lambda days: f"{days.median():.0f} and {days.max():.0f}"
+        "same-day claims": f"{(sample['days'] == 0).mean():.0%}",
+        "multi-day claims: median / longest (days)": _of(
+            _above_zero(sample["days"]), lambda days: f"{days.median():.0f} / {days.max():.0f}"
         ),
         "begin on a weekend (2 of 7 days)": f"{weekend.mean():.0%}",
-        "have an overpayment": f"{len(overpaid) / len(sample):.0%}",
-        "overpayment, median and mean": _of(
-            overpaid["overpayment"], lambda usd: f"{usd.median():,.0f} and {usd.mean():,.0f} USD"
+        "with an overpayment": f"{len(overpaid) / len(sample):.0%}",
+        "overpayment: median / mean (USD)": _of(
+            overpaid["overpayment"], lambda usd: f"{usd.median():,.0f} / {usd.mean():,.0f}"
         ),
-        "of these, something was recouped": _of(overpaid["recouped"], lambda usd: f"{(usd > 0).mean():.0%}"),
+        "overpayments recouped, at least in part": _of(overpaid["recouped"], lambda usd: f"{(usd > 0).mean():.0%}"),
     }
     for code, share in sample["system"].value_counts(normalize=True).items():
         facts[f"claim system {code}"] = f"{share:.0%}"
@@ -98,7 +98,7 @@ def _of(values: Series, described: Callable[[Series], str]) -> str:
 @checked(InvalidQuery)
 @styled
 def claims_chart(sample: DataFrame) -> Figure:
-    """Return three panels: claims a month, days from begin to end, overpayments on a log axis.
+    """Return three panels: claims per month, days from begin to end, overpayments on a log axis.
 
     Args:
         sample: what `claims_sample` returned.
@@ -108,19 +108,19 @@ def claims_chart(sample: DataFrame) -> Figure:
     """
     check_columns("sample", sample, _COLUMNS, InvalidQuery)
     same_day = (sample["days"] == 0).mean()
-    title = f"{same_day:.0%} of the claims begin and end on one day"
+    title = f"{same_day:.0%} of the claims begin and end on the same day"
     figure = figure_titled(title, f"The longest lasts {sample['days'].max()} days.", width=9.6, height=2.8)
     months, days, amounts = figure.subplots(1, 3)
     by_month = sample.groupby(sample["begin"].dt.to_period("M")).size()
     months.plot(by_month.index.to_timestamp(), by_month, color=GREEN)
     months.set_ylim(0)
-    months.set_title("Begin dates, by month")
-    months.set_ylabel(f"claims of the {len(sample):,} sampled")
+    months.set_title("Claims per month, by begin date")
+    months.set_ylabel(f"claims ({len(sample):,} in the sample)")
     dates = AutoDateLocator(minticks=3, maxticks=6)
     months.xaxis.set_major_locator(dates)
     months.xaxis.set_major_formatter(ConciseDateFormatter(dates, show_offset=False))
     days.hist(_above_zero(sample["days"]), bins=np.arange(0.5, sample["days"].max() + 1.5), color=GREEN)
-    days.set_title("Days, of those that last longer")
+    days.set_title("Multi-day claims: days")
     overpaid = _above_zero(sample["overpayment"])
     if len(overpaid):
         amounts.hist(overpaid, bins=np.geomspace(overpaid.min(), overpaid.max() + 0.01, 40), color=GREEN)

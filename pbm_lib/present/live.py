@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass, replace
 
 from ..arguments import checked, switch
-from ..chart_style import to_png
+from ..chart_style import card_png
 from ..config import Config
 from ..display import facts_html
 from ..errors import FeedError, InvalidQuery
@@ -61,7 +61,7 @@ class FailoverScene:
     def _repr_html_(self) -> str:
         if self.watch is None:
             return self.note.html
-        chart = base64.b64encode(to_png(watch_chart(self.watch))).decode()
+        chart = base64.b64encode(card_png(watch_chart(self.watch))).decode()
         return f"<img width='720' alt='Pages over time' src='data:image/png;base64,{chart}'>" + facts_html(
             self.watch.facts()
         )

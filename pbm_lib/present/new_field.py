@@ -49,8 +49,8 @@ def try_new_field(store: ClaimStore) -> Note:
         finally:
             claims.delete_one({ID: _TRIAL_ID})
     return note(
-        f"A claim whose {END} is text was rejected: {rejected[0]}. One with a field that no claim had before "
-        "was accepted, without a migration, and read back with it, as below. It is gone again.",
+        f"Rejected: a claim whose {END} is text ({rejected[0]}). Accepted, without a migration: a claim with a field "
+        "that no claim had before, read back below. It was then deleted.",
         pretty_mql({_NEW_FIELD: stored[_NEW_FIELD]}),
     )
 

@@ -65,19 +65,16 @@ def topology_note(store: ClaimStore) -> Note:
     """
     if store.server.topology == "sharded cluster":
         return note(
-            "A sharded cluster. With the compound index as shard key, equality on the TIN sends a query to the shards "
-            "that hold this provider alone, and the later fields let a large provider split over several of them.",
+            "Sharded cluster. With the compound index as the shard key, a query for one TIN goes only to the shards "
+            "that hold this provider. The later fields let a large provider split across several shards.",
             call_mql("sh.shardCollection", store.collection.full_name, store.variant.keys),
         )
     if store.server.topology == "replica set":
         return note(
-            "A replica set. When its primary steps down, a page is asked for again by itself, and the load goes on "
-            "once a new primary is elected."
+            "Replica set. If the primary steps down, reads are retried automatically. A load resumes once a new "
+            "primary is elected."
         )
-    return note(
-        "One server by itself: right for a demo on this machine. In production it would be a replica set, as every "
-        "Atlas cluster is."
-    )
+    return note("Standalone server, fine for a local demo. Atlas clusters are always replica sets.")
 
 
 @checked(PbmError)
@@ -95,15 +92,15 @@ def rule_note(store: ClaimStore) -> Note:
     if "$expr" not in validator or not is_ours(validator):
         return note("The collection does not have this program's rule. Run setup_collection(store).")
     return note(
-        "The server rejects a claim unless it has these fields with these types ($jsonSchema), and keeps the bound on "
-        f"its dates ($expr; a day has {DAY_MS:,} ms). More fields are welcome.",
+        "A claim is accepted only if it has these fields with these types ($jsonSchema) and its dates are within the "
+        f"bound ($expr; one day is {DAY_MS:,} ms). Additional fields are welcome.",
         f"{pretty_mql(_types(validator['$jsonSchema']))}\n\n{pretty_mql(validator['$expr'])}",
     )
 
 
 @checked(PbmError)
 def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
-    """Make a call that is refused and return its error as a sentence, to show what a user would read.
+    """Make a call that is rejected and return its error as a sentence, to show what a user reads.
 
     Args:
         call: a function of this package.
@@ -114,13 +111,13 @@ def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
         The error's name and message.
 
     Raises:
-        AssertionError: the call was not refused.
+        AssertionError: the call was not rejected.
     """
     try:
         call(*arguments, **options)
     except PbmError as error:
         return note(f"{type(error).__name__}: {error}")
-    raise AssertionError(f"{call.__name__} was not refused")
+    raise AssertionError(f"{call.__name__} was not rejected")
 
 
 def _types(schema: dict[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 from pandas import DataFrame
 
 from ..arguments import checked, in_short, not_accepted
-from ..display import times
+from ..display import times, times_sign
 from ..errors import PbmError
 from ..measure.records import Level, OfferedRate, QueryCost
 from ..measure.run import PerformanceRun
@@ -37,7 +37,8 @@ def ranges_table(run: PerformanceRun) -> Table:
             gains = [gain_of(run, tier, operation, ways[0], way) for way in ways[1:]]
             row = [OPERATIONS[operation].words, tier, *(_median(figure) for figure in figures)]
             row += [
-                NONE if g is None else f"{times(g.median)} ({times(g.least)} to {times(g.most)}, {g.n})" for g in gains
+                NONE if g is None else f"{times_sign(g.median)} ({times(g.least)} to {times(g.most)}, {g.n})"
+                for g in gains
             ]
             rows.append(tuple(row))
     names = [way.words(run) for way in ways]
@@ -208,7 +209,7 @@ def _over(ours: Estimate, theirs: Estimate) -> str:
     if None in (*ours, *theirs):
         return NONE
     ratio = ours.over(theirs)
-    return SAME if ratio is None else times(ratio)
+    return SAME if ratio is None else times_sign(ratio)
 
 
 def _median(figures: Statistics) -> str:

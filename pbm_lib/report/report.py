@@ -10,6 +10,7 @@ from ..errors import PbmError
 from ..measure.run import PerformanceRun
 from ..working import working
 from .charts import CHARTS
+from .lab_link import lab_link
 from .page import render_page
 from .tables import summary_frame
 
@@ -34,7 +35,9 @@ class ReportFiles:
 
     def _repr_html_(self) -> str:
         places = "".join(f"<li>{html.escape(str(place))}</li>" for place in (self.html, self.summary, *self.charts))
-        return f"<p><b>Report written</b></p><ul>{places}</ul>"
+        link = lab_link(self.html)
+        opens = f"<p style='font-size:1.4em'><a href='{html.escape(link)}'>Open the report</a></p>" if link else ""
+        return f"{opens}<p><b>Report written</b></p><ul>{places}</ul>"
 
 
 @checked(PbmError)

@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -20,14 +22,15 @@ from servers import wait_for
 from pbm_lib import load_config
 from pbm_lib.cli.lab import lab_command
 from pbm_lib.cli.main import main
-from pbm_lib.config_file import notebooks_folder
+from pbm_lib.config_file import project_folder
 
 
 def test_it_opens_the_first_notebook_of_the_project_without_asking_for_news():
-    words = lab_command(notebooks_folder(), ["--no-browser"])
-    assert f"--ServerApp.root_dir={notebooks_folder()}" in words
-    assert (notebooks_folder() / "01_setup.ipynb").is_file()
-    assert "--LabApp.default_url=/lab/tree/01_setup.ipynb" in words
+    words = lab_command(project_folder(), ["--no-browser"])
+    assert f"--ServerApp.root_dir={project_folder()}" in words
+    assert "--LabApp.default_url=/lab/tree/notebooks/01_setup.ipynb" in words
+    for name in ("notebooks/01_setup.ipynb", "config.yaml", "outputs"):
+        assert (project_folder() / name).exists()
     assert words[-1] == "--no-browser"
 
 
@@ -59,6 +62,13 @@ def start_kernel(address):
     client.stop_channels()
 
 
+def lab_layout(address):
+    """The layout that the page asks JupyterLab for when it opens."""
+    page = urlsplit(address)
+    with urllib.request.urlopen(f"http://{page.netloc}/lab/api/workspaces/default?{page.query}", timeout=30) as answer:
+        return json.loads(answer.read())["data"]
+
+
 def is_kernel(process):
     with contextlib.suppress(psutil.NoSuchProcess):  # a program that Lab asks for something ends by itself
         return "ipykernel_launcher" in process.cmdline()
@@ -77,7 +87,9 @@ def test_the_notebooks_get_the_settings_and_it_ends_cleanly_with_its_kernels(tmp
         lab = start_python(*words, stdout=output, stderr=subprocess.STDOUT, cwd=tmp_path)
         try:
             wait_for(lambda: "token=" in log.read_text() or lab.poll() is not None, 60, "JupyterLab")
-            start_kernel(re.search(r"http://127\S+token=\w+", log.read_text())[0])
+            address = re.search(r"http://127\S+token=\w+", log.read_text())[0]
+            start_kernel(address)
+            layout = lab_layout(address)
             processes = psutil.Process(lab.pid).children(recursive=True)
             assert [process for process in processes if is_kernel(process)]
             if way == "Ctrl-C":
@@ -93,8 +105,10 @@ def test_the_notebooks_get_the_settings_and_it_ends_cleanly_with_its_kernels(tmp
             if lab.poll() is None:
                 os.killpg(lab.pid, signal.SIGKILL)
                 lab.wait()
+    assert layout["layout-restorer:data"]["left"]["collapsed"] is True
+    assert not list(Path(tempfile.gettempdir()).glob(f"pbm_lab_{lab.pid}_*"))
     said = log.read_text()
     assert f"with the settings in {config}" in said
-    assert "01_setup.ipynb?token=" in said
+    assert "notebooks/01_setup.ipynb?token=" in said
     assert "Traceback" not in said
     assert "encryption" not in said

@@ -37,7 +37,8 @@ def test_a_second_load_finds_nothing_to_do(loaded_store):
     report = load(loaded_store)
     assert (report.volume, report.inserted, report.seconds) == (6_000, 0, 0)
     assert report.tiers == (("3K", 1, 3_000), ("300", 8, 2_400), ("60", 10, 600))
-    assert "nothing to add" in repr(report)
+    assert "Already loaded; nothing to add." in repr(report)
+    assert re.search(r"Loaded on 20\d\d-\d\d-\d\d +6,000 in .* claims per second \(1 worker, batches", repr(report))
 
 
 def test_a_second_load_counts_the_claims_once_and_searches_for_nothing(loaded_store):
@@ -74,7 +75,7 @@ def test_a_load_stopped_at_90_percent_is_resumed_with_a_tenth_of_the_work(open_s
         require_claims(store)
     report = load(store, batch_size=700)
     assert (report.volume, report.inserted) == (30_000, 2_802)
-    assert report.progress[-1][1] == 2_802
+    assert report.progress[-1][1] == report.pace.inserted == 2_802
     assert stored_digest(store) == configured_digest(store.config)
     assert require_claims(store) is store
 
@@ -273,8 +274,9 @@ def test_numbers_that_make_no_sense_are_refused_before_anything_happens(store, a
 def test_the_report_shows_counts_by_tier_and_the_rate_over_time(store):
     report = load(store)
     assert "6,000 claims on the server" in repr(report)
-    assert "1 provider, 3,000 claims\n" in repr(report)
+    assert "each of 19 providers has exactly its number" in repr(report)
     assert report.tiers_frame()["claims"].tolist() == [3_000, 2_400, 600]
+    assert report.pace.words in repr(report)
     rates = report.rate_frame()
     assert len(rates) == min(len(report.progress) - 1, 60)
     assert (rates["claims_per_second"] > 0).all()

@@ -19,8 +19,8 @@ def test_a_sample_is_drawn_evenly_from_the_whole_period(sample):
 def test_the_table_says_in_numbers_what_the_sample_is_like(sample):
     said = dict(claims_summary(sample).to_numpy().tolist())
     assert said["claims in the sample"] == "3,000"
-    assert said["begin and end on the same day"] == f"{(sample['days'] == 0).mean():.0%}"
-    assert said["days of the others, median and longest"].endswith(" and 30")
+    assert said["same-day claims"] == f"{(sample['days'] == 0).mean():.0%}"
+    assert said["multi-day claims: median / longest (days)"].endswith(" / 30")
     assert said["claim system PDE"] == f"{(sample['system'] == 'PDE').mean():.0%}"
 
 
@@ -29,7 +29,7 @@ def test_the_chart_has_a_panel_a_distribution_and_its_finding_as_title(sample):
     assert len(figure.axes) == 3
     assert all(panel.get_title() or panel.get_title(loc="left") for panel in figure.axes)
     title, subtitle = (text.get_text() for text in figure.texts)
-    assert title == f"{(sample['days'] == 0).mean():.0%} of the claims begin and end on one day"
+    assert title == f"{(sample['days'] == 0).mean():.0%} of the claims begin and end on the same day"
     assert subtitle == "The longest lasts 30 days."
 
 
@@ -39,6 +39,6 @@ def test_a_sample_with_nothing_to_describe_says_so(make_config):
         make_config({"data_generation": one, "performance": {"tiers_to_test": ["3K"], "targets": {}}})
     )
     said = dict(claims_summary(sample).to_numpy().tolist())
-    assert said["overpayment, median and mean"] == "none in the sample"
+    assert said["overpayment: median / mean (USD)"] == "none in the sample"
     assert "nan" not in " ".join(said.values())
     claims_chart(sample)

@@ -1,5 +1,7 @@
 """What the notebooks show, and what they say when something is missing."""
 
+import re
+
 import pytest
 from cell_output import cell_output
 from pandas import DataFrame
@@ -43,10 +45,60 @@ def test_a_table_shows_names_as_they_are_and_not_as_html():
     assert "1,234" in shown
 
 
+def test_a_table_has_ticks_and_ratios_and_nothing_for_nothing():
+    frame = DataFrame(
+        {"depth": [0, 900_000], "same claims": [True, False], "ms": [3.21, None], "ratio": [1.04, 111.4]}, dtype=object
+    )
+    shown = cells(table(frame))
+    assert shown == [["0", "\N{CHECK MARK}", "3.2", "1.0\N{MULTIPLICATION SIGN}"], ["900,000", "no", "", RATIO]]
+    typed = frame.astype({"same claims": bool, "ms": float, "ratio": float, "depth": int})
+    assert cells(table(typed)) == shown
+
+
+RATIO = "111\N{MULTIPLICATION SIGN}"
+
+
+def cells(styled):
+    """The text of each cell of a styled frame, row by row, without the labels of its rows."""
+    rows = re.findall(r"<tr>(.*?)</tr>", styled.to_html(), re.DOTALL)[1:]
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
+
+
+def test_words_stand_left_and_figures_right_also_where_they_are_text():
+    frame = DataFrame({"tier": ["1M", "10K"], "p50 (n)": ["3.2 ms (110)", "\N{EN DASH}"], "note": ["2 retried", ""]})
+    shown = table(frame).to_html()
+    right = re.findall(r"td\.col(\d) \{\s*text-align: right", shown)
+    assert right == ["1"]
+    assert re.search(r" td \{\s*text-align: left", shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_figure"),
+    [
+        *dict.fromkeys(["3.2 ms", "1,234", "7.1 ms to 8.9 ms", "12.5%", "3, 110", "2.28 GB", RATIO], True).items(),
+        *dict.fromkeys(["from 3.2 ms", "134\N{MULTIPLICATION SIGN} (120 to 150, 12)", "same", ""], True).items(),
+        *dict.fromkeys(["1M", "M10", "123 Main Street", "first page", "2025-01-01", "10K to 1M"], False).items(),
+    ],
+)
+def test_what_a_figure_is(text, is_figure):
+    shown = table(DataFrame({"words": ["a"], "other": [text]})).to_html()
+    assert ("text-align: right" in shown) is is_figure
+
+
+def test_labels_of_rows_are_shown_where_there_are_any():
+    assert "<b>" not in table(DataFrame({"x": [1]}, index=["<b>label</b>"])).to_html()
+    assert "label" in table(DataFrame({"x": [1]}, index=["<b>label</b>"])).to_html()
+    assert not re.search(r"<th[^>]*row_heading", table(DataFrame({"x": [1]})).to_html())
+
+
+def test_a_table_without_rows_is_its_heads():
+    assert "note" in table(DataFrame({"tier": [], "note": []})).to_html()
+
+
 def test_the_roster_by_tier_adds_up(loaded_store):
     frame = tiers_frame(loaded_store.config)
     assert list(frame["tier"]) == ["3K", "300", "60"]
-    assert frame["claims in all"].sum() == 6_000
+    assert frame["claims in total"].sum() == 6_000
 
 
 def test_the_indexes_are_the_servers(store):
@@ -57,7 +109,7 @@ def test_the_indexes_are_the_servers(store):
 
 @pytest.mark.parametrize(
     ("topology", "told"),
-    [("standalone", "One server"), ("replica set", "A replica set"), ("sharded cluster", "sh.shardCollection(")],
+    [("standalone", "Standalone"), ("replica set", "Replica set"), ("sharded cluster", "sh.shardCollection(")],
 )
 def test_the_topology_is_explained(store, monkeypatch, topology, told):
     monkeypatch.setattr(store, "server", ServerInfo("8.0.0", topology, "remote", None, 1.0))
@@ -67,7 +119,7 @@ def test_the_topology_is_explained(store, monkeypatch, topology, told):
 
 def test_a_refusal_reads_as_a_sentence(store):
     assert repr(refusal(find_claims, store, "12")).startswith("InvalidQuery: tin must be nine digits as text")
-    with pytest.raises(AssertionError, match="was not refused"):
+    with pytest.raises(AssertionError, match="was not rejected"):
         refusal(find_claims, store, "123456789")
     assert issubclass(InvalidQuery, ValueError)
 
@@ -105,7 +157,7 @@ def test_the_rule_is_the_servers(store, open_store):
     assert 'overpaymentAmount: {amount: "decimal"}' in repr(rule_note(store))
     assert max(map(len, repr(rule_note(store)).splitlines()[1:])) <= 4 + 88
     shown = cell_output(rule_note(store))["text/html"]
-    assert "a day has 86,400,000 ms" in shown
+    assert "one day is 86,400,000 ms" in shown
     assert "white-space:pre;" in shown  # so that no line of it is broken
     assert "Run setup_collection" in repr(rule_note(open_store()))
 

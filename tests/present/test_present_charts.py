@@ -1,5 +1,7 @@
 """The charts of notebooks 02 and 03: the title says what the figures say, and any report can be drawn."""
 
+import datetime as dt
+
 import pytest
 from cell_output import cell_output
 
@@ -14,12 +16,17 @@ from pbm_lib import (
     load_rate_chart,
     paging_chart,
 )
+from pbm_lib.load.pace import LoadPace
+from pbm_lib.load.report import NO_PACE
 
 TIERS = (("3K", 1, 3_000),)
 
 
-def loaded(inserted, progress):
-    return LoadReport(3_000, inserted, 2.0 if inserted else 0.0, 1, 500, TIERS, progress)
+PACE = LoadPace(3_000, 2.0, 1, 500, ((0.0, 0), (1.0, 500), (2.0, 3_000)), dt.datetime(2026, 11, 22))
+
+
+def loaded(inserted, pace, volume=3_000):
+    return LoadReport(volume, inserted, 2.0 if inserted else 0.0, 1, 500, TIERS, ((0.0, 0),), pace)
 
 
 def title(figure):
@@ -27,15 +34,26 @@ def title(figure):
     return ". ".join(" ".join(text.get_text().split()) for text in figure.texts if text.get_text())
 
 
-def test_the_rate_of_a_load_is_drawn_over_its_time():
-    figure = load_rate_chart(loaded(3_000, ((0.0, 0), (1.0, 500), (2.0, 3_000))))
-    assert title(figure) == "1,500 claims per second. 3,000 claims in 2 s."
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (loaded(3_000, PACE), "3,000 claims in 2 s."),
+        (loaded(0, PACE), "3,000 claims in 2 s, on 2026-11-22."),
+        (loaded(3_000, PACE, 30_000), "3,000 of 30,000 claims in 2 s. The others were added by other loads."),
+        (loaded(4, PACE), "3,000 claims in 2 s, on 2026-11-22."),
+    ],
+    ids=["now", "earlier", "resumed", "a few put back"],
+)
+def test_the_rate_of_a_load_is_drawn_over_its_time(report, said):
+    figure = load_rate_chart(report)
+    assert title(figure) == f"1,500 claims per second. {said}"
     rates = figure.axes[0].lines[0].get_ydata()
     assert list(rates) == pytest.approx([500, 2_500])
 
 
-def test_a_load_with_nothing_to_add_says_so_in_place_of_the_chart():
-    assert title(load_rate_chart(loaded(0, ((0.0, 0),)))) == "Nothing was added: the claims were there already"
+def test_a_load_whose_pace_was_not_recorded_is_a_sentence_in_place_of_the_chart():
+    figure = load_rate_chart(loaded(0, None))
+    assert title(figure) == f"How fast were these claims loaded?. {NO_PACE}"
 
 
 def test_the_depth_chart_names_the_deepest_page(loaded_store):

@@ -1,0 +1,86 @@
+"""The number to remember, in large type: one card, or several side by side."""
+
+import html
+from numbers import Real
+
+from ..arguments import checked
+from ..errors import PbmError
+from ..load.report import NO_PACE, LoadReport
+from ..measure.run import PerformanceRun
+from ..report.first_page import key_figures
+from .notes import Note
+
+# Lab's own colors where it has them, so that a card can be read on its dark theme as well.
+_ROW = "display:flex;flex-wrap:wrap;gap:12px;margin:4px 0"
+_CARD = (
+    "flex:0 1 auto;min-width:150px;max-width:340px;padding:12px 20px;border-radius:6px;border-left:4px solid #00A35C;"
+    "background:var(--jp-layout-color2,#F2F5F4)"
+)
+_VALUE = "font-size:2.4em;font-weight:600;line-height:1.15;color:var(--jp-ui-font-color1,#1C2D38)"
+_LABEL = "font-size:1.05em;color:var(--jp-ui-font-color1,#1C2D38)"
+_NOTE = "margin-top:4px;font-size:.9em;white-space:pre-line;color:var(--jp-ui-font-color2,#5C6C75)"
+
+
+@checked(PbmError)
+def number_card(value: Real | str, label: str, note: str = "") -> Note:
+    """Return one number in large type, to show as a cell's output.
+
+    Args:
+        value: a number, shown with thousands separators and, if it is no whole number, one decimal; or its text.
+        label: what it is, in a few words.
+        note: what it rests on, in smaller type below; empty for nothing.
+
+    Returns:
+        The card; in a shell, its text.
+
+    Example:
+        >>> number_card(3_000_000, "claims on the server")
+        3,000,000 claims on the server
+    """
+    return _cards([(value, label, note)])
+
+
+@checked(PbmError)
+def load_card(report: LoadReport) -> Note:
+    """Return the rate of a load in large type; where it was not recorded, how many claims are there.
+
+    Args:
+        report: what `load_claims` returned.
+
+    Returns:
+        The card.
+    """
+    pace = report.pace
+    if pace is None:
+        return number_card(report.volume, "claims on the server", f"Rate: {NO_PACE}")
+    return number_card(
+        f"{pace.claims_per_second:,.0f}", "claims per second, validated and indexed on the way in", pace.words
+    )
+
+
+@checked(PbmError)
+def performance_cards(run: PerformanceRun) -> Note:
+    """Return the numbers of a run to take away, side by side, as the first page of its report has them.
+
+    Args:
+        run: what `run_performance` returned.
+
+    Returns:
+        The cards; a sentence where the run measured none of them.
+    """
+    figures = [(figure.text, figure.what, figure.against) for figure in key_figures(run)]
+    return _cards(figures) if figures else number_card("\N{EM DASH}", "nothing was measured in this run")
+
+
+def _cards(figures: list[tuple[Real | str, str, str]]) -> Note:
+    texts, cells = [], []
+    for value, label, note in figures:
+        shown = value if isinstance(value, str) else f"{value:,.{0 if float(value).is_integer() else 1}f}"
+        texts.append("\n".join([f"{shown} {label}", *(f"    {line}" for line in note.splitlines())]))
+        cells.append(
+            f"<div style='{_CARD}'><div style='{_VALUE}'>{html.escape(shown)}</div>"
+            f"<div style='{_LABEL}'>{html.escape(label)}</div>"
+            + (f"<div style='{_NOTE}'>{html.escape(note)}</div>" if note else "")
+            + "</div>"
+        )
+    return Note("\n".join(texts), f"<div style='{_ROW}'>{''.join(cells)}</div>")

@@ -1,0 +1,55 @@
+"""The number to remember is the one that was measured."""
+
+import datetime as dt
+import math
+
+import numpy as np
+import pytest
+from cell_output import cell_output
+
+from pbm_lib import LoadReport, PbmError, load_card, number_card, performance_cards, run_performance
+from pbm_lib.load.pace import LoadPace
+from pbm_lib.report.first_page import key_figures
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(3_000_000, "3,000,000"), (3.26, "3.3"), (48_000.0, "48,000"), ("3.4 ms", "3.4 ms"), (np.int64(1_234), "1,234")],
+    ids=str,
+)
+def test_a_card_is_a_number_its_label_and_its_note(value, shown):
+    card = number_card(value, "claims & more", "counted")
+    assert repr(card) == f"{shown} claims & more\n    counted"
+    in_notebook = cell_output(card)["text/html"]
+    assert f">{shown}</div>" in in_notebook
+    assert "claims &amp; more" in in_notebook
+
+
+def test_a_card_that_has_no_number_says_so():
+    assert repr(number_card(math.nan, "claims")) == "nan claims"
+    with pytest.raises(PbmError, match=r"^value: None is not accepted; accepted: a number or text\."):
+        number_card(None, "claims")
+    with pytest.raises(PbmError, match=r"^label: 5 is not accepted; accepted: text\."):
+        number_card(5, 5)
+
+
+def report(pace):
+    return LoadReport(6_000, 0, 0.0, 1, 500, (("3K", 1, 3_000),), ((0.0, 0),), pace)
+
+
+def test_the_card_of_a_load_is_its_rate_or_how_many_claims_are_there():
+    pace = LoadPace(6_000, 4.0, 2, 500, ((0.0, 0), (4.0, 6_000)), dt.datetime(2026, 11, 22))
+    assert repr(load_card(report(pace))).startswith("1,500 claims per second")
+    assert "6,000 in 4.0 s" in repr(load_card(report(pace)))
+    assert repr(load_card(report(None))).startswith("6,000 claims on the server\n    Rate: Not recorded")
+
+
+def test_the_cards_of_a_run_are_the_reports_key_figures(loaded_store, tmp_path):
+    run = run_performance(
+        loaded_store, samples=3, warmup=0, concurrency=[], compare_indexes=False, output_dir=tmp_path, progress=False
+    )
+    figures = key_figures(run)
+    assert len(figures) >= 3
+    shown = repr(performance_cards(run))
+    assert all(f"{figure.text} {figure.what}" in shown for figure in figures)
+    assert cell_output(performance_cards(run))["text/html"].count("font-size:2.4em") == len(figures)
