@@ -22,6 +22,7 @@ from ..store.setup import both_indexes
 from ..store.store import ClaimStore
 from ..vocabulary import INDEXES
 from ..working import working
+from .frames import table
 from .notes import Note, note
 
 _ROUNDS = 5
@@ -46,8 +47,8 @@ class IndexComparison:
         return "\n\n".join(filter(None, (table, self.note and self.note.text)))
 
     def _repr_html_(self) -> str:
-        table = "" if self.frame.empty else self.frame.to_html()
-        return table + (self.note.html if self.note else "")
+        shown = "" if self.frame.empty else table(self.frame).to_html()
+        return shown + (self.note.html if self.note else "")
 
 
 @checked(InvalidQuery)

@@ -29,8 +29,8 @@ _OUT_OF_TIME = 50
 _IN_WORDS = {
     "COLLSCAN": "reads every document of the collection",
     "COUNT_SCAN": "counts keys in the index",
-    "IXSCAN": "walks the index",
-    "SORT_MERGE": "merges walks of the index in order",
+    "IXSCAN": "scans the index",
+    "SORT_MERGE": "merges index scans in sort order",
     "FETCH": "fetches documents",
     "SORT": "sorts in memory",
     "LIMIT": "stops after the page",
@@ -97,7 +97,8 @@ class QueryPlan(ShownAsFacts):
             return f"more than {examined:,} (stopped after {self.server_ms / 1000:.0f} s)"
         if examined <= self.returned + 2 or not self.returned:  # a merge or a count looks at the next key as well
             return f"{examined:,}"
-        return f"{examined:,} ({examined / self.returned:,.1f} for each claim of the answer)"
+        ratio = examined / self.returned
+        return f"{examined:,} ({ratio:,.{0 if ratio >= 100 else 1}f} per claim returned)"
 
 
 @checked(InvalidQuery)

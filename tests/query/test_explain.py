@@ -56,12 +56,12 @@ def test_it_prints_as_a_small_table(walked):
     assert plan._repr_html_().count("<tr>") == len(labels)
     assert plan.index == walked.index_name
     assert plan.returned == 50
-    assert "walks the index" in plan.facts()["Stages"]
+    assert "scans the index" in plan.facts()["Stages"]
 
 
 def test_the_table_says_what_a_claim_of_the_answer_costs():
     plan = QueryPlan(False, "db.claims.find({})", None, ("LIMIT", "COLLSCAN"), 0, 5_100, 100, 7)
-    assert plan.facts()["Documents examined"] == "5,100 (51.0 for each claim of the answer)"
+    assert plan.facts()["Documents examined"] == "5,100 (51.0 per claim returned)"
     assert plan.facts()["Keys examined"] == "0"
     assert plan.facts()["Index"] == "none"
     assert "reads every document" in repr(plan)

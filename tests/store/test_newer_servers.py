@@ -286,7 +286,7 @@ def test_an_explain_reads_the_same_whatever_its_form(explaining, said):
         assert (plan.index, plan.stages) == (INDEX, stages), form
         assert (plan.keys_examined, plan.docs_examined, plan.returned, plan.server_ms) == (107, 101, 100, 6), form
         if "IXSCAN" in stages:
-            assert "walks the index" in plan.facts()["Stages"], form
+            assert "scans the index" in plan.facts()["Stages"], form
 
 
 def test_a_count_on_shards_is_the_sum_of_theirs(explaining, said):
