@@ -49,7 +49,7 @@ def test_with_leave_both_indexes_are_compared_and_the_first_is_alone_afterwards(
     # What a shell shows, and a notebook.
     assert "\nclaims on 2025-03-01 " in repr(compared)
     assert max(map(len, repr(compared).splitlines())) < 100
-    assert "<th>overlap</th>" in cell_output(compared)["text/html"]
+    assert ">overlap</th>" in cell_output(compared)["text/html"]
     assert capsys.readouterr().out == ""
 
 
