@@ -1,10 +1,8 @@
 """The explorer's controls: ipywidgets, and how they look."""
 
-import datetime as dt
 from typing import Any
 
 import ipywidgets as widgets
-from traitlets import validate
 
 from ...chart_style import THEME
 from ...config import Config
@@ -49,16 +47,14 @@ class Controls:
 
     def __init__(self, config: Config):
         data = config.data_generation
-        # The last claim may end so many days after it begins.
-        latest = data.last_service_date + dt.timedelta(days=data.max_claim_days)
         self.tier = _dropdown("Tier", [tier.name for tier in data.tiers], "9em")
         self.provider = _dropdown("Provider", [], "26em")
         self.size = _dropdown("Page size", [], "10em")
         self.order = _toggle(
             {"Oldest first": OLDEST, "Newest first": NEWEST}, ["", "the same index, read backward"], "9em"
         )
-        self.start = _date("From", data.first_service_date, latest)
-        self.end = _date("to", data.first_service_date, latest)
+        self.start = _date("From")
+        self.end = _date("to")
         self.all_dates = _button("All dates", "7em")
         self.bounded = _toggle(
             {CONTESTANTS[BOUNDED]: True, CONTESTANTS[UNBOUNDED]: False},
@@ -69,22 +65,10 @@ class Controls:
         self.first, self.previous, self.next, self.last = (
             _button(text, "6em") for text in ("First", "Previous", "Next", "Last")
         )
-        self.jump_to = _date("Jump to", data.first_service_date, latest)
+        self.jump_to = _date("Jump to")
         self.cancel = _button("Cancel", "6em", "warning")
-        self.count_each_page = _toggle({"once": False, "with each page": True}, ["", ""], "10em", "Count the total")
+        self.count_each_page = _toggle({"once": False, "with each page": True}, ["", ""], "11em", "Count the total")
         self.clear = _button("Clear log", "7em")
-
-
-class _AnyDatePicker(widgets.DatePicker):
-    """A date picker whose calendar has limits, and whose value has none.
-
-    A year that is being typed is 0002, 0020, 0202 before it is 2025; a value that is moved to the nearest limit
-    would replace it under the reader's fingers.
-    """
-
-    @validate("value")
-    def _validate_value(self, proposal: dict[str, Any]) -> dt.date | None:
-        return proposal["value"]
 
 
 def row(*parts: widgets.Widget) -> widgets.Box:
@@ -115,8 +99,7 @@ def _toggle(options: dict[str, Any], tooltips: list[str], width: str, text: str 
     )  # fmt: skip
 
 
-def _date(text: str, earliest: dt.date, latest: dt.date) -> widgets.DatePicker:
-    return _AnyDatePicker(
-        description=text, min=earliest, max=latest, layout=widgets.Layout(width="15em"),
-        style={"description_width": "initial"},
-    )  # fmt: skip
+def _date(text: str) -> widgets.DatePicker:
+    return widgets.DatePicker(
+        description=text, layout=widgets.Layout(width="15em"), style={"description_width": "initial"}
+    )

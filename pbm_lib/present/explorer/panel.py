@@ -49,15 +49,19 @@ class ExplorerPanel:
         self.controls = controls = Controls(self._config)
         wide = widgets.Layout(width="auto", min_width="0")  # 100% would leave out a widget's own margins
         self.head, self.page, self.queries, self.log = (widgets.HTML(layout=wide) for _ in range(4))
-        self.place = widgets.HTML()
-        self.strip = widgets.HTML(layout=widgets.Layout(margin="0 0 0 auto", min_width="21em"))
+        # Wide from the start: a text that grows does not move to the next line, and what is below it stays in place.
+        self.place = widgets.HTML(layout=widgets.Layout(flex="1 1 21em"))
+        self.strip = widgets.HTML(layout=widgets.Layout(min_width="21em"))
         self.figures = widgets.HTML(layout=widgets.Layout(flex="1 1 30em", min_width="0"))
         self.figures.add_class("pbm-figures")
         self.place.add_class("pbm-place")
         self.page.add_class("pbm-page")
         self.log.add_class("pbm-log")
-        why_a_date = widgets.HTML(
-            f"<div style='{FAINT};font-size:0.85em'>{WHY_A_DATE}</div>", layout=widgets.Layout(flex="1 1 24em")
+        data = self._config.data_generation
+        # In words: a date picker of ipywidgets knows limits in Python, but its calendar does not show them.
+        ends = f"Claims begin from {data.first_service_date} to {data.last_service_date}."
+        dates = widgets.HTML(
+            f"<div style='{FAINT};font-size:0.85em'>{WHY_A_DATE} {ends}</div>", layout=widgets.Layout(flex="1 1 24em")
         )
         self._box = widgets.VBox(
             [
@@ -69,7 +73,7 @@ class ExplorerPanel:
                 row(
                     controls.first, controls.previous, controls.next, controls.last, controls.cancel, self.place
                 ),
-                row(controls.jump_to, why_a_date),
+                row(controls.jump_to, dates),
                 self.page,
                 row(controls.count_each_page, controls.clear),
                 self.log,

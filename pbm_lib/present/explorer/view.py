@@ -87,7 +87,8 @@ def beside(shown: Shown) -> str:
     if shown.same_claims is None:
         return ""
     number, words = _compared(shown)
-    return f"{number} {words} ({milliseconds(shown.earlier.ms)}), {_same_claims(shown)}"
+    earlier = f"the {shown.earlier.query} ({milliseconds(shown.earlier.ms)})"
+    return f"{number} {words} as {earlier}, {_same_claims(shown)}"
 
 
 def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
@@ -202,10 +203,9 @@ def _counting(shown: Shown, missing: str) -> str:
 
 def _compared(shown: Shown) -> tuple[str, str]:
     ratio = shown.page_ms / shown.earlier.ms
-    number, words = f"about 1{TIMES}", "as long as"
-    if max(ratio, 1 / ratio) >= _APART:
-        number, words = (f"{times(ratio)}{TIMES}", words) if ratio > 1 else (f"{times(1 / ratio)}{TIMES}", "as fast as")
-    return number, f"{words} the {shown.earlier.query}"
+    if max(ratio, 1 / ratio) < _APART:
+        return f"about 1{TIMES}", "as long"
+    return (f"{times(ratio)}{TIMES}", "as long") if ratio > 1 else (f"{times(1 / ratio)}{TIMES}", "as fast")
 
 
 def _same_claims(shown: Shown) -> str:
