@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import JavascriptException
@@ -18,8 +19,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from servers import free_port, wait_for
 
+from pbm_lib import Config
 from pbm_lib.cli.lab import lab_command
+from pbm_lib.cli.notebooks import NOTEBOOKS
+from pbm_lib.store.connection import open_client
 
+PROJECT = Path(__file__).parents[1]
 TOKEN = "only-for-this-test"
 WIDTH, HEIGHT = 1_360, 1_000
 _FLAGS = (
@@ -89,6 +94,39 @@ def chromium(profile: Path, *, logs_requests: bool = False) -> Iterator[webdrive
         browser.quit()
 
 
+@contextlib.contextmanager
+def notebooks_in_lab(home: Path, config: Config, uri: str, more: Callable[[Path], None] | None = None) -> Iterator[str]:
+    """JupyterLab on copies of the notebooks, since it saves what it runs; the claims' database is dropped at the end.
+
+    Args:
+        home: an empty folder.
+        config: the settings that the notebooks find.
+        uri: the server's address.
+        more: adds notebooks to the folder that it is given.
+
+    Yields:
+        The address.
+    """
+    folder = home / "notebooks"
+    shutil.copytree(PROJECT / "notebooks", folder, ignore=shutil.ignore_patterns(".*"))
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+        (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+        cell.source = cell.source.replace('output_dir: str = ""', f"output_dir: str = {str(home / 'out')!r}")
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    if more is not None:
+        more(folder)
+    try:
+        with lab_server(folder, home, {"MONGODB_URI": uri, "PBM_LIB_CONFIG": str(config.path)}) as (address, log):
+            yield address
+        said = log.read_text()
+        assert "without encryption" not in said
+        assert "Traceback" not in said
+    finally:
+        with open_client(uri) as client:
+            client.drop_database(config.mongodb.database)
+
+
 class LabPage:
     """One JupyterLab in the browser.
 
@@ -141,6 +179,9 @@ class LabPage:
     def restart(self) -> None:
         """Restart the kernel and wait for it."""
         self._on_panel("return panel.sessionContext.restartKernel()")
+        # Whoever ends a kernel that is just starting finds its traceback in Lab's log.
+        idle = "return panel.sessionContext.session?.kernel?.status === 'idle'"
+        wait_for(lambda: self._on_panel(idle), 60, "the kernel")
 
     def dialogs(self) -> list[str]:
         """Texts of all dialogs and notices on the page."""
@@ -177,7 +218,7 @@ class LabPage:
 
 
 class ExplorerOnPage:
-    """The explorer as a person sees it: controls found by their labels.
+    """The explorer as a person sees it: controls found by their labels, and what stands where.
 
     Args:
         browser: the driver.
@@ -190,27 +231,88 @@ class ExplorerOnPage:
         """The select or input beside a label; the panel may only just be coming up."""
         path = f"//div[contains(@class,'jupyter-widgets')][./label[text()='{label}']]//{kind}"
         wait_for(lambda: self._browser.find_elements(By.XPATH, path), 30, label)
-        element = self._browser.find_element(By.XPATH, path)
-        self._browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        return element
+        return self._in_sight(By.XPATH, path)
 
     def button(self, text: str) -> WebElement:
         """A button by its text."""
         path = f"//button[contains(@class,'widget-button') or contains(@class,'widget-toggle-button')][.='{text}']"
-        element = self._browser.find_element(By.XPATH, path)
-        self._browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        return element
+        return self._in_sight(By.XPATH, path)
+
+    def is_chosen(self, text: str) -> bool:
+        """Whether a toggle's button looks pressed."""
+        return "mod-active" in self.button(text).get_attribute("class").split()
 
     def text(self) -> str:
-        """All that it says now."""
-        found = self._browser.find_elements(By.CSS_SELECTOR, ".widget-vbox .widget-html-content")
-        return "\n".join(element.text for element in found)
+        """All that it says now, without what its controls say."""
+        return self._script(
+            "return [...box.querySelectorAll('.widget-html-content')].map(e => e.innerText).join('\\n')"
+        )
 
-    def rows(self) -> list[str]:
-        """The table's rows as text."""
-        return [row.text for row in self._browser.find_elements(By.CSS_SELECTOR, ".widget-vbox tbody tr")]
+    def place(self) -> str:
+        """What stands beside the paging buttons."""
+        return self._script("return box.querySelector('.pbm-place').innerText.trim()")
+
+    def figures(self) -> dict[str, str]:
+        """The figures, label to value."""
+        return self._script(
+            "return Object.fromEntries([...box.querySelectorAll('.pbm-figures .widget-html-content > div > div')]"
+            ".map(tile => [...tile.children].map(e => e.innerText).reverse()))"
+        )
+
+    def rows(self) -> list[list[str]]:
+        """The table's rows, column by column."""
+        return self._rows(".pbm-page tbody tr")
+
+    def claims(self) -> list[str]:
+        """The ids of the claims in the table."""
+        return [row[2] for row in self.rows()]
+
+    def log(self) -> list[list[str]]:
+        """The log's rows, newest first: sent, command, time, keys, documents, returned, MQL."""
+        return self._rows(".pbm-log tr:not(:first-child)")
+
+    def opacity(self) -> float:
+        """How clearly the table is to be seen, 0 to 1."""
+        return float(self._script("return getComputedStyle(box.querySelector('.pbm-page')).opacity"))
+
+    def table_top(self) -> int:
+        """How far below the panel's top its table begins, in pixels."""
+        return self._script(
+            "const top = e => e.getBoundingClientRect().top;"
+            "return Math.round(top(box.querySelector('.pbm-page')) - top(box))"
+        )
+
+    def cut_off(self) -> list[str]:
+        """The texts of what is wider than its room, apart from what scrolls by itself."""
+        return self._script(
+            "return [box, ...box.querySelectorAll('button, label, .pbm-place, .pbm-figures')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText.slice(0, 80))"
+        )
 
     def wait_text(self, *parts: str) -> str:
         """Wait until it says all of these, and return all that it says."""
         wait_for(lambda: all(part in self.text() for part in parts), 20, f"{parts} in: {self.text()[:400]}")
         return self.text()
+
+    def settle(self, seconds: float = 20) -> dict[str, str]:
+        """Wait until no figure is awaited any more, and return the figures."""
+
+        def settled() -> bool:
+            said = [*self.figures().values(), *(cell for row in self.log() for cell in row[:-1])]
+            return bool(said) and not any("…" in each for each in said) and not self.button("Cancel").is_enabled()
+
+        wait_for(settled, seconds, f"the figures: {self.figures()}")
+        return self.figures()
+
+    def _rows(self, selector: str) -> list[list[str]]:
+        return self._script(
+            f"return [...box.querySelectorAll('{selector}')].map(r => [...r.cells].map(c => c.textContent.trim()))"
+        )
+
+    def _in_sight(self, by: str, path: str) -> WebElement:
+        element = self._browser.find_element(by, path)
+        self._browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        return element
+
+    def _script(self, script: str) -> Any:
+        return self._browser.execute_script(f"const box = document.querySelector('.pbm-explorer'); {script}")

@@ -1,17 +1,15 @@
 """The explorer's controls: ipywidgets, and how they look."""
 
-import datetime as dt
 from typing import Any
 
 import ipywidgets as widgets
-from traitlets import validate
 
 from ...chart_style import THEME
 from ...config import Config
 from ...vocabulary import BOUNDED, CONTESTANTS, NEWEST, OLDEST, UNBOUNDED
 
 PAGE_SIZES = (10, 25, 50, 100, 250, 500, 1_000)
-_ROW = {"flex_flow": "row wrap", "align_items": "center"}
+_ROW = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 10px"}
 _COLORS = {
     name: "".join(f"--pbm-{color}:{THEME[color][place]};" for color in ("green", "purple"))
     for place, name in enumerate(("light", "dark"))
@@ -19,16 +17,23 @@ _COLORS = {
 STYLE = f"""<style>
 .pbm-explorer {{{_COLORS["light"]}}}
 [data-jp-theme-light="false"] .pbm-explorer {{{_COLORS["dark"]}}}
+.pbm-explorer .widget-html-content {{line-height:1.4}}
+.pbm-explorer .widget-toggle-buttons {{display:flex;align-items:center;gap:6px}}
 .pbm-explorer .widget-toggle-button.mod-active {{background:#00684A;color:#fff;font-weight:600}}
 .pbm-explorer .pbm-query .widget-toggle-button.mod-active:last-child {{background:#8F3FC0}}
-.pbm-explorer .pbm-page {{transition:opacity .15s}}
+.pbm-explorer button.mod-warning {{background:#B45309;color:#fff;font-weight:600}}
+.pbm-explorer button.mod-warning:disabled {{background:var(--jp-layout-color2,#eee);color:inherit;font-weight:400}}
+.pbm-explorer .pbm-message {{display:flow-root;min-height:34px}}
+.pbm-explorer .pbm-page {{min-height:316px;transition:opacity .15s}}
+.pbm-explorer .pbm-log {{min-height:13em}}
 .pbm-explorer .pbm-page.pbm-waiting {{opacity:.3;transition:opacity .2s .25s}}
 .pbm-explorer .pbm-place {{font-weight:600}}
 </style>"""
-"""A page that comes at once is not dimmed: that begins after a quarter of a second."""
+"""A page that comes at once is not dimmed: that begins after a quarter of a second. What comes and goes keeps its room,
+so that nothing below it moves."""
 WHY_A_DATE = (
-    "Jump to a date, not to a page number: a keyset page begins at a value in the index. For page N, the server would "
-    "have to walk past every page before it."
+    "A date, not a page number: a keyset page begins at a value in the index. For page N, the server would have to "
+    "walk past every page before it."
 )
 
 
@@ -42,42 +47,28 @@ class Controls:
 
     def __init__(self, config: Config):
         data = config.data_generation
-        # The last claim may end so many days after it begins.
-        latest = data.last_service_date + dt.timedelta(days=data.max_claim_days)
-        self.tier = _dropdown("Tier", [tier.name for tier in data.tiers], "11em")
-        self.provider = _dropdown("Provider", [], "30em")
-        self.size = _dropdown("Page size", [], "11em")
+        self.tier = _dropdown("Tier", [tier.name for tier in data.tiers], "9em")
+        self.provider = _dropdown("Provider", [], "26em")
+        self.size = _dropdown("Page size", [], "10em")
         self.order = _toggle(
-            {"Oldest first": OLDEST, "Newest first": NEWEST}, ["", "the same index, read backward"], "8em"
+            {"Oldest first": OLDEST, "Newest first": NEWEST}, ["", "the same index, read backward"], "9em"
         )
-        self.start = _date("From", data.first_service_date, latest)
-        self.end = _date("to", data.first_service_date, latest)
+        self.start = _date("From")
+        self.end = _date("to")
         self.all_dates = _button("All dates", "7em")
         self.bounded = _toggle(
             {CONTESTANTS[BOUNDED]: True, CONTESTANTS[UNBOUNDED]: False},
             ["with the bound on how long a claim lasts", "the date range alone"],
-            "10em",
+            "12em",
         )
         self.bounded.add_class("pbm-query")
         self.first, self.previous, self.next, self.last = (
-            _button(text, "7em") for text in ("First", "Previous", "Next", "Last")
+            _button(text, "6em") for text in ("First", "Previous", "Next", "Last")
         )
-        self.jump_to = _date("Jump to", data.first_service_date, latest)
-        self.cancel = _button("Cancel", "7em", "warning")
-        self.count_each_page = _toggle({"once": False, "with each page": True}, ["", ""], "9em", "Count the total")
+        self.jump_to = _date("Jump to")
+        self.cancel = _button("Cancel", "6em", "warning")
+        self.count_each_page = _toggle({"once": False, "with each page": True}, ["", ""], "11em", "Count the total")
         self.clear = _button("Clear log", "7em")
-
-
-class _AnyDatePicker(widgets.DatePicker):
-    """A date picker whose calendar has limits, and whose value has none.
-
-    A year that is being typed is 0002, 0020, 0202 before it is 2025; a value that is moved to the nearest limit
-    would replace it under the reader's fingers.
-    """
-
-    @validate("value")
-    def _validate_value(self, proposal: dict[str, Any]) -> dt.date | None:
-        return proposal["value"]
 
 
 def row(*parts: widgets.Widget) -> widgets.Box:
@@ -104,12 +95,11 @@ def _dropdown(text: str, options: list, width: str) -> widgets.Dropdown:
 def _toggle(options: dict[str, Any], tooltips: list[str], width: str, text: str = "") -> widgets.ToggleButtons:
     return widgets.ToggleButtons(
         options=list(options.items()), tooltips=tooltips, description=text,
-        style={"button_width": width, "description_width": "initial"}, layout=widgets.Layout(margin="2px 2px 2px 1em"),
+        style={"button_width": width, "description_width": "initial"},
     )  # fmt: skip
 
 
-def _date(text: str, earliest: dt.date, latest: dt.date) -> widgets.DatePicker:
-    return _AnyDatePicker(
-        description=text, min=earliest, max=latest, layout=widgets.Layout(width="13em"),
-        style={"description_width": "initial"},
-    )  # fmt: skip
+def _date(text: str) -> widgets.DatePicker:
+    return widgets.DatePicker(
+        description=text, layout=widgets.Layout(width="15em"), style={"description_width": "initial"}
+    )

@@ -9,9 +9,10 @@ from .moments import Shown
 
 _LINES = 6  # in a shell
 _ONE_LINE = 100_000
+_TITLE = "Request log, newest first"
 _CAPTION = (
-    "Request log, newest first: each find and aggregate for claims, with the driver's time. Keys and documents come "
-    "from the server's log or an explain. Checks of the validator are not listed."
+    "Each find and aggregate for claims, timed by the driver. Keys and documents come from the server's log or an "
+    "explain. Validator checks are not listed."
 )
 
 
@@ -34,7 +35,8 @@ def log_rows(shown: Shown) -> list[dict[str, str]]:
 def log_html(shown: Shown) -> str:
     """Return the log as a table that scrolls within itself."""
     rows = log_rows(shown)
-    caption = f"<div style='font-size:0.85em;color:var(--jp-ui-font-color2,inherit);margin:8px 0 2px'>{_CAPTION}</div>"
+    faint = "font-size:0.85em;color:var(--jp-ui-font-color2,inherit);margin:2px 0"
+    caption = f"<div style='font-weight:600;margin-top:4px'>{_TITLE}</div><div style='{faint}'>{_CAPTION}</div>"
     if not rows:
         return f"{caption}<div style='font-size:12px'>No request since the log was cleared.</div>"
     text = "text-align:left;padding:1px 8px;white-space:nowrap"
@@ -51,7 +53,7 @@ def log_html(shown: Shown) -> str:
         "width:0;min-width:100%;box-sizing:border-box;max-height:13em;overflow:auto;"
         "border:1px solid var(--jp-border-color2,#999);color:var(--jp-ui-font-color1,inherit)"
     )
-    table = "border-collapse:collapse;margin:0;font-size:11px;font-variant-numeric:tabular-nums"
+    table = "border-collapse:collapse;margin:0;font-size:11px;line-height:1.5;font-variant-numeric:tabular-nums"
     return f"{caption}<div style='{box}'><table style='{table}'><tr>{heads}</tr>{lines}</table></div>"
 
 
@@ -77,4 +79,5 @@ def _examined(request: Request, number: int | None) -> str:
 def _cell(name: str, value: str, request: Request) -> str:
     if name != "MQL":
         return html.escape(value)
-    return f"<code title='{html.escape(command_mql(request.command), quote=True)}'>{html.escape(value)}</code>"
+    pretty = html.escape(command_mql(request.command), quote=True)
+    return f"<code style='font-size:11px' title='{pretty}'>{html.escape(value)}</code>"

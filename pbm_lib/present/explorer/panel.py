@@ -49,23 +49,35 @@ class ExplorerPanel:
         self.controls = controls = Controls(self._config)
         wide = widgets.Layout(width="auto", min_width="0")  # 100% would leave out a widget's own margins
         self.head, self.page, self.queries, self.log = (widgets.HTML(layout=wide) for _ in range(4))
-        self.place, self.strip = widgets.HTML(), widgets.HTML(layout=widgets.Layout(margin="0 0 0 auto"))
-        self.figures = widgets.HTML(layout=widgets.Layout(flex="1 1 auto", min_width="0"))
-        self.page.add_class("pbm-page")
+        # Wide from the start: a text that grows does not move to the next line, and what is below it stays in place.
+        self.place = widgets.HTML(layout=widgets.Layout(flex="1 1 21em"))
+        self.strip = widgets.HTML(layout=widgets.Layout(min_width="21em"))
+        self.figures = widgets.HTML(layout=widgets.Layout(flex="1 1 30em", min_width="0"))
+        self.figures.add_class("pbm-figures")
         self.place.add_class("pbm-place")
+        self.page.add_class("pbm-page")
+        self.log.add_class("pbm-log")
+        data = self._config.data_generation
+        # In words: a date picker of ipywidgets knows limits in Python, but its calendar does not show them.
+        ends = f"Claims begin from {data.first_service_date} to {data.last_service_date}."
+        dates = widgets.HTML(
+            f"<div style='{FAINT};font-size:0.85em'>{WHY_A_DATE} {ends}</div>", layout=widgets.Layout(flex="1 1 24em")
+        )
         self._box = widgets.VBox(
             [
                 widgets.HTML(STYLE, layout=widgets.Layout(display="none")),
                 row(controls.tier, controls.provider, controls.size, controls.order),
                 row(controls.start, controls.end, controls.all_dates, controls.bounded),
                 self.head,
-                row(controls.first, controls.previous, controls.next, controls.last, self.place),
-                row(self.figures, controls.cancel, self.strip),
+                row(self.figures, self.strip),
+                row(
+                    controls.first, controls.previous, controls.next, controls.last, controls.cancel, self.place
+                ),
+                row(controls.jump_to, dates),
                 self.page,
-                row(controls.jump_to, widgets.HTML(f"<span style='{FAINT};font-size:0.85em'>{WHY_A_DATE}</span>")),
-                self.queries,
                 row(controls.count_each_page, controls.clear),
                 self.log,
+                self.queries,
             ],
             layout=widgets.Layout(width="100%", overflow="hidden"),
         )  # fmt: skip

@@ -8,7 +8,7 @@ from ...display import milliseconds
 from ...vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
 from .moments import STRIP_LENGTH
 
-_BAR, _GAP, _HEIGHT = 5, 2, 44
+_BAR, _GAP, _HEIGHT = 4, 1, 56
 _LEAST_MS, _MOST_MS = 1.0, 10_000.0
 
 
@@ -17,10 +17,10 @@ def strip_text(times: Sequence[tuple[bool, float]]) -> str:
     if not times:
         return "no page yet"
     all_ms = [ms for _, ms in times]
-    return (
-        f"last {len(times)} page{'' if len(times) == 1 else 's'}: median "
-        f"{milliseconds(statistics.median(all_ms))}, slowest {milliseconds(max(all_ms))}"
-    )
+    slowest = milliseconds(max(all_ms))
+    if len(times) == 1:
+        return f"last page: {slowest}"
+    return f"last {len(times)} pages: median {milliseconds(statistics.median(all_ms))}, slowest {slowest}"
 
 
 def strip_svg(times: Sequence[tuple[bool, float]]) -> str:
@@ -35,7 +35,8 @@ def strip_svg(times: Sequence[tuple[bool, float]]) -> str:
     )
     return (
         f"<svg role='img' aria-label='{strip_text(times)}' width='{width}' height='{_HEIGHT}' "
-        f"viewBox='0 0 {width} {_HEIGHT}'>{bars}</svg>"
+        f"viewBox='0 0 {width} {_HEIGHT}' style='display:block;border-bottom:1px solid var(--jp-border-color2,#999)'>"
+        f"{bars}</svg>"
     )
 
 

@@ -13,7 +13,7 @@ from ...query.explain import count_mql, page_mql
 from ...query.filters import make_query
 from ...query.page import ClaimPage
 from ...store.store import ClaimStore
-from ...vocabulary import CONTESTANTS, NEWEST, UNBOUNDED
+from ...vocabulary import BOUNDED, CONTESTANTS, NEWEST, UNBOUNDED
 from .log import log_html, log_text
 from .moments import Choice, Shown
 from .strip import strip_svg, strip_text
@@ -22,6 +22,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 _ROWS = 5  # of a page, in a shell
 WAITING = "…"
 """What stands for a figure that is on its way."""
+_NONE = "—"  # for one that does not come
 # JupyterLab's and VS Code's own colors, so that a dark theme stays dark; outside of both, the page's.
 TEXT, FAINT = "color:var(--jp-ui-font-color1,inherit)", "color:var(--jp-ui-font-color2,inherit)"
 # No width of its own: it takes what there is and scrolls or wraps, where else a widget would grow beyond the page.
@@ -31,6 +32,7 @@ _LINE = "1px solid var(--jp-border-color2,#999)"
 _GREEN, _PURPLE = "var(--pbm-green,#00684A)", "var(--pbm-purple,#8F3FC0)"
 _APART = 2  # times; below, two single pages differ by chance
 _STOPWATCH_SECONDS = 0.3  # a page that comes sooner does without
+_LARGE, _LARGE_BESIDE, _SMALL = 3.4, 2.0, 1.35  # em
 
 
 def headline(store: ClaimStore, choice: Choice) -> str:
@@ -44,7 +46,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
     if choice.bounded and not store.bounded:
         query = f"{CONTESTANTS[UNBOUNDED]}, as nothing on the server bounds how long a claim lasts"
     elif not (start or end):
-        query += " (without dates the same as the other)"
+        query += f" (same as {'unbounded' if choice.bounded else 'bounded'})"
     newest = " · newest first" if choice.order == NEWEST else ""
     return f"{next(names, 'Provider')} · TIN {tin} · {between}{newest} · {query}"
 
@@ -59,7 +61,8 @@ def place_text(shown: Shown) -> str:
         return f"0 of {total}"
     before = shown.place
     if before is None:
-        return f"{len(page):,} claims of {total}"
+        unknown = "" if shown.total is None else " · page number not known"  # after a jump to a date
+        return f"{len(page):,} claims of {total}{unknown}"
     text = f"{before + 1:,}-{before + len(page):,} of {total}"
     if before % size == 0 and shown.total is not None:
         text += f" · page {before // size + 1:,} of {max(math.ceil(shown.total / size), before // size + 1):,}"
@@ -68,14 +71,14 @@ def place_text(shown: Shown) -> str:
 
 def figures(shown: Shown) -> dict[str, str]:
     """Return the figures of a page, label to value."""
-    plan = shown.examined
+    plan, missing = shown.examined, WAITING if shown.reading or shown.page is not None else _NONE
     at_least = "" if plan is None or plan.complete else "more than "
     return {
-        "time of the page": WAITING if shown.reading or shown.page is None else milliseconds(shown.page_ms),
-        "keys examined": f"{at_least}{plan.keys_examined:,}" if plan else WAITING,
-        "documents examined": f"{at_least}{plan.docs_examined:,}" if plan else WAITING,
-        "total": f"{shown.total:,}" if shown.total is not None else WAITING if shown.wants_total else "not counted",
-        "time of the count": milliseconds(shown.count_ms) if shown.count_ms is not None else _counting(shown),
+        "time of the page": missing if shown.reading or shown.page is None else milliseconds(shown.page_ms),
+        "keys examined": f"{at_least}{plan.keys_examined:,}" if plan else missing,
+        "documents examined": f"{at_least}{plan.docs_examined:,}" if plan else missing,
+        "total": f"{shown.total:,}" if shown.total is not None else missing if shown.wants_total else "not counted",
+        "time of the count": milliseconds(shown.count_ms) if shown.count_ms is not None else _counting(shown, missing),
     }
 
 
@@ -83,12 +86,9 @@ def beside(shown: Shown) -> str:
     """Return what the same page took with the other query; "" where that was not read."""
     if shown.same_claims is None:
         return ""
-    ratio = shown.page_ms / shown.earlier.ms
-    how = "about as fast as"
-    if max(ratio, 1 / ratio) >= _APART:
-        how = f"{times(ratio)}{TIMES} as long as" if ratio > 1 else f"{times(1 / ratio)}{TIMES} as fast as"
-    same = "the same claims" if shown.same_claims else "NOT the same claims"
-    return f"{how} the {shown.earlier.query} ({milliseconds(shown.earlier.ms)}), {same}"
+    number, words = _compared(shown)
+    earlier = f"the {shown.earlier.query} ({milliseconds(shown.earlier.ms)})"
+    return f"{number} {words} as {earlier}, {_same_claims(shown)}"
 
 
 def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
@@ -117,46 +117,47 @@ def static_html(store: ClaimStore, shown: Shown) -> str:
     page = "" if shown.page is None else page_html(shown.page)
     place = f"<div style='{TEXT};margin:6px 0'>{place_text(shown)}</div>"
     parts = (
-        headline_html(store, shown), place, figures_html(shown), strip_html(shown) if shown.times else "", page,
-        queries_html(store, shown), log_html(shown),
+        headline_html(store, shown), figures_html(shown), strip_html(shown) if shown.times else "", place, page,
+        log_html(shown), queries_html(store, shown),
     )  # fmt: skip
     return f"<div>{''.join(parts)}</div>"
 
 
 def headline_html(store: ClaimStore, shown: Shown) -> str:
     """Return the headline and, below it, what went wrong, or what else there is to say."""
-    text = f"<div style='{TEXT};font-weight:600;margin:6px 0'>{html.escape(headline(store, shown.choice))}</div>"
+    text = ""
     if shown.error:
         # Told by a word and a bar as well as by its color.
         text += _bar(f"<b>Not answered.</b> {html.escape(shown.error)}", "#D55E00", "alert")
     if shown.notice:
         text += _bar(html.escape(shown.notice), _PURPLE, "status")
-    return text
+    title = f"<div style='{TEXT};font-weight:600;margin:6px 0 2px'>{html.escape(headline(store, shown.choice))}</div>"
+    return f"{title}<div class='pbm-message'>{text}</div>"
 
 
 def _bar(text: str, color: str, role: str) -> str:
-    return f"<div role='{role}' style='{TEXT};border-left:4px solid {color};padding:4px 10px;margin:6px 0'>{text}</div>"
+    return f"<div role='{role}' style='{TEXT};border-left:4px solid {color};padding:3px 10px;margin:4px 0'>{text}</div>"
 
 
 def figures_html(shown: Shown) -> str:
-    """Return the figures side by side, each above its label, the time of the page by far the largest."""
-    if shown.page is None and not shown.reading:
-        return ""
+    """Return the figures, each above its label: the time of the page by far the largest, the others below it."""
     (label, value), *others = figures(shown).items()
+    query, earlier = shown.choice.query, shown.earlier
+    label = f"{label}, {query}"
     seconds = time.monotonic() - shown.reading_since if shown.reading else 0.0
-    if seconds >= _STOPWATCH_SECONDS:
-        first = _tile(f"{seconds:.1f} s", f"{shown.choice.query}, still running", 2.6, _PURPLE)
-        others = []
-        if shown.earlier:
-            first += _tile(milliseconds(shown.earlier.ms), f"{shown.earlier.query}, the page before", 2.6, _GREEN)
-    else:
-        color = _GREEN if shown.choice.bounded else _PURPLE
-        first = _tile(value, f"{label}, {shown.choice.query}", 2.6, color)
-    tiles = first + "".join(_tile(value, label, 1.35) for label, value in others)
-    compared = beside(shown)
-    sentence = f"<div style='{TEXT};font-weight:600;margin:2px 0'>{compared}</div>" if compared else ""
-    row = "display:flex;flex-wrap:wrap;align-items:flex-end;gap:4px 28px;line-height:1.25;margin:6px 0"
-    return f"<div style='{row}'>{tiles}</div>{sentence}"
+    is_running = seconds >= _STOPWATCH_SECONDS
+    if is_running:
+        label, value = f"{query}, still running", f"{seconds:.1f} s"
+    large = _tile(value, label, _LARGE, _color(query))
+    if earlier and (is_running or shown.same_claims is not None):
+        before = f"{earlier.query}, the page before" if is_running else earlier.query
+        large += _tile(milliseconds(earlier.ms), before, _LARGE_BESIDE, _color(earlier.query))
+    if shown.same_claims is not None:
+        number, words = _compared(shown)
+        large += _tile(number, f"{words}, {_same_claims(shown)}", _LARGE_BESIDE)
+    small = "".join(_tile(value, label, _SMALL) for label, value in others)
+    row = "display:flex;flex-wrap:wrap;align-items:flex-end;gap:4px 24px;line-height:1.2;margin:0 0 6px"
+    return f"<div style='{row}'>{large}</div><div style='{row}'>{small}</div>"
 
 
 def strip_html(shown: Shown) -> str:
@@ -193,14 +194,29 @@ def static_text(store: ClaimStore, shown: Shown) -> str:
     return "\n".join([*lines, *log_text(shown)]).translate(_ASCII)
 
 
-def _counting(shown: Shown) -> str:
+def _counting(shown: Shown, missing: str) -> str:
     if shown.counting_since is None:
-        return WAITING if shown.wants_total else "not counted"
+        return missing if shown.wants_total else "not counted"
     seconds = time.monotonic() - shown.counting_since
     return f"{seconds:.1f} s {WAITING}" if seconds >= _STOPWATCH_SECONDS else WAITING
 
 
-def _tile(value: str, label: str, size: float, color: str = "") -> str:
-    look = f"font-size:{size}em;{TEXT};font-variant-numeric:tabular-nums" + (f";color:{color}" if color else "")
-    weight = ";font-weight:600" if size > 2 else ""
+def _compared(shown: Shown) -> tuple[str, str]:
+    ratio = shown.page_ms / shown.earlier.ms
+    if max(ratio, 1 / ratio) < _APART:
+        return f"about 1{TIMES}", "as long"
+    return (f"{times(ratio)}{TIMES}", "as long") if ratio > 1 else (f"{times(1 / ratio)}{TIMES}", "as fast")
+
+
+def _same_claims(shown: Shown) -> str:
+    return "the same claims" if shown.same_claims else "NOT the same claims"
+
+
+def _color(query: str) -> str:
+    return _GREEN if query == CONTESTANTS[BOUNDED] else _PURPLE
+
+
+def _tile(value: str, label: str, size: float, color: str = "inherit") -> str:
+    look = f"font-size:{size}em;{TEXT};color:{color};font-variant-numeric:tabular-nums;white-space:nowrap"
+    weight = ";font-weight:600" if size > _SMALL else ""
     return f"<div><div style='{look}{weight}'>{value}</div><div style='font-size:0.85em;{FAINT}'>{label}</div></div>"

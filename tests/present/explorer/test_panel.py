@@ -136,12 +136,6 @@ class TestPanel:
         assert (panel.controls.tier.value, panel.controls.size.value, panel.controls.bounded.value) == ("60", 30, False)
         assert wire.names == ["find"]
 
-    def test_dates_end_where_the_data_end(self, explorer, panel):
-        data = explorer.store.config.data_generation
-        for picker in (panel.controls.start, panel.controls.end, panel.controls.jump_to):
-            assert picker.min == data.first_service_date
-            assert picker.max == data.last_service_date + dt.timedelta(days=data.max_claim_days)
-
     def test_the_place_stands_with_the_buttons(self, explorer, panel):
         settled(explorer)
         assert panel.place.value == "1-100 of 3,000 · page 1 of 30"
