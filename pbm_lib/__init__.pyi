@@ -16,6 +16,7 @@ from .errors import (
     ServerUnavailable as ServerUnavailable,
     SetupError as SetupError,
 )
+from .frame_style import table as table
 from .live.chart import watch_chart as watch_chart
 from .live.failover import watch_failover as watch_failover
 from .live.watch import Watch as Watch
@@ -52,7 +53,6 @@ from .present.frames import (
     codes_frame as codes_frame,
     footprint_frame as footprint_frame,
     indexes_frame as indexes_frame,
-    table as table,
     tiers_frame as tiers_frame,
 )
 from .present.index_comparison import IndexComparison as IndexComparison, compare_indexes as compare_indexes

@@ -1,6 +1,7 @@
 """How things read: an object as a handful of facts, in a shell and in a notebook; times and ratios as text."""
 
 import html
+import re
 import sys
 from textwrap import indent, wrap
 from typing import Any, ClassVar
@@ -60,6 +61,11 @@ def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
     cells = {label: code_html(value) if label in code else html.escape(value) for label, value in facts.items()}
     rows = "".join(f"<tr><th {style}>{label}</th><td {style}>{cell}</td></tr>" for label, cell in cells.items())
     return f"<table>{rows}</table>"
+
+
+def prose_html(text: str) -> str:
+    """Return text as HTML; JupyterLab would make a formula of what is between two dollar signs, but not in code."""
+    return re.sub(r"\$\w+", r"<code>\g<0></code>", html.escape(text))
 
 
 def code_html(code: str) -> str:

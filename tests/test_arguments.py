@@ -46,7 +46,7 @@ def right(loaded_store, tmp_path_factory):
         "sample": pbm.claims_sample(config, 100), "paging": pbm.compare_paging(store, tin, [0]),
         "frame": pd.DataFrame({"a": [1]}), "claim": pbm.sample_claim(),
         "call": lambda: pbm.find_claims(store, "12"), "build": False, "acts": [pbm.explain_claims(store, tin)],
-        "wanted": False,
+        "wanted": False, "value": 5, "label": "claims", "note": "",
         "watch": pbm.watch_pages(store, seconds=0.2, progress=False),
         "claims": 60, "index": "three_field", "part": "ranges", "operation": "count", "scenario": "range",
         "service_date": dt.date(2025, 1, 1), "days": [30],

@@ -160,8 +160,8 @@ def run_performance(
             footprint=measure_footprint(store),
         )
         run = replace(run, path=run.save(folder))
+        chart = LiveChart(run.tiers) if progress else None  # first: the bar goes on below it
         bar = Progress(_guesses(settings.performance), shown=progress)
-        chart = LiveChart(run.tiers) if progress else None
         with Recorder(run, watch, measured, bar, chart) as recorder:
             if left:
                 recorder.note(left)

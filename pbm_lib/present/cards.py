@@ -4,6 +4,7 @@ import html
 from numbers import Real
 
 from ..arguments import checked
+from ..display import prose_html
 from ..errors import PbmError
 from ..load.report import NO_PACE, LoadReport
 from ..measure.run import PerformanceRun
@@ -13,8 +14,8 @@ from .notes import Note
 # Lab's own colors where it has them, so that a card can be read on its dark theme as well.
 _ROW = "display:flex;flex-wrap:wrap;gap:12px;margin:4px 0"
 _CARD = (
-    "flex:0 1 auto;min-width:150px;max-width:340px;padding:12px 20px;border-radius:6px;border-left:4px solid #00A35C;"
-    "background:var(--jp-layout-color2,#F2F5F4)"
+    "flex:1 1 200px;max-width:300px;box-sizing:border-box;padding:12px 20px;border-radius:6px;"
+    "border-left:4px solid #00A35C;background:var(--jp-layout-color2,#F2F5F4)"
 )
 _VALUE = "font-size:2.4em;font-weight:600;line-height:1.15;color:var(--jp-ui-font-color1,#1C2D38)"
 _LABEL = "font-size:1.05em;color:var(--jp-ui-font-color1,#1C2D38)"
@@ -53,9 +54,8 @@ def load_card(report: LoadReport) -> Note:
     pace = report.pace
     if pace is None:
         return number_card(report.volume, "claims on the server", f"Rate: {NO_PACE}")
-    return number_card(
-        f"{pace.claims_per_second:,.0f}", "claims per second, validated and indexed on the way in", pace.words
-    )
+    note = f"{pace.inserted:,} claims in {pace.seconds:,.1f} s, with {pace.workers} loading processes"
+    return number_card(f"{pace.claims_per_second:,.0f}", "claims per second, validated and indexed", note)
 
 
 @checked(PbmError)
@@ -79,8 +79,8 @@ def _cards(figures: list[tuple[Real | str, str, str]]) -> Note:
         texts.append("\n".join([f"{shown} {label}", *(f"    {line}" for line in note.splitlines())]))
         cells.append(
             f"<div style='{_CARD}'><div style='{_VALUE}'>{html.escape(shown)}</div>"
-            f"<div style='{_LABEL}'>{html.escape(label)}</div>"
-            + (f"<div style='{_NOTE}'>{html.escape(note)}</div>" if note else "")
+            f"<div style='{_LABEL}'>{prose_html(label)}</div>"
+            + (f"<div style='{_NOTE}'>{prose_html(note)}</div>" if note else "")
             + "</div>"
         )
     return Note("\n".join(texts), f"<div style='{_ROW}'>{''.join(cells)}</div>")

@@ -13,6 +13,7 @@ from ..arguments import checked, switch
 from ..claims.document import ID
 from ..display import milliseconds
 from ..errors import InvalidQuery, SetupError
+from ..frame_style import table
 from ..query.explain import QueryPlan, explain_claims
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
@@ -22,7 +23,6 @@ from ..store.setup import both_indexes
 from ..store.store import ClaimStore
 from ..vocabulary import INDEXES
 from ..working import working
-from .frames import table
 from .notes import Note, note
 
 _ROUNDS = 5

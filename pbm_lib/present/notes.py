@@ -1,6 +1,5 @@
 """A claim, a rule, a topology and a rejected call, as a reader of the notebooks sees them."""
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import indent
@@ -8,7 +7,7 @@ from typing import Any
 
 from ..arguments import checked
 from ..claims.document import DAY_MS
-from ..display import code_html
+from ..display import code_html, prose_html
 from ..errors import PbmError
 from ..mql import call_mql, pretty_mql
 from ..store.rule import is_ours
@@ -36,7 +35,7 @@ class Note:
 
 def note(text: str, command: str | None = None) -> Note:
     """Return sentences, and below them what one would type in mongosh."""
-    paragraph = f"<p>{html.escape(text)}</p>"
+    paragraph = f"<p>{prose_html(text)}</p>"
     if command is None:
         return Note(text, paragraph)
     return Note(f"{text}\n\n{indent(command, '    ')}", f"{paragraph}{code_html(command)}")

@@ -3,10 +3,12 @@
 import datetime as dt
 import html
 import math
+import re
 from dataclasses import dataclass
 
 import pandas as pd
 
+from ..frame_style import table
 from .table import NONE, mb
 
 PRODUCTION_RAM_GB = 8
@@ -213,8 +215,13 @@ class ClusterSizing:
         return "\n  ".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
-        frame = self.to_frame()
-        frame["holds them"] = frame["holds them"].map({True: "yes", False: "no"})
-        table = frame.to_html(index=False, border=0, escape=True, na_rep=NONE)
+        names = list(self.to_frame().columns)
+        rows = [(tier.name, tier.fits, *map(_unless_zero, tier.texts), tier.price_mark) for tier in self.tiers]
+        tiers = table(pd.DataFrame(rows, columns=[name.removesuffix(", %") for name in names])).to_html()
         notes = f"<p>{html.escape(self.working_set_note)}</p><p>{html.escape(self.prices_note)}</p>"
-        return f"<p><b>{html.escape(self.sentence)}</b> {html.escape(self.production_note)}</p>{table}{notes}"
+        return f"<p><b>{html.escape(self.sentence)}</b> {html.escape(self.production_note)}</p>{tiers}{notes}"
+
+
+def _unless_zero(text: str) -> str:
+    """A share or a price as text; nothing where it is too small to show."""
+    return text if re.search("[1-9]|[^0.,%]", text) else ""

@@ -158,6 +158,7 @@ def test_the_rule_is_the_servers(store, open_store):
     assert max(map(len, repr(rule_note(store)).splitlines()[1:])) <= 4 + 88
     shown = cell_output(rule_note(store))["text/html"]
     assert "one day is 86,400,000 ms" in shown
+    assert "types (<code>$jsonSchema</code>)" in shown  # bare, two of them would be a formula in Lab
     assert "white-space:pre;" in shown  # so that no line of it is broken
     assert "Run setup_collection" in repr(rule_note(open_store()))
 

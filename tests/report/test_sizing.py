@@ -181,7 +181,7 @@ def test_what_the_cache_held_may_be_unknown(run):
     assert {row[table.columns.index("cache taken by the working set")] for row in table.rows} == {NONE}
     assert sizing.to_frame()["working set in cache, %"].isna().all()
     assert "working set unknown" in repr(sizing)
-    assert f"<td>{NONE}</td>" in sizing._repr_html_()
+    assert f">{NONE}</td>" in sizing._repr_html_()
 
 
 def test_prices_are_to_be_checked_before_they_are_quoted(run):
@@ -235,8 +235,12 @@ def test_an_empty_store_has_nothing_to_size(open_store):
 def test_a_cell_shows_the_finding_and_the_tiers(run):
     sizing = size_cluster(run, claims=50_000_000)
     shown = html.unescape(sizing._repr_html_())
-    for words in (sizing.sentence, sizing.working_set_note, sizing.prices_note, "<td>to be confirmed</td>"):
+    for words in (sizing.sentence, sizing.working_set_note, sizing.prices_note, ">to be confirmed</td>"):
         assert words in shown
+    assert shown.count(">\N{CHECK MARK}</td>") == 4
+    assert shown.count(">no</td>") == 3
+    assert ">1,460</td>" in shown and ">0.08</td>" in shown
+    assert ">0.0%</td>" not in html.unescape(size_cluster(run, claims=1_000)._repr_html_())
     frame = sizing.to_frame().set_index("tier")
     holds = {"M10": False, "M20": False, "M30": False, "M40": True, "M50": True, "M60": True, "M80": True}
     assert frame["holds them"].to_dict() == holds
