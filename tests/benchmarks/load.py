@@ -348,7 +348,7 @@ def whole(text: str, least: int, most: int, step: int = 1) -> int:
     except ValueError:
         value = least - 1
     if not least <= value <= most or value % step:
-        raise argparse.ArgumentTypeError(f"{text!r} is not accepted; accepted: {least:,} to {most:,}{multiples}.")
+        raise argparse.ArgumentTypeError(f"must be {least:,} to {most:,}{multiples}, got {text!r}.")
     return value
 
 
