@@ -28,7 +28,7 @@ def paging_chart(paging: DataFrame) -> Figure:
     deepest = paging.iloc[-1]
     same = "the same claims" if paging["same claims"].all() else "NOT the same claims"
     title = f"{deepest['keyset ms']:,.1f} ms by keyset, {deepest['skip/limit ms']:,.0f} ms by skip/limit"
-    subtitle = f"A page {deepest['depth']:,} claims deep, with {same} both ways."
+    subtitle = f"A page {deepest['depth']:,} claims deep, with {same} either way."
     figure = figure_titled(title, subtitle, width=7.2, height=3.4)
     panel = figure.subplots()
     panel.set_yscale("log")
@@ -68,7 +68,7 @@ def load_rate_chart(report: LoadReport) -> Figure:
     part = "" if pace.inserted == report.volume else f" of {report.volume:,}"
     subtitle = f"{pace.inserted:,}{part} claims in {pace.seconds:,.0f} s{when}."
     if part:
-        subtitle += " The others were added by other loads."
+        subtitle += " Other loads added the rest."
     figure = figure_titled(title, subtitle, width=7.2, height=2.8)
     rate = report.rate_frame()
     panel = figure.subplots()
@@ -126,6 +126,6 @@ def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
     panel.set_yticks(range(len(shown)), [f"{act.kind}\n{act.index or 'no index'}" for act in shown])
     panel.invert_yaxis()
     panel.grid(visible=False, axis="y")
-    panel.set_xlabel(f"looked at, of the provider's {claims:,} claims, log scale")
+    panel.set_xlabel(f"examined, of the provider's {claims:,} claims, log scale")
     plain_ticks(panel.xaxis)
     return figure

@@ -120,7 +120,7 @@ def claims_chart(sample: DataFrame) -> Figure:
     months.xaxis.set_major_locator(dates)
     months.xaxis.set_major_formatter(ConciseDateFormatter(dates, show_offset=False))
     days.hist(_above_zero(sample["days"]), bins=np.arange(0.5, sample["days"].max() + 1.5), color=GREEN)
-    days.set_title("Multi-day claims: days")
+    days.set_title("Multi-day claims: length in days")
     overpaid = _above_zero(sample["overpayment"])
     if len(overpaid):
         amounts.hist(overpaid, bins=np.geomspace(overpaid.min(), overpaid.max() + 0.01, 40), color=GREEN)

@@ -56,7 +56,7 @@ def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = N
     rows = []
     with working("Reading pages") as say:
         for number, depth in enumerate(depths, 1):
-            say(f"Reading the page after {depth:,} claims both ways, {number} of {len(depths)} depths")
+            say(f"Reading the page after {depth:,} claims both ways, depth {number} of {len(depths)}")
             rows.append((depth, *_both_ways(store, tin, depth)))
     return DataFrame(rows, columns=["depth", "same claims", "skip/limit ms", "keyset ms", "ratio"])
 

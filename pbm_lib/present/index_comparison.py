@@ -86,7 +86,7 @@ def compare_indexes(
     try:
         with working("Preparing both indexes") as say, both_indexes(store):
             columns, plans = _compare(store, question, say)
-            say("Restoring the index of the settings")
+            say("Restoring the index in the settings file")
     except SetupError as error:
         return IndexComparison(DataFrame(columns), tuple(plans), note(str(error)))
     return IndexComparison(DataFrame(columns), tuple(plans))
@@ -106,7 +106,7 @@ def _compare(
             times[index, "first page"].append(ms)
             totals[index], ms = timed(its, partial(count_claims, its, *question))
             times[index, "total"].append(ms)
-    say("Checking that both indexes lead to the same claims")
+    say("Checking that both indexes find the same claims")
     for index, its in stores.items():
         plans[index] = explain_claims(its, *question)
         touching[index] = {claim[ID] for claim in iter_claims(its, question.tin, question.start, question.start)}

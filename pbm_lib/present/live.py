@@ -38,7 +38,7 @@ def watch_arrivals(store: ClaimStore, *, progress: bool = True) -> Watch:
     try:
         return watch_pages(store, feed_per_second=live.feed_per_second, **how)
     except FeedError as error:
-        refused = f"No claim arrived meanwhile. {error}"
+        refused = f"No claims arrived during this watch. {error}"
     watch = watch_pages(store, **how)
     return replace(watch, notes=(refused, *watch.notes))
 

@@ -92,7 +92,7 @@ def test_the_depth_that_takes_its_time_is_named(loaded_store, tin, monkeypatch, 
 
     monkeypatch.setattr("pbm_lib.present.compare.skip_page", slow)
     compare_paging(loaded_store, tin, [0, 2_900])
-    assert terminal.shown[-1] == "Reading the page after 2,900 claims both ways, 2 of 2 depths ... 1 s"
+    assert terminal.shown[-1] == "Reading the page after 2,900 claims both ways, depth 2 of 2 ... 1 s"
 
 
 def test_an_explained_query_is_silent_in_a_terminal(loaded_store, tin, monkeypatch, terminal):

@@ -25,7 +25,8 @@ def test_who_only_reads_gets_a_watch_without_claims_that_arrive_and_a_sentence(a
     assert (watch.feed_offered, watch.fed, watch.lost, watch.repeated) == (0, 0, 0, 0)
     assert watch.checked > 0
     assert watch.notes[0].startswith(
-        "No claim arrived meanwhile. feed_per_second: claims cannot be fed. The database user lacks permission: "
+        "No claims arrived during this watch. feed_per_second: claims cannot be fed. "
+        "The database user lacks permission: "
     )
     assert "Notes" in watch.facts()
 

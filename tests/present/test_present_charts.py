@@ -39,7 +39,7 @@ def title(figure):
     [
         (loaded(3_000, PACE), "3,000 claims in 2 s."),
         (loaded(0, PACE), "3,000 claims in 2 s, on 2026-11-22."),
-        (loaded(3_000, PACE, 30_000), "3,000 of 30,000 claims in 2 s. The others were added by other loads."),
+        (loaded(3_000, PACE, 30_000), "3,000 of 30,000 claims in 2 s. Other loads added the rest."),
         (loaded(4, PACE), "3,000 claims in 2 s, on 2026-11-22."),
     ],
     ids=["now", "earlier", "resumed", "a few put back"],
@@ -59,9 +59,10 @@ def test_a_load_whose_pace_was_not_recorded_is_a_sentence_in_place_of_the_chart(
 def test_the_depth_chart_names_the_deepest_page(loaded_store):
     tin = list_providers(loaded_store.config, "3K")[0].tin
     paging = compare_paging(loaded_store, tin)
-    assert " ms by skip/limit. A page 2,700 claims deep, with the same claims both ways." in title(paging_chart(paging))
+    shown = title(paging_chart(paging))
+    assert " ms by skip/limit. A page 2,700 claims deep, with the same claims either way." in shown
     other = paging.assign(**{"same claims": False})
-    assert title(paging_chart(other)).endswith("with NOT the same claims both ways.")
+    assert title(paging_chart(other)).endswith("with NOT the same claims either way.")
 
 
 def plan(bounded, index, keys, docs):
