@@ -245,7 +245,8 @@ class ExplorerOnPage:
     def text(self) -> str:
         """All that it says now, without what its controls say."""
         return self._script(
-            "return [...box.querySelectorAll('.widget-html-content')].map(e => e.innerText).join('\\n')"
+            "return [...box.querySelectorAll('.widget-html-content')]"
+            ".filter(e => e.offsetParent).map(e => e.innerText).join('\\n')"
         )
 
     def place(self) -> str:

@@ -315,15 +315,17 @@ class TestControls:
         page.picture("explorer_log")
 
     @pytest.mark.parametrize("width", [WIDTH, 1_000])
-    def test_nothing_is_cut_off(self, page, explorer, width):
+    def test_nothing_is_cut_off(self, page, explorer, store, width):
         page.browser.set_window_size(width, HEIGHT)
         try:
             for text in ("Newest first", "unbounded query", "with each page"):
                 explorer.button(text).click()
+                wait_for(lambda text=text: explorer.is_chosen(text), 10, text)
                 explorer.settle()
                 assert explorer.cut_off() == []
             explorer.button("Last").click()
-            explorer.settle()
+            end = first(store, self.tin(store), last=True, order="newest")
+            wait_page(explorer, end, "2,901-3,000 of 3,000 · page 30 of 30")
             assert explorer.cut_off() == []
             page.picture(f"explorer_{width}")
         finally:

@@ -59,7 +59,11 @@ class ExplorerPanel:
         self.log.add_class("pbm-log")
         data = self._config.data_generation
         # In words: a date picker of ipywidgets knows limits in Python, but its calendar does not show them.
-        ends = f"Claims begin from {data.first_service_date} to {data.last_service_date}."
+        days = (
+            f"<span style='white-space:nowrap'>{day}</span>"
+            for day in (data.first_service_date, data.last_service_date)
+        )
+        ends = f"Claims begin from {' to '.join(days)}."
         dates = widgets.HTML(
             f"<div style='{FAINT};font-size:0.85em'>{WHY_A_DATE} {ends}</div>", layout=widgets.Layout(flex="1 1 24em")
         )
