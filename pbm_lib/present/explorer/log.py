@@ -11,8 +11,8 @@ _LINES = 6  # in a shell
 _ONE_LINE = 100_000
 _TITLE = "Request log, newest first"
 _CAPTION = (
-    "Each find and aggregate for claims, timed by the driver. Keys and documents come from the server's log or an "
-    "explain. Validator checks are not listed."
+    "Each find and aggregate for claims, timed by the driver (countDocuments sends an aggregate). Keys and documents "
+    "come from the server's log or an explain. Validator checks are not listed."
 )
 
 

@@ -20,6 +20,7 @@ from .steps import ExplorerSteps
 from .view import FAINT, figures_html, headline_html, page_html, place_text, queries_html, strip_html
 
 _TICK_SECONDS = 0.1
+_BEGIN_SECONDS, _SOON_SECONDS = 1.0, 0.002
 _FIRST_YEAR = 1_000  # a date picker reports a year while it is typed: 0002, 0020, 0202
 
 
@@ -95,15 +96,23 @@ class ExplorerPanel:
         return {kind: self._box._repr_mimebundle_()[kind]}
 
     def run(self, step: Callable[..., object], **arguments: Any) -> threading.Thread:
-        """Start a step of the explorer in a thread of its own, and what follows its page."""
+        """Start a step of the explorer in a thread of its own, and what follows its page.
+
+        It returns when the step has begun, so that of two clicks the later one counts as the later step.
+        """
+        before, ended = self._moments.step, threading.Event()
 
         def work() -> None:
             with suppress(PbmError):  # the explorer shows it
                 step(**arguments)
+            ended.set()
             self._explorer.follow_up()
 
         thread = threading.Thread(target=work, name=f"explorer {step.__name__}", daemon=True)
         thread.start()
+        deadline = time.monotonic() + _BEGIN_SECONDS
+        while self._moments.step == before and time.monotonic() < deadline and not ended.wait(_SOON_SECONDS):
+            pass
         return thread
 
     def refresh(self, shown: Shown) -> None:
@@ -194,8 +203,19 @@ class ExplorerPanel:
     def _on_value(self, control: widgets.Widget, chosen: Callable[[Any], object]) -> None:
         def changed(change: dict[str, Any]) -> None:
             value = change["new"]
-            is_typed = isinstance(value, dt.date) and value.year < _FIRST_YEAR
-            if self._refreshing != threading.get_ident() and not is_typed:
-                chosen(value)
+            if self._refreshing == threading.get_ident():
+                return
+            if isinstance(value, dt.date):
+                if value.year < _FIRST_YEAR:
+                    return
+                if (within := self._within_the_data(value)) != value:
+                    control.value = within  # which is a change as well
+                    return
+            chosen(value)
 
         control.observe(changed, "value")
+
+    def _within_the_data(self, day: dt.date) -> dt.date:
+        """The day, or the first or last one of the data. The date picker's own limits do not reach the browser."""
+        data = self._config.data_generation
+        return min(max(day, data.first_service_date), data.last_service_date + dt.timedelta(days=data.max_claim_days))

@@ -101,7 +101,10 @@ def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
     # One claim more than the page has is read, to see whether another page follows.
     limit = (asking.size or choice.page_size) + 1
     page = page_mql(store, query, page_size=limit, cursor=asking.cursor, last=asking.last)
-    return {"MQL of the page": [page], "MQL of the total": count_mql(store, query)}
+    return {
+        "MQL of the page, with one more claim to see whether another page follows": [page],
+        "MQL of the total": count_mql(store, query),
+    }
 
 
 def page_html(page: ClaimPage) -> str:

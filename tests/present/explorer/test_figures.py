@@ -49,7 +49,7 @@ def tiles(html):
 
 def mql(html):
     """The query of the page."""
-    return unescape(re.search(r"MQL of the page</div><pre[^>]*>(.*?)</pre>", html, re.DOTALL)[1])
+    return unescape(re.search(r"MQL of the page[^<]*</div><pre[^>]*>(.*?)</pre>", html, re.DOTALL)[1])
 
 
 def steps_of_ten_requests(explorer):

@@ -136,6 +136,17 @@ class TestPanel:
         assert (panel.controls.tier.value, panel.controls.size.value, panel.controls.bounded.value) == ("60", 30, False)
         assert wire.names == ["find"]
 
+    def test_dates_end_where_the_data_end(self, explorer, panel):
+        data = explorer.store.config.data_generation
+        latest = data.last_service_date + dt.timedelta(days=data.max_claim_days)
+        settled(explorer)
+        panel.controls.start.value = dt.date(1999, 5, 5)
+        panel.controls.end.value = dt.date(2199, 5, 5)
+        wait_for(lambda: explorer.shown.choice.question[1:] == (data.first_service_date, latest), 10, "the dates")
+        assert (panel.controls.start.value, panel.controls.end.value) == (data.first_service_date, latest)
+        panel.controls.jump_to.value = dt.date(2199, 5, 5)
+        wait_for(lambda: "This is the last page" in panel.head.value, 10, "the last page")
+
     def test_the_place_stands_with_the_buttons(self, explorer, panel):
         settled(explorer)
         assert panel.place.value == "1-100 of 3,000 · page 1 of 30"
