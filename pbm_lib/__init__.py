@@ -32,8 +32,8 @@ help(pbm.find_claims) and so on say more. The public names:
     errors        PbmError, of which: ConfigError, ServerUnavailable, SetupError, LoadError, FeedError,
                   InvalidQuery, InvalidCursor, RunFileError
 
-Error messages say what went wrong and, if you can fix it, how. For a wrong argument, they name the argument and what
-is accepted.
+Error messages say what went wrong and, if you can fix it, how. For a wrong argument, they name the argument and
+what is accepted.
 
 python -m pbm_lib --help lists the commands.
 """
