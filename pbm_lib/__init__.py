@@ -1,16 +1,16 @@
-"""All claims of one billing provider, page after page, at a flat latency: the MongoDB demo as a package.
+"""Page through all claims of one billing provider at a flat latency: the MongoDB demo as a package.
 
 Quick start, in a Python shell:
 
     import pbm_lib as pbm
 
     store = pbm.setup_collection(pbm.connect())    # MONGODB_URI, or else a local mongod
-    pbm.load_claims(store)                         # goes on where it stopped
+    pbm.load_claims(store)                         # continues where it stopped
     provider = pbm.list_providers(store.config)[0]
     page = pbm.find_claims(store, provider.tin)    # first page, and the exact total
     page = pbm.find_claims(store, provider.tin, cursor=page.next_cursor)
 
-help(pbm.find_claims) and the like say more. What there is:
+help(pbm.find_claims) and so on say more. The public names:
 
     settings      load_config, output_folder; Config
     server        connect, setup_collection, index_variant, stop_local_server, indexes_frame, footprint_frame,
@@ -32,7 +32,9 @@ help(pbm.find_claims) and the like say more. What there is:
     errors        PbmError, of which: ConfigError, ServerUnavailable, SetupError, LoadError, FeedError,
                   InvalidQuery, InvalidCursor, RunFileError
 
-Every error's message says what to do next; that of a wrong argument names it, and what is accepted.
+Error messages say what went wrong and, if you can fix it, how. For a wrong argument, they name the argument and
+what is accepted.
+
 python -m pbm_lib --help lists the commands.
 """
 

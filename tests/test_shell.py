@@ -67,14 +67,14 @@ def test_help_opens_with_the_quick_start_and_every_name_in_its_group():
     text = pydoc.plain(pydoc.render_doc(pbm))
     page = text.split("PACKAGE CONTENTS")[0]
     assert "page = pbm.find_claims(store, provider.tin)" in page
-    groups = page.split("What there is:")[1]
+    groups = page.split("The public names:")[1]
     missing = [name for name in NAMES if not re.search(rf"\b{name}\b", groups)]
     assert missing == []
     assert max(map(len, page.splitlines())) <= 120
 
 
 def test_the_groups_name_nothing_that_is_not_there():
-    groups = pbm.__doc__.split("What there is:")[1].split("Every error")[0]
+    groups = pbm.__doc__.split("The public names:")[1].split("Error messages")[0]
     named = re.findall(r"\w+", re.sub(r"^ {4}\w+ ", "", groups, flags=re.MULTILINE))
     assert sorted(set(named) - {"of", "which"}) == NAMES
     assert len(named) - 2 == len(NAMES)

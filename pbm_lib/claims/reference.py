@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 RECOVERY_METHODS = {
-    "PENDING": "Nothing is being recovered: nothing was overpaid, or no method is agreed yet.",
+    "PENDING": "Nothing is being recovered: nothing was overpaid, or no method has been agreed on yet.",
     "IMMEDIATE_RECOUPMENT": "The whole overpayment is withheld from the next payment to the provider.",
     "OFFSET": "The overpayment is deducted from payments for later claims, as they come.",
     "EXTENDED_REPAYMENT_SCHEDULE": "The provider pays it back in installments on an agreed schedule.",
@@ -29,21 +29,21 @@ class ClaimSystem:
 CLAIM_SYSTEMS = (
     ClaimSystem(
         "NCPDP_D0",
-        "A pharmacy's claim in real time, in today's telecommunication standard (NCPDP D.0).",
+        "A pharmacy's real-time claim, in today's telecommunication standard (NCPDP D.0).",
         *(0.58, 38.0, 0.9, 0.95),
         in_full={"IMMEDIATE_RECOUPMENT": 0.60, "OFFSET": 0.30, "DIRECT_PAYMENT": 0.10},
         in_part={"OFFSET": 0.60, "EXTENDED_REPAYMENT_SCHEDULE": 0.40},
     ),
     ClaimSystem(
         "NCPDP_5",
-        "A pharmacy's claim in the standard before that (NCPDP 5.1), from systems that were never upgraded.",
+        "A pharmacy's claim in the previous standard (NCPDP 5.1), from systems that were never upgraded.",
         *(0.05, 32.0, 0.9, 0.93),
         in_full={"IMMEDIATE_RECOUPMENT": 0.30, "OFFSET": 0.50, "DIRECT_PAYMENT": 0.20},
         in_part={"OFFSET": 0.70, "EXTENDED_REPAYMENT_SCHEDULE": 0.30},
     ),
     ClaimSystem(
         "X12_837P",
-        "A medical practice's claim for services and for drugs given there (ASC X12 837 Professional).",
+        "A medical practice's claim for services and for drugs administered there (ASC X12 837 Professional).",
         *(0.15, 240.0, 1.2, 0.45),
         in_full={"DIRECT_PAYMENT": 0.45, "OFFSET": 0.45, "IMMEDIATE_RECOUPMENT": 0.10},
         in_part={"EXTENDED_REPAYMENT_SCHEDULE": 0.70, "OFFSET": 0.30},

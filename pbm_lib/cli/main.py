@@ -28,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{type(error).__name__}: {hide_addresses(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted. Run the same command again; the load continues where it stopped.", file=sys.stderr)
+        print(
+            "Interrupted. Run the same command again; an interrupted load continues where it stopped.", file=sys.stderr
+        )
         return 130
 
 
@@ -47,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("extra", nargs="*", help="more options for JupyterLab, after --")
 
     report = commands.add_parser("report", help="write the report of a saved run; no server needed")
-    report.add_argument("run_file", metavar="RUN.json")
+    report.add_argument("run_file", metavar="RUN.json", help="run file, such as one in outputs/runs/")
     report.add_argument("--baseline", metavar="RUN.json", help="run to compare with, side by side")
     report.add_argument("--output", default="", metavar="DIR", help="folder for the report (default: outputs/)")
 
@@ -60,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         ("presenter", "who presents it"),
         ("next-steps", "what to do next, in one line"),
     ):
-        report.add_argument(f"--{name}", default="", metavar="TEXT", help=f"{words}, on the first page")
+        report.add_argument(f"--{name}", default="", metavar="TEXT", help=f"{words} (shown on the first page)")
 
     stop = commands.add_parser("stop", help="stop the local server; the claims stay on disk")
     _add_config(stop)
@@ -71,4 +73,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", default="", metavar="FILE", help="settings (default: the nearest config.yaml)")
+    parser.add_argument("--config", default="", metavar="FILE", help="settings file (default: the nearest config.yaml)")

@@ -103,7 +103,7 @@ class _Failures:
         happened = self._happened.copy()  # the thread may still wait for a server
         until = [*(at for at, _ in happened[1:]), watch.seconds]
         return [
-            f"After {at:.1f} s {words}; the longest gap was then {milliseconds(gap_ms(watch, at, end))}."
+            f"After {at:.1f} s {words}; the longest gap after that was {milliseconds(gap_ms(watch, at, end))}."
             for (at, words), end in zip(happened, until, strict=True)
         ]
 
@@ -146,8 +146,11 @@ def scaled_down(config: Config) -> Config:
 def about_elections(timeout_ms: int) -> str:
     """Say how long the nodes wait for a primary that is silent, and whether that is MongoDB's default."""
     if timeout_ms == _DEFAULT_ELECTION_TIMEOUT_MS:
-        return "A silent primary is replaced after 10 s, MongoDB's default; the longest gap includes this wait."
+        return (
+            "A primary that stops responding is replaced after 10 s, MongoDB's default; the longest gap includes this "
+            "wait."
+        )
     return (
-        f"A silent primary is replaced after {timeout_ms / 1000:g} s here; MongoDB's default is 10 s, which would "
-        "change the longest gap by the difference."
+        f"A primary that stops responding is replaced after {timeout_ms / 1000:g} s here; MongoDB's default is 10 s, "
+        "which would lengthen or shorten the longest gap by the difference."
     )

@@ -65,7 +65,7 @@ class LiveChart:
             _text(_LEFT, _HEIGHT - 6, "0", GREY),
         ]
         if self._feed_rate:
-            parts.append(_text(_WIDTH / 2, _HEIGHT - 6, "bars: claims that arrive", GREY, anchor="middle"))
+            parts.append(_text(_WIDTH / 2, _HEIGHT - 6, "bars: claims arriving", GREY, anchor="middle"))
         size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
         font = 'font-family="sans-serif" font-size="11" style="background:white;padding:12px;border-radius:8px"'
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>{"".join(parts)}</svg>'

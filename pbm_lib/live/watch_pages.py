@@ -46,13 +46,14 @@ def watch_pages(
 
     Every claim present at the start must be on exactly one page of each walk, in its place. Their `_id`s are read in
     advance, in order, as far as a walk can get, and every page is compared with them, leaving out claims that arrive
-    during the watch. A walk cut off by the end of the watch is proved as far as it got. A claim that someone deletes
+    during the watch. A walk cut off by the end of the watch is checked as far as it got. A claim that someone deletes
     during the watch counts as lost, once per walk that passes its place; claims that someone else inserts are noted.
-    For arriving claims, the watch proves that none appears twice on a walk.
+    For arriving claims, the watch checks that none appears twice on a walk.
 
     The feed runs in its own process. Its claims are numbered from `data_generation.target_volume` on, generated like
-    the others, spread over the providers, and updated now; half are for recent services, half are late, for any day.
-    They are removed at the end, however the watch ends; `remove_fed_claims` removes them separately.
+    the others, spread over the providers, with the current time as their last update; half are for recent services,
+    half are late, for any day. They are removed at the end, however the watch ends; `remove_fed_claims` removes them
+    separately.
 
     Args:
         store: a store whose claims are loaded.
@@ -135,10 +136,12 @@ def watch_with(
         notes.append("The index was switched, and with it the order of pages, so the watch ended early.")
     if unasked := pages - len(walker.samples):
         notes.append(
-            f"{unasked:,} pages that were due were never requested, so the waits were longer than these figures say."
+            f"{unasked:,} of the pages that were due went unrequested, so the waits were longer than these figures say."
         )
     if check.others:
-        notes.append(f"Pages showed {check.others:,} claims that someone else inserted.")
+        notes.append(
+            f"Pages showed {check.others:,} claim{'s' if check.others != 1 else ''} that someone else inserted."
+        )
     return Watch(
         tin=tin,
         seconds=took,

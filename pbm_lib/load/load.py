@@ -103,7 +103,7 @@ def _complete(
         record.mark(LOADING)
         # Counting sees nearly every gap. The second look is at each claim: a server that was killed may have lost
         # the last batches that it had acknowledged, and a document of somebody else can hide a gap from counts.
-        with working("Looking for what is missing", progress=progress):
+        with working("Looking for missing claims", progress=progress):
             missing = missing_ranges(store, batch_size, by_id=turn > 0)
         if missing:
             insert_missing(store, missing, workers, added, record.lost, progress=progress)
@@ -119,7 +119,7 @@ def _complete(
         raise LoadError(lost)
     if not complete:
         record.mark(COMPLETE, _pace(added, workers, batch_size))
-        with working("Waiting until all is on disk", progress=progress):
+        with working("Waiting until everything is on disk", progress=progress):
             flush(store)
     return counted
 

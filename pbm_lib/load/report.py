@@ -23,7 +23,7 @@ class LoadReport(ShownAsFacts):
         batch_size: claims per insert.
         tiers: (tier, providers, claims counted on the server), one row per tier.
         progress: (seconds since the start, claims added by then), at most about 200 points.
-        pace: how fast the load was that added most of these claims, this one or an earlier one, as the server keeps it
+        pace: rate of the load that added most of these claims (this one or an earlier one), as recorded on the server
             beside the claims; None if it was not recorded.
     """
 
@@ -46,7 +46,7 @@ class LoadReport(ShownAsFacts):
         return pd.DataFrame(self.tiers, columns=["tier", "providers", "claims"])
 
     def rate_frame(self):
-        """Return the pace over the time of its load as a pandas DataFrame: seconds, claims_per_second.
+        """Return the pace over the course of its load as a pandas DataFrame: seconds, claims_per_second.
 
         One row for each of at most 60 equal parts of that time; none if the pace was not recorded.
         """
@@ -56,7 +56,9 @@ class LoadReport(ShownAsFacts):
     def facts(self) -> dict[str, str]:
         """Return facts about this load, label to value."""
         providers = sum(count for _, count, _ in self.tiers)
-        counted = f"{self.volume:,} claims on the server; each of {providers:,} providers has exactly its number"
+        counted = (
+            f"{self.volume:,} claims on the server; each of {providers:,} providers has exactly its configured number"
+        )
         if self.pace and self.pace.inserted == self.inserted:
             return {"Loaded": counted, "Added now": self.pace.words}
         facts = {

@@ -118,7 +118,7 @@ class LoadRecord:
                 return self._taken()
             if describe(self._claims).identity != self._identity:
                 return (
-                    f"Someone dropped {self._claims.full_name} during the load; any new one lacks the rule and the "
+                    f"Someone dropped {self._claims.full_name} during the load; a new one lacks the rule and the "
                     "index. Run setup_collection(store), then load_claims(store) again."
                 )
         return None
@@ -187,7 +187,7 @@ def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
         if (count := counted.get(provider.tin, 0)) != provider.claim_count:
             return (
                 f"{provider.name} (TIN {provider.tin}) must have {provider.claim_count:,} claims in {name}, got "
-                f"{count:,}. Someone else is writing there."
+                f"{count:,}. Someone else may be writing there."
             )
     if others := counted.get(None, 0):
         return f"{name} holds {others:,} documents of providers that are not in the config."

@@ -34,7 +34,8 @@ def clear_left_claims(store: ClaimStore) -> str:
         left = count_fed(store, record)
         if not left:
             return ""
-        found = f"The collection held {left:,} extra claims, fed by a watch or a run that was killed"
+        extra = f"{left:,} extra claim{'s' if left != 1 else ''}"
+        found = f"The collection held {extra}, fed by a watch or a run that was killed"
         try:
             clear_fed(store, record)
         except (LoadError, ServerUnavailable):

@@ -94,7 +94,7 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
     if not note_index_uses(recorder):
         recorder.note(
             "How often the server used each index is unknown: the database user cannot run $indexStats (the role "
-            "clusterMonitor can)."
+            "clusterMonitor allows it)."
         )
         return
     uses = recorder.run.index_uses

@@ -44,8 +44,9 @@ def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
         together = crowd.work(jobs, **labels)
         if unasked := sum(outcome.unasked for outcome in together.outcomes):
             recorder.note(
-                f"Open loop at {load}%: {unasked:,} of {len(moments):,} calls had not started {_OVERTIME_SECONDS:g} "
-                "seconds after the last was due and were dropped, so the waits were longer than these figures say."
+                f"Open loop at {load}%: the run dropped {unasked:,} of {len(moments):,} calls, not started even "
+                f"{_OVERTIME_SECONDS:g} seconds after the last was due, so the waits were longer than these figures "
+                "say."
             )
         took = max(seconds, *(outcome.seconds for outcome in together.outcomes))
         recorder.offered(

@@ -43,7 +43,7 @@ class PerformanceRun(ShownAsFacts):
         offered: the rates of the open loop.
         rollup: the rollup that was built and queried; None if there was none.
         arrivals: the claims that were fed while pages were read; None if there were none.
-        index_uses: how often the server counts that each index was used during the run; empty if unknown.
+        index_uses: how often each index was used during the run, by the server's count; empty if unknown.
         notes: what was left out, and why.
         samples: every call, with its time in ms.
         method: 2; 1 for a run of schema 1, which had few samples and used threads as clients.

@@ -88,8 +88,8 @@ def run_performance(
     the run skips these and notes it. Claims fed by a run that was killed are removed by the next run, `load_claims`, or
     `remove_fed_claims`.
 
-    None takes a setting from the config's section `performance`. The same seed runs the same queries in the same order.
-    The run file grows as samples are taken; if the run is stopped, the file remains, marked incomplete.
+    An argument that is None is taken from the config's section `performance`. The same seed runs the same queries in
+    the same order. The run file grows as samples are taken; if the run is stopped, the file remains, marked incomplete.
 
     Args:
         store: a store whose claims are loaded.
@@ -105,7 +105,7 @@ def run_performance(
             server accepts in a burst; 0 skips that part.
         live_seconds: seconds of reading pages before, during, and after the feed, each; above 0 and at most 600.
         compare_indexes: also build the other index variant, compare, and drop it again.
-        seed: of the date ranges, the providers, and the order; from 0.
+        seed: seed for the date ranges, the providers, and the order; at least 0.
         output_dir: folder for outputs; the run file goes to its subfolder runs. None or "" for the project's `outputs`.
         progress: show a bar on standard output and, in a notebook, a small chart that fills.
 

@@ -29,20 +29,20 @@ _REPEATS = 3
 def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = None) -> DataFrame:
     """Read the same page by skip/limit and by keyset, at several depths of a provider's claims.
 
-    Each time is the median of three, the two ways taking turns; finding the place where the keyset page begins is not
-    part of it, as a reader who pages has it from the page before.
+    Each time is the median of three calls, with the two ways taking turns. It excludes finding where the keyset page
+    begins, since the page before supplies that to anyone who pages.
 
     Args:
         store: a loaded store.
         tin: the billing provider's TIN, nine digits.
-        depths: claims before the page, each 0 or more and below the provider's claims; None takes 0, 1 %, 10 %, 50 %
-            and 90 % of them.
+        depths: claims before the page, each 0 or more and below the provider's claims; None for 0, 1%, 10%, 50%,
+            and 90% of them.
 
     Returns:
-        A pandas DataFrame, a row a depth: depth, same claims, skip/limit ms, keyset ms, ratio.
+        A pandas DataFrame, one row per depth: depth, same claims, skip/limit ms, keyset ms, ratio.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
+        InvalidQuery: an argument is invalid; the message names it.
 
     Example:
         >>> paging_chart(compare_paging(store, tin))
@@ -70,22 +70,22 @@ def compare_plans(
     *,
     unbounded: ObservedPage | None = None,
 ) -> DataFrame:
-    """Ask for one range with both queries, once each: the same page and total, and what either costs.
+    """Run both queries for one range, once each: whether page and total agree, and what each query costs.
 
     Args:
         store: a loaded store.
         tin: the billing provider's TIN, nine digits.
-        service_date_start: first service date, inclusive; None: no limit.
-        service_date_end: last service date, inclusive; None: no limit.
+        service_date_start: first service date, inclusive; None for no limit.
+        service_date_end: last service date, inclusive; None for no limit.
         unbounded: the first page of this range, as `observe_claims(..., bounded=False)` returned it; it is not read
             again. None reads it.
 
     Returns:
-        A pandas DataFrame with a column a query: page ms, total ms, claims on the page, total, and whether both gave
-        the same page and total.
+        A pandas DataFrame with one column per query: page ms, total ms, claims on the page, total, and whether both
+        gave the same page and total.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
+        InvalidQuery: an argument is invalid; the message names it.
     """
     answers, columns = [], {}
     question = Question(tin, service_date_start, service_date_end)
@@ -111,22 +111,22 @@ def compare_bounds(
     *,
     days: Sequence[int] = (30, 60, 90, 180, 365),
 ) -> DataFrame:
-    """Read the first page of a range as if claims could last longer: what a larger bound D costs.
+    """Read the first page of a range as if claims could last longer, to show what a larger bound D costs.
 
     Args:
         store: a store whose server enforces a bound.
         tin: the billing provider's TIN, nine digits.
         service_date_start: first service date, inclusive.
-        service_date_end: last service date, inclusive; None: no limit.
+        service_date_end: last service date, inclusive; None for no limit.
         days: bounds to try, each at least the one that the server enforces, so that the answer stays exact.
 
     Returns:
         A pandas DataFrame with a row per bound: D in days, keys and documents examined, page ms, and whether the page
-        is the one of the first bound.
+        is the same as with the first bound.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        ServerUnavailable: the server went away.
+        InvalidQuery: an argument is invalid; the message names it.
+        ServerUnavailable: the server cannot be reached.
 
     Example:
         >>> table(compare_bounds(store, tin, start, end))
@@ -145,7 +145,7 @@ def compare_bounds(
 
 @checked(InvalidQuery)
 def plans_frame(*plans: QueryPlan) -> DataFrame:
-    """Return explained queries side by side, as a pandas DataFrame with a column a query.
+    """Return explained queries side by side, as a pandas DataFrame with one column per query.
 
     Args:
         plans: what `explain_claims` or `explain_count` returned.

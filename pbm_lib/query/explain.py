@@ -48,15 +48,15 @@ class QueryPlan(ShownAsFacts):
 
     Attributes:
         bounded: whether the query used the bound D.
-        mql: the query as one would type it in mongosh, laid out over lines.
+        mql: the query as one would type it in mongosh, over several lines.
         index: name of the index used; None if none was.
         stages: names of the stages, outermost first.
         keys_examined: index keys looked at.
         docs_examined: documents fetched.
         returned: documents returned, or counted.
         server_ms: time that the server reports for it, in whole ms.
-        part: for a total that is counted in two parts, which of them; else None.
-        complete: whether it ran to its end; if not, it had examined so much when it was stopped.
+        part: for a total that is counted in two parts, which part this is; else None.
+        complete: whether it ran to its end; if not, the numbers are those up to when it was stopped.
     """
 
     bounded: bool
@@ -72,7 +72,7 @@ class QueryPlan(ShownAsFacts):
     code_facts = ("MQL",)
 
     def facts(self) -> dict[str, str]:
-        """Return label to value, as a customer reads them."""
+        """Return facts about this query, label to value."""
         steps = [words for stage, words in _IN_WORDS.items() if stage in self.stages]
         # Without a first date both queries are the same: nothing to tell them apart by.
         query = {"Query": ", ".join(filter(None, (self.kind, self.part)))} if END in self.mql else {}
@@ -114,17 +114,17 @@ def explain_claims(
     order: str = OLDEST,
     bounded: bool = True,
 ) -> QueryPlan:
-    """Run the query of one page on the server and return how it was answered.
+    """Run the query of one page on the server and return its plan.
 
-    It explains the page alone; `find_claims` reads one claim more, to know whether another page follows.
+    It explains the page alone; `find_claims` reads one more claim, to know whether another page follows.
 
     Args:
         store: an open store.
         tin: the billing provider's TIN, nine digits.
-        service_date_start: first service date, inclusive; None: no limit.
-        service_date_end: last service date, inclusive; None: no limit.
-        page_size: claims on the page; None takes `query.default_page_size`.
-        cursor: token of the page; None for the first.
+        service_date_start: first service date, inclusive; None for no limit.
+        service_date_end: last service date, inclusive; None for no limit.
+        page_size: claims on the page; None for `query.default_page_size`.
+        cursor: `next_cursor` or `prev_cursor` of a page of the same query; None for the first page.
         last: explain the last page.
         order: "oldest" or "newest" claims first.
         bounded: use the bound D where the server enforces it.
@@ -133,9 +133,9 @@ def explain_claims(
         The plan with what it examined; `bounded` says whether the bound was in force.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        InvalidCursor: the cursor is damaged or belongs to another query.
-        ServerUnavailable: the server went away.
+        InvalidQuery: an argument is invalid; the message names it.
+        InvalidCursor: the cursor is damaged or belongs to a different query, or the index has changed since.
+        ServerUnavailable: the server cannot be reached.
 
     Example:
         >>> explain_claims(store, tin, cursor=page.next_cursor).keys_examined
@@ -161,22 +161,22 @@ def explain_count(
     *,
     bounded: bool = True,
 ) -> list[QueryPlan]:
-    """Run the counts behind a total on the server and return how each was answered.
+    """Run the counts behind a total on the server and return the plan of each.
 
     Args:
         store: an open store.
         tin: the billing provider's TIN, nine digits.
-        service_date_start: first service date, inclusive; None: no limit.
-        service_date_end: last service date, inclusive; None: no limit.
+        service_date_start: first service date, inclusive; None for no limit.
+        service_date_end: last service date, inclusive; None for no limit.
         bounded: use the bound D where the server enforces it.
 
     Returns:
-        One plan a count: of the bounded query with a start these are the claims that begin in the range, then the
-        carry-ins; else a single one. `returned` is the count itself.
+        One plan per count. The bounded query with a start has two: one for the claims that begin in the range, then
+        one for those that begin before it. Any other query has one. `returned` is the count itself.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        ServerUnavailable: the server went away.
+        InvalidQuery: an argument is invalid; the message names it.
+        ServerUnavailable: the server cannot be reached.
     """
 
     def explain(query: ClaimQuery) -> list[QueryPlan]:
@@ -250,7 +250,7 @@ def explained(
         if limit_ms is None or part.get("errorCode") != _OUT_OF_TIME:
             # What it had examined until then would pass for all that it takes.
             reason = part.get("errorMessage", "no reason given")
-            raise PbmError(f"The server ended the query before its answer: {reason}.")
+            raise PbmError(f"The server ended the query before it answered: {reason}.")
         complete = False
     counted = list(_named(stats["executionStages"], "nCounted"))
     return QueryPlan(

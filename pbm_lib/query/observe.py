@@ -39,7 +39,7 @@ class Observer:
 
 @dataclass(frozen=True, repr=False)
 class ObservedPage(ShownAsFacts):
-    """A page that was read as an application reads it.
+    """A page, read as an application would read it.
 
     Attributes:
         question: provider and dates.
@@ -55,7 +55,7 @@ class ObservedPage(ShownAsFacts):
     code_facts = QueryPlan.code_facts
 
     def facts(self) -> dict[str, str]:
-        """Return label to value, as a customer reads them."""
+        """Return facts about this page, label to value."""
         facts = self.plan.facts()
         facts.pop("Time on the server")
         one_more = " (the page, and one more to see that another page follows)" if self.page.next_cursor else ""
@@ -77,16 +77,16 @@ def observe_claims(
 ) -> ObservedPage:
     """Read a page as `find_claims` does, and return it with its time and with what the server examined for it.
 
-    A slow query is not run again for that: the server's log tells, if the user may read it. Otherwise, an explain runs
-    for a second at most.
+    A slow query is not run again for that: the server's log has the numbers, if the user may read it. Otherwise, an
+    explain runs for at most a second.
 
     Args:
         store: an open store.
         tin: the billing provider's TIN, nine digits.
-        service_date_start: first service date, inclusive; None: no limit.
-        service_date_end: last service date, inclusive; None: no limit.
-        page_size: claims on the page; None takes `query.default_page_size`.
-        cursor: token of the page; None for the first.
+        service_date_start: first service date, inclusive; None for no limit.
+        service_date_end: last service date, inclusive; None for no limit.
+        page_size: claims on the page; None for `query.default_page_size`.
+        cursor: `next_cursor` or `prev_cursor` of a page of the same query; None for the first page.
         last: read the last page.
         order: "oldest" or "newest" claims first.
         bounded: use the bound D where the server enforces it.
@@ -95,9 +95,9 @@ def observe_claims(
         The page, its time, and its plan.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        InvalidCursor: the cursor is damaged or belongs to another query.
-        ServerUnavailable: the server went away.
+        InvalidQuery: an argument is invalid; the message names it.
+        InvalidCursor: the cursor is damaged or belongs to a different query, or the index has changed since.
+        ServerUnavailable: the server cannot be reached.
 
     Example:
         >>> unbounded = observe_claims(store, tin, start, end, bounded=False)

@@ -26,10 +26,10 @@ class Request:
         sent_at: when, in UTC.
         command: the command.
         session: the driver's id of the session that sent it.
-        ms: from the command sent to the answer decoded, in ms, as the driver reports it.
+        ms: time from sending the command to having decoded the answer, in ms, as the driver reports it.
         returned: claims returned, or counted; None if it failed.
         error: class of the error that it ended with; None if it succeeded.
-        plan: what the server did for it; None before `examined` found out.
+        plan: what the server did for it; None until `examined` has found out.
     """
 
     sent_at: dt.datetime

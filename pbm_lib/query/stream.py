@@ -56,7 +56,7 @@ def iter_claims(
         order: as in `find_claims`.
         bounded: as in `find_claims`.
         streams: parts of the result to read at once, 1 to 8. Each stream holds up to four round trips of claims in
-            memory; one more set of four is held in all.
+            memory; all streams together hold one more set of four.
 
     Yields:
         Claim documents.

@@ -111,4 +111,4 @@ def end_turns(owner: object) -> None:
     with _changed:
         earlier = [each for each in _running if each.owner is owner]
     for each in earlier:
-        each.stop(QueryEnded("The query was ended, because something else was asked for."))
+        each.stop(QueryEnded("The query was ended because another one was requested."))

@@ -83,9 +83,10 @@ def plans_subtitle(run: PerformanceRun) -> str:
         if equal == compared
         else f"{compared - equal:,} of {compared:,} compared answers differ."
     )
-    shared = f"{gain.n} shared windows, a median of" if gain.n > 1 else "one shared window,"
+    the_query = "the unbounded query takes"
+    shared = f"{gain.n} shared windows, {the_query} a median of" if gain.n > 1 else f"one shared window, {the_query}"
     return (
-        f"Median of the first page at {tier}: {', '.join(shown)}. The unbounded query takes, on {shared} "
+        f"Median of the first page at {tier}: {', '.join(shown)}. On {shared} "
         f"{times(gain.median)} times as long ({times(gain.least)} to {times(gain.most)}). {answers}"
     )
 
@@ -188,7 +189,7 @@ def latency_described(run: PerformanceRun) -> str:
     shown = [f"{tier} {milliseconds(figures.p95)}" for tier, figures in pages.items() if figures.n]
     return (
         "Lines join the medians by provider size on logarithmic axes: every operation for a provider alone, and the "
-        "first page of a date range in each way."
+        "first page of a date range by each query."
         + (f" p95 of the first page of a date range: {', '.join(shown)}." if shown else "")
     )
 

@@ -148,7 +148,7 @@ class ClusterSizing:
 
     @property
     def production_note(self) -> str:
-        """What production takes where the cheapest tier is for a demo only; empty where it serves for both."""
+        """What production needs if the cheapest tier is only enough for a demo; empty if it is enough for both."""
         if self.cheapest is None or self.cheapest.for_production:
             return ""
         note = f"{self.cheapest.name} is enough for a demo. Atlas recommends M30 and larger for production"
@@ -157,7 +157,7 @@ class ClusterSizing:
 
     @property
     def working_set_note(self) -> str:
-        """What the working set is, on which evidence; one sentence."""
+        """What the working set is, and on what evidence, in one sentence."""
         if self.cached_bytes is None:
             return "The working set is not known, because the server does not say what its cache holds."
         subject = "The working set" if self.claims == self.measured_claims else "In proportion, the working set"
@@ -168,7 +168,7 @@ class ClusterSizing:
 
     @property
     def prices_note(self) -> str:
-        """Where the prices are from, of which date, and what to check before quoting them."""
+        """Where the prices come from, their date, and what to check before quoting them."""
         rows = "them" if all(tier.confirmed for tier in self.tiers) else 'the rows marked "to be confirmed"'
         return (
             f"{self.prices_source} as of {self.prices_as_of}. Check {rows} on the Atlas pricing page before you quote "

@@ -45,7 +45,7 @@ def problems(run: PerformanceRun) -> list[str]:
     if run.arrivals and not run.arrivals.is_exact:
         found.append(f"{_exactness(run.arrivals)}, while others arrived.")
     if run.arrivals and run.arrivals.left:
-        found.append(f"{run.arrivals.left:,} fed claims could not be removed. Run remove_fed_claims(store).")
+        found.append(f"{run.arrivals.left:,} of the fed claims could not be removed. Run remove_fed_claims(store).")
     kinds: dict[str, int] = {}
     for sample in run.samples:
         if sample.error:
@@ -119,7 +119,7 @@ def arrivals_finding(run: PerformanceRun) -> str:
     if None in (*ours, *theirs):
         compared = "There are too few samples to compare the two"
     elif ratio := ours.over(theirs):
-        compared = f"That is {times(ratio)} times as much, and the 95% intervals are apart"
+        compared = f"That is {times(ratio)} times as much, and the 95% intervals do not overlap"
     else:
         compared = "The 95% intervals overlap, so these samples do not tell the two apart"
     if not (before.is_steady and during.is_steady):
@@ -127,14 +127,15 @@ def arrivals_finding(run: PerformanceRun) -> str:
     due = f" of {fed.offered:,.0f} due" if fed.achieved < _ON_TIME * fed.offered else ""
     if fed.is_halved:
         burst = (
-            f"In a burst before, the server took {fed.burst_achieved:,.0f} claims/s. The feed was set to half of that."
+            f"In a burst beforehand, the server took {fed.burst_achieved:,.0f} claims/s. The feed was set to "
+            "half of that."
         )
     else:
-        burst = "In a burst before, the server kept up with twice that rate."
-    removed = f"{fed.left:,} of them are still there" if fed.left else "all of them removed again"
+        burst = "In a burst beforehand, the server kept up with twice that rate."
+    removed = f"{fed.left:,} of them still there" if fed.left else "all of them removed again"
     return (
         f"While {fed.achieved:,.0f} claims/s arrived{due}, the p95 of a page was {milliseconds(ours.value)}, against "
-        f"{milliseconds(theirs.value)} before. {compared}. {burst} With the burst, {fed.fed:,} claims were fed, "
+        f"{milliseconds(theirs.value)} before. {compared}. {burst} Including the burst, {fed.fed:,} claims were fed, "
         f"{removed}. {_exactness(fed)}."
     )
 

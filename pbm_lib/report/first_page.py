@@ -103,18 +103,22 @@ def limits(run: PerformanceRun) -> str:
     conditions = run.conditions
     where = (
         f"Server and client shared one machine with {conditions.machine.cpus} CPUs: times exclude network latency and "
-        "include what both cost each other."
+        "include what each costs the other."
         if conditions.host_kind == "local"
         else "Every time includes the network between client and server."
     )
     node = " A single node has no replication to do." if conditions.topology == "standalone" else ""
     in_memory = conditions.host_kind == "local" and run.footprint.disk_bytes < conditions.machine.memory_bytes / 2
-    memory = " The claims fit in that machine's memory, so hardly any read waited for a disk." if in_memory else ""
+    memory = (
+        " The claims fit in that machine's memory, so few reads, if any, should have waited for a disk."
+        if in_memory
+        else ""
+    )
     series = run.figures()
     unsteady = sum(not each.statistics.is_steady for each in series if each.statistics.n)
     less_certain = (
-        f" In {unsteady} of {len(series)} series (* above, a note in the tables), times drifted or were correlated: "
-        "their intervals are too narrow."
+        f" In {unsteady} of {len(series)} series (marked * above, with a note in the tables), times drifted or were "
+        "correlated: their intervals are too narrow."
         if unsteady
         else ""
     )
@@ -159,7 +163,7 @@ def _range_page(run: PerformanceRun) -> KeyFigure | None:
     against, basis = _compared(page, others)
     if gain:
         basis += (
-            f"; on {gain.n} shared window{'s' if gain.n > 1 else ''} {times(gain.least)} to {times(gain.most)} times"
+            f"; speedup {times(gain.least)} to {times(gain.most)} on {gain.n} shared window{'s' if gain.n > 1 else ''}"
         )
     what = f"for the first page of {run.settings.performance.window_days} days at {tier} claims"
     return KeyFigure(milliseconds(page.p50), what, against, basis, page.p50)

@@ -34,7 +34,7 @@ def size_cluster(
 
     Args:
         source: a run, for its recorded sizes and prices; or a store, whose server is measured now.
-        claims: number of claims to size for, from 1; None for the number measured.
+        claims: number of claims to size for, at least 1; None for the number measured.
         hours: length of the demo in hours, above 0.
 
     Returns:

@@ -39,14 +39,14 @@ _NO_RIGHT = (
 _NO_NAME = "Copy the connection string again from Atlas (Connect > Drivers) and check your network's DNS."
 _NO_ANSWER = (
     "The MongoDB server is not responding. Check that it is running, the host and port in MONGODB_URI, and, on Atlas, "
-    "the IP access list and for a paused cluster. ({text})"
+    "the IP access list and whether the cluster is paused. ({text})"
 )
 _NOT_A_COLLECTION = 166  # a view, or a time-series collection
 ATLAS_CODE = 8000
 """Shared Atlas tiers (free, Flex) reject everything with this one code, and say why in words."""
 _LOST_ANSWER = (
     "The MongoDB server is not responding. Check that it is still running and the network is up, and, on Atlas, the IP "
-    "access list and for a paused cluster. ({text})"
+    "access list and whether the cluster is paused. ({text})"
 )
 # What a driver's text says, in lower case, and what it means; the first match counts.
 _MEANINGS = (
@@ -54,7 +54,7 @@ _MEANINGS = (
     (
         r"\bssl\b|\btls\b|certificate",
         "The TLS handshake with the server failed. Behind a company proxy, or with your own certificate, set tlsCAFile "
-        "in MONGODB_URI to its authority; on Atlas, check that your address is on the IP access list. ({text})",
+        "in MONGODB_URI to its CA file; on Atlas, check that your address is on the IP access list. ({text})",
     ),
     (
         r"name or service|nodename nor|getaddrinfo|name resolution|no address associated",

@@ -61,7 +61,7 @@ def start_local_server(config: Config) -> LocalServer:
     except Timeout:
         raise ServerUnavailable(
             f"Another process has been starting the local server in {folder} for over a minute. Try again; if that "
-            "fails, stop it."
+            "fails, stop that process."
         ) from None
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -129,7 +129,7 @@ def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
     if not found.has_login:
         raise ServerUnavailable(
             f"Another mongod uses the data folder {config.data_dir}: process {pid}, which requires no login. It is "
-            f"from an earlier version of this program, or someone else. {stop}. Then delete the folder, or set "
+            f"from an earlier version of this program, or someone else's. {stop}. Then delete the folder, or set "
             "local_server.data_dir in the config to a new one."
         )
     if last is None or found.folder != config.data_dir:

@@ -165,8 +165,8 @@ def refuse_other_rules(collection: Collection, options: dict[str, Any], days: in
     known_days, _ = max_claim_days_of({"validator": present})
     if known_days is not None and known_days != days:
         raise SetupError(
-            f"data_generation.max_claim_days must be {known_days}, as {collection.full_name} was set up, got {days}. "
-            f"Set it to {known_days}, or reload with load_claims(store, replace=True)."
+            f"data_generation.max_claim_days must be {known_days}, as when {collection.full_name} was set up, got "
+            f"{days}. Set it to {known_days}, or reload with load_claims(store, replace=True)."
         )
     if present and present != claim_validator(days):
         raise SetupError(

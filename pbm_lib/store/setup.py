@@ -31,8 +31,8 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
         recheck: read every claim, even if all were found to satisfy the rule before.
-        progress: show how far a check is (a bar on standard output), and what else is being done, if it takes longer
-            than a second.
+        progress: show how far a check has come (a bar on standard output), and what else is being done, if it takes
+            longer than a second.
 
     Returns:
         The same store, refreshed from the server.
@@ -51,7 +51,7 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
         install_rule(store.collection, store.config, install, recheck=recheck, progress=progress)
     _switch(store, index, progress=progress)
     while store.max_claim_days != days:
-        with store.errors_explained(), working("Waiting for another set-up to finish", progress=progress):
+        with store.errors_explained(), working("Waiting for another setup to finish", progress=progress):
             wait_for_rule(store.collection, days)
         store.refresh()
     if store.server.series >= (9, 0):

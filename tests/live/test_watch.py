@@ -140,7 +140,7 @@ def test_pages_that_are_due_and_never_asked_for_are_said(loaded_store, monkeypat
     monkeypatch.setattr(walker.Walker, "ask", slow)
     watch = watch_pages(loaded_store, seconds=1, pages_per_second=20, progress=False)
     assert watch.unasked == 20 - len(watch.samples) >= 15
-    assert watch.notes[0].startswith(f"{watch.unasked} pages that were due were never requested")
+    assert watch.notes[0].startswith(f"{watch.unasked} of the pages that were due went unrequested")
 
 
 # Trouble
@@ -382,7 +382,7 @@ def test_in_a_notebook_a_small_chart_fills_and_elsewhere_none_is_shown(filled, m
     assert shown[-1].count("h.01") == len(watch.pages) == 25
     assert shown[1].count("h.01") < 25
     assert shown[-1].count("<rect") == 5
-    assert "bars: claims that arrive" in shown[-1]
+    assert "bars: claims arriving" in shown[-1]
 
 
 def test_without_progress_nothing_is_printed(loaded_store, capsys):

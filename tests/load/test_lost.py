@@ -50,7 +50,7 @@ def test_a_collection_dropped_in_the_middle_of_a_load_is_said_and_set_up_and_loa
     with when_some_are_there(store, store.collection.drop), pytest.raises(LoadError) as stopped:
         load_claims(store, progress=False)
     assert str(stopped.value) == (
-        f"The load stopped: Someone dropped {store.collection.full_name} during the load; any new one lacks the rule "
+        f"The load stopped: Someone dropped {store.collection.full_name} during the load; a new one lacks the rule "
         "and the index. Run setup_collection(store), then load_claims(store) again."
     )
     with pytest.raises(LoadError, match=r"no (claims|index)"):

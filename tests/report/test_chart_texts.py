@@ -115,13 +115,13 @@ def test_a_gain_of_few_windows_is_said_by_its_ends(good):
 def test_date_ranges_have_each_way_and_the_gain_below(good):
     assert plans_subtitle(good) == (
         "Median of the first page at 3K: unbounded query 700 ms (n = 7), bounded query 14 ms (n = 121), bounded query "
-        "on the overlap index 4.5 ms (n = 9). The unbounded query takes, on 7 shared windows, a median of 52 times as "
+        "on the overlap index 4.5 ms (n = 9). On 7 shared windows, the unbounded query takes a median of 52 times as "
         "long (41 to 69). All 3 compared answers are the same."
     )
     two = without(good, section="ranges", index="overlap")
-    assert "bounded query 14 ms (n = 121). The unbounded query takes" in plans_subtitle(two)
+    assert "bounded query 14 ms (n = 121). On 7 shared windows, the unbounded query takes" in plans_subtitle(two)
     one = with_times(good, [700.0], **UNBOUNDED)
-    assert "takes, on one shared window, " in plans_subtitle(one)
+    assert "On one shared window, the unbounded query takes " in plans_subtitle(one)
 
 
 def test_answers_that_differ_are_the_title(good):
@@ -226,4 +226,4 @@ def test_what_was_not_measured_is_not_described(good):
     assert [said(nothing) for said in described] == [""] * 4
     ranges = without(nothing_but(good, "ranges"), tier="300")
     assert latency_described(ranges).endswith(" p95 of the first page of a date range: 3K 50 ms, 60 39 ms.")
-    assert latency_described(nothing_but(good, "latency")).endswith("and the first page of a date range in each way.")
+    assert latency_described(nothing_but(good, "latency")).endswith("and the first page of a date range by each query.")

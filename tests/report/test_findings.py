@@ -137,14 +137,14 @@ def test_the_sentence_on_pages_while_claims_arrive(good):
     )
     assert arrivals_finding(good) == (
         "While 498 claims/s arrived, the p95 of a page was 21 ms, against 11 ms before. That is 1.9 times as much, and "
-        "the 95% intervals are apart. In a burst before, the server kept up with twice that rate. With the burst, "
-        f"3,975 claims were fed, all of them removed again. {exact}"
+        "the 95% intervals do not overlap. In a burst beforehand, the server kept up with twice that rate. "
+        f"Including the burst, 3,975 claims were fed, all of them removed again. {exact}"
     )
     slow = replace(fed, offered=310.0, achieved=280.0, burst_achieved=620.0, left=5, lost=3, repeated=4)
     said = arrivals_finding(replace(good, arrivals=slow))
     assert said.startswith("While 280 claims/s arrived of 310 due, ")
-    assert " In a burst before, the server took 620 claims/s. The feed was set to half of that. " in said
-    assert " 3,975 claims were fed, 5 of them are still there. Pages lost 3 claims and repeated 4, in 45,678 " in said
+    assert " In a burst beforehand, the server took 620 claims/s. The feed was set to half of that. " in said
+    assert " 3,975 claims were fed, 5 of them still there. Pages lost 3 claims and repeated 4, in 45,678 " in said
 
 
 def test_pages_that_hardly_differ_while_claims_arrive_are_not_told_apart(good):
@@ -155,7 +155,8 @@ def test_pages_that_hardly_differ_while_claims_arrive_are_not_told_apart(good):
     assert "against 11 ms before. There are too few samples to compare the two. In a" in few
     drifting = arrivals_finding(with_times(good, [*around(9.0), *around(19.0)], **during))
     assert (
-        "intervals are apart; as the times drifted or were correlated, the intervals are too narrow. In a" in drifting
+        "intervals do not overlap; as the times drifted or were correlated, the intervals are too narrow. In"
+        in drifting
     )
     for contestant in ("before", "during"):
         assert arrivals_finding(without(good, section="live", contestant=contestant)) == ""
@@ -170,7 +171,7 @@ def test_pages_that_hardly_differ_while_claims_arrive_are_not_told_apart(good):
             "Pages lost 1 claims and repeated 0, in 45,678 checks of claims that were there all along, while ",
         ),
         ({"repeated": 2}, "Pages lost 0 claims and repeated 2, in 45,678 checks of claims that were there all along, "),
-        ({"left": 3}, "3 fed claims could not be removed. Run remove_fed_claims(store)."),
+        ({"left": 3}, "3 of the fed claims could not be removed. Run remove_fed_claims(store)."),
     ],
     ids=str,
 )

@@ -186,7 +186,7 @@ def test_four_numbers_each_on_its_basis(make_config):
     # Of 121 squares from the 50th to the 72nd; window by window by the 7 that both ran.
     assert page.basis == (
         "Median, 95% interval 9.4 ms to 20 ms (n = 121); unbounded query 44 ms to 2.1 s (n = 7); overlap index 0.72 ms "
-        "to 12 ms (n = 9); on 7 shared windows 41 to 69 times"
+        "to 12 ms (n = 9); speedup 41 to 69 on 7 shared windows"
     )
     assert (total.text, total.what, total.against) == (
         "31 ms", "for the exact total at 3K claims", "$facet: 350 ms\ncapped count: 2.1 ms\nrollup: 1.1 ms",
@@ -209,7 +209,7 @@ def test_numbers_of_little_say_how_little(good):
     assert (deep.against, page.against) == ("", "unbounded query: 700 ms")
     assert deep.basis == "Median, 95% interval 0.60 ms to 29 ms (n = 7)"
     assert page.basis.startswith("Median (n = 1); unbounded query 44 ms")
-    assert page.basis.endswith("; on 1 shared window 70 to 70 times")
+    assert page.basis.endswith("; speedup 70 to 70 on 1 shared window")
     assert total.against == ""
 
 
@@ -241,10 +241,10 @@ def test_limits_say_what_was_written_and_what_failed(good, elections, said):
 
 def test_limits_name_what_was_shared_and_what_was_not_there(good):
     assert limits(good) == (
-        "Server and client shared one machine with 2 CPUs: times exclude network latency and include what both cost "
-        "each other. A single node has no replication to do. The claims fit in that machine's memory, so hardly any "
-        "read waited for a disk. The claims are synthetic. Claims were written in one short part of the run, 500 per "
-        "second, and no node failed. Measure again on the cluster that you plan to use."
+        "Server and client shared one machine with 2 CPUs: times exclude network latency and include what each costs "
+        "the other. A single node has no replication to do. The claims fit in that machine's memory, so few reads, if "
+        "any, should have waited for a disk. The claims are synthetic. Claims were written in one short part of "
+        "the run, 500 per second, and no node failed. Measure again on the cluster that you plan to use."
     )
     atlas = replace(good.conditions, host_kind="Atlas", topology="replica set")
     assert limits(replace(good, conditions=atlas)).startswith(
@@ -252,8 +252,8 @@ def test_limits_name_what_was_shared_and_what_was_not_there(good):
     )
     slower = with_times(good, [*around(14.0), *around(24.0)], **FIRST_PAGE)
     assert (
-        f" In 1 of {len(good.series())} series (* above, a note in the tables), times drifted or were correlated: "
-        "their intervals are too narrow. Measure again"
+        f" In 1 of {len(good.series())} series (marked * above, with a note in the tables), times drifted or were "
+        "correlated: their intervals are too narrow. Measure again"
     ) in limits(slower)
     large = replace(good.footprint, storage_bytes=4 * 2**30)  # half of that machine's memory, and indexes
     assert "memory" not in limits(replace(good, footprint=large))

@@ -110,7 +110,8 @@ def test_every_chart_has_its_title_and_its_figures_as_text(page, good):
         described.append(picture["aria-label"].removeprefix(said))
     assert described == [
         "Lines join the medians by provider size on logarithmic axes: every operation for a provider alone, and the "
-        "first page of a date range in each way. p95 of the first page of a date range: 3K 50 ms, 300 43 ms, 60 39 ms.",
+        "first page of a date range by each query. p95 of the first page of a date range: 3K 50 ms, 300 43 ms, 60 39 "
+        "ms.",
         "Median of a page, by keyset and by skip/limit: after 0 claims 8.0 ms and 11 ms, after 1,000 claims 8.8 ms and "
         "24 ms, after 2,700 claims 9.6 ms and 400 ms.",
         "Median of the first page: at 3K unbounded query 700 ms, bounded query 14 ms, bounded query on the overlap "

@@ -302,7 +302,7 @@ def test_a_shard_that_did_not_end_its_part_is_an_error_and_no_answer(explaining,
     ended = {"executionSuccess": False, "errorMessage": "operation was interrupted", "executionStages": LIMIT}
     said.clear()
     said.update(on_shards("SHARD_MERGE", (LIMIT, {"executionStages": LIMIT}), (LIMIT, ended)))
-    with pytest.raises(PbmError, match="ended the query before its answer: operation was interrupted"):
+    with pytest.raises(PbmError, match="ended the query before it answered: operation was interrupted"):
         explain_claims(explaining, TIN_A)
 
 
