@@ -46,7 +46,7 @@ def test_what_it_imports_is_what_it_says_it_needs(wheel):
     imported -= {*sys.stdlib_module_names, "pbm_lib"}
     # A distribution and what it is imported as; some come with another one that is named.
     modules = {"yaml": "pyyaml", "dotenv": "python-dotenv", "bson": "pymongo", "IPython": "ipykernel"}
-    modules |= {"traitlets": "jupyterlab"}
+    modules |= dict.fromkeys(("traitlets", "jupyter_core", "jupyterlab_server"), "jupyterlab")
     programs = {"jupyterlab", "ipykernel"}  # started, not imported
     assert needed == {modules.get(name, name) for name in imported} | programs
     pinned = re.findall(r"^([\w-]+)==", (PROJECT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)

@@ -139,7 +139,7 @@ def test_a_load_says_at_once_which_foreign_index_stops_it(store):
     store.collection.create_index("recoveryMethod", unique=True, name="theirs")
     with pytest.raises(LoadError) as told:
         load_claims(store, progress=False)
-    for words in ("unique index theirs with the key {recoveryMethod: 1}", "mongodb.collection", "load_claims again"):
+    for words in ("unique index theirs with the key {recoveryMethod: 1}", "mongodb.collection", "run load_claims("):
         assert words in str(told.value)
     assert "Someone else" not in str(told.value)
     store.collection.drop_index("theirs")
