@@ -65,7 +65,7 @@ def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
 
 def prose_html(text: str) -> str:
     """Return text as HTML; JupyterLab would make a formula of what is between two dollar signs, but not in code."""
-    return re.sub(r"\$\w+", r"<code>\g<0></code>", html.escape(text))
+    return re.sub(r"\$\w+", r"<code style='padding:0;background:none'>\g<0></code>", html.escape(text))
 
 
 def code_html(code: str) -> str:

@@ -42,6 +42,8 @@ def table(frame: DataFrame) -> Styler:
     left, right = "text-align: left", "text-align: right"
     looks = [{"selector": "td, th", "props": f"{left}; white-space: nowrap"}]
     looks += [{"selector": f"td.col{number}, th.col{number}", "props": right} for number in figures]
+    if frame.empty:
+        style = style.set_caption("No rows")
     return style.set_table_styles(looks)
 
 

@@ -53,7 +53,7 @@ def load_card(report: LoadReport) -> Note:
     """
     pace = report.pace
     if pace is None:
-        return number_card(report.volume, "claims on the server", f"Rate: {NO_PACE}")
+        return number_card(report.volume, "claims on the server", NO_PACE)
     note = f"{pace.inserted:,} claims in {pace.seconds:,.1f} s, with {pace.workers} loading processes"
     return number_card(f"{pace.claims_per_second:,.0f}", "claims per second, validated and indexed", note)
 

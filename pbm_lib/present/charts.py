@@ -60,7 +60,7 @@ def load_rate_chart(report: LoadReport) -> Figure:
     """
     pace = report.pace
     if pace is None:
-        figure = figure_titled("How fast were these claims loaded?", NO_PACE, width=7.2, height=0.1)
+        figure = figure_titled("Already loaded", NO_PACE, width=7.2, height=0.1)
         figure.set_layout_engine("none")
         return figure
     title = f"{pace.claims_per_second:,.0f} claims per second"

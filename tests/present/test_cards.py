@@ -41,7 +41,9 @@ def test_the_card_of_a_load_is_its_rate_or_how_many_claims_are_there():
     pace = LoadPace(6_000, 4.0, 2, 500, ((0.0, 0), (4.0, 6_000)), dt.datetime(2026, 11, 22))
     assert repr(load_card(report(pace))).startswith("1,500 claims per second")
     assert "6,000 claims in 4.0 s" in repr(load_card(report(pace)))
-    assert repr(load_card(report(None))).startswith("6,000 claims on the server\n    Rate: Not recorded")
+    assert repr(load_card(report(None))).startswith(
+        "6,000 claims on the server\n    The rate of the load is not recorded: "
+    )
 
 
 def test_the_cards_of_a_run_are_the_reports_key_figures(loaded_store, tmp_path):

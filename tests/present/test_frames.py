@@ -91,8 +91,11 @@ def test_labels_of_rows_are_shown_where_there_are_any():
     assert not re.search(r"<th[^>]*row_heading", table(DataFrame({"x": [1]})).to_html())
 
 
-def test_a_table_without_rows_is_its_heads():
-    assert "note" in table(DataFrame({"tier": [], "note": []})).to_html()
+def test_a_table_without_rows_says_so():
+    shown = table(DataFrame({"tier": [], "note": []})).to_html()
+    assert "note" in shown
+    assert "<caption>No rows</caption>" in shown
+    assert "<caption>" not in table(DataFrame({"tier": ["1M"]})).to_html()
 
 
 def test_the_roster_by_tier_adds_up(loaded_store):
@@ -158,7 +161,7 @@ def test_the_rule_is_the_servers(store, open_store):
     assert max(map(len, repr(rule_note(store)).splitlines()[1:])) <= 4 + 88
     shown = cell_output(rule_note(store))["text/html"]
     assert "one day is 86,400,000 ms" in shown
-    assert "types (<code>$jsonSchema</code>)" in shown  # bare, two of them would be a formula in Lab
+    assert ">$jsonSchema</code>" in shown and ">$expr</code>" in shown  # bare, they would begin a formula in Lab
     assert "white-space:pre;" in shown  # so that no line of it is broken
     assert "Run setup_collection" in repr(rule_note(open_store()))
 

@@ -53,7 +53,7 @@ def test_the_rate_of_a_load_is_drawn_over_its_time(report, said):
 
 def test_a_load_whose_pace_was_not_recorded_is_a_sentence_in_place_of_the_chart():
     figure = load_rate_chart(loaded(0, None))
-    assert title(figure) == f"How fast were these claims loaded?. {NO_PACE}"
+    assert title(figure) == f"Already loaded. {NO_PACE}"
 
 
 def test_the_depth_chart_names_the_deepest_page(loaded_store):
