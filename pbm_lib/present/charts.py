@@ -87,7 +87,7 @@ def load_rate_chart(report: LoadReport) -> Figure:
 @checked(PbmError)
 @styled
 def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
-    """Return how much of a provider's claims each query looked at, a bar each in front of all of them, on a log axis.
+    """Return how many of a provider's claims each query examined: one bar per query, on a log axis.
 
     Args:
         acts: what `explain_claims` returned for each; of one query with one index the last is drawn.

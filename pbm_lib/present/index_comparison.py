@@ -33,7 +33,7 @@ class IndexComparison:
     """What `compare_indexes` found.
 
     Attributes:
-        frame: a pandas DataFrame with a column an index; empty if they were not compared.
+        frame: a pandas DataFrame with one column per index; empty if they were not compared.
         plans: the plan of the first page with each index; none if they were not compared.
         note: why they were not compared, or what is left to do; else None.
     """
@@ -55,11 +55,11 @@ class IndexComparison:
 def compare_indexes(
     store: ClaimStore, tin: str, service_date_start: dt.date, service_date_end: dt.date, *, build: bool | str
 ) -> IndexComparison:
-    """Ask for one range with the three-field and with the overlap index, and keep the config's alone afterwards.
+    """Query one range with the three-field and with the overlap index, and keep only the config's index afterwards.
 
     Builds the index that is missing beside the other one. Both then take turns at the first page and the total, five
-    times each. As pages of the two differ in their order within a day, what is held against each other are the ids of
-    all claims that touch the range's first day, those that reach into it from before among them, and the total.
+    times each. Pages of the two differ in their order within a day, so the comparison covers the total and the ids of
+    all claims that touch the range's first day, including those that began before it.
 
     Args:
         store: a loaded store.

@@ -68,7 +68,7 @@ class Asker:
         """Return a total and the ms of its count, if it is still wanted when its turn comes."""
         with self._turn(), self._noted(choice.bounded) as requests:
             if not is_wanted():
-                raise QueryEnded("The count was not begun, because something else was asked for.")
+                raise QueryEnded("The count was not started, because another query was requested.")
             self._moments.counting(choice, time.monotonic())
             try:
                 total = count_claims(self.store, *choice.question, bounded=choice.bounded)

@@ -13,16 +13,16 @@ from .view import static_html, static_text
 class ClaimExplorer(ExplorerSteps):
     """The claims of a billing provider, to click through in JupyterLab and to step through anywhere.
 
-    In a notebook that somebody looks at, it shows as a panel of controls; headless, in exports, and in a shell, as a
+    In a notebook that someone is viewing, it shows as a panel of controls; headless, in exports, and in a shell, as a
     table of the current page. The page is shown as soon as it is there; what the server examined and the total follow.
-    It asks one thing at a time, on a connection of its own.
+    It runs one query at a time, on a connection of its own.
 
     Args:
         store: an open store. The first page of the first provider is read at once.
-        seconds: after which the server ends a query, whoever still waits for it.
+        seconds: time limit of a query, above 0 and at most 3,600; then the server ends it.
 
     Raises:
-        ServerUnavailable: the server went away.
+        ServerUnavailable: the server cannot be reached.
 
     Example:
         >>> explorer = ClaimExplorer(store).choose(service_date_start=start, service_date_end=end)

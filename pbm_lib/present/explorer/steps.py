@@ -26,7 +26,7 @@ _MOST_SECONDS = 3_600
 
 
 class ExplorerSteps:
-    """The explorer without its looks: what a caller, or a click, may ask of it."""
+    """The explorer's steps, for a caller or a click."""
 
     @checked(InvalidQuery)
     def __init__(self, store: ClaimStore, *, seconds: float = 60.0):
@@ -50,15 +50,15 @@ class ExplorerSteps:
         bounded: bool = _SAME,
         count_each_page: bool = _SAME,
     ) -> Self:
-        """Change some of what is chosen, and read the page for it.
+        """Change the choice, and read the page for it.
 
         Another provider, other dates, another page size, or the other order lead to the first page. The other query
         reads the same page again, so that the two can be compared.
 
         Args:
             tin: the billing provider's TIN, nine digits.
-            service_date_start: first service date, inclusive; None: no limit.
-            service_date_end: last service date, inclusive; None: no limit.
+            service_date_start: first service date, inclusive; None for no limit.
+            service_date_end: last service date, inclusive; None for no limit.
             page_size: claims on a page.
             order: "oldest" or "newest" claims first.
             bounded: whether to use the bound D.
@@ -68,8 +68,8 @@ class ExplorerSteps:
             This explorer.
 
         Raises:
-            InvalidQuery: a value is not accepted; the message names it.
-            ServerUnavailable: the server went away.
+            InvalidQuery: a value is invalid; the message names it.
+            ServerUnavailable: the server cannot be reached.
         """
         shown = self.shown
         asked = _given(tin=tin, start=service_date_start, end=service_date_end)
@@ -92,21 +92,21 @@ class ExplorerSteps:
 
         Raises:
             InvalidQuery: the chosen dates are not in order.
-            ServerUnavailable: the server went away.
+            ServerUnavailable: the server cannot be reached.
         """
         return self._read(self.shown.choice)
 
     def last(self) -> Self:
         """Read the last page, from the end of the index: it takes as long as the first one.
 
-        Where the total is known, it has as many claims as walking there would leave for it, else a full page's.
+        If the total is known, it is the page that a walk from the first page ends with; otherwise it is a full page.
 
         Returns:
             This explorer.
 
         Raises:
             InvalidQuery: the chosen dates are not in order.
-            ServerUnavailable: the server went away.
+            ServerUnavailable: the server cannot be reached.
         """
         shown = self.shown
         size = shown.choice.page_size
@@ -122,7 +122,7 @@ class ExplorerSteps:
 
         Raises:
             InvalidQuery: there is none.
-            ServerUnavailable: the server went away.
+            ServerUnavailable: the server cannot be reached.
         """
         shown = self.shown
         if shown.page is None or shown.page.next_cursor is None:
@@ -138,18 +138,18 @@ class ExplorerSteps:
 
         Raises:
             InvalidQuery: there is none.
-            ServerUnavailable: the server went away.
+            ServerUnavailable: the server cannot be reached.
         """
         shown = self.shown
         if shown.page is None or shown.page.prev_cursor is None:
-            raise InvalidQuery("There is no page before: this is the first one. Go on with next().")
+            raise InvalidQuery("There is no page before: this is the first one. Continue with next().")
         before = None if shown.place is None else shown.place - shown.choice.page_size
         self._read(shown.choice, Asked(shown.page.prev_cursor), before)
         return self if len(self.page) else self.first()  # after a jump to the very first claim
 
     @checked(InvalidQuery)
     def jump(self, service_date: dt.date) -> Self:
-        """Read the page that begins with the first claim of a service date or after it; newest first, or before it.
+        """Read the page that begins with the first claim on or after a service date; newest first, on or before it.
 
         A keyset page begins at a value that the index knows, so it can begin at a date. It cannot begin at page N: the
         claims of all pages before it would have to be counted.
@@ -161,8 +161,8 @@ class ExplorerSteps:
             This explorer. Where no claim begins there, it shows the last page.
 
         Raises:
-            InvalidQuery: the date is not accepted, or the chosen dates are not in order.
-            ServerUnavailable: the server went away.
+            InvalidQuery: the date is invalid, or the chosen dates are not in order.
+            ServerUnavailable: the server cannot be reached.
         """
         choice = self.shown.choice
         day = dt.datetime(service_date.year, service_date.month, service_date.day)
@@ -171,11 +171,12 @@ class ExplorerSteps:
         if len(self.page):
             return self
         self.last()
-        self._moments.add(self.shown, notice=f"There is no claim from {service_date} on. This is the last page.")
+        side = "on or before" if choice.order == NEWEST else "on or after"
+        self._moments.add(self.shown, notice=f"No claim begins {side} {service_date}. This is the last page.")
         return self
 
     def cancel(self) -> Self:
-        """End on the server what is awaited, and show the page before it. Call it from another thread.
+        """Cancel the running query on the server, and show the previous page. Call it from another thread.
 
         Returns:
             This explorer.
@@ -192,7 +193,7 @@ class ExplorerSteps:
 
         Raises:
             InvalidQuery: there is no page.
-            ServerUnavailable: the server went away.
+            ServerUnavailable: the server cannot be reached.
         """
         self._asker.examine()
         if self.shown.examined is None:

@@ -4,7 +4,6 @@ import contextlib
 import datetime as dt
 import re
 import threading
-import time
 from dataclasses import replace
 from html import unescape
 
@@ -141,14 +140,11 @@ class TestNothingTwice:
         with slow_unbounded(150), heard(explorer, Wire()) as wire:
             at_the_beginning(explorer, page_size=3, bounded=False)
             question = explorer.shown.choice.question
-            took = time.monotonic()
             plan = explorer.explain()
-            took = time.monotonic() - took
             exact = explain_claims(loaded_store, *question, page_size=4, bounded=False)
         explains = [command for name, command in wire.sent if name == "explain"]
         assert [command["verbosity"] for command in explains] == ["queryPlanner"]
         assert explorer.page_ms > 4 * 150
-        assert took < explorer.page_ms / 1000 / 2
         assert (plan.keys_examined, plan.docs_examined, plan.returned, plan.complete) == (
             exact.keys_examined, exact.docs_examined, 4, True
         )  # fmt: skip
@@ -167,12 +163,12 @@ class TestNothingTwice:
                 explorer = ClaimExplorer(store)
                 with slow_unbounded(150):
                     at_the_beginning(explorer, page_size=8, bounded=False)
-                    took = time.monotonic()
-                    plan = explorer.explain()
-                    took = time.monotonic() - took
+                    with heard(explorer, Wire()) as wire:
+                        plan = explorer.explain()
                     question = explorer.shown.choice.question
                     observed = observe_claims(store, *question, bounded=False, page_size=8)
-        assert took < 1.5
+        limits = [command.get("maxTimeMS") for name, command in wire.sent if name == "explain"]
+        assert limits[0] == 1_000  # of the slow page, which is the latest
         assert not plan.complete
         assert 0 < plan.docs_examined < 9
         assert f"more than {plan.docs_examined}" in repr(explorer)

@@ -207,7 +207,7 @@ class TestPanel:
             assert not panel.controls.cancel.disabled
             panel.controls.cancel.click()
             wait_for(lambda: "Canceled after" in panel.head.value, 10, "the word of it")
-        assert "pbm-waiting" not in panel.page.get_state()["_dom_classes"]
+        wait_for(lambda: "pbm-waiting" not in panel.page.get_state()["_dom_classes"], 10, "the page to be undimmed")
         assert (panel.controls.bounded.value, panel.page.value) == (True, table)
         wait_for(lambda: panel.controls.cancel.disabled, 10, "nothing to be awaited")
         assert "still running" not in panel.figures.value

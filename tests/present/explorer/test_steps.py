@@ -117,7 +117,7 @@ def test_a_jump_leads_to_the_first_claim_of_its_date(open_store, order, index):
 
 def test_a_jump_beyond_the_claims_leads_to_the_last_page_and_says_so(explorer):
     assert explorer.jump(dt.date(2199, 1, 1)).page.next_cursor is None
-    assert "no claim from 2199-01-01 on" in repr(explorer)
+    assert "No claim begins on or after 2199-01-01" in repr(explorer)
     assert len(explorer.page) == 100
     assert explorer.choose(order="newest").jump(dt.date.min).page.next_cursor is None
     assert explorer.jump(dt.date.max).page.next_cursor is not None
