@@ -11,9 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jupyterlab_server import WORKSPACE_EXTENSION, slugify
-
 from ..config_file import CONFIG_VARIABLE, load_config, project_folder
+
+# JupyterLab's name for the file of the workspace "default", which a plain address of it opens.
+_WORKSPACE = "default-37a8.jupyterlab-workspace"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,8 +60,7 @@ def write_workspace(folder: Path) -> None:
     """
     layout = {"left": {"collapsed": True}}
     workspace = {"data": {"layout-restorer:data": layout}, "metadata": {"id": "default"}}
-    file = folder / f"{slugify('default')}{WORKSPACE_EXTENSION}"
-    file.write_text(json.dumps(workspace), encoding="utf-8")
+    (folder / _WORKSPACE).write_text(json.dumps(workspace), encoding="utf-8")
 
 
 def run_lab(command: Sequence[str], config_file: Path) -> int:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from jupyter_core.paths import jupyter_runtime_dir
+from ..display import kernel_of_notebook
 
 
 def lab_link(file: Path) -> str | None:
@@ -19,12 +19,13 @@ def lab_link(file: Path) -> str | None:
         serve the file: it lies outside of the server's root, or in a hidden folder.
     """
     notebook, server = os.environ.get("JPY_SESSION_NAME", ""), os.environ.get("JPY_PARENT_PID", "")
-    known = Path(jupyter_runtime_dir()) / f"jpserver-{server}.json"
     try:
+        # A server describes itself in the folder where it keeps the addresses of its kernels.
+        known = Path(kernel_of_notebook().parent.abs_connection_file).with_name(f"jpserver-{server}.json")
         root = Path(json.loads(known.read_text(encoding="utf-8"))["root_dir"]).resolve()
         below = file.resolve().relative_to(root)
         folder = Path(notebook).resolve().parent.relative_to(root)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     if any(part.startswith(".") for part in below.parts):
         return None

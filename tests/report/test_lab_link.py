@@ -1,6 +1,7 @@
 """The link that opens a file from a notebook in JupyterLab is there exactly where it works."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,8 @@ def lab(tmp_path, monkeypatch):
     for folder in (runtime, project / "notebooks", project / "outputs", project / ".hidden"):
         folder.mkdir(parents=True)
     (runtime / "jpserver-4711.json").write_text(json.dumps({"root_dir": str(project), "pid": 4711}))
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(runtime))
+    application = SimpleNamespace(abs_connection_file=str(runtime / "kernel-1.json"))
+    monkeypatch.setattr("pbm_lib.report.lab_link.kernel_of_notebook", lambda: SimpleNamespace(parent=application))
     monkeypatch.setenv("JPY_PARENT_PID", "4711")
     monkeypatch.setenv("JPY_SESSION_NAME", str(project / "notebooks" / "04_performance.ipynb"))
     return project
@@ -36,6 +38,11 @@ def test_a_file_below_the_servers_root_is_linked_from_the_notebooks_folder(lab, 
 @pytest.mark.parametrize("missing", ["JPY_PARENT_PID", "JPY_SESSION_NAME"])
 def test_without_a_jupyter_server_there_is_no_link(lab, monkeypatch, missing):
     monkeypatch.delenv(missing)
+    assert lab_link(lab / "outputs" / "performance_report.html") is None
+
+
+def test_in_a_shell_there_is_no_link(lab, monkeypatch):
+    monkeypatch.setattr("pbm_lib.report.lab_link.kernel_of_notebook", lambda: None)
     assert lab_link(lab / "outputs" / "performance_report.html") is None
 
 
