@@ -365,7 +365,8 @@ def test_two_feeders_of_the_same_claims_say_so(filled):
 
 
 def test_a_batch_of_which_nobody_knows_what_became_is_sent_again_and_counted_once(proxied, loaded_store):
-    store, proxy = proxied
+    behind, proxy = proxied
+    store = behind.reopened(serverSelectionTimeoutMS=5_000)  # a busy machine may take a while to answer
     feeder = Feeder(store.collection, store.config, 100)
     try:
         feeder.insert_due(0.1)
@@ -379,4 +380,5 @@ def test_a_batch_of_which_nobody_knows_what_became_is_sent_again_and_counted_onc
         assert [claims for _, claims in told.points] == [10]
         assert told.errors == {"AutoReconnect": 1}
     finally:
+        store.close()
         assert remove_fed_claims(loaded_store) == 20
