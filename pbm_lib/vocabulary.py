@@ -37,6 +37,13 @@ CONTESTANTS = {
     AFTER: "after the feed",
 }
 """Some of these are compared at a time: name to words."""
+
+
+def query_words(bounded: bool) -> str:
+    """Return which of the two queries it is, in words: "bounded query" or "unbounded query"."""
+    return CONTESTANTS[BOUNDED if bounded else UNBOUNDED]
+
+
 INDEX_WORDS = {THREE_FIELD: "three-field index", OVERLAP: "overlap index"}
 """A variant of the index in charts and prose."""
 

@@ -54,7 +54,8 @@ def load_card(report: LoadReport) -> Note:
     pace = report.pace
     if pace is None:
         return number_card(report.volume, "claims on the server", NO_PACE)
-    note = f"{pace.inserted:,} claims in {pace.seconds:,.1f} s, with {pace.workers} loading processes"
+    processes = f"{pace.workers} loading process{'es' if pace.workers != 1 else ''}"
+    note = f"{pace.inserted:,} claims in {pace.seconds:,.1f} s, with {processes}"
     return number_card(f"{pace.claims_per_second:,.0f}", "claims per second, validated and indexed", note)
 
 

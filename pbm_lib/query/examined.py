@@ -5,9 +5,8 @@ from typing import Any
 from bson import json_util
 from pymongo.errors import PyMongoError
 
-from ..mql import command_mql
 from ..store.store import ClaimStore
-from .explain import MQL_WIDTH, QueryPlan, explained, winning_plan
+from .explain import QueryPlan, explained, winning_plan
 from .request import Request
 from .under_way import endable
 
@@ -35,7 +34,7 @@ def examined(store: ClaimStore, request: Request, *, bounded: bool) -> QueryPlan
     """
     if request.error:
         return None
-    command, mql = _explainable(request), command_mql(request.command, MQL_WIDTH)
+    command = _explainable(request)
     with store.errors_explained():
         logged = _logged(store, request) if request.ms >= _LOGGED_MS else None
         if logged is not None:
@@ -45,14 +44,14 @@ def examined(store: ClaimStore, request: Request, *, bounded: bool) -> QueryPlan
                 )
             return QueryPlan(
                 bounded=bounded,
-                mql=mql,
+                mql=request.mql,
                 **winning_plan(planned),
                 keys_examined=logged["keysExamined"],
                 docs_examined=logged["docsExamined"],
                 returned=request.returned or 0,
                 server_ms=logged["durationMillis"],
             )
-        return explained(store, command, bounded=bounded, mql=mql, limit_ms=_LIMIT_MS)
+        return explained(store, command, bounded=bounded, mql=request.mql, limit_ms=_LIMIT_MS)
 
 
 def _explainable(request: Request) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ..display import ShownAsFacts
 from ..errors import InvalidQuery, PbmError
 from ..mql import call_mql, collection_mql, command_mql
 from ..store.store import ClaimStore
-from ..vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
+from ..vocabulary import OLDEST, query_words
 from ..working import working
 from .answer import answer
 from .filters import ClaimQuery, checked_page_size, make_query
@@ -22,7 +22,7 @@ from .under_way import endable
 
 MQL_WIDTH = 96
 """Characters of a line of MQL: the first and last date of a range, to the millisecond, stand on one."""
-_WORKING = {True: f"Explaining the {CONTESTANTS[BOUNDED]}", False: f"Explaining the {CONTESTANTS[UNBOUNDED]}"}
+_WORKING = {bounded: f"Explaining the {query_words(bounded)}" for bounded in (True, False)}
 _PARTS = ("begin in the range", "begin before it")
 _OUT_OF_TIME = 50
 # The server's names of its stages, in words, in the order in which the work is done.
@@ -90,7 +90,7 @@ class QueryPlan(ShownAsFacts):
     @property
     def kind(self) -> str:
         """Which query it was, in words: "bounded query" or "unbounded query"."""
-        return CONTESTANTS[BOUNDED if self.bounded else UNBOUNDED]
+        return query_words(self.bounded)
 
     def _per_claim(self, examined: int) -> str:
         if not self.complete:

@@ -9,7 +9,7 @@ from ..arguments import checked
 from ..display import ShownAsFacts, milliseconds
 from ..errors import InvalidQuery
 from ..store.store import ClaimStore
-from ..vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
+from ..vocabulary import OLDEST, query_words
 from ..working import working
 from .examined import examined
 from .explain import QueryPlan
@@ -110,8 +110,7 @@ def observe_claims(
             find_claims, observer.store, *question, page_size=page_size, cursor=cursor, last=last, order=order,
             with_total=False, bounded=bounded,
         )  # fmt: skip
-        query = CONTESTANTS[BOUNDED if bounded else UNBOUNDED]
-        with working(f"Running the {query}", terminal=False), observer.listener.listening() as requests:
+        with working(f"Running the {query_words(bounded)}", terminal=False), observer.listener.listening() as requests:
             page, ms = timed(observer.store, read)
         plan = examined(observer.store, requests[-1], bounded=bounded and observer.store.bounded)
     finally:

@@ -1,15 +1,18 @@
 """The finds and aggregates that a store sends, as the driver reports them: what an application sends, no more."""
 
 import datetime as dt
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from .explain import QueryPlan
+from ..mql import command_mql
+from .explain import MQL_WIDTH, QueryPlan
 
 # What the driver adds to every command is left out.
 _PARTS = {
@@ -39,6 +42,16 @@ class Request:
     returned: int | None
     error: str | None = None
     plan: QueryPlan | None = None
+
+    @cached_property
+    def mql(self) -> str:
+        """The command as one would type it in mongosh, laid out."""
+        return command_mql(self.command, MQL_WIDTH)
+
+    @cached_property
+    def mql_line(self) -> str:
+        """The same on one line."""
+        return command_mql(self.command, sys.maxsize)
 
     @property
     def is_count(self) -> bool:

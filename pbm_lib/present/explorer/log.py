@@ -1,14 +1,13 @@
 """The log of requests, newest first, as HTML and as text."""
 
 import html
+from collections.abc import Sequence
 
 from ...display import milliseconds
-from ...mql import command_mql
 from ...query.request import Request
 from .moments import Shown
 
 _LINES = 6  # in a shell
-_ONE_LINE = 100_000
 _TITLE = "Request log, newest first"
 _CAPTION = (
     "Each find and aggregate for claims, timed by the driver (countDocuments sends an aggregate). Keys and documents "
@@ -16,7 +15,7 @@ _CAPTION = (
 )
 
 
-def log_rows(shown: Shown) -> list[dict[str, str]]:
+def log_rows(requests: Sequence[Request]) -> list[dict[str, str]]:
     """Return a row for each request, column to text."""
     return [
         {
@@ -26,15 +25,15 @@ def log_rows(shown: Shown) -> list[dict[str, str]]:
             "keys": _examined(request, request.plan and request.plan.keys_examined),
             "documents": _examined(request, request.plan and request.plan.docs_examined),
             "returned": f"ended ({request.error})" if request.error else f"{request.returned:,}",
-            "MQL": command_mql(request.command, _ONE_LINE),
+            "MQL": request.mql_line,
         }
-        for request in shown.log
+        for request in requests
     ]
 
 
 def log_html(shown: Shown) -> str:
     """Return the log as a table that scrolls within itself."""
-    rows = log_rows(shown)
+    rows = log_rows(shown.log)
     faint = "font-size:0.85em;color:var(--jp-ui-font-color2,inherit);margin:2px 0"
     caption = f"<div style='font-weight:600;margin-top:4px'>{_TITLE}</div><div style='{faint}'>{_CAPTION}</div>"
     if not rows:
@@ -59,7 +58,7 @@ def log_html(shown: Shown) -> str:
 
 def log_text(shown: Shown) -> list[str]:
     """Return the newest lines of the log for a shell."""
-    rows = log_rows(shown)[:_LINES]
+    rows = log_rows(shown.log[:_LINES])
     if not rows:
         return []
     names = [name for name in rows[0] if name != "MQL"]
@@ -79,5 +78,5 @@ def _examined(request: Request, number: int | None) -> str:
 def _cell(name: str, value: str, request: Request) -> str:
     if name != "MQL":
         return html.escape(value)
-    pretty = html.escape(command_mql(request.command), quote=True)
+    pretty = html.escape(request.mql, quote=True)
     return f"<code style='font-size:11px' title='{pretty}'>{html.escape(value)}</code>"

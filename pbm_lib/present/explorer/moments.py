@@ -10,7 +10,7 @@ from ...query.explain import QueryPlan
 from ...query.filters import Question
 from ...query.page import ClaimPage
 from ...query.request import Request
-from ...vocabulary import BOUNDED, CONTESTANTS, OLDEST, UNBOUNDED
+from ...vocabulary import OLDEST, query_words
 
 _Seen = TypeVar("_Seen")
 LOG_LENGTH, STRIP_LENGTH = 100, 50
@@ -38,7 +38,7 @@ class Choice:
     @property
     def query(self) -> str:
         """Which query it is, in words."""
-        return CONTESTANTS[BOUNDED if self.bounded else UNBOUNDED]
+        return query_words(self.bounded)
 
 
 class Asked(NamedTuple):
@@ -83,7 +83,7 @@ class Shown:
         reading_since, counting_since: since when a page is being read, or the total counted, on the monotonic clock;
             None if it is not.
         log: the requests sent, newest first.
-        times: the query and ms of the pages read, oldest first.
+        times: the query, in words, and ms of the pages read, oldest first.
     """
 
     choice: Choice
@@ -103,7 +103,7 @@ class Shown:
     reading_since: float | None = None
     counting_since: float | None = None
     log: tuple[Request, ...] = ()
-    times: tuple[tuple[bool, float], ...] = ()
+    times: tuple[tuple[str, float], ...] = ()
 
     @property
     def reading(self) -> bool:
@@ -180,14 +180,13 @@ class Moments:
             )  # fmt: skip
             return self.step
 
-    def end(self, step: int, **answer: Any) -> None:
+    def end(self, step: int, page_ms: float, **answer: Any) -> None:
         """Show the answer to a step, unless something else was asked for meanwhile."""
         with self._lock:
             if step != self.step:
                 return
-            page_ms = answer.get("page_ms")
-            times = self.now.times if page_ms is None else (*self.now.times, (self.now.choice.bounded, page_ms))
-            self._show(**answer, reading_since=None, times=times[-STRIP_LENGTH:])
+            times = (*self.now.times, (self.now.choice.query, page_ms))
+            self._show(page_ms=page_ms, **answer, reading_since=None, times=times[-STRIP_LENGTH:])
 
     def fail(self, step: int, error: str) -> None:
         """Show why a step has no answer. One still stands on the page before it; after another choice, on none."""

@@ -275,8 +275,8 @@ class ExplorerSteps:
             raise
         before = before if answer.page.prev_cursor else 0
         self._moments.end(
-            step, page=answer.page, asked=asked, before=before and max(before, 0), request=answer.request,
-            page_ms=answer.ms, is_alone=answer.is_alone,
+            step, answer.ms, page=answer.page, asked=asked, before=before and max(before, 0), request=answer.request,
+            is_alone=answer.is_alone,
         )  # fmt: skip
         return self
 

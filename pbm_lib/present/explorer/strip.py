@@ -5,15 +5,22 @@ import statistics
 from collections.abc import Sequence
 
 from ...display import milliseconds
-from ...vocabulary import BOUNDED, CONTESTANTS, UNBOUNDED
+from ...vocabulary import query_words
 from .moments import STRIP_LENGTH
 
 _BAR, _GAP, _HEIGHT = 4, 1, 56
 _LEAST_MS, _MOST_MS = 1.0, 10_000.0
+GREEN, PURPLE = "var(--pbm-green,#00684A)", "var(--pbm-purple,#8F3FC0)"
+"""Colors of the bounded and of the unbounded query."""
 
 
-def strip_text(times: Sequence[tuple[bool, float]]) -> str:
-    """Return the times of pages, (bounded, ms) each, in a sentence."""
+def color_of(query: str) -> str:
+    """Return the color of a query, which is given in words."""
+    return GREEN if query == query_words(bounded=True) else PURPLE
+
+
+def strip_text(times: Sequence[tuple[str, float]]) -> str:
+    """Return the times of pages, (query, ms) each, in a sentence."""
     if not times:
         return "no page yet"
     all_ms = [ms for _, ms in times]
@@ -23,14 +30,13 @@ def strip_text(times: Sequence[tuple[bool, float]]) -> str:
     return f"last {len(times)} pages: median {milliseconds(statistics.median(all_ms))}, slowest {slowest}"
 
 
-def strip_svg(times: Sequence[tuple[bool, float]]) -> str:
-    """Return the times of pages, (bounded, ms) each, oldest first, as an SVG element; bars grow by the logarithm."""
+def strip_svg(times: Sequence[tuple[str, float]]) -> str:
+    """Return the times of pages, (query, ms) each, oldest first, as an SVG element; bars grow by the logarithm."""
     width = STRIP_LENGTH * (_BAR + _GAP)
     bars = "".join(
         f"<rect x='{place * (_BAR + _GAP)}' y='{_HEIGHT - height:.1f}' width='{_BAR}' height='{height:.1f}' "
-        f"fill='{'var(--pbm-green,#00684A)' if bounded else 'var(--pbm-purple,#8F3FC0)'}'>"
-        f"<title>{CONTESTANTS[BOUNDED if bounded else UNBOUNDED]}, {milliseconds(ms)}</title></rect>"
-        for place, (bounded, ms) in enumerate(times)
+        f"fill='{color_of(query)}'><title>{query}, {milliseconds(ms)}</title></rect>"
+        for place, (query, ms) in enumerate(times)
         if (height := _height(ms))
     )
     return (

@@ -7,16 +7,16 @@ import time
 
 from ...claims.roster import list_providers
 from ...claims.table import claim_rows, claims_table, text_table
-from ...display import milliseconds, times
+from ...display import milliseconds, times_sign
 from ...errors import InvalidQuery
 from ...query.explain import count_mql, page_mql
 from ...query.filters import make_query
 from ...query.page import ClaimPage
 from ...store.store import ClaimStore
-from ...vocabulary import BOUNDED, CONTESTANTS, NEWEST, UNBOUNDED
+from ...vocabulary import NEWEST, query_words
 from .log import log_html, log_text
 from .moments import Choice, Shown
-from .strip import strip_svg, strip_text
+from .strip import PURPLE, color_of, strip_svg, strip_text
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 _ROWS = 5  # of a page, in a shell
@@ -29,7 +29,6 @@ TEXT, FAINT = "color:var(--jp-ui-font-color1,inherit)", "color:var(--jp-ui-font-
 _AS_WIDE = "width:0;min-width:100%;box-sizing:border-box;"
 _ASCII = str.maketrans({"·": "-", WAITING: "...", TIMES: "x"})  # not every terminal has more
 _LINE = "1px solid var(--jp-border-color2,#999)"
-_GREEN, _PURPLE = "var(--pbm-green,#00684A)", "var(--pbm-purple,#8F3FC0)"
 _APART = 2  # times; below, two single pages differ by chance
 _STOPWATCH_SECONDS = 0.3  # a page that comes sooner does without
 _LARGE, _LARGE_BESIDE, _SMALL = 3.4, 2.0, 1.35  # em
@@ -44,7 +43,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
         between = f"service dates {start or 'from the first'} to {end or 'the last'}"
     query = choice.query
     if choice.bounded and not store.bounded:
-        query = f"{CONTESTANTS[UNBOUNDED]}, as nothing on the server bounds how long a claim lasts"
+        query = f"{query_words(bounded=False)}, as nothing on the server bounds how long a claim lasts"
     elif not (start or end):
         query += f" (same as {'unbounded' if choice.bounded else 'bounded'})"
     newest = " · newest first" if choice.order == NEWEST else ""
@@ -133,7 +132,7 @@ def headline_html(store: ClaimStore, shown: Shown) -> str:
         # Told by a word and a bar as well as by its color.
         text += _bar(f"<b>Not answered.</b> {html.escape(shown.error)}", "#D55E00", "alert")
     if shown.notice:
-        text += _bar(html.escape(shown.notice), _PURPLE, "status")
+        text += _bar(html.escape(shown.notice), PURPLE, "status")
     title = f"<div style='{TEXT};font-weight:600;margin:6px 0 2px'>{html.escape(headline(store, shown.choice))}</div>"
     return f"{title}<div class='pbm-message'>{text}</div>"
 
@@ -151,10 +150,10 @@ def figures_html(shown: Shown) -> str:
     is_running = seconds >= _STOPWATCH_SECONDS
     if is_running:
         label, value = f"{query}, still running", f"{seconds:.1f} s"
-    large = _tile(value, label, _LARGE, _color(query))
+    large = _tile(value, label, _LARGE, color_of(query))
     if earlier and (is_running or shown.same_claims is not None):
         before = f"{earlier.query}, the page before" if is_running else earlier.query
-        large += _tile(milliseconds(earlier.ms), before, _LARGE_BESIDE, _color(earlier.query))
+        large += _tile(milliseconds(earlier.ms), before, _LARGE_BESIDE, color_of(earlier.query))
     if shown.same_claims is not None:
         number, words = _compared(shown)
         large += _tile(number, f"{words}, {_same_claims(shown)}", _LARGE_BESIDE)
@@ -208,15 +207,11 @@ def _compared(shown: Shown) -> tuple[str, str]:
     ratio = shown.page_ms / shown.earlier.ms
     if max(ratio, 1 / ratio) < _APART:
         return f"about 1{TIMES}", "as long"
-    return (f"{times(ratio)}{TIMES}", "as long") if ratio > 1 else (f"{times(1 / ratio)}{TIMES}", "as fast")
+    return (times_sign(ratio), "as long") if ratio > 1 else (times_sign(1 / ratio), "as fast")
 
 
 def _same_claims(shown: Shown) -> str:
     return "the same claims" if shown.same_claims else "NOT the same claims"
-
-
-def _color(query: str) -> str:
-    return _GREEN if query == CONTESTANTS[BOUNDED] else _PURPLE
 
 
 def _tile(value: str, label: str, size: float, color: str = "inherit") -> str:
