@@ -49,8 +49,9 @@ def write_new(run: Any, file: Path) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        text = _to_json(run)  # before there is a file that somebody could find empty
         with file.open("x", encoding="utf-8") as target:
-            target.write(_to_json(run))
+            target.write(text)
     except FileExistsError:
         raise RunFileError(f"{file} already exists; run files are never overwritten.") from None
     except OSError as error:

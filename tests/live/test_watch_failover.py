@@ -106,6 +106,7 @@ def test_the_nodes_ask_for_a_login_and_their_folder_is_closed_to_others(config):
 def test_an_interrupt_in_the_middle_ends_all_three(config, shown, signal_):
     logs = [folder_of(config) / f"node{number}" / "mongod.log" for number in (1, 2, 3)]
     if signal_ == signal.SIGINT:  # in the middle of the watch; the others wherever they come
+        wait_for(lambda: all(log.exists() for log in logs), 60, "the logs of all three")
         wait_for(lambda: any("replSetStepDown" in log.read_text(errors="replace") for log in logs), 60, "a step-down")
     os.kill(shown.pid, signal_)
     said = shown.communicate(timeout=60)[1]
