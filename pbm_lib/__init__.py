@@ -29,8 +29,8 @@ help(pbm.find_claims) and so on say more. The public names:
                   latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart, performance_cards;
                   PerformanceRun, ReportFiles, ClusterSizing
     notebooks     table, number_card, refusal
-    errors        PbmError, of which: ConfigError, ServerUnavailable, SetupError, LoadError, FeedError,
-                  InvalidQuery, InvalidCursor, RunFileError
+    errors        PbmError, and its kinds: ConfigError, ServerUnavailable, SetupError, LoadError,
+                  FeedError, InvalidQuery, InvalidCursor, RunFileError
 
 Error messages say what went wrong and, if you can fix it, how. For a wrong argument, they name the argument and
 what is accepted.

@@ -15,11 +15,13 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Affine2D, Bbox
 
-# MongoDB's green and greys, and a purple that color-blind readers tell from the green. Shapes differ as well.
-GREEN, PURPLE, SLATE, GREY, INK, LINE = "#00684A", "#8F3FC0", "#3D4F58", "#6B787F", "#1C2D38", "#E3E8E6"
+# MongoDB's green, blue and greys, and a purple that color-blind readers tell from the green. Shapes differ as well.
+GREEN, PURPLE, BLUE = "#00684A", "#8F3FC0", "#016BF8"
+SLATE, GREY, INK, LINE = "#3D4F58", "#6B787F", "#1C2D38", "#E3E8E6"
 THEME = {
     "green": (GREEN, "#00ED64"),
     "purple": (PURPLE, "#D6A9FF"),
+    "blue": (BLUE, "#5BB4FF"),
     "slate": (SLATE, "#C1C7C6"),
     "grey": (GREY, "#9BA7AD"),
     "ink": (INK, "#F0F4F3"),
@@ -32,11 +34,11 @@ LOOKS = {
     "first_page": (GREEN, "o", "-"),
     "next_page": (SLATE, "s", "--"),
     "deep_page": (GREY, "^", ":"),
-    "count": (PURPLE, "D", "-"),
+    "count": (BLUE, "v", "-"),
 }
 """Color, shape, and line of an operation, the same in every chart."""
 _STYLE = mpl.rc_params_from_file(files(__package__) / "pbm.mplstyle", use_default_template=False)
-_TITLE_INCHES, _LINE_INCHES, _LETTERS_PER_INCH, _LABEL_INCHES = 0.3, 0.17, 13.5, 0.16
+_TITLE_INCHES, _LINE_INCHES, _LETTERS_PER_INCH, _LABEL_INCHES = 0.3, 0.17, 13.5, 0.165
 _AXIS_INCHES, _MARGIN_INCHES, _LETTER_INCHES = (0.82, 0.48), 0.1, 0.08
 _PADDING_INCHES = 0.16  # of a chart's card
 _DOT = 1.002  # the ends of a dot, one over the other: a line of length 0 is drawn by nobody

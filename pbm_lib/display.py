@@ -111,6 +111,11 @@ def times_sign(ratio: float) -> str:
     return f"{times(ratio)}\N{MULTIPLICATION SIGN}"
 
 
+def quantity(number: int, thing: str) -> str:
+    """Return a number of things as text: "1 claim", "2,000 claims"."""
+    return f"{number:,} {thing}{'s' if number != 1 else ''}"
+
+
 def short_count(number: int) -> str:
     """Return a number of claims as the tick of an axis: 0, 250, 1K, 900K, 1.5M."""
     for size, letter in ((1_000_000, "M"), (1_000, "K")):

@@ -60,8 +60,8 @@ def _is_figure(value: Any) -> bool:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, bool | bool_) or value in ("True", "False"):
-        return "\N{CHECK MARK}" if str(value) == "True" else "no"
+    if isinstance(value, bool | bool_):
+        return "\N{CHECK MARK}" if value else "no"
     if isinstance(value, str):
         return html.escape(value)
     if value is None or value != value:

@@ -90,7 +90,7 @@ OPERATIONS = {
     operation.name: operation
     for operation in (
         Operation("ping", "ping", counts=True),
-        Operation("count", "count", by_tier=True, counts=True),
+        Operation("count", "total", by_tier=True, counts=True),
         Operation("first_page", "first page", by_tier=True),
         Operation("next_page", "next page", by_tier=True),
         Operation("deep_page", "deep page", by_tier=True),

@@ -17,7 +17,7 @@ _ELLIPSIS = "…"
 
 
 @contextmanager
-def working(text: str, *, progress: bool = True, terminal: bool = True) -> Iterator[Callable[[str], None]]:
+def working(text: str, *, progress: bool = True) -> Iterator[Callable[[str], None]]:
     """Say what this block is doing, from its second second on, and for how long; nothing of it is left at its end.
 
     In a notebook that is a line of the cell's output, in a terminal one on standard error. Nothing is shown where
@@ -30,12 +30,11 @@ def working(text: str, *, progress: bool = True, terminal: bool = True) -> Itera
     Args:
         text: what it is doing, for example "Building the index"; the seconds are added.
         progress: whether to show it at all.
-        terminal: whether to show it in a terminal, too; not so for what may run beneath a progress bar.
 
     Yields:
         A function that takes another text, whose seconds begin anew.
     """
-    outer = _Line.shown if progress and threading.current_thread() is threading.main_thread() else None
+    outer = _Line.shown if progress and _has_cell() else None
     if outer is not None:
         before = outer.doing
         outer.say(text)
@@ -44,7 +43,7 @@ def working(text: str, *, progress: bool = True, terminal: bool = True) -> Itera
         finally:
             outer.doing = before
         return
-    place = _place(terminal=terminal) if progress else None
+    place = _place() if progress else None
     if place is None:
         yield _to_nobody
         return
@@ -55,6 +54,19 @@ def working(text: str, *, progress: bool = True, terminal: bool = True) -> Itera
     finally:
         _Line.shown = None
         line.end()
+
+
+@contextmanager
+def unsaid() -> Iterator[None]:
+    """Let no block within this one say what it is doing: something else does, such as a progress bar."""
+    outer = _Line.shown
+    if _has_cell() and outer is None:
+        _Line.shown = _Line("", None)  # of which nothing is ever shown, since it is not begun
+    try:
+        yield
+    finally:
+        if _has_cell():
+            _Line.shown = outer
 
 
 class _Place(Protocol):
@@ -70,7 +82,7 @@ class _Line:
 
     shown: "_Line | None" = None  # of the main thread, which alone has one
 
-    def __init__(self, text: str, place: _Place):
+    def __init__(self, text: str, place: _Place | None):
         self.doing = (text, time.monotonic())
         self._place = place
         self._is_over = threading.Event()
@@ -154,15 +166,20 @@ class _Terminal:
             self._stream.flush()
 
 
-def _place(*, terminal: bool) -> _Place | None:
+def _has_cell() -> bool:
+    """Whether this is the main thread, which alone has a cell or a terminal to itself."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def _place() -> _Place | None:
     """Where somebody looks on; None if nobody does."""
-    if threading.current_thread() is not threading.main_thread() or parent_process() is not None:
+    if not _has_cell() or parent_process() is not None:
         return None
     kernel = kernel_of_notebook()
     if kernel is not None:
         return _Cell() if _runs_a_cell_for_somebody(kernel) else None
     with suppress(Exception):  # there is no stream, or it is closed, or it is somebody's own
-        if terminal and sys.stderr.isatty():
+        if sys.stderr.isatty():
             return _Terminal(sys.stderr)
     return None
 

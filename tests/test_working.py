@@ -41,7 +41,7 @@ def cell():
         told = [(message["header"]["msg_type"], message["content"]) for message in messages]
         return [(kind, content) for kind, content in told if kind not in ("status", "execute_input")]
 
-    run("import threading, time\nfrom pbm_lib.working import working")
+    run("import threading, time\nfrom pbm_lib.working import unsaid, working")
     yield run
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -92,10 +92,16 @@ class TestInANotebook:
     def test_nothing_is_shown_where_papermill_runs_it(self, cell):
         assert [kind for kind, _ in cell(SLOW, headless=True)] == ["stream"]
 
-    @pytest.mark.parametrize("way", ["progress=False", "terminal=False"])
-    def test_only_what_is_wanted_is_shown(self, cell, way):
-        shown = lines(cell(f"with working('Reading', {way}):\n    time.sleep(1.2)"))
-        assert shown == ([] if way == "progress=False" else ["Reading … 1 s", None])
+    @pytest.mark.parametrize(
+        "around", ["with working('Reading', progress=False):", "with unsaid(), working('Reading'):"]
+    )
+    def test_only_what_is_wanted_is_shown(self, cell, around):
+        assert lines(cell(f"{around}\n    time.sleep(1.2)")) == []
+        assert lines(cell("with working('Reading'):\n    time.sleep(1.2)")) == ["Reading … 1 s", None]
+
+    def test_a_line_that_is_shown_stays_where_a_bar_begins_within_its_block(self, cell):
+        code = "with working('Reading'):\n    with unsaid():\n        time.sleep(1.2)\n    time.sleep(1)"
+        assert lines(cell(code)) == ["Reading … 1 s", "Reading … 2 s", None]
 
     def test_a_thread_beside_the_cell_shows_nothing(self, cell):
         code = "def work():\n    with working('Reading'):\n        time.sleep(1.3)\n"
@@ -109,7 +115,7 @@ def on_terminal(code):
     """What code writes to a terminal of 40 columns as its standard error, and to standard output."""
     ours, theirs = os.openpty()
     try:
-        code = f"import time\nfrom pbm_lib.working import working\n{code}"
+        code = f"import time\nfrom pbm_lib.working import unsaid, working\n{code}"
         process = start_python("-c", code, stdout=subprocess.PIPE, stderr=theirs, env={"COLUMNS": "40"})
     finally:
         os.close(theirs)
@@ -145,8 +151,8 @@ class TestInATerminal:
     def test_a_quick_block_shows_nothing(self):
         assert on_terminal("with working('Reading'):\n    pass") == ("", "")
 
-    def test_what_may_run_beneath_a_bar_shows_nothing(self):
-        assert on_terminal("with working('Reading', terminal=False):\n    time.sleep(1.2)") == ("", "")
+    def test_what_runs_beneath_a_bar_shows_nothing(self):
+        assert on_terminal("with unsaid(), working('Reading'):\n    time.sleep(1.2)") == ("", "")
 
     def test_a_process_that_was_started_shows_nothing(self):
         work = (

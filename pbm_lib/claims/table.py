@@ -35,20 +35,21 @@ def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(COLUMNS)) -> list[str]:
-    """Return rows of `claim_rows` under their heads as lines of text, for a shell."""
+    """Return rows of `claim_rows` under their heads as lines of text, for a shell; amounts of zero are blank."""
     names = [name for name in (rows[0] if rows else ()) if name in columns]
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
+    widths = {name: max(len(name), *(len(_shown(name, row[name])) for row in rows)) for name in names}
     lines = [dict(zip(names, names, strict=True)), *rows] if rows else []
     return [
         "  ".join(
-            row[name].rjust(width) if name in _AMOUNTS else row[name].ljust(width) for name, width in widths.items()
+            _shown(name, row[name]).rjust(width) if name in _AMOUNTS else row[name].ljust(width)
+            for name, width in widths.items()
         )
         for row in lines
     ]
 
 
 def claims_table(claims: Sequence[dict[str, Any]]) -> str:
-    """Return at least one claim as an HTML table, words to the left and amounts to the right."""
+    """Return at least one claim as an HTML table: words to the left, amounts to the right, those of zero blank."""
     rows = claim_rows(claims)
 
     def style(name: str, more: str) -> str:
@@ -62,7 +63,9 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
     )
     cells = "".join(
         "<tr>"
-        + "".join(f"<td {style(name, 'padding:1px 6px')}>{html.escape(text)}</td>" for name, text in row.items())
+        + "".join(
+            f"<td {style(name, 'padding:1px 6px')}>{html.escape(_shown(name, text))}</td>" for name, text in row.items()
+        )
         + "</tr>"
         for row in rows
     )
@@ -70,6 +73,11 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
         "<table style='border-collapse:collapse;margin:0;font-size:11px;line-height:1.5;"
         f"font-variant-numeric:tabular-nums'><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"
     )
+
+
+def _shown(name: str, text: str) -> str:
+    """A cell's text; nothing for an amount of zero, so that the others stand out."""
+    return "" if name in _AMOUNTS and not text.strip("0.") else text
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:

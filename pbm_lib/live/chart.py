@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..arguments import checked
 from ..chart_style import GREEN, GREY, INK, LINE, PURPLE, dots, figure_titled, legend, plain_ticks, styled
-from ..display import LEAST_MS, milliseconds
+from ..display import LEAST_MS, milliseconds, quantity
 from ..errors import PbmError
 from .watch import Watch
 
@@ -81,10 +81,10 @@ def _title(watch: Watch) -> str:
 
 def _subtitle(watch: Watch) -> str:
     sentences = [
-        f"{len(watch.pages):,} pages in {watch.seconds:,.1f} s: p50 {milliseconds(watch.p50_ms)}, p95 "
+        f"{quantity(len(watch.pages), 'page')} in {watch.seconds:,.1f} s: p50 {milliseconds(watch.p50_ms)}, p95 "
         f"{milliseconds(watch.p95_ms)}, longest gap {milliseconds(watch.longest_gap_ms)}.",
-        f"{watch.checked:,} claims checked: {watch.lost:,} lost, {watch.repeated:,} repeated.",
+        f"{quantity(watch.checked, 'claim')} checked: {watch.lost:,} lost, {watch.repeated:,} repeated.",
     ]
     if watch.feed_offered:
-        sentences.append(f"{watch.fed:,} claims arrived, {watch.feed_achieved:,.0f} per second.")
+        sentences.append(f"{quantity(watch.fed, 'claim')} arrived, {watch.feed_achieved:,.0f} per second.")
     return " ".join(sentences)

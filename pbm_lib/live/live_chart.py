@@ -11,6 +11,7 @@ from .walker import PageSample
 
 _EVERY_SECONDS = 1.0
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 190, 44, 26, 24
+_MARGIN = 12  # of the card around it: part of the picture, since a browser cuts off the padding of one
 _LOW, _HIGH = 0.5, 10_000  # ms
 _MOST_BARS, _BAR_SECONDS = 60, 0.5
 _FEED_HEIGHT = 36
@@ -66,9 +67,10 @@ class LiveChart:
         ]
         if self._feed_rate:
             parts.append(_text(_WIDTH / 2, _HEIGHT - 6, "bars: claims arriving", GREY, anchor="middle"))
-        size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
-        font = 'font-family="sans-serif" font-size="11" style="background:white;padding:12px;border-radius:8px"'
-        return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>{"".join(parts)}</svg>'
+        width, height = _WIDTH + 2 * _MARGIN, _HEIGHT + 2 * _MARGIN
+        size = f'width="{width}" height="{height}" viewBox="{-_MARGIN} {-_MARGIN} {width} {height}"'
+        look = 'font-family="sans-serif" font-size="11" style="background:white;border-radius:8px"'
+        return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {look}>{"".join(parts)}</svg>'
 
     def _bars(self, feed: Sequence[tuple[float, int]]) -> list[str]:
         bars = self._bar_count

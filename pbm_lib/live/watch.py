@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..display import ShownAsFacts, milliseconds
+from ..display import ShownAsFacts, milliseconds, quantity
 from .elections import Election
 from .walker import PageSample
 
@@ -112,8 +112,8 @@ class Watch(ShownAsFacts):
             "Page time": f"p50 {milliseconds(self.p50_ms)}, p95 {milliseconds(self.p95_ms)}, "
             f"p99 {milliseconds(self.p99_ms)}, from when the page was due",
             "Longest gap": milliseconds(self.longest_gap_ms),
-            "Claims": f"{self.checked:,} checked, {self.lost:,} lost, {self.repeated:,} repeated; {self.walks:,} "
-            f"walk{'s' if self.walks != 1 else ''} to the last claim",
+            "Claims": f"{self.checked:,} checked, {self.lost:,} lost, {self.repeated:,} repeated; "
+            f"{quantity(self.walks, 'walk')} to the last claim",
         }
         if self.feed_offered:
             facts["Feed"] = (

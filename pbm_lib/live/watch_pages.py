@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from ..arguments import checked, in_short, not_accepted
 from ..claims.document import ID
+from ..display import quantity
 from ..errors import InvalidQuery, PbmError, SetupError
 from ..load.ready import require_loaded
 from ..load.state import fed_filter
@@ -139,9 +140,7 @@ def watch_with(
             f"{unasked:,} of the pages that were due went unrequested, so the waits were longer than these figures say."
         )
     if check.others:
-        notes.append(
-            f"Pages showed {check.others:,} claim{'s' if check.others != 1 else ''} that someone else inserted."
-        )
+        notes.append(f"Pages showed {quantity(check.others, 'claim')} that someone else inserted.")
     return Watch(
         tin=tin,
         seconds=took,

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..display import quantity
+
 _PARTS = 60
 
 
@@ -37,10 +39,9 @@ class LoadPace:
     @property
     def words(self) -> str:
         """The pace in words: claims, time, rate, and with how many processes."""
-        workers = f"{self.workers} worker{'s' if self.workers != 1 else ''}"
         return (
             f"{self.inserted:,} in {self.seconds:.1f} s, {self.claims_per_second:,.0f} claims per second "
-            f"({workers}, batches of {self.batch_size:,})"
+            f"({quantity(self.workers, 'worker')}, batches of {self.batch_size:,})"
         )
 
     def rates(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """What a notebook needs before it begins, and which earlier notebook provides it."""
 
 from ..arguments import checked
+from ..display import quantity
 from ..errors import LoadError
 from ..store.store import ClaimStore
 from .fed import count_fed
@@ -29,7 +30,7 @@ def require_claims(store: ClaimStore) -> ClaimStore:
         fed = count_fed(store, record)
     if fed:
         raise LoadError(
-            f"{store.collection.full_name} holds {fed:,} extra claim{'s' if fed != 1 else ''}, fed by a watch "
+            f"{store.collection.full_name} holds {quantity(fed, 'extra claim')}, fed by a watch "
             "(watch_pages) that was killed or is still running. If none is running, call remove_fed_claims(store)."
         )
     return store

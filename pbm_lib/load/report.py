@@ -57,7 +57,8 @@ class LoadReport(ShownAsFacts):
         """Return facts about this load, label to value."""
         providers = sum(count for _, count, _ in self.tiers)
         counted = (
-            f"{self.volume:,} claims on the server; each of {providers:,} providers has exactly its configured number"
+            f"{self.volume:,} claims on the server; every provider ({providers:,} in all) has exactly its configured "
+            "number"
         )
         if self.pace and self.pace.inserted == self.inserted:
             return {"Loaded": counted, "Added now": self.pace.words}

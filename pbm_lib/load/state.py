@@ -13,6 +13,7 @@ from ..claims.document import ID, TIN
 from ..claims.generate import GENERATOR_VERSION, ClaimGenerator, claim_generator, fed_ids, id_marks
 from ..claims.roster import provider_roster
 from ..config import DataGenerationConfig
+from ..display import quantity
 from ..errors import LoadError
 from ..store.collection import describe, state_collection
 from ..store.store import ClaimStore
@@ -158,8 +159,7 @@ def foreign_documents(store: ClaimStore, settings: dict[str, Any]) -> str | None
         {"$group": {ID: None, "documents": {"$sum": 1}, "example": {"$first": f"${ID}"}}},
     ]
     for found in store.collection.aggregate(stages):
-        documents = found["documents"]
-        return f"{documents:,} document{'s' if documents != 1 else ''} (such as _id {found['example']!r:.60})"
+        return f"{quantity(found['documents'], 'document')} (such as _id {found['example']!r:.60})"
     return None
 
 
@@ -190,7 +190,7 @@ def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
                 f"{count:,}. Someone else may be writing there."
             )
     if others := counted.get(None, 0):
-        return f"{name} holds {others:,} documents of providers that are not in the config."
+        return f"{name} holds {quantity(others, 'document')} of providers that are not in the config."
     return None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ..display import quantity
 from ..errors import LoadError, PbmError, ServerUnavailable
 from ..live.watch import Watch
 from ..live.watch_pages import watch_pages
@@ -34,8 +35,7 @@ def clear_left_claims(store: ClaimStore) -> str:
         left = count_fed(store, record)
         if not left:
             return ""
-        extra = f"{left:,} extra claim{'s' if left != 1 else ''}"
-        found = f"The collection held {extra}, fed by a watch or a run that was killed"
+        found = f"The collection held {quantity(left, 'extra claim')}, fed by a watch or a run that was killed"
         try:
             clear_fed(store, record)
         except (LoadError, ServerUnavailable):

@@ -1,5 +1,6 @@
 """Several clients at once, each asking without a pause: what rate they reach together, and on how many processors."""
 
+from ..display import quantity
 from .client import Job
 from .crowd import Crowd
 from .recorder import Recorder
@@ -13,7 +14,7 @@ def measure_concurrency(recorder: Recorder, crowd: Crowd) -> None:
     """
     settings = recorder.settings
     for clients in settings.concurrency:
-        recorder.show(f"{clients} client{'s' if clients != 1 else ''} at once", {"operation": "page"})
+        recorder.show(f"{quantity(clients, 'client')} at once", {"operation": "page"})
         jobs = [Job(f"{clients} clients, number {number}", settings.concurrency_seconds) for number in range(clients)]
         together = crowd.work(jobs, section="concurrency", operation="page", clients=clients)
         # Each client asks until its own last answer: their rates add up to all pages over the mean of these times.

@@ -153,7 +153,7 @@ def _build(recorder: Recorder, other: str, stack: ExitStack) -> None:
         is_missing = find_index(store.collection.index_information(), VARIANTS[other]) is None
     recorder.progress.describe(f"the {INDEX_WORDS[other]} (building)")
     started = time.perf_counter()
-    stack.enter_context(both_indexes(store, progress=False))
+    stack.enter_context(both_indexes(store))
     ms = (time.perf_counter() - started) * 1000
     if is_missing:
         recorder.add(Timing(recorder.run.footprint.claims, ms), section="ranges", operation="build", index=other)

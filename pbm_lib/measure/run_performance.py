@@ -18,6 +18,7 @@ from ..query.find import count_claims
 from ..query.stopwatch import Stopwatch
 from ..store.footprint import measure_footprint
 from ..store.store import ClaimStore
+from ..working import unsaid
 from .arrivals import clear_left_claims, measure_arrivals
 from .clients import measure_concurrency
 from .cold import measure_cold_pages
@@ -162,7 +163,7 @@ def run_performance(
         run = replace(run, path=run.save(folder))
         chart = LiveChart(run.tiers) if progress else None  # first: the bar goes on below it
         bar = Progress(_guesses(settings.performance), shown=progress)
-        with Recorder(run, watch, measured, bar, chart) as recorder:
+        with unsaid(), Recorder(run, watch, measured, bar, chart) as recorder:
             if left:
                 recorder.note(left)
             with counted_index_uses(recorder):

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from ..display import quantity
 from ..vocabulary import CONTESTANTS, INDEX_WORDS, INDEXES, OPERATIONS, SCENARIOS, SECTIONS
 from .confidence import FEWEST_FOR_UPPER_END, percentile_interval
 from .steady import drift_note, drift_of, likeness_note, likeness_of
@@ -42,7 +43,7 @@ class Series(NamedTuple):
         if self.index:
             text += f", {INDEX_WORDS[self.index]}"
         if self.clients is not None:
-            text += f", {self.clients} concurrent client{'s' if self.clients != 1 else ''}"
+            text += f", {quantity(self.clients, 'concurrent client')}"
         if self.load is not None:
             text += f", {self.load}% of their highest rate"
         return text

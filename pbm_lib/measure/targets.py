@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..display import NOT_MEASURED
+from ..display import NOT_MEASURED, quantity
 from ..vocabulary import SCENARIOS, TARGETS
 from .confidence import samples_to_decide
 from .run import PerformanceRun
@@ -55,7 +55,7 @@ class TargetResult:
             return self.verdict
         if self.more is None:
             return f"{UNDECIDED}: p95 too close to target"
-        return f"{UNDECIDED}: needs about {self.more:,} more sample{'s' if self.more > 1 else ''}"
+        return f"{UNDECIDED}: needs about {quantity(self.more, 'more sample')}"
 
 
 class _Measured(NamedTuple):

@@ -1,13 +1,12 @@
 """Charts of the load, of paging and of the queries for a range, for the notebooks; titles come from the data."""
 
 from collections.abc import Sequence
-from itertools import cycle
 
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from ..arguments import check_columns, checked, in_short, not_accepted
-from ..chart_style import GREEN, GREY, INK, LINE, PURPLE, SLATE, figure_titled, plain_ticks, styled
+from ..chart_style import GREEN, GREY, INK, LINE, PURPLE, figure_titled, plain_ticks, styled
 from ..errors import PbmError
 from ..load.report import NO_PACE, LoadReport
 from ..query.explain import QueryPlan
@@ -113,8 +112,8 @@ def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
     panel = figure.subplots()
     panel.set_xscale("log")
     panel.barh(range(len(shown)), claims - 1, left=1, height=0.62, color=LINE)
-    for place, (act, number, color) in enumerate(zip(shown, touched, cycle((PURPLE, GREEN, SLATE)), strict=False)):
-        panel.barh(place, max(number, 1) - 1, left=1, height=0.62, color=color)
+    for place, (act, number) in enumerate(zip(shown, touched, strict=True)):
+        panel.barh(place, max(number, 1) - 1, left=1, height=0.62, color=GREEN if act.bounded else PURPLE)
         inside = number**2 > longest  # there is room in the bar, else beside it
         panel.annotate(
             f"{act.keys_examined:,} keys, {act.docs_examined:,} documents", (max(number, 1), place),

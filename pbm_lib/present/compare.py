@@ -97,8 +97,8 @@ def compare_plans(
             claims, total, facts = _page_and_total(store, question, read, bounded=query == BOUNDED)
         answers.append((claims, total))
         columns[CONTESTANTS[query]] = {**facts, "claims on the page": f"{len(claims):,}"}
-    frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"])
-    frame.loc["same claims, same total"] = str(answers[0] == answers[1])
+    frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"], dtype=object)
+    frame.loc["same claims, same total"] = answers[0] == answers[1]
     return frame
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from pandas import DataFrame
 
@@ -79,7 +80,7 @@ def compare_indexes(
     """
     if not switch("build", build):
         return IndexComparison(DataFrame(), (), note("Not run: build_overlap_index is False, so no index was built."))
-    columns: dict[str, dict[str, str]] = {}
+    columns: dict[str, dict[str, Any]] = {}
     plans: list[QueryPlan] = []
     question = Question(tin, service_date_start, service_date_end)
     explain_claims(store, *question)  # so that a bad argument is told before anything is built
@@ -94,8 +95,8 @@ def compare_indexes(
 
 def _compare(
     store: ClaimStore, question: Question, say: Callable[[str], None]
-) -> tuple[dict[str, dict[str, str]], list[QueryPlan]]:
-    """Return what each index took, label to text, and the plan of its first page."""
+) -> tuple[dict[str, dict[str, Any]], list[QueryPlan]]:
+    """Return what each index took, by label, and the plan of its first page."""
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     totals, touching, plans = {}, {}, {}
     stores = {index: store.using(index) for index in INDEXES}
@@ -120,7 +121,7 @@ def _compare(
             f"total, median of {_ROUNDS}": milliseconds(statistics.median(times[index, "total"])),
             "total": f"{totals[index]:,}",
             f"claims on {question.start}": f"{len(touching[index]):,}",
-            "same claims, same total": str(same),
+            "same claims, same total": same,
         }
         for index in INDEXES
     }

@@ -146,7 +146,7 @@ def explain_claims(
 
     def explain(query: ClaimQuery) -> QueryPlan:
         command = page_command(query, page_boundary(query, cursor, last=last), limit)
-        with working(_WORKING[query.bounded], terminal=False):  # in a terminal it may run beneath a measurement's bar
+        with working(_WORKING[query.bounded]):
             return explained(store, command, bounded=query.bounded, mql=command_mql(command, MQL_WIDTH))
 
     return answer(store, ask, explain)
@@ -183,7 +183,7 @@ def explain_count(
         # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on
         # every server version.
         counts = [{"count": store.collection.name, "query": part, **query.hinted} for part in query.count_filters()]
-        with working(_WORKING[query.bounded], terminal=False):
+        with working(_WORKING[query.bounded]):
             return [
                 explained(store, command, bounded=query.bounded, mql=mql)
                 for command, mql in zip(counts, count_mql(store, query), strict=True)

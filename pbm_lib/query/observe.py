@@ -110,7 +110,7 @@ def observe_claims(
             find_claims, observer.store, *question, page_size=page_size, cursor=cursor, last=last, order=order,
             with_total=False, bounded=bounded,
         )  # fmt: skip
-        with working(f"Running the {query_words(bounded)}", terminal=False), observer.listener.listening() as requests:
+        with working(f"Running the {query_words(bounded)}"), observer.listener.listening() as requests:
             page, ms = timed(observer.store, read)
         plan = examined(observer.store, requests[-1], bounded=bounded and observer.store.bounded)
     finally:

@@ -2,7 +2,7 @@
 
 import itertools
 
-from ..display import milliseconds, times
+from ..display import milliseconds, quantity, times
 from ..measure.confidence import FEWEST_FOR_MEDIAN
 from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
@@ -59,9 +59,12 @@ def plans_title(run: PerformanceRun) -> str:
     median, least, most, n = found[1]
     if median <= _NO_GAIN:
         return "The bounded query is no faster" if median > 1 / _NO_GAIN else "The bounded query is slower"
+    if n == 1 or n >= FEWEST_FOR_MEDIAN:
+        return f"Bounded at {found[0]}: {times(median)} times faster"
     # So few windows say between which ends the gain is, not where its middle is.
-    gain = f"{times(least)} to {times(most)}" if 1 < n < FEWEST_FOR_MEDIAN else times(median)
-    return f"Bounded at {found[0]}: {gain} times faster"
+    if least <= _NO_GAIN:
+        return f"Bounded at {found[0]}: up to {times(most)} times faster"
+    return f"Bounded at {found[0]}: {times(least)} to {times(most)} times faster"
 
 
 def plans_subtitle(run: PerformanceRun) -> str:
@@ -125,7 +128,7 @@ def concurrency_title(run: PerformanceRun) -> str:
     if clients_at_their_limit(run, best):
         # The rate of a machine that has nothing left is no capacity of the server.
         return f"{pages:,.0f} pages per second, limited by this machine"
-    return f"{pages:,.0f} pages per second with {_clients(best)}"
+    return f"{pages:,.0f} pages per second with {quantity(best, 'client')}"
 
 
 def concurrency_subtitle(run: PerformanceRun) -> str:
@@ -143,10 +146,10 @@ def concurrency_subtitle(run: PerformanceRun) -> str:
     elif best == fewest:
         more = ""
     else:
-        more = f" That is {times(pages / one)} times the rate of {_clients(fewest)}."
+        more = f" That is {times(pages / one)} times the rate of {quantity(fewest, 'client')}."
     return (
-        f"{_clients(best).capitalize()}: {pages:,.0f} pages and {claims:,.0f} claims per second, with a p95 of "
-        f"{milliseconds(slow.p95)}.{more}"
+        f"{quantity(best, 'client').capitalize()}: {pages:,.0f} pages and {claims:,.0f} claims per second, with a p95 "
+        f"of {milliseconds(slow.p95)}.{more}"
     )
 
 
@@ -175,10 +178,6 @@ def _best(run: PerformanceRun) -> int | None:
     """The number of clients that reached the highest rate; None if none was measured."""
     measured = [level.clients for level in run.levels if at_once(run, level.clients)[0].n]
     return max(measured, key=lambda clients: at_once(run, clients)[1].pages_per_s, default=None)
-
-
-def _clients(count: int) -> str:
-    return "1 client" if count == 1 else f"{count} clients"
 
 
 def latency_described(run: PerformanceRun) -> str:

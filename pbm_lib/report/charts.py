@@ -172,7 +172,7 @@ _LATENCY = RunChart(
 _PLANS = RunChart(
     "plans", texts.plans_title, texts.plans_subtitle, texts.plans_described,
     (
-        Panel("Date range, count", partial(draw_ways, operation="count")),
+        Panel("Date range, total", partial(draw_ways, operation="count")),
         Panel("Date range, every operation", partial(draw_operations, scenario=RANGE)),
     ),
 )  # fmt: skip

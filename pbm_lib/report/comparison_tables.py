@@ -23,6 +23,7 @@ from ..vocabulary import (
 )
 from .figures import at_once, gain_of, phase_of, range_of, service_of, totals_ways_of, ways_of
 from .table import NONE, SAME, Beside, Estimate, Table, cpus, ms, rate
+from .tables import figures_table
 
 
 def ranges_table(run: PerformanceRun) -> Table:
@@ -130,7 +131,7 @@ def examined_table(run: PerformanceRun) -> Table:
     """Return what the server examined for the first page of one and the same range, in each way."""
     tier = run.tiers[0]
     costs = [c for c in run.costs if (c.tier, c.operation, c.scenario) == (tier, "first_page", RANGE)]
-    columns = ("query", "index", "index keys examined", "claims examined", "claims returned")
+    columns = ("query", "index", "index keys examined", "documents examined", "claims returned")
     rows = tuple((CONTESTANTS[cost.query], *_index(cost), *_examined(cost)) for cost in costs)
     return Table(columns, rows, texts=2)
 
@@ -138,7 +139,7 @@ def examined_table(run: PerformanceRun) -> Table:
 def costs_table(run: PerformanceRun) -> Table:
     """Return what the server says of each kind of query."""
     columns = (
-        "operation", "tier", "scenario", "query", "index", "stages", "index keys examined", "claims examined",
+        "operation", "tier", "scenario", "query", "index", "stages", "index keys examined", "documents examined",
         "returned", "server time in ms",
     )  # fmt: skip
     rows = tuple(
@@ -166,22 +167,23 @@ _BY_NAME = {
     "live": arrivals_table,
     "examined": examined_table,
     "costs": costs_table,
+    "figures": figures_table,
 }
 
 
 @checked(PbmError)
 def comparison_frame(run: PerformanceRun, part: str) -> DataFrame:
-    """Return one of the report's comparison tables as a pandas DataFrame.
+    """Return one of the report's tables as a pandas DataFrame.
 
     Args:
         run: a performance run.
-        part: "ranges" (queries for a date range), "totals" (ways to count), "cold" (cold and warm pages), "clients"
-            (concurrent clients), "rates" (pages at fixed rates), "live" (pages before, during, and after claims
-            arrive), "examined" (keys and claims examined for a range page), or "costs" (what explain says about each
-            kind of query).
+        part: "ranges" (queries for a date range), "totals" (ways to a provider's total), "cold" (cold and warm pages),
+            "clients" (concurrent clients), "rates" (pages at fixed rates), "live" (pages before, during, and after
+            claims arrive), "examined" (keys and documents examined for a range page), "costs" (what explain says
+            about each kind of query), or "figures" (everything that was timed).
 
     Returns:
-        One row per comparison, all cells text; no rows if the run did not measure it.
+        All cells are text; no rows if the run did not measure it.
 
     Raises:
         PbmError: there is no such part.

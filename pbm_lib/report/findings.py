@@ -2,7 +2,7 @@
 
 import math
 
-from ..display import milliseconds, times
+from ..display import milliseconds, quantity, times
 from ..measure.records import Arrivals
 from ..measure.run import PerformanceRun
 from ..measure.samples import Series
@@ -51,9 +51,9 @@ def problems(run: PerformanceRun) -> list[str]:
         if sample.error:
             kinds[sample.error] = kinds.get(sample.error, 0) + 1
     for kind, count in kinds.items():
-        found.append(f"{_calls(count)} failed with {kind}. No figure includes {_them(count)}.")
+        found.append(f"{quantity(count, 'call')} failed with {kind}. No figure includes {_them(count)}.")
     if retried := sum(sample.error is None and sample.retries > 0 for sample in run.samples):
-        found.append(f"The driver repeated {_calls(retried)}. No figure includes {_them(retried)}.")
+        found.append(f"The driver repeated {quantity(retried, 'call')}. No figure includes {_them(retried)}.")
     for tier, counted in run.conditions.provider_claims.items():
         if tier in run.tiers and counted != run.claims_per_provider(tier):
             found.append(
@@ -163,10 +163,6 @@ def _exactness(fed: Arrivals) -> str:
 
 def _named(series: Series) -> str:
     return ", ".join(filter(None, (series.label, CONTESTANTS.get(series.contestant), series.tier)))
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call{'' if count == 1 else 's'}"
 
 
 def _them(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..display import milliseconds, times
+from ..display import milliseconds, quantity, times
 from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
 from ..measure.targets import MET, MISSED, UNDECIDED, TargetResult, target_results
@@ -55,7 +55,7 @@ def headline(run: PerformanceRun) -> str:
     results = target_results(run)
     if missed := sum(result.verdict == MISSED for result in results):
         decided = sum(result.verdict in (MET, MISSED, UNDECIDED) for result in results)
-        return _sentence(prefix, f"{missed} of {decided} target{'s' if decided > 1 else ''} missed")
+        return _sentence(prefix, f"{missed} of {quantity(decided, 'target')} missed")
     if deep := _deepest(run):
         depth, keyset, _ = deep
         return _sentence(prefix, f"a page {depth:,} claims deep takes {milliseconds(keyset.p50)}")
@@ -162,9 +162,7 @@ def _range_page(run: PerformanceRun) -> KeyFigure | None:
     }
     against, basis = _compared(page, others)
     if gain:
-        basis += (
-            f"; speedup {times(gain.least)} to {times(gain.most)} on {gain.n} shared window{'s' if gain.n > 1 else ''}"
-        )
+        basis += f"; speedup {times(gain.least)} to {times(gain.most)} on {quantity(gain.n, 'shared window')}"
     what = f"for the first page of {run.settings.performance.window_days} days at {tier} claims"
     return KeyFigure(milliseconds(page.p50), what, against, basis, page.p50)
 
@@ -240,7 +238,7 @@ def _verdicts(results: list[TargetResult]) -> str:
     if missed:
         worst = max(missed, key=lambda result: result.value_ms / result.target_ms)
         return (
-            f"{len(missed)} of {n} target{'s' if n > 1 else ''} missed{open_}. The worst is {worst.operation} at "
+            f"{len(missed)} of {quantity(n, 'target')} missed{open_}. The worst is {worst.operation} at "
             f"{worst.tier}: p95 {milliseconds(worst.value_ms)} against a target of {milliseconds(worst.target_ms)}."
         )
     if n == 1:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..chart_style import GREY, LOOKS, dots, label_ends, plain_ticks
+from ..chart_style import GREEN, GREY, LOOKS, PURPLE, SLATE, dots, label_ends, plain_ticks
 from ..display import NOT_MEASURED, milliseconds
 from ..measure.run import PerformanceRun
 from ..measure.sampling import FEWEST
@@ -53,9 +53,9 @@ def draw_ways(panel, run: PerformanceRun, baseline: PerformanceRun | None, opera
         operation: "first_page" or "count".
     """
     own = run.settings.index
-    looks = {Way(BOUNDED, own): LOOKS["first_page"], Way(UNBOUNDED, own): LOOKS["count"]}
+    looks = {Way(BOUNDED, own): (GREEN, "o", "-"), Way(UNBOUNDED, own): (PURPLE, "D", "-")}
     curves = [
-        _Curve(way.short(run), *looks.get(way, LOOKS["next_page"]),
+        _Curve(way.short(run), *looks.get(way, (SLATE, "s", "--")),
                lambda _, tier, way=way: range_labels(tier, operation, way))
         for way in ways_of(run)
     ]  # fmt: skip

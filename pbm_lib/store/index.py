@@ -113,7 +113,7 @@ def install_index(collection: Collection, wanted: IndexVariant, *, progress: boo
             _drop(collection, other.index_name, ready=name)
 
 
-def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool) -> str:
+def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool = True) -> str:
     """Build a variant of the index if it is not there, wait until it is ready, and return its name."""
     refuse_other_collation(collection)
     indexes = collection.index_information()

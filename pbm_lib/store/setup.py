@@ -97,14 +97,13 @@ def index_variant(store: ClaimStore, index: str = OVERLAP, *, progress: bool = T
 
 @checked(SetupError)
 @contextmanager
-def both_indexes(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimStore]:
+def both_indexes(store: ClaimStore) -> Iterator[ClaimStore]:
     """Have every variant of the index there for the length of a block, and the config's alone afterwards.
 
     In the block, `store.refresh(index=...)` says which of them queries use.
 
     Args:
         store: a store that `setup_collection` has set up.
-        progress: show that an index is being built, if that takes longer than a second; nothing of it is left.
 
     Yields:
         The same store.
@@ -116,12 +115,12 @@ def both_indexes(store: ClaimStore, *, progress: bool = True) -> Iterator[ClaimS
     try:
         with store.errors_explained():
             for variant in VARIANTS.values():
-                build_index(store.collection, variant, progress=progress)
+                build_index(store.collection, variant)
         yield store
     finally:
         index = store.config.mongodb.index
         store.refresh(index=index)  # also where the other one may not be dropped
-        _switch(store, index, progress=progress)
+        _switch(store, index, progress=True)
 
 
 def _switch(store: ClaimStore, index: str, *, progress: bool) -> None:

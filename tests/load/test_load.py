@@ -274,7 +274,7 @@ def test_numbers_that_make_no_sense_are_refused_before_anything_happens(store, a
 def test_the_report_shows_counts_by_tier_and_the_rate_over_time(store):
     report = load(store)
     assert "6,000 claims on the server" in repr(report)
-    assert "each of 19 providers has exactly its configured number" in repr(report)
+    assert "every provider (19 in all) has exactly its configured number" in repr(report)
     assert report.tiers_frame()["claims"].tolist() == [3_000, 2_400, 600]
     assert report.pace.words in repr(report)
     rates = report.rate_frame()

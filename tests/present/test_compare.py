@@ -60,7 +60,7 @@ def test_depths_beyond_the_claims_are_refused(loaded_store, tin, depths):
 def test_both_queries_give_one_answer(loaded_store, tin):
     frame = compare_plans(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
     assert list(frame.columns) == ["unbounded query", "bounded query"]
-    assert set(frame.loc["same claims, same total"]) == {"True"}
+    assert set(frame.loc["same claims, same total"]) == {True}
     total = count_claims(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
     assert total > 0
     assert list(frame.loc["total"]) == [f"{total:,}"] * 2
@@ -135,7 +135,7 @@ def test_a_page_that_was_just_read_is_not_read_again(loaded_store, tin):
         wire.clear()
         frame = compare_plans(store, tin, *march, unbounded=unbounded)
     assert wire.names.count("find") == 1
-    assert set(frame.loc["same claims, same total"]) == {"True"}
+    assert set(frame.loc["same claims, same total"]) == {True}
     assert frame.loc["page, ms", "unbounded query"] == f"{unbounded.ms:,.0f}"
     with pytest.raises(InvalidQuery, match="unbounded"):
         compare_plans(loaded_store, tin, march[0], unbounded=unbounded)

@@ -39,7 +39,7 @@ def test_with_leave_both_indexes_are_compared_and_the_first_is_alone_afterwards(
     compared = compare_indexes(filled, tin, *WINDOW, build=build)
     assert isinstance(compared, IndexComparison)
     assert list(compared.frame.columns) == ["three_field", "overlap"]
-    assert set(compared.frame.loc["same claims, same total"]) == {"True"}
+    assert set(compared.frame.loc["same claims, same total"]) == {True}
     assert list(compared.frame.loc["total"]) == [f"{count_claims(filled, tin, *WINDOW):,}"] * 2
     assert [plan.index for plan in compared.plans] == NAMES
     assert all(plan.bounded and plan.returned == 100 for plan in compared.plans)

@@ -19,7 +19,7 @@ PUBLIC = {
 }
 TITLES = {
     "latency_by_tier": ["Provider only", "Date range, first page"],
-    "plans": ["Date range, count", "Date range, every operation"],
+    "plans": ["Date range, total", "Date range, every operation"],
     "keyset": ["Provider only"],
     "concurrency": ["Rate", "Latency of a page"],
 }

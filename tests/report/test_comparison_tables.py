@@ -54,7 +54,7 @@ def test_ways_to_a_range_cell_by_cell(config):
         "speedup, bounded query on the overlap index: median (range, windows)",
         # 800 over 30 and 1,000 over 20; 1,000 over 6.
         f"first page | 3K | 900 ms (2) | 30 ms (3) | 4.5 ms (2) | 38{X} (27 to 50, 2) | 167{X} (167 to 167, 1)",
-        f"count | 60 | {DASH} | 7.0 ms (1) | {DASH} | {DASH} | {DASH}",
+        f"total | 60 | {DASH} | 7.0 ms (1) | {DASH} | {DASH} | {DASH}",
     ]
     assert ranges_table(fake_run(config, RANGES)).texts == 2
 
@@ -77,7 +77,7 @@ def test_without_the_unbounded_query_both_indexes_are_compared(config):
     assert cells(ranges_table(fake_run(config, one))) == [
         "operation | tier | bounded query, p50 (n)",
         "first page | 3K | 30 ms (3)",
-        "count | 60 | 7.0 ms (1)",
+        "total | 60 | 7.0 ms (1)",
     ]
 
 
@@ -226,7 +226,7 @@ COSTS = (
 
 def test_what_the_server_examined_cell_by_cell(config):
     assert cells(examined_table(fake_run(config, [], costs=COSTS))) == [
-        "query | index | index keys examined | claims examined | claims returned",
+        "query | index | index keys examined | documents examined | claims returned",
         "bounded query | three-field index | 11 | 12 | 13",
         "unbounded query | none | 5,001 | 5,002 | 53",
         "bounded query | overlap index | 61 | 62 | 63",
@@ -237,7 +237,7 @@ def test_what_the_server_examined_cell_by_cell(config):
 def test_costs_cell_by_cell(config):
     stages = "LIMIT < FETCH < IXSCAN"
     assert cells(costs_table(fake_run(config, [], costs=COSTS))) == [
-        "operation | tier | scenario | query | index | stages | index keys examined | claims examined | returned | "
+        "operation | tier | scenario | query | index | stages | index keys examined | documents examined | returned | "
         "server time in ms",
         f"first page | 3K | date range | bounded query | three-field index | {stages} | 11 | 12 | 13 | 1,014",
         f"next page | 3K | date range | bounded query | three-field index | {stages} | 31 | 32 | 33 | {DASH}",
@@ -246,7 +246,7 @@ def test_costs_cell_by_cell(config):
         f"first page | 3K | date range | bounded query | overlap index | {stages} | 61 | 62 | 63 | 7",
         f"first page | 3K | date range | bounded query | an_old_one | {stages} | 71 | 72 | 73 | 8",
         f"first page | 300 | date range | bounded query | three-field index | {stages} | 21 | 22 | 23 | {DASH}",
-        "count | 60 | provider only |  | three-field index | COUNT | 1 | 2 | 3 | 4",
+        "total | 60 | provider only |  | three-field index | COUNT | 1 | 2 | 3 | 4",
     ]
 
 
@@ -287,8 +287,8 @@ def test_a_frame_of_what_was_not_measured_has_no_row(config, part):
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ("plans", "part must be one of ranges, totals, cold, clients, rates, live, examined, costs, got 'plans'."),
-        ("", "part must be one of ranges, totals, cold, clients, rates, live, examined, costs, got ''."),
+        ("plans", "part must be one of ranges, totals, cold, clients, rates, live, examined, costs, figures, got 'plans'."),
+        ("", "part must be one of ranges, totals, cold, clients, rates, live, examined, costs, figures, got ''."),
         (None, "part must be the name of a comparison, such as 'ranges', got None."),
         (["costs"], r"part must be the name of a comparison, such as 'ranges', got \['costs'\]\."),
     ],

@@ -247,7 +247,7 @@ def test_where_the_server_ran_is_what_the_page_says(complete, kind, said, unsaid
 def test_answers_that_differ_are_on_the_page(complete):
     page = page_of(replace(complete, checks=(Check("ranges", "3K", "count", "overlap", 4, 3),)))
     assert (
-        "Before you rely on it Answers differ: count at 3K (ranges), overlap index against the application's own way, "
+        "Before you rely on it Answers differ: total at 3K (ranges), overlap index against the application's own way, "
         "1 of 4 pairs."
     ) in page.text
 

@@ -11,13 +11,13 @@ from fake_runs import LATENCY, RANGES, application, fake_run
 from matplotlib.colors import same_color
 
 from pbm_lib import latency_by_tier_chart, plans_chart
-from pbm_lib.chart_style import GREEN, GREY, PURPLE, SLATE
+from pbm_lib.chart_style import BLUE, GREEN, GREY, PURPLE, SLATE
 from pbm_lib.display import milliseconds
 
 PUBLIC = {"latency_by_tier": latency_by_tier_chart, "plans": plans_chart}
 SIZES = {"3K": 3_000, "300": 300, "60": 60}
 OPERATIONS = {  # words, color, marker, line
-    "count": ("count", PURPLE, "D", "-"),
+    "count": ("total", BLUE, "v", "-"),
     "first_page": ("first page", GREEN, "o", "-"),
     "next_page": ("next page", SLATE, "s", "--"),
     "deep_page": ("deep page", GREY, "^", ":"),
@@ -224,7 +224,7 @@ def test_a_baseline_is_its_own_medians_as_crosses_beside_the_same_marks(alone, b
     limits = panel.get_ylim()
     assert {each.get_ylim() for figure in beside.values() for each in figure.axes} == {limits}
     assert limits[0] < min(y for line in panel.lines for y in line.get_ydata())
-    assert limits[1] > max(y for color in (GREEN, PURPLE, SLATE, GREY) for _, _, ys in lines(panel, color) for y in ys)
+    assert limits[1] > max(y for color in (GREEN, BLUE, SLATE, GREY) for _, _, ys in lines(panel, color) for y in ys)
 
 
 def as_schema_1(run):
@@ -279,7 +279,7 @@ def test_what_a_baseline_did_not_measure_is_left_out(run, baseline):
     _, theirs = lines(panel, SLATE)
     medians = LATENCY["provider", "next_page"]
     assert theirs[1:] == ([3_000, 60], approx([7 * medians["3K"], 7 * medians["60"]]))
-    assert len(lines(panel, GREEN)) == len(lines(panel, PURPLE)) == 2
+    assert len(lines(panel, GREEN)) == len(lines(panel, BLUE)) == 2
 
 
 @pytest.mark.parametrize("gone", WAYS)

@@ -51,7 +51,7 @@ def test_targets_cell_by_cell(run, baseline):
         "operation | tier | scenario | verdict | note | target | p95 | 95% interval | n",
         f"first page | 3K | date range | missed | {WIDE} | 50 ms | 80 ms | from 65 ms | 21",
         f"next page | 300 |  | not measured |  | 33 ms | {DASH} | {DASH} | 0",
-        f"count | 60 | date range | met | {WIDER} | 150 ms | 132 ms | 121 ms to 144 ms | 121",
+        f"total | 60 | date range | met | {WIDER} | 150 ms | 132 ms | 121 ms to 144 ms | 121",
     ]
     # Of 21 samples no p95 has an upper end, so none has a ratio.
     more = ["p95 of the baseline | ratio", f"64 ms | {DASH}", f"{DASH} | {DASH}", f"16 ms | {DASH}"]
@@ -143,7 +143,7 @@ def test_figures_name_every_method_and_index_in_words(config):
     assert named == {
         *(
             (f"{operation}, date range, {index[name]}", way)
-            for operation in ("first page", "count")
+            for operation in ("first page", "total")
             for way, name in both
         ),
         *((page, "") for page in ("first page, provider only", *pages)),
