@@ -147,7 +147,7 @@ def test_figures_name_every_method_and_index_in_words(config):
             for way, name in both
         ),
         *((page, "") for page in ("first page, provider only", *pages)),
-        *(("count, provider only", way) for way in ("count_documents", "capped count", "rollup")),
+        *(("total, provider only", way) for way in ("count_documents", "capped count", "rollup")),
         ("page and total in one call, provider only", "$facet"),
         ("build", "rollup"),
         ("build, overlap index", ""),
@@ -192,11 +192,11 @@ def test_figures_cell_by_cell(run, baseline):
         "measured | tier | method | note | n | p50 | p50 interval | p95 | p95 interval | max | claims/s | MB/s",
         f"first page, provider only | 3K |  | {WIDE} | 21 | 12 ms | 3.6 ms to 26 ms | 40 ms | from 32 ms | 44 ms | "
         f"{none}",
-        f"count, date range{own} | 3K | unbounded query | {WIDE} | 21 | 363 ms | 108 ms to 768 ms | 1.2 s | from 972 "
+        f"total, date range{own} | 3K | unbounded query | {WIDE} | 21 | 363 ms | 108 ms to 768 ms | 1.2 s | from 972 "
         f"ms | 1.3 s | {none}",
         f"first page, date range{own} | 3K | bounded query | {WIDE} | 21 | 24 ms | 7.2 ms to 51 ms | 80 ms | from 65 "
         f"ms | 88 ms | {none}",
-        f"count, date range{own} | 60 | bounded query | {WIDER} | 121 | 37 ms | 25 ms to 52 ms | 132 ms | 121 ms to "
+        f"total, date range{own} | 60 | bounded query | {WIDER} | 121 | 37 ms | 25 ms to 52 ms | 132 ms | 121 ms to "
         f"144 ms | 146 ms | {none}",
         f"page, 1 concurrent client |  |  | {WIDE} | 21 | 60 ms | 18 ms to 128 ms | 200 ms | from 162 ms | 220 ms | "
         f"700 | {DASH}",
