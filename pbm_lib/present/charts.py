@@ -49,7 +49,7 @@ def paging_chart(paging: DataFrame) -> Figure:
 @checked(PbmError)
 @styled
 def load_rate_chart(report: LoadReport) -> Figure:
-    """Chart claims per second over the course of the load that added most of the claims (this one or an earlier one).
+    """Return a chart of claims per second during the load, this one or an earlier one, that added most of the claims.
 
     Args:
         report: what `load_claims` returned.

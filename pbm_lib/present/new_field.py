@@ -1,4 +1,4 @@
-"""Schema flexibility in action: a new, unplanned field is accepted, while an invalid claim is still rejected."""
+"""Schema flexibility: a new, unplanned field is accepted, while an invalid claim is still rejected."""
 
 import datetime as dt
 

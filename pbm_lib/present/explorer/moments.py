@@ -14,7 +14,7 @@ from ...vocabulary import OLDEST, query_words
 
 _Seen = TypeVar("_Seen")
 LOG_LENGTH, STRIP_LENGTH = 100, 50
-"""How many requests the log keeps, and how many page times the strip shows."""
+"""Number of requests that the log keeps, and of page times that the strip shows."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Moments:
             listener(self.now)
 
     def look(self, call: Callable[[Shown], _Seen]) -> _Seen:
-        """Call a function with the current moment, and return its result. The moment can't change during the call."""
+        """Call a function with the current moment, and return its result. The moment cannot change meanwhile."""
         with self._lock:
             return call(self.now)
 

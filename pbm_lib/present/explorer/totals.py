@@ -22,7 +22,7 @@ class Totals:
         count: Callable[[], tuple[int, float]],
         is_wanted: Callable[[], bool],
     ) -> tuple[int, float]:
-        """Return a total and the time of its count in ms. Don't count it again if it is known or being counted.
+        """Return a total and the time of its count in ms. A known or running count is not repeated.
 
         Args:
             question: the question whose claims are counted.
