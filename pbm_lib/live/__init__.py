@@ -1,1 +1,1 @@
-"""Pages at a fixed rate while claims arrive, and what was seen of them. May import load and what load may."""
+"""Pages requested at a fixed rate while claims arrive, and their results. May import load and what load may import."""
