@@ -19,10 +19,10 @@ _POINTS = 1_200
 
 
 class LiveChart:
-    """Shows one point per page, by when it was due and how long it took; marks errors and elections; bars show the feed.
+    """Shows each page as a point, by when it was due and how long it took, with marks for errors and elections.
 
-    Outside a notebook, it shows nothing. The SVG is written by hand, which takes only a few ms: the walker waits for
-    it, and any page that becomes due in that time is late.
+    Bars show arriving claims. Outside a notebook, it shows nothing. It builds the SVG by hand, which takes only a few
+    ms: the walker waits for it, and any page that becomes due in that time is late.
 
     Args:
         seconds: duration of the watch.

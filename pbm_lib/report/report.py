@@ -1,4 +1,4 @@
-"""The customer's report: one HTML file, charts and a summary, made from run files alone."""
+"""The customer's report: one HTML file, charts, and a summary, made from run files alone."""
 
 import html
 from dataclasses import dataclass
