@@ -1,1 +1,1 @@
-"""Pages requested at a fixed rate while claims arrive, and their results. May import load and what load may import."""
+"""The watch: pages requested at a fixed rate while claims arrive. May import load and what load may import."""

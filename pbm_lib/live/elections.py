@@ -29,7 +29,7 @@ class Elections(TopologyListener):
         self._primaries: list[tuple[float, tuple[Any, ...]]] = []
 
     def since(self, start: float) -> tuple[Election, ...]:
-        """Return the elections from a moment on `time.perf_counter` on, in order."""
+        """Return the elections at or after `start`, a moment on `time.perf_counter`, in order."""
         known = self._primaries.copy()  # the driver's own thread appends to it
         return tuple(
             Election(round(at - start, 4), _short_name(*before[:2]), _short_name(*after[:2]))

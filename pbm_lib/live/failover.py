@@ -124,12 +124,12 @@ class _Failures:
 
 
 def gap_ms(watch: Watch, start: float, stop: float) -> float:
-    """Return the longest time without a page, in ms, that overlaps the time from `start` to `stop`; it ends at `stop`.
+    """Return the longest time without a page, in ms, between two moments of a watch.
 
     Args:
         watch: the watch.
-        start: seconds from the start of the watch.
-        stop: likewise; a gap that lasts longer counts up to here.
+        start: first moment, in seconds from the start of the watch; a gap that began earlier counts in full.
+        stop: last moment, likewise; a gap that lasts longer counts only up to it.
     """
     ends = [0.0, *(page.end for page in watch.pages if page.end < stop), stop]
     return max((later - earlier for earlier, later in pairwise(ends) if later > start), default=0.0) * 1000

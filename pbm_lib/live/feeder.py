@@ -79,7 +79,7 @@ def _work(feeder: "Feeder", pipe: Connection, start: float, end: float) -> None:
 
 
 class Feeder:
-    """Inserts claims as they become due, numbered from the target volume on. It catches up when it is late."""
+    """Inserts claims as they become due, with numbers that start at the target volume; catches up when it is late."""
 
     def __init__(self, claims: Collection, config: Config, rate: float):
         self._claims, self._rate = claims, rate

@@ -11,7 +11,7 @@ from .walker import PageSample
 
 _EVERY_SECONDS = 1.0
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 190, 44, 26, 24
-_MARGIN = 12  # the card around the chart; part of the picture, because browsers cut off an SVG's padding
+_MARGIN = 12  # of the card around the chart; part of the picture, because browsers cut off an SVG's padding
 _LOW, _HIGH = 0.5, 10_000  # ms
 _MOST_BARS, _BAR_SECONDS = 60, 0.5
 _FEED_HEIGHT = 36
@@ -44,14 +44,14 @@ class LiveChart:
         *,
         now: bool = False,
     ) -> None:
-        """Redraw the chart if a second has passed, or if `now`.
+        """Redraw the chart if a second has passed since the last time.
 
         Args:
             samples: the pages requested so far.
             feed: (moment on `time.perf_counter`, claims), one entry per batch that arrived.
             elections: the changes of primary.
             start: start of the watch, on `time.perf_counter`.
-            now: redraw in any case.
+            now: redraw even if less than a second has passed.
         """
         if self._handle is None or not (now or time.monotonic() >= self._draw_at):
             return

@@ -21,7 +21,7 @@ _BATCH = 20_000
 
 @dataclass(frozen=True)
 class Stretch:
-    """The claims of one provider that a walk should see, from the provider's first claim on.
+    """The claims of one provider that a walk should see, starting with the provider's first claim.
 
     Attributes:
         tin: the provider's TIN.
@@ -69,7 +69,7 @@ def read_stretches(store: ClaimStore, tin: str | None, pages: int, fed: dict) ->
 
 
 def _drawn(config: Config, pages: int, page_size: int) -> Iterator[str]:
-    """TINs for walks with `pages` pages in total: tiers take turns, and providers are drawn at random within them."""
+    """TINs for walks with at least `pages` pages in total: tiers take turns; their providers are drawn at random."""
     drawn = random.Random(f"{config.performance.seed} watch")
     tiers = drawn.sample(config.data_generation.tiers, len(config.data_generation.tiers))
     for number in count():
@@ -82,7 +82,7 @@ def _drawn(config: Config, pages: int, page_size: int) -> Iterator[str]:
 
 def _read(store: ClaimStore, tin: str, pages: int, page_size: int, fed: dict) -> Stretch:
     query, most, ids = make_query(store, tin, None, None), pages * page_size, bytearray()
-    # The index alone answers this query. One million claims take a few seconds.
+    # The index alone answers this query: reading one million ids takes a few seconds.
     with store.collection.find(
         {TIN: tin}, {ID: 1}, sort=query.sort(), hint=query.hint, batch_size=min(most + 1, _BATCH)
     ) as found:

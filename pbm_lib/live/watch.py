@@ -101,11 +101,11 @@ class Watch(ShownAsFacts):
 
     @property
     def errors(self) -> dict[str, int]:
-        """How many pages ended with each kind of error."""
+        """How many requests ended with each kind of error."""
         return dict(Counter(sample.error for sample in self.samples if sample.error))
 
     def facts(self) -> dict[str, str]:
-        """Return facts about this watch, from label to value."""
+        """Return facts about this watch, by label."""
         facts = {
             "Pages": f"{len(self.pages):,} in {self.seconds:.1f} s, {self.pages_achieved:.1f} of "
             f"{self.pages_offered:g} per second",

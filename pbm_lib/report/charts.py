@@ -75,7 +75,7 @@ class RunChart(NamedTuple):
 
     @styled
     def parts(self, run: PerformanceRun, baseline: PerformanceRun | None = None) -> list[tuple[str, Figure]]:
-        """Return each panel's title and the panel as a figure without it, for a page that shows titles as text."""
+        """Return each panel's title, and the panel as a figure without it, for a page that shows titles as text."""
         drawn = []
         for panel in self.panels:
             axes = Chart(figsize=(_WIDTH, _HEIGHT)).subplots()

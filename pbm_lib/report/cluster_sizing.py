@@ -31,7 +31,7 @@ class TierFit:
         cache_used: size of the indexes as a fraction of the tier's WiredTiger cache; above 1 if it is larger.
         working_set_used: size of the indexes and of the claims in the server's cache as a fraction of the tier's
             cache; above 1 if it is larger. None if it is not known what the server's cache held.
-        shards: how many shards of this tier hold the claims, with an equal part on each; 1 if a single one does.
+        shards: how many shards of this tier hold the claims, with an equal part on each; 1 if one is enough.
     """
 
     name: str
@@ -107,7 +107,7 @@ class ClusterSizing:
 
     @property
     def cheapest(self) -> TierFit | None:
-        """The cheapest tier that holds the claims; None if no tier of the table does."""
+        """The cheapest tier that holds the claims; None if no tier in the price table does."""
         return next((tier for tier in self.tiers if tier.fits), None)
 
     @property
@@ -126,7 +126,7 @@ class ClusterSizing:
 
     @property
     def bytes_per_million(self) -> dict[str, int]:
-        """Bytes that a million claims take: data, storage and indexes."""
+        """Bytes that a million claims take: data, storage, and indexes."""
         sizes = {"data": self.data_bytes, "storage": self.storage_bytes, "indexes": self.index_bytes}
         return {name: round(size / self.claims * 1_000_000) for name, size in sizes.items()}
 

@@ -65,7 +65,7 @@ def totals_table(run: PerformanceRun) -> Table:
 
 
 def cold_table(run: PerformanceRun) -> Table:
-    """Return times of the first page of a range that the run had not read before (cold), and read again (warm)."""
+    """Return times of the first page of a range whose claims the run had not read before (cold), and again (warm)."""
     rows = []
     for tier in run.tiers:
         cold, warm = (run.statistics(section="cold", tier=tier, contestant=visit) for visit in (COLD, WARM))

@@ -11,7 +11,7 @@ from ..measure.summary import Throughput
 from ..vocabulary import BOUNDED, CONTESTANTS, INDEX_WORDS, INDEXES, PROVIDER, RANGE, TOTALS, UNBOUNDED
 
 BUSY = 0.85
-"""Share of busy CPUs from which on a rate shows what the clients' machine can do, not what the server can."""
+"""At or above this share of busy CPUs, a rate shows what the clients' machine can do, not what the server can do."""
 
 
 class Way(NamedTuple):
@@ -40,7 +40,10 @@ class Gain(NamedTuple):
 
 
 def asks_the_same(run: PerformanceRun, baseline: PerformanceRun) -> bool:
-    """Return whether both runs ask the same of equally many claims, in the same way, so that their ratios are valid."""
+    """Return whether both runs ask the same questions of the same number of claims by the same method.
+
+    Otherwise, a ratio of their times would mean nothing.
+    """
 
     def asked(run: PerformanceRun) -> tuple:
         sizes = {tier: run.claims_per_provider(tier) for tier in run.tiers}

@@ -141,7 +141,10 @@ def arrivals_finding(run: PerformanceRun) -> str:
 
 
 def examined_finding(run: PerformanceRun) -> str:
-    """Return why a bounded range page examines more than it returns; empty if not explained on the three-field index."""
+    """Return why a bounded range page examines more than it returns.
+
+    The text is empty if the run did not explain such a page on the three-field index.
+    """
     page = (run.tiers[0], "first_page", RANGE, BOUNDED)
     costs = [cost for cost in run.costs if (cost.tier, cost.operation, cost.scenario, cost.query) == page]
     variants = {cost.variant for cost in costs}

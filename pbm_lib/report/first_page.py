@@ -194,7 +194,7 @@ def _cost(run: PerformanceRun) -> KeyFigure | None:
         price = f"about {tier.usd_per_month:,.0f} USD per month"
         return KeyFigure(tier.name, f"is the smallest Atlas tier that {holds}", price, sizing.production_note)
     price = f"about {sizing.shards * sizing.largest.usd_per_month:,.0f} USD per month, not counting config servers"
-    return KeyFigure(f"{sizing.shards} × {sizing.largest.name}", f"shards: no single Atlas tier {holds}", price)  # noqa: RUF001 - as a multiplication is set
+    return KeyFigure(f"{sizing.shards} × {sizing.largest.name}", f"shards: no single Atlas tier {holds}", price)  # noqa: RUF001 - a multiplication sign
 
 
 def _basis(figures: Statistics) -> str:

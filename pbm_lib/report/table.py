@@ -1,4 +1,4 @@
-"""A table of the report and the text of its cells, with the baseline's figures and ratios next to those of the run."""
+"""A table of the report, the text of its cells, and the cells that a baseline adds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Table:
 
 
 class Estimate(NamedTuple):
-    """A percentile of a series in ms, and the ends of its 95% interval; None for each that is not known."""
+    """A percentile of a series in ms, and the ends of its 95% interval; each is None if not known."""
 
     value: float | None = None
     low: float | None = None
@@ -48,7 +48,7 @@ class Estimate(NamedTuple):
         return f"{milliseconds(self.low)} to {milliseconds(self.high)}"
 
     def over(self, other: Self) -> float | None:
-        """Return the ratio to another estimate; None if their intervals overlap, one is incomplete, or it is 0 ms."""
+        """Return the ratio to another estimate; None if the intervals overlap, a value is missing, or it is 0 ms."""
         if None in (*self, *other) or not other.value:
             return None
         apart = self.low > other.high or self.high < other.low
@@ -56,7 +56,7 @@ class Estimate(NamedTuple):
 
 
 class Beside:
-    """The columns and cells that a table adds next to a run's figure for a baseline; none without a baseline.
+    """The columns and cells for a baseline, next to the run's figures; none without a baseline.
 
     Args:
         run: the run.
@@ -73,7 +73,7 @@ class Beside:
         return names if self._exists else []
 
     def estimate(self, ours: Estimate, theirs: Estimate) -> list[str]:
-        """Return the cells for the baseline's percentile and, if the runs are comparable, for our ratio to it."""
+        """Return the cells for the baseline's percentile and, if the runs are comparable, for the run's ratio to it."""
         cells = [ms(theirs.value)]
         if self._ratios:
             known = None not in (*ours, *theirs)

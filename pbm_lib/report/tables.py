@@ -1,4 +1,4 @@
-"""The tables of the report, with text in every cell and, if there is a baseline, its figures and the ratios to them."""
+"""The tables of the report, as text. If there is a baseline, they also show its figures and the ratios to them."""
 
 import pandas as pd
 
@@ -108,7 +108,7 @@ def targets_frame(run: PerformanceRun):
 def summary_frame(run: PerformanceRun, baseline: PerformanceRun | None = None):
     """Return the run's summary as a pandas DataFrame; with a baseline, also its figures and the ratios of p50 and p95.
 
-    A ratio is empty if the runs do not ask the same or if the 95% intervals overlap, because it would mean nothing.
+    A ratio is empty if it would mean nothing: the runs do not ask the same questions, or the 95% intervals overlap.
     """
     ours = run.summary()
     if baseline is None:
