@@ -130,7 +130,7 @@ class Feeder:
             self._errors[why_refused(code, details["writeErrors"])] += 1
         if details["writeConcernErrors"]:
             code = details["writeConcernErrors"][0]["code"]
-            self._errors[f"not acknowledged as the connection string says, code {code}"] += 1
+            self._errors[f"did not meet the connection string's write concern, code {code}"] += 1
             self._is_repeated = True
         else:
             self._done(there)

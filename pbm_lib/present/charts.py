@@ -27,7 +27,7 @@ def paging_chart(paging: DataFrame) -> Figure:
     deepest = paging.iloc[-1]
     same = "the same claims" if paging["same claims"].all() else "NOT the same claims"
     title = f"{deepest['keyset ms']:,.1f} ms by keyset, {deepest['skip/limit ms']:,.0f} ms by skip/limit"
-    subtitle = f"A page {deepest['depth']:,} claims deep, with {same} either way."
+    subtitle = f"A page {deepest['depth']:,} claims deep. Both ways return {same}."
     figure = figure_titled(title, subtitle, width=7.2, height=3.4)
     panel = figure.subplots()
     panel.set_yscale("log")

@@ -41,7 +41,7 @@ def try_new_field(store: ClaimStore) -> Note:
         try:
             if not (rejected := _why_rejected(claims)):
                 raise SetupError(
-                    f"{claims.full_name} accepted a claim whose {END} is text: it has no rule. Run "
+                    f"{claims.full_name} accepted a claim whose {END} is text: the collection has no rule. Run "
                     "setup_collection(store)."
                 )
             claims.insert_one({**sample_claim(), ID: _TRIAL_ID, _NEW_FIELD: new})
@@ -49,8 +49,8 @@ def try_new_field(store: ClaimStore) -> Note:
         finally:
             claims.delete_one({ID: _TRIAL_ID})
     return note(
-        f"Rejected: a claim whose {END} is text ({rejected[0]}). Accepted, without a migration: a claim with a field "
-        "that no claim had before, read back below. It was then deleted.",
+        f"Rejected: a claim whose {END} is text ({rejected[0]}). Accepted, with no migration: a claim with a new "
+        "field, read back below. It was then deleted.",
         pretty_mql({_NEW_FIELD: stored[_NEW_FIELD]}),
     )
 

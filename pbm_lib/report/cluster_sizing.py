@@ -62,7 +62,7 @@ class TierFit:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Storage taken, cache taken by indexes and by the working set, USD per hour, per month, and for the hours."""
+        """Storage taken, cache used by indexes and by the working set, USD per hour, per month, and for the hours."""
         return (
             f"{self.storage_used:,.1%}",
             f"{self.cache_used:,.1%}",
@@ -163,7 +163,7 @@ class ClusterSizing:
         subject = "The working set" if self.claims == self.measured_claims else "In proportion, the working set"
         indexes, claims = mb(self.index_bytes), mb(self.cached_bytes)
         if self.may_have_read_more:
-            claims = f"at least {claims}: a full cache drops what was read before"
+            claims = f"at least {claims}: a full cache evicts earlier reads"
         return f"{subject} is all indexes ({indexes}) and the claims that were in the server's cache ({claims})."
 
     @property
@@ -181,8 +181,8 @@ class ClusterSizing:
             [
                 {
                     "tier": tier.name,
-                    "holds them": tier.fits,
-                    "storage taken, %": round(100 * tier.storage_used, 1),
+                    "holds the claims": tier.fits,
+                    "storage used, %": round(100 * tier.storage_used, 1),
                     "indexes in cache, %": round(100 * tier.cache_used, 1),
                     "working set in cache, %": math.nan
                     if tier.working_set_used is None
@@ -209,7 +209,7 @@ class ClusterSizing:
             lines.append(
                 f"{tier.name:<4} {month:>6} USD per month ({tier.price_mark})".ljust(48)
                 + f"storage {storage:>6}, indexes in cache {indexes:>6}, working set {working_set:>7}: "
-                + ("holds them" if tier.fits else "too small")
+                + ("holds the claims" if tier.fits else "too small")
             )
         lines += [self.working_set_note, self.prices_note]
         return "\n  ".join(line for line in lines if line)

@@ -43,7 +43,7 @@ def problems(run: PerformanceRun) -> list[str]:
                 f"{check.compared - check.equal:,} of {check.compared:,} pairs."
             )
     if run.arrivals and not run.arrivals.is_exact:
-        found.append(f"{_exactness(run.arrivals)}, while others arrived.")
+        found.append(f"{_exactness(run.arrivals)}, while other claims arrived.")
     if run.arrivals and run.arrivals.left:
         found.append(f"{run.arrivals.left:,} of the fed claims could not be removed. Run remove_fed_claims(store).")
     kinds: dict[str, int] = {}
@@ -124,7 +124,7 @@ def arrivals_finding(run: PerformanceRun) -> str:
         compared = "The 95% intervals overlap, so these samples do not tell the two apart"
     if not (before.is_steady and during.is_steady):
         compared += "; as the times drifted or were correlated, the intervals are too narrow"
-    due = f" of {fed.offered:,.0f} due" if fed.achieved < _ON_TIME * fed.offered else ""
+    due = f" ({fed.offered:,.0f} were due)" if fed.achieved < _ON_TIME * fed.offered else ""
     if fed.is_halved:
         burst = (
             f"In a burst beforehand, the server took {fed.burst_achieved:,.0f} claims/s. The feed was set to "
@@ -160,7 +160,7 @@ def examined_finding(run: PerformanceRun) -> str:
 def _exactness(fed: Arrivals) -> str:
     return (
         f"Pages lost {fed.lost:,} claims and repeated {fed.repeated:,}, in {fed.checked:,} checks of claims that were "
-        "there all along"
+        "present throughout"
     )
 
 

@@ -51,7 +51,7 @@ def headline(run: PerformanceRun) -> str:
     if any(check.equal < check.compared for check in run.checks):
         return _sentence(prefix, "answers differ, so the timings are not valid")
     if run.arrivals and not run.arrivals.is_exact:
-        return _sentence(prefix, "claims were lost or repeated while others arrived")
+        return _sentence(prefix, "claims were lost or repeated while other claims arrived")
     results = target_results(run)
     if missed := sum(result.verdict == MISSED for result in results):
         decided = sum(result.verdict in (MET, MISSED, UNDECIDED) for result in results)
@@ -103,11 +103,11 @@ def limits(run: PerformanceRun) -> str:
     conditions = run.conditions
     where = (
         f"Server and client shared one machine with {conditions.machine.cpus} CPUs: times exclude network latency and "
-        "include what each costs the other."
+        "the two compete for the CPUs."
         if conditions.host_kind == "local"
         else "Every time includes the network between client and server."
     )
-    node = " A single node has no replication to do." if conditions.topology == "standalone" else ""
+    node = " A single node does not replicate." if conditions.topology == "standalone" else ""
     in_memory = conditions.host_kind == "local" and run.footprint.disk_bytes < conditions.machine.memory_bytes / 2
     memory = (
         " The claims fit in that machine's memory, so few reads, if any, should have waited for a disk."

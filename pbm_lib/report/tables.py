@@ -57,10 +57,10 @@ def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
 
 def tiers_table(sizing: ClusterSizing) -> Table:
     """Return the Atlas tiers, how full the claims make them, what they cost, and whether their prices are confirmed."""
-    working_set = "cache taken by the working set"
+    working_set = "cache used by the working set"
     if sizing.cached_bytes is not None and sizing.may_have_read_more:
         working_set += ", at least"
-    columns = ("tier", "holds the claims", "storage taken", "cache taken by indexes", working_set)
+    columns = ("tier", "holds the claims", "storage used", "cache used by indexes", working_set)
     prices = ("USD per hour", "USD per month", f"USD for {sizing.hours:g} hours", "price")
     rows = tuple(
         (
@@ -150,7 +150,7 @@ def _conditions(run: PerformanceRun) -> dict[str, str]:
         "Software": f"Python {machine.python}, pymongo {conditions.pymongo}, pbm_lib {conditions.pbm_lib}"
         + (f" ({conditions.git_commit[:12]}{'-dirty' if conditions.git_commit.endswith('-dirty') else ''})"
            if conditions.git_commit else ""),
-        "Seed": f"{settings.performance.seed} (questions), {settings.data_generation.seed} (claims)",
+        "Seed": f"{settings.performance.seed} (queries), {settings.data_generation.seed} (claims)",
     }  # fmt: skip
 
 

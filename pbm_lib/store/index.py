@@ -131,8 +131,8 @@ def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool 
     if find_index(collection.index_information(), wanted) is None:
         # Stop here, before the old index is dropped: it is still needed.
         raise SetupError(
-            f"{name} was built, but {collection.full_name} has no usable index of that name: someone just dropped or "
-            "changed it. Set up again."
+            f"{name} was built, but {collection.full_name} has no usable index with that name: it was just dropped or "
+            "changed. Set up again."
         )
     return name
 

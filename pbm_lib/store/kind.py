@@ -7,7 +7,7 @@ from .collection import describe
 
 _OTHER_KINDS = {
     "view": "a view, which holds no claims of its own",
-    "timeseries": "a time-series collection, which takes no validator",
+    "timeseries": "a time-series collection, which cannot have a validator",
     "capped": "a capped collection, which deletes old claims to make room for new ones",
 }
 

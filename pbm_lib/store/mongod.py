@@ -46,7 +46,7 @@ def find_mongod(named: Path | None = None) -> Path:
         )
     if named:
         raise ServerUnavailable(
-            f"local_server.mongod must be the path of a mongod program that runs here, or auto, got {named} "
+            f"local_server.mongod must be auto or the path of a mongod that can run on this machine, got {named} "
             f"({reason[:200]})."
         )
     raise ServerUnavailable(f"mongod cannot run here ({reason[:200]}). Put another mongod on PATH, or set MONGODB_URI.")

@@ -179,7 +179,7 @@ def refuse_other_rules(collection: Collection, options: dict[str, Any], days: in
     if options.get("validationLevel") == CONSTRAINT and max_claim_days_of(options)[0] is None:
         raise SetupError(
             f"{collection.full_name} has the validation level constraint, at which its rules cannot be changed, and "
-            "they are not the demo's. Choose another mongodb.collection in the config, or have an administrator "
+            "they are not this program's. Choose another mongodb.collection in the config, or have an administrator "
             f'run in mongosh: db.getSiblingDB("{collection.database.name}").runCommand({{collMod: '
             f'"{collection.name}", validationLevel: "strict"}}), then set up again; the level can be raised to '
             "constraint again after that."
@@ -192,7 +192,7 @@ def _refuse_longer_claims(collection: Collection, days: int, *, progress: bool) 
     if offender := first_match(collection, broken, {BEGIN: 1, END: 1}, progress=progress):
         forget_proof(collection)
         raise SetupError(
-            f"Claim {offender[ID]} in {collection.full_name} must have an ObjectId and begin <= end <= begin + {days} "
+            f"Claim {offender[ID]} in {collection.full_name} must have an ObjectId as its _id, and begin <= end <= begin + {days} "
             f"days, got {BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}. Correct or delete it, or raise "
             "data_generation.max_claim_days."
         )

@@ -56,7 +56,7 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
             wait_for_rule(store.collection, days)
         store.refresh()
     if store.server.series >= (9, 0):
-        with store.errors_explained(), working("Having the server check every claim", progress=progress):
+        with store.errors_explained(), working("Waiting for the server to check every claim", progress=progress):
             guarantee_rule(store.collection)
         store.refresh()
     return store

@@ -103,7 +103,7 @@ def test_conditions_cell_by_cell(config):
         "Page, window | 100 claims, 90 days",
         "Client's machine | 2 CPUs (A processor), 8 GB of memory, Linux 6.1 x86_64",
         "Software | Python 3.11.7, pymongo 4.20.0, pbm_lib 0.1.0",
-        "Seed | 7 (questions), 20261122 (claims)",
+        "Seed | 7 (queries), 20261122 (claims)",
     ]
     more = [
         "baseline",
@@ -120,7 +120,7 @@ def test_conditions_cell_by_cell(config):
         "50 claims, 90 days",
         "8 CPUs (model unknown), 16 GB of memory, Linux 6.1 x86_64",
         "Python 3.11.7, pymongo 4.21.0, pbm_lib 0.2.0 (0123456789ab-dirty)",
-        "7 (questions), 20261122 (claims)",
+        "7 (queries), 20261122 (claims)",
     ]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
 
@@ -160,7 +160,7 @@ def test_figures_name_every_method_and_index_in_words(config):
 
 def test_tiers_cell_by_cell(run):
     assert cells(tiers_table(size_cluster(run, claims=50_000_000, hours=3))) == [
-        "tier | holds the claims | storage taken | cache taken by indexes | cache taken by the working set, at least | "
+        "tier | holds the claims | storage used | cache used by indexes | cache used by the working set, at least | "
         "USD per hour | USD per month | USD for 3 hours | price",
         "M10 | no | 125.0% | 465.7% | 1,800.6% | 0.08 | 58 | 0.24 | confirmed",
         "M20 | no | 62.5% | 232.8% | 900.3% | 0.20 | 146 | 0.60 | to be confirmed",

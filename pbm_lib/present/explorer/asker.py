@@ -98,7 +98,7 @@ class Asker:
     def _turn(self, *, ends_earlier: bool = False) -> Iterator[Turn]:
         too_long = PbmError(
             f"No answer within {self._seconds:g} s, so the query was ended. Choose a shorter range of dates or the "
-            "bounded query, or open the explorer with more seconds."
+            "bounded query, or open the explorer with a longer time limit (seconds=)."
         )
         with turn(self.store, self, ends_earlier=ends_earlier) as mine:
             limit = threading.Timer(self._seconds, mine.stop, [too_long])

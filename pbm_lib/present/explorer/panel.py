@@ -64,7 +64,7 @@ class ExplorerPanel:
             f"<span style='white-space:nowrap'>{day}</span>"
             for day in (data.first_service_date, data.last_service_date)
         )
-        ends = f"Claims begin from {' to '.join(days)}."
+        ends = f"Claims begin between {' and '.join(days)}."
         dates = widgets.HTML(
             f"<div style='{FAINT};font-size:0.85em'>{WHY_A_DATE} {ends}</div>", layout=widgets.Layout(flex="1 1 24em")
         )

@@ -142,7 +142,7 @@ class ExplorerSteps:
         """
         shown = self.shown
         if shown.page is None or shown.page.prev_cursor is None:
-            raise InvalidQuery("There is no page before: this is the first one. Continue with next().")
+            raise InvalidQuery("There is no previous page: this is the first one. Continue with next().")
         before = None if shown.place is None else shown.place - shown.choice.page_size
         self._read(shown.choice, Asked(shown.page.prev_cursor), before)
         return self if len(self.page) else self.first()  # empty after a jump to the very first claim

@@ -43,7 +43,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
         between = f"service dates {start or 'from the first'} to {end or 'the last'}"
     query = choice.query
     if choice.bounded and not store.bounded:
-        query = f"{query_words(bounded=False)}, as nothing on the server bounds how long a claim lasts"
+        query = f"{query_words(bounded=False)}, because the server does not limit how long a claim lasts"
     elif not (start or end):
         query += f" (same as {'unbounded' if choice.bounded else 'bounded'})"
     newest = " · newest first" if choice.order == NEWEST else ""
@@ -73,11 +73,11 @@ def figures(shown: Shown) -> dict[str, str]:
     plan, missing = shown.examined, WAITING if shown.reading or shown.page is not None else _NONE
     at_least = "" if plan is None or plan.complete else "more than "
     return {
-        "time of the page": missing if shown.reading or shown.page is None else milliseconds(shown.page_ms),
+        "page time": missing if shown.reading or shown.page is None else milliseconds(shown.page_ms),
         "keys examined": f"{at_least}{plan.keys_examined:,}" if plan else missing,
         "documents examined": f"{at_least}{plan.docs_examined:,}" if plan else missing,
         "total": f"{shown.total:,}" if shown.total is not None else missing if shown.wants_total else "not counted",
-        "time of the count": milliseconds(shown.count_ms) if shown.count_ms is not None else _counting(shown, missing),
+        "count time": milliseconds(shown.count_ms) if shown.count_ms is not None else _counting(shown, missing),
     }
 
 
@@ -101,7 +101,7 @@ def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
     limit = (asking.size or choice.page_size) + 1
     page = page_mql(store, query, page_size=limit, cursor=asking.cursor, last=asking.last)
     return {
-        "MQL of the page, with one more claim to see whether another page follows": [page],
+        "MQL of the page (reads one more claim, to see whether another page follows)": [page],
         "MQL of the total": count_mql(store, query),
     }
 
@@ -152,7 +152,7 @@ def figures_html(shown: Shown) -> str:
         label, value = f"{query}, still running", f"{seconds:.1f} s"
     large = _tile(value, label, _LARGE, color_of(query))
     if earlier and (is_running or shown.same_claims is not None):
-        before = f"{earlier.query}, the page before" if is_running else earlier.query
+        before = f"{earlier.query}, last page read" if is_running else earlier.query
         large += _tile(milliseconds(earlier.ms), before, _LARGE_BESIDE, color_of(earlier.query))
     if shown.same_claims is not None:
         number, words = _compared(shown)
