@@ -52,7 +52,7 @@ def _not_set_up(store: ClaimStore) -> str | None:
 def _refuse_other_claims(store: ClaimStore, record: LoadRecord) -> None:
     """Raise LoadError if the collection holds anything but some or all of the configured claims."""
     name = store.collection.full_name
-    # A collection that was dropped during a load and recreated by the load's inserts holds only this program's claims.
+    # A collection dropped during a load and recreated by its inserts passes: it holds only this program's claims.
     if not record.is_current and (others := foreign_documents(store, record.loaded_with)):
         raise LoadError(
             f"{name} holds documents that this program did not load: {others}. Choose another mongodb.collection in "
@@ -84,7 +84,7 @@ def _start_over(store: ClaimStore, record: LoadRecord) -> None:
         time.sleep(_GIVE_WAY_SECONDS)
     try:
         store.collection.drop()
-    except OperationFailure:  # the user may not drop it
+    except OperationFailure:  # the user is not allowed to drop it
         if before:
             record.write(before)
         raise

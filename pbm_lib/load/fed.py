@@ -18,7 +18,7 @@ _LOOK_AGAIN_SECONDS = 0.3
 def remove_fed_claims(store: ClaimStore) -> int:
     """Remove the claims that a killed watch (`watch_pages`) left behind.
 
-    Their `_id` values have a range of their own, so no other claim is touched. Calling this again changes nothing.
+    They have their own range of `_id`, so no other claim is touched. Calling this again changes nothing.
 
     Args:
         store: an open store. If a watch is still feeding the collection, wait for it to end instead.
@@ -27,7 +27,7 @@ def remove_fed_claims(store: ClaimStore) -> int:
         The number of claims removed, as acknowledged by the server.
 
     Raises:
-        PbmError: the user may not write.
+        PbmError: the user is not allowed to write.
         ServerUnavailable: the server cannot be reached.
     """
     with store.errors_explained():

@@ -44,8 +44,8 @@ def load_claims(
     To continue an interrupted load, call this again. Claim number n and its `_id` are the same for any number of
     workers and any batch size.
 
-    The final check counts each provider's claims on the server and looks for documents from elsewhere. If the
-    collection is complete, nothing else happens.
+    The final check counts each provider's claims on the server and looks for documents from elsewhere. On a complete
+    collection, only this check runs.
 
     Args:
         store: a store that `setup_collection` has set up.
@@ -91,7 +91,7 @@ def _complete(
     store: ClaimStore, record: LoadRecord, workers: int, batch_size: int, added: Added, *, progress: bool
 ) -> dict[str | None, int]:
     """Add what is missing, mark the load as complete, and return the claims of each provider on the server."""
-    # A complete collection needs no writes, which a read-only user may not do.
+    # A complete collection needs no writes, so a read-only user can check it.
     counted: dict[str | None, int] = {}
     if complete := record.is_complete:
         with working(_COUNTING, progress=progress):

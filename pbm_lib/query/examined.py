@@ -1,4 +1,4 @@
-"""What the server examined for an answered request, without running a slow one again."""
+"""Find what the server examined for an answered request, without running a slow one again."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def _explainable(request: Request) -> dict[str, Any]:
 
 
 def _logged(store: ClaimStore, request: Request) -> dict[str, Any] | None:
-    """The attributes of a request's log entry; None if there is no entry, or the user may not read the log."""
+    """The attributes of a request's log entry; None if there is none, or the user is not allowed to read it."""
     try:
         lines = store.collection.database.client.admin.command("getLog", "global")["log"]
     except PyMongoError:

@@ -171,8 +171,8 @@ def explain_count(
         bounded: use the bound D if the server enforces it.
 
     Returns:
-        One plan per count. The bounded query with a start has two: one for the claims that begin in the range, then
-        one for those that begin before it. Any other query has one. `returned` is the count itself.
+        One plan per count. The bounded query with a start date has two: one for the claims that begin in the range,
+        then one for those that begin before it. Any other query has one. `returned` is the count itself.
 
     Raises:
         InvalidQuery: an argument is invalid; the message names it.
@@ -248,7 +248,7 @@ def explained(
         if part.get("executionSuccess", True):
             continue
         if limit_ms is None or part.get("errorCode") != _OUT_OF_TIME:
-            # What it had examined by then would look like everything the query examines.
+            # Otherwise, the numbers up to that point would look like those of the whole query.
             reason = part.get("errorMessage", "no reason given")
             raise PbmError(f"The server ended the query before it answered: {reason}.")
         complete = False

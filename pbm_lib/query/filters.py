@@ -27,7 +27,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class ClaimQuery:
-    """A checked question to one collection."""
+    """A checked question, for one collection."""
 
     collection: str  # full name
     variant: IndexVariant  # the index, which sets the order of the claims

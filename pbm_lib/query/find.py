@@ -114,7 +114,7 @@ def count_claims(
         bounded: as in `find_claims`.
 
     Returns:
-        The number of claims. With a start, the bounded query adds two counts; a write between them can skew the sum.
+        The number of claims. With a start date, the bounded query adds two counts; a write in between can skew the sum.
 
     Raises:
         InvalidQuery: an argument is invalid; the message names it.

@@ -51,11 +51,11 @@ class ClaimRollup:
         """Build the rollup on the server in one aggregate, and end that aggregate if this call is interrupted.
 
         Args:
-            seconds: time limit on the server; also the longest that it continues if this process is killed.
+            seconds: time limit on the server, which still applies if this process is killed.
 
         Raises:
             TimeLimitPassed: the server takes longer.
-            PbmError: the server rejects it, for example because the user may not write.
+            PbmError: the server rejects it, for example because the user is not allowed to write.
         """
         options = {"hint": self._store.index_name} if self._store.index_name else {}
         stages = [*self.pipeline(), {"$out": self.name}]

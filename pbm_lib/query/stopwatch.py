@@ -77,7 +77,7 @@ class Stopwatch:
         return {"event_listeners": [self._listener, *listeners], "maxPoolSize": max(clients, 1) + 1}
 
     def time(self, call: Callable[[], Any], store: ClaimStore | None = None) -> Timing:
-        """Make a call to the measured store and time that call alone. A server error is returned, not raised.
+        """Make a call to the measured store and time that call alone. A server error is noted, not raised.
 
         Args:
             call: the call to time.

@@ -40,8 +40,8 @@ def iter_claims(
     """Yield all claims of a billing provider, optionally in a range of service dates, in order.
 
     One server cursor streams the claims. If the connection or the cursor is lost, a new cursor continues after the last
-    claim yielded, so no claim that stays unchanged is lost or repeated. An iterator that is not exhausted frees
-    its cursor when it is closed or garbage-collected.
+    claim yielded, so no claim that stays unchanged is lost or repeated. An iterator that is not exhausted frees its
+    cursor when it is closed or garbage-collected.
 
     Two or more streams yield the same claims in the same order, faster: threads read consecutive parts of the result
     ahead of the caller, each with its own cursor. Parts are cut where serviceBeginDate changes, so one thread reads all
