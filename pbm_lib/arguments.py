@@ -137,7 +137,7 @@ def in_short(value: object) -> str:
 
 
 def switch(name: str, value: object) -> bool:
-    """Return a switch as a bool. It may also be the text true or false, as a command line passes it to a notebook."""
+    """Return a switch as a bool. A command line passes it to a notebook as text: true or false, in any case."""
     if isinstance(value, bool):
         return value
     known = {"true": True, "false": False}

@@ -76,7 +76,7 @@ def to_png(figure: Figure) -> bytes:
 
 @styled
 def card_png(figure: Figure) -> bytes:
-    """Return a figure as a PNG for a notebook: on a white card with rounded corners, to be legible on a dark page."""
+    """Return a figure as a PNG for a notebook, on a rounded white card that keeps it legible on a dark page."""
     width, height = figure.get_size_inches()
     whole = Bbox.from_extents(-_PADDING_INCHES, -_PADDING_INCHES, width + _PADDING_INCHES, height + _PADDING_INCHES)
     card = FancyBboxPatch(
@@ -111,7 +111,7 @@ class Chart(Figure):
 
 
 def figure_titled(title: str, subtitle: str = "", *, width: float, height: float) -> Figure:
-    """Return an empty figure below a title and a subtitle, which is wrapped to the figure's width.
+    """Return an empty figure below a title and a subtitle that wraps to the figure's width.
 
     Args:
         title: one line.
@@ -139,7 +139,7 @@ def place(panels: dict[Any, float], width: float, height: float) -> None:
 
     Args:
         panels: maps each panel to the left edge of its part of the figure, in inches. Everything written outside the
-            panel's axes must already be there.
+            panel's axes must already be drawn.
         width: of each part, in inches.
         height: of each part, from the bottom of the figure, in inches.
     """

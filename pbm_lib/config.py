@@ -225,7 +225,7 @@ class Config:
         failover: the local replica set whose nodes are made to fail.
         local_server: the mongod used when MONGODB_URI is not set.
         atlas: the price table.
-        path: the file that the settings came from; relative paths in it start at its folder.
+        path: the file that the settings came from; relative paths in it are resolved from its folder.
     """
 
     mongodb: MongoDBConfig

@@ -50,7 +50,7 @@ def load_config(path: str | Path | None = None) -> Config:
 
     Raises:
         ConfigError: the file is missing or not YAML; a key is unknown, missing, of the wrong type, or out of range;
-            the tiers do not add up; or the file holds a connection string or a password.
+            the tiers do not add up; or the file contains a connection string or a password.
 
     Example:
         >>> store = connect(load_config("small.yaml"))
@@ -116,9 +116,9 @@ def _find_config() -> Path:
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that also rejects repeated keys, which YAML accepts, and explains invalid dates.
+    """A safe loader that also rejects repeated keys and explains invalid dates.
 
-    For an invalid date, the safe loader itself raises a bare ValueError.
+    PyYAML's own loader accepts repeated keys and raises a bare ValueError for an invalid date.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:

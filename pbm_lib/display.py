@@ -7,7 +7,7 @@ from textwrap import indent, wrap
 from typing import Any, ClassVar
 
 LEAST_MS = 0.001
-"""Replaces a measured time of 0 ms (below the clock's resolution) wherever it is divided by or drawn."""
+"""Replaces a measured time of 0 ms (below the clock's resolution) wherever a time is drawn or used as a divisor."""
 _WIDTH = 110
 # JupyterLab's own style for <pre> breaks long lines and hides a table's stripes. A table cell grows with its contents,
 # so code scrolls on its own only if its width is limited: to 100 characters, or to what fits in a narrow window.
@@ -64,7 +64,7 @@ def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
 
 
 def prose_html(text: str) -> str:
-    """Return text as HTML. Words that begin with $ become code, because JupyterLab would render two $ as a formula."""
+    """Return text as HTML. Words that begin with $ become code: JupyterLab renders text between two $ as math."""
     return re.sub(r"\$\w+", r"<code style='padding:0;background:none'>\g<0></code>", html.escape(text))
 
 

@@ -62,7 +62,7 @@ _MASK = "***"
 # is left out as a whole if it contains a secret. Only an address, which nothing else looks like, is masked in place.
 _LEFT_OUT = "details hidden because they may contain part of the connection string"
 # Match up to the last @ in the line, because a password may contain anything. One slash is enough, because a path
-# reduces two to one. Do not match "mongodb://..." in a sentence that explains what an address looks like.
+# collapses two into one. Do not match "mongodb://..." in a sentence that explains what an address looks like.
 _ADDRESS = re.compile(r"mongodb(?:\+srv)?:/(?!/?\.\.\.)/?(?:.*@)?[^\s'\"/][^\s'\"]*", re.IGNORECASE)
 _SECRET_OPTIONS = ("tlscertificatekeyfilepassword", "authmechanismproperties")
 _addresses: set[str] = set()
@@ -108,7 +108,7 @@ def redact(text: object) -> str:
 
 
 def hide_addresses(text: object) -> str:
-    """Return a text with every connection string in it masked as `***`, including those that are not ours."""
+    """Return a text with every connection string in it masked as `***`, whether or not this program uses it."""
     return _ADDRESS.sub(_MASK, str(text))
 
 
@@ -131,7 +131,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def text_of(file: Path, called: str, hint: str, error: type[PbmError] = ConfigError, *, encoding: str = "utf-8") -> str:
-    """Return the text of a file, or raise an error with what the file is called, what is wrong, and the hint."""
+    """Return the text of a file, or raise an error that names the file, says what is wrong, and gives the hint."""
     try:
         return file.read_text(encoding=encoding)
     except (OSError, UnicodeDecodeError) as problem:

@@ -22,7 +22,7 @@ _FIGURE = re.compile(rf"({_NUMBER}(( to |, | / ){_NUMBER})?( \(.*\))?|from {_NUM
 
 @checked(PbmError)
 def table(frame: DataFrame) -> Styler:
-    """Return a frame styled for readers: True is a check mark, a ratio 111\N{MULTIPLICATION SIGN}, a missing value blank.
+    """Return a frame styled for readers: True as a check mark, ratios as 111\N{MULTIPLICATION SIGN}, no value as blank.
 
     Text is aligned left. Numbers are aligned right, with thousands separators. Row labels are shown if there are any.
     A ratio is a number in a column named ratio.

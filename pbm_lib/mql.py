@@ -49,7 +49,7 @@ def pretty_mql(value: Any, width: int = _WIDTH, margin: str = "") -> str:
     Args:
         value: any value for the server.
         width: characters per line, including the margin.
-        margin: prefix of every line but the first, where the caller leaves the same room.
+        margin: prefix of every line but the first, before which the caller puts as many characters.
     """
     return _laid_out(value, width, margin, width - len(margin))
 
@@ -57,7 +57,7 @@ def pretty_mql(value: Any, width: int = _WIDTH, margin: str = "") -> str:
 def call_mql(called: str, *arguments: Any, chain: Sequence[tuple[str, Any]] = (), width: int = _WIDTH) -> str:
     """Return a call as you would type it in mongosh, laid out.
 
-    The call is on one line if it fits. Otherwise, the first argument with parts is opened, one part per line. Chained
+    The call is on one line if it fits. Otherwise, the first argument with parts is split, one part per line. Chained
     calls follow on the last line or, if that would be too wide, on lines of their own.
 
     Args:
@@ -113,7 +113,7 @@ def collection_mql(name: str) -> str:
 
 
 def _laid_out(value: Any, width: int, margin: str, room: int) -> str:
-    """A value laid out: `room` is what its first line may take; the others start with the margin and fit the width."""
+    """A value laid out so that its first line fits in `room` and the others, after the margin, fit in the width."""
     line = to_mql(value)
     if len(line) <= room or not value or not isinstance(value, Mapping | list | tuple):
         return line

@@ -34,7 +34,7 @@ def obey_parent() -> None:
 
 @contextmanager
 def _interrupt_held_back() -> Iterator[None]:
-    """Within this block, Ctrl-C waits. Processes started in it never receive it; it would end them in a traceback."""
+    """Delay Ctrl-C until this block ends. Processes started in it never receive Ctrl-C, so none ends in a traceback."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

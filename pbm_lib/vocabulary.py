@@ -36,7 +36,7 @@ CONTESTANTS = {
     DURING: "during the feed",
     AFTER: "after the feed",
 }
-"""Maps the name of everything that a run compares to its words. Each comparison is between a few of these."""
+"""Words for everything that a run compares, by name. Each comparison is between a few of these."""
 
 
 def query_words(bounded: bool) -> str:

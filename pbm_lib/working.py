@@ -58,7 +58,7 @@ def working(text: str, *, progress: bool = True) -> Iterator[Callable[[str], Non
 
 @contextmanager
 def unsaid() -> Iterator[None]:
-    """Within this block, show no line: something else shows the progress, such as a progress bar."""
+    """Show no line within this block, because something else shows the progress, such as a progress bar."""
     outer = _Line.shown
     if _has_cell() and outer is None:
         _Line.shown = _Line("", None)  # never shown, because it is never begun
@@ -194,4 +194,4 @@ def _runs_a_cell_for_somebody(kernel: Any) -> bool:
 
 
 def _to_nobody(text: str) -> None:
-    """Take a new text, but show it to nobody."""
+    """Ignore a new text, because nobody would see it."""

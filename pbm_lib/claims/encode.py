@@ -1,4 +1,4 @@
-"""Encodes claims as BSON. Recurring parts are encoded once and then joined with the parts unique to each claim."""
+"""Encode claims as BSON. Recurring parts are encoded once and then joined with the parts unique to each claim."""
 
 import datetime as dt
 import struct
@@ -83,7 +83,7 @@ class ClaimEncoder:
 
 
 def _field(name: str, value: Any) -> bytes:
-    """A field as a document contains it, without the document's size before it and its end after it."""
+    """An encoded field, without the document's size before it and the document's end after it."""
     return bson.encode({name: value})[_SIZE.size : -1]
 
 

@@ -20,7 +20,7 @@ from .roster import name_pools, provider_roster
 from .shuffle import Shuffle, mixed
 
 GENERATOR_VERSION = 3
-"""Increased whenever the same settings would give different claims, so that claims of two versions never mix."""
+"""Increased whenever the same settings would give different claims, so two versions never mix in a collection."""
 
 _DRAWS = 12  # uniform numbers per claim; a multiple of four, because one step of Philox yields four
 _BLOCK = 5_000
@@ -60,8 +60,8 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
 
     Args:
         config: the settings.
-        start: first claim number, inclusive, 0 or more.
-        stop: end of the claim numbers, exclusive, up to `target_volume`; None for all.
+        start: number of the first claim, 0 or more.
+        stop: number after the last claim, up to `target_volume`; None for all.
 
     Yields:
         Claim documents as the load inserts them: ObjectId `_id`, naive UTC datetimes, Decimal128 amounts.
@@ -121,7 +121,7 @@ class ClaimGenerator:
         return [ObjectId(row) for row in rows_of(self._id_bytes(numbers, self._arrival_ms(numbers) // 1000)).tolist()]
 
     def documents(self, start: int, stop: int) -> list[RawBSONDocument]:
-        """Return the claims with numbers from start to stop, exclusive, as BSON."""
+        """Return the claims numbered start to stop, exclusive, as BSON."""
         numbers = np.arange(start, stop)
         draws, arrival = self._draws(start, stop), self._arrival_ms(numbers)
         begin, end, system = self._service(draws, self._share(numbers))
@@ -137,7 +137,7 @@ class ClaimGenerator:
 
         Args:
             start: number of the first claim, at least the volume.
-            stop: end of the claim numbers, exclusive.
+            stop: number after the last claim.
             now: time of their last update, UTC; if a service ends later, its end is used instead.
         """
         numbers = np.arange(start, stop)
@@ -155,7 +155,7 @@ class ClaimGenerator:
         return draw.random((stop - start, _DRAWS)).T
 
     def _service(self, draws: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """First and last day of the service, in days since 1970, and the claim system; `share` is where in the period."""
+        """First and last day of service (days since 1970) and the claim system; `share` is the place in the period."""
         system = np.searchsorted(_SYSTEM_SHARE, draws[0], side="right")
         begin = self._first_day + self._begin_day(share, draws[1])
         return begin, begin + self._duration_days(system, draws[2], draws[3]), system
@@ -246,7 +246,7 @@ class ClaimGenerator:
 
 
 class _Groups:
-    """A group of people for each provider: a number of consecutive entries in the list of all people."""
+    """A group of people for each provider: consecutive entries in the list of all people, from its own start."""
 
     def __init__(self, sizes: np.ndarray, people: int, seed: int):
         self._sizes, self._people = sizes, people

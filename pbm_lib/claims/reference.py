@@ -19,7 +19,7 @@ class ClaimSystem:
     code: str
     meaning: str  # in one line, for a reader outside the field
     share: float  # of all claims, 0 to 1
-    median_usd: float  # of its overpayments, without claims that have none
+    median_usd: float  # of its overpayments, excluding claims without one
     sigma: float  # spread of the logarithm of the overpayment
     same_day: float  # share of its claims that end on the day they begin
     in_full: dict[str, float]  # recovery method to its share, if all of an overpayment was recouped

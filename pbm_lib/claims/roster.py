@@ -47,7 +47,7 @@ class Provider:
 
 @dataclass(frozen=True)
 class NamePools:
-    """The names that people and practices are named from."""
+    """Pools of first and last names for people and practices."""
 
     first: tuple[str, ...]
     last: tuple[str, ...]

@@ -19,7 +19,7 @@ class Shuffle:
     """A bijection of 0..size-1: a Feistel network over a rectangle, repeated until the result is within the size."""
 
     # Black and Rogaway's generalized Feistel cipher with cycle walking ("Ciphers with Arbitrary Finite Domains", 2002);
-    # it only shuffles, and protects no secret.
+    # it is used to shuffle, not to encrypt.
 
     def __init__(self, size: int, seed: int):
         self.size = size

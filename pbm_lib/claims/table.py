@@ -22,7 +22,7 @@ COLUMNS = {
 }
 """Maps each column to the path of its field, in the order of the table."""
 _AMOUNTS = ("overpayment", "recouped", "balance")
-# Table heads that stay in view need the page's own background color, which is dark in some themes of JupyterLab and
+# Sticky table headers need the page's own background color, which is dark in some themes of JupyterLab and
 # VS Code.
 _GROUND = "background:var(--jp-layout-color1,var(--vscode-editor-background,Canvas))"
 
@@ -36,7 +36,7 @@ def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(COLUMNS)) -> list[str]:
-    """Return rows from `claim_rows`, with heads, as lines of text for a shell. Amounts of zero are blank."""
+    """Return rows from `claim_rows`, with a header, as lines of text for a shell. Amounts of zero are blank."""
     names = [name for name in (rows[0] if rows else ()) if name in columns]
     widths = {name: max(len(name), *(len(_shown(name, row[name])) for row in rows)) for name in names}
     lines = [dict(zip(names, names, strict=True)), *rows] if rows else []
@@ -57,7 +57,7 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
         return f"style='text-align:{'right' if name in _AMOUNTS else 'left'};white-space:nowrap;{more}'"
 
     heads = "".join(
-        # Names on two lines keep the columns as narrow as their contents, and the table within a notebook's width.
+        # Two-line names keep the columns as narrow as their contents, and the table within a notebook's width.
         f"<th {style(name, f'position:sticky;top:0;vertical-align:bottom;padding:3px 6px;{_GROUND}')}>"
         f"{html.escape(name).replace(' ', '<br>')}</th>"
         for name in rows[0]

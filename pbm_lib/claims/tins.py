@@ -1,4 +1,4 @@
-"""The TINs of the billing providers, apart from their names: queries need no names, which take long to import."""
+"""The TINs of the billing providers, apart from their names: queries need only TINs, and names are slow to import."""
 
 from functools import lru_cache
 

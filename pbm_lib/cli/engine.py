@@ -1,4 +1,4 @@
-"""The engine with which `papermill --engine pbm_lib` and the demo run the notebooks."""
+"""The papermill engine that runs the notebooks, in the demo and with `papermill --engine pbm_lib`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ ENGINE = "pbm_lib"
 
 
 class QuietEngine(NBClientEngine):
-    """Papermill's own engine with an encrypted connection to the kernel, which would otherwise warn about it."""
+    """Papermill's own engine with an encrypted kernel connection. Without encryption, the kernel gives a warning."""
 
     @classmethod
     def execute_managed_notebook(cls, *arguments: Any, **options: Any) -> Any:

@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     """Start JupyterLab and wait until it ends."""
     config = load_config(options.config)  # report a mistake in it here, not in every notebook
     print(f"JupyterLab opens in your browser with the settings in {config.path}. Press Ctrl-C to stop it.", flush=True)
-    # Use a new layout each time: yours stays as it is, and no tab from the last meeting opens in front of a customer.
+    # Use a new layout each time: the user's own is unchanged, and customers see no tab from the last meeting.
     with TemporaryDirectory(prefix=f"pbm_lab_{os.getpid()}_", ignore_cleanup_errors=True) as workspaces:
         write_workspace(Path(workspaces))
         extra = [f"--LabApp.workspaces_dir={workspaces}", *options.extra]
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
-    """Return the command line that starts JupyterLab on the project, so that you can also open the report and settings.
+    """Return the command line that starts JupyterLab on the project, so that the report and settings can be opened.
 
     JupyterLab opens the first notebook. The package's own `lab_settings/overrides.json` turns off the news pop-up,
     renders each notebook as a whole, so that it does not jump when scrolled, and turns off autosave, so that the

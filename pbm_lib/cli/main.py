@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         Exit status: 0 for success, 1 for an error that was reported in one sentence, 130 if interrupted.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # the terminal may lack a character of a path or name
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path or name may contain characters that the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     # Each command is a module in this folder, imported only when it runs: stopping the server needs no charts.

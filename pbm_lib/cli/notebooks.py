@@ -25,7 +25,7 @@ def refuse_to_overwrite(output_dir: Path) -> None:
         delivered = notebooks_folder() / target.name
         try:
             is_other = target.exists() and (target.samefile(delivered) or not _is_executed_copy(target))
-        except OSError as error:  # a folder that this user may not even look into
+        except OSError as error:  # this user may not look into the folder
             raise _unwritable(target, error) from None
         if is_other:
             raise ConfigError(
@@ -41,7 +41,7 @@ def _unwritable(target: Path, error: OSError) -> ConfigError:
 
 
 def _is_executed_copy(notebook: Path) -> bool:
-    """Whether papermill wrote this file, which its metadata then say. False if it is unreadable or not a notebook."""
+    """Whether papermill wrote this file, as its metadata shows. False if it is unreadable or not a notebook."""
     try:
         return "papermill" in json.loads(notebook.read_bytes())["metadata"]
     except (OSError, ValueError, TypeError, KeyError):

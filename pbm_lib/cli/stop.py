@@ -11,7 +11,7 @@ def run(options: argparse.Namespace) -> int:
     """Stop the server and print the result."""
     config = load_config(options.config)
     refuse_others_folder(config.data_dir)
-    gone = not holds_database(config.data_dir)  # checked first, because a mongod writes to the folder again as it ends
+    gone = not holds_database(config.data_dir)  # checked first: a mongod writes to the folder again as it ends
     if not stop_local_server(config):
         print(f"No local server for {config.path} is running.")
         return 0

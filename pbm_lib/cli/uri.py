@@ -10,7 +10,7 @@ from ..store.local_state import refuse_others_folder
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the address. It contains the password, which is shown to users nowhere else."""
+    """Print the address. It contains the password, which users see nowhere else."""
     config = load_config(options.config)
     if given_uri(config):
         raise ServerUnavailable(
