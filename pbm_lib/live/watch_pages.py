@@ -137,7 +137,8 @@ def watch_with(
         notes.append("The index was switched, and with it the order of pages, so the watch ended early.")
     if unasked := pages - len(walker.samples):
         notes.append(
-            f"{unasked:,} of the pages that were due were never requested, so the real waits were longer than these figures show."
+            f"{unasked:,} of the pages that were due were never requested, so the real waits were longer "
+            "than these figures show."
         )
     if check.others:
         notes.append(f"Pages showed {quantity(check.others, 'claim')} that someone else inserted.")

@@ -114,7 +114,7 @@ def _refuse_foreign(store: ClaimStore, loaded_with: dict[str, Any]) -> None:
         found.append(others)
     if found:
         raise LoadError(
-            f"{store.collection.full_name} has parts that are not this program's: {', '.join(found)}. Replacing its "
-            "claims would drop them, so nothing was dropped. Remove what you do not need yourself, or choose another "
-            "mongodb.collection in the config."
+            f"{store.collection.full_name} holds something that this program did not create: {', '.join(found)}. "
+            "Replacing its claims would drop them, so nothing was dropped. Remove what you do not need "
+            "yourself, or choose another mongodb.collection in the config."
         )

@@ -113,13 +113,13 @@ def _complete(
             counted = count_by_provider(store)
     if wrong := wrong_counts(store, counted):
         others = foreign_documents(store, record.wanted)
-        advice = f"Delete what this program did not load, {others}, then load again." if others else START_OVER
+        advice = f"Delete what this program did not load: {others}. Then load again." if others else START_OVER
         raise LoadError(f"{wrong} {advice}")
     if lost := record.lost():
         raise LoadError(lost)
     if not complete:
         record.mark(COMPLETE, _pace(added, workers, batch_size))
-        with working("Waiting until everything is on disk", progress=progress):
+        with working("Waiting for everything to be on disk", progress=progress):
             flush(store)
     return counted
 

@@ -49,7 +49,8 @@ def require_loaded(store: ClaimStore) -> LoadRecord:
         raise LoadError(f"{name} holds no claims of this demo. Run notebook 02_load first.")
     if record.loaded_with != record.wanted:
         raise LoadError(
-            f"{name} was loaded with settings other than the config's. Run notebook 02_load; it says which."
+            f"{name} was loaded with settings other than the config's. Run notebook 02_load; it shows which ones "
+            "differ."
         )
     if not record.is_complete:
         raise LoadError(f"{name} is only partly loaded. Run notebook 02_load again; it continues where it stopped.")

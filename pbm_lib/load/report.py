@@ -7,7 +7,7 @@ import pandas as pd
 from ..display import ShownAsFacts
 from .pace import LoadPace
 
-NO_PACE = "The rate of the load is not recorded: it was interrupted, or an earlier version of this program ran it."
+NO_PACE = "The load's rate was not recorded: the load was interrupted, or an earlier version of this program ran it."
 """Shown for claims whose load did not record its pace."""
 
 

@@ -46,7 +46,9 @@ def page_with_bound(store: ClaimStore, question: Question, days: int) -> Bounded
         ServerUnavailable: the server cannot be reached.
     """
     if store.max_claim_days is None:
-        raise InvalidQuery("days cannot be tried, since the server enforces no bound. Run setup_collection(store).")
+        raise InvalidQuery(
+            "days cannot be compared, because the server enforces no bound. Run setup_collection(store)."
+        )
     if days < store.max_claim_days:
         raise not_accepted("days", str(days), f"at least {store.max_claim_days}, the bound that the server enforces")
 

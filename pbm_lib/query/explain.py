@@ -23,7 +23,7 @@ from .under_way import endable
 MQL_WIDTH = 96
 """Line width of MQL in characters: both dates of a range, to the millisecond, fit on one line."""
 _WORKING = {bounded: f"Explaining the {query_words(bounded)}" for bounded in (True, False)}
-_PARTS = ("begin in the range", "begin before it")
+_PARTS = ("claims that begin in the range", "claims that begin before it")
 _OUT_OF_TIME = 50
 # The server's stage names in words, in the order in which the work is done.
 _IN_WORDS = {

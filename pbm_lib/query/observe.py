@@ -58,7 +58,7 @@ class ObservedPage(ShownAsFacts):
         """Return facts about this page, label to value."""
         facts = self.plan.facts()
         facts.pop("Time on the server")
-        one_more = " (the page, and one more to see that another page follows)" if self.page.next_cursor else ""
+        one_more = " (the page, plus one claim to see whether another page follows)" if self.page.next_cursor else ""
         return {**facts, "Returned": facts["Returned"] + one_more, "Time": milliseconds(self.ms)}
 
 

@@ -102,7 +102,7 @@ def limits(run: PerformanceRun) -> str:
     """Return what the figures do not show, in one short paragraph."""
     conditions = run.conditions
     where = (
-        f"Server and client shared one machine with {conditions.machine.cpus} CPUs: times exclude network latency and "
+        f"Server and client shared one machine with {conditions.machine.cpus} CPUs: times exclude network latency, and "
         "the two compete for the CPUs."
         if conditions.host_kind == "local"
         else "Every time includes the network between client and server."

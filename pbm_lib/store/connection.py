@@ -100,7 +100,8 @@ def _from_file(file: Path) -> ConnectionString:
     uri = _value_in(text_of(file, str(file), _ENV_LINE, encoding="utf-8-sig"))
     if uri is None:
         raise ConfigError(
-            f"{file} holds a connection string, but it is not set as MONGODB_URI, or its quotes do not match. {_ENV_LINE}"
+            f"{file} holds a connection string, but it is not set as MONGODB_URI, or its quotes do not "
+            f"match. {_ENV_LINE}"
         )
     return ConnectionString(uri.strip())
 

@@ -192,9 +192,9 @@ def _refuse_longer_claims(collection: Collection, days: int, *, progress: bool) 
     if offender := first_match(collection, broken, {BEGIN: 1, END: 1}, progress=progress):
         forget_proof(collection)
         raise SetupError(
-            f"Claim {offender[ID]} in {collection.full_name} must have an ObjectId as its _id, and begin <= end <= begin + {days} "
-            f"days, got {BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}. Correct or delete it, or raise "
-            "data_generation.max_claim_days."
+            f"Claim {offender[ID]} in {collection.full_name} must have an ObjectId as its _id, and begin <= end <= "
+            f"begin + {days} days, got {BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}. Correct or delete it, "
+            "or raise data_generation.max_claim_days."
         )
 
 

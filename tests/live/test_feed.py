@@ -150,7 +150,7 @@ def test_a_document_of_somebody_else_among_fed_claims_is_still_foreign(filled):
     with pytest.raises(LoadError, match=r"holds 1 document of providers that are not in the config\."):
         load_claims(filled, progress=False)
     with pytest.raises(
-        LoadError, match=r"has parts that are not this program's: 1 document \(such as _id ObjectId\('ffff"
+        LoadError, match=r"holds something that this program did not create: 1 document \(such as _id ObjectId\('ffff"
     ):
         load_claims(filled, replace=True, progress=False)
 

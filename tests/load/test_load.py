@@ -148,7 +148,7 @@ def test_claims_too_many_of_a_known_provider_are_reported_not_deleted(filled):
     filled.collection.insert_one(make_claim(1, day(0), day(0), provider.tin))
     with pytest.raises(LoadError, match=f"TIN {provider.tin}.* must have 300 claims in .*, got 301") as refused:
         load(filled)
-    assert "Delete what this program did not load, 1 document (such as _id ObjectId('000000000000" in str(refused.value)
+    assert "Delete what this program did not load: 1 document (such as _id ObjectId('000000000000" in str(refused.value)
     assert filled.collection.count_documents({}) == 6_001
     with pytest.raises(LoadError, match="02_load"):
         require_claims(filled)

@@ -42,7 +42,7 @@ def test_the_card_of_a_load_is_its_rate_or_how_many_claims_are_there():
     assert repr(load_card(report(pace))).startswith("1,500 claims per second")
     assert "6,000 claims in 4.0 s" in repr(load_card(report(pace)))
     assert repr(load_card(report(None))).startswith(
-        "6,000 claims on the server\n    The rate of the load is not recorded: "
+        "6,000 claims on the server\n    The load's rate was not recorded: "
     )
 
 

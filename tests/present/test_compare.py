@@ -69,7 +69,7 @@ def test_both_queries_give_one_answer(loaded_store, tin):
 def test_explained_queries_stand_side_by_side(loaded_store, tin):
     plan = explain_claims(loaded_store, tin)
     frame = plans_frame(plan, *explain_count(loaded_store, tin, dt.date(2024, 3, 1)))
-    assert list(frame.columns) == ["bounded query", "begin in the range", "begin before it"]
+    assert list(frame.columns) == ["bounded query", "claims that begin in the range", "claims that begin before it"]
     assert list(frame.loc["Stages"])[1] == "COUNT < COUNT_SCAN"
     assert list(frame.loc["Documents examined"])[:2] == ["100", "0"]
 

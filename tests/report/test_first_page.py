@@ -241,8 +241,8 @@ def test_limits_say_what_was_written_and_what_failed(good, elections, said):
 
 def test_limits_name_what_was_shared_and_what_was_not_there(good):
     assert limits(good) == (
-        "Server and client shared one machine with 2 CPUs: times exclude network latency and include what each costs "
-        "the other. A single node does not replicate. The claims fit in that machine's memory, so few reads, if "
+        "Server and client shared one machine with 2 CPUs: times exclude network latency, and the two compete for the "
+        "CPUs. A single node does not replicate. The claims fit in that machine's memory, so few reads, if "
         "any, should have waited for a disk. The claims are synthetic. Claims were written in one short part of "
         "the run, 500 per second, and no node failed. Measure again on the cluster that you plan to use."
     )
