@@ -49,8 +49,8 @@ def measure_arrivals(recorder: Recorder) -> None:
     """Walk through providers of all tiers at a fixed rate, before, during, and after a feed.
 
     A burst comes first, at twice the rates and for half the time. It reads the pages that the three phases will read,
-    so that none of them is the first to read a page. It also shows what the server accepts: if it falls short of a
-    rate, half of what it reached is used. The fed claims are removed again, whatever ends this part.
+    so that no phase is the first to read them. It also shows what the server accepts: if it falls short of a rate, half
+    of what it reached is used. The fed claims are removed again, however this part ends.
 
     If the user may not write, this part only adds a note.
     """

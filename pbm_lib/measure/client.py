@@ -99,9 +99,9 @@ def serve(
 ) -> None:
     """Run a client process: do each job that arrives through the pipe, until the pipe is closed.
 
-    Once it has connected, it sends an empty list of calls. When it receives a `Job`, it makes its warm-up and sends the
-    calls of that. Then it receives the time to start, on `time.perf_counter`, which all processes of a machine share,
-    and sends the `Outcome` at the end. If it fails, it sends a PbmError in place of an answer, and ends.
+    Once it has connected, it sends an empty list of calls. When it receives a `Job`, it warms up and sends the calls
+    made for that. Then it receives the time to start, on `time.perf_counter`, which all processes of a machine share,
+    and sends the `Outcome` at the end. If a PbmError occurs, it sends the error in place of an answer, and ends.
     """
     obey_parent()
     remember_secret(uri)

@@ -8,9 +8,9 @@ from .records import Level
 
 
 def measure_concurrency(recorder: Recorder, crowd: Crowd) -> None:
-    """Measure each configured number of concurrent clients; each client is a process that makes walk after walk.
+    """Measure each configured number of concurrent clients. Each client is a process that makes walk after walk.
 
-    Every client draws its own questions. Its first walk opens its connection and is recorded as warm-ups.
+    Every client draws its own questions. Its first walk opens its connection; those calls are recorded as warm-ups.
     """
     settings = recorder.settings
     for clients in settings.concurrency:

@@ -18,7 +18,7 @@ _EXPECTED_MS = 25.0  # of a cold page; a warm-up cannot measure it, because it w
 
 
 def measure_cold_pages(recorder: Recorder) -> None:
-    """Ask for first pages that have no claim in common, each one twice: a cold call, then at once a warm one.
+    """Ask for first pages that have no claim in common, each one twice: a cold call, then immediately a warm one.
 
     This must be the first part of a run. Cold means only that the run has not asked for these claims. The server's
     cache and its machine's file cache may hold them from before, or from leaf pages that were read for other claims.

@@ -1,4 +1,4 @@
-"""The conditions of a run: server, indexes, sizes, machine, and versions. They contain no address, path, or user."""
+"""The conditions of a run: server, indexes, sizes, machine, and versions. No address, path, or user name."""
 
 import os
 import platform

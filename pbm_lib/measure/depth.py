@@ -43,7 +43,7 @@ def _compare(
 
 
 def _depths(claims: int) -> list[int]:
-    """Return 0, powers of ten from 1,000, and 90% of the claims."""
+    """Return the depths to measure: 0, powers of ten from 1,000, and 90% of the claims."""
     deepest = int(claims * DEEP)
     powers = [10**power for power in range(3, 10) if 10**power < deepest]
     return sorted({0, *powers, deepest})

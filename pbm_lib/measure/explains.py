@@ -1,4 +1,4 @@
-"""The server's own figures: what it examines for each of the application's queries, and how often it used an index."""
+"""The server's figures: what it examines for each of the application's queries, and how often it used each index."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

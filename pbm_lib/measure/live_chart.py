@@ -17,7 +17,7 @@ _HEIGHT = 0.3  # a row's operations are spread over this part of the row's heigh
 
 
 class LiveChart:
-    """A chart of every call so far, one point per call, by tier and time; only operations measured at each tier.
+    """A chart of each call so far, as a point by tier and time. It covers the operations measured at each tier.
 
     Outside a notebook, it shows nothing. In a notebook run by papermill, only its last state is kept.
     """

@@ -15,7 +15,7 @@ PAGES = 5
 
 
 class Walk(NamedTuple):
-    """A question whose pages are read in order, from the first one.
+    """One pass through the pages of a question, from the first one on.
 
     Attributes:
         question: a provider, with or without a date range.

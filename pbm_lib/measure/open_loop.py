@@ -19,8 +19,8 @@ def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
     """Ask for pages at 25, 50, and 75% of the highest rate of the closed loop, with as many clients as reached it.
 
     The times at which calls are due are fixed beforehand, like those of users who act independently. A call's time
-    counts from when it was due, so it includes any wait for its turn. A server that stalls therefore shows in all calls
-    that were due meanwhile; in a closed loop, it shows only in the calls in progress.
+    counts from when it was due, so it includes any wait for its turn. A server stall therefore shows in all calls that
+    were due meanwhile; in a closed loop, it shows only in the calls in progress.
     """
     recorder.save()
     fastest = fastest_level(recorder.run)
@@ -80,7 +80,7 @@ def arrivals(count: int, seconds: float, drawn: random.Random) -> list[float]:
 
 
 def dealt(moments: list[float], clients: int, drawn: random.Random) -> list[tuple[float, ...]]:
-    """Return the arrival times of each client. They are dealt at random, so each client's are a Poisson process too."""
+    """Return the arrival times of each client, dealt at random, so that each client's are a Poisson process as well."""
     shares: list[list[float]] = [[] for _ in range(clients)]
     for moment in moments:
         drawn.choice(shares).append(moment)

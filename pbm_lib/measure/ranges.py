@@ -86,7 +86,7 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
     goes_on = questions.expected_claims(tier, RANGE) > recorder.run.settings.page_size
     labels = {"section": "ranges", "tier": tier, "scenario": RANGE, "operation": operation}
     expected_ms = None
-    if way is not own:  # the own way is explained with the application's other queries
+    if way is not own:  # the application's own way is explained with its other queries
         recorder.show("explain", {**labels, "contestant": way.query})
         cost = explain_range(way.store, questions, tier, operation, bounded=not unbounded)
         recorder.cost(cost)

@@ -159,7 +159,7 @@ class Recorder:
         self.run = replace(self.run, index_uses=uses)
 
     def note(self, text: str) -> None:
-        """Record what was left out and why; the same note is recorded only once."""
+        """Record a note about what was left out, and why; the same note is recorded only once."""
         if text not in self._notes:
             self._notes.append(text)
 

@@ -23,7 +23,7 @@ class Check:
     Attributes:
         section: part of the run.
         tier: the provider's tier.
-        operation: what both were called for.
+        operation: what was called.
         against: the contestant, or the index variant, that was compared with the application's own method.
         compared: pairs of answers compared.
         equal: pairs that were equal.
@@ -155,7 +155,7 @@ class Arrivals:
 
     @property
     def is_exact(self) -> bool:
-        """Whether each walk saw every claim present at its start exactly once, in order."""
+        """Whether each walk saw every claim present at the start exactly once, in order."""
         return not (self.lost or self.repeated)
 
 

@@ -82,7 +82,7 @@ def run_performance(
     output_dir: str | Path | None = None,
     progress: bool = True,
 ) -> PerformanceRun:
-    """Measure pages and counts on a loaded collection.
+    """Measure pages and totals on a loaded collection.
 
     The loaded claims are not changed. While comparing, the run builds the other index variant and a collection of
     totals per provider and month. At the end, it feeds claims for a few seconds and removes them. With a read-only

@@ -105,10 +105,10 @@ class Sample:
 
 @plain_dataclass(frozen=True)
 class Statistics:
-    """The figures of one series, in ms. If n is 0, they are None.
+    """The figures of one series, in ms. They are None if no sample counts.
 
     Attributes:
-        n: number of samples that count, without warm-ups and calls that failed or were retried.
+        n: number of samples that count, excluding warm-ups and calls that failed or were retried.
         min: the fastest.
         mean: arithmetic mean.
         p50: median.
@@ -145,7 +145,7 @@ class Statistics:
 
     @property
     def is_steady(self) -> bool:
-        """Whether there is no sign that times depended on when calls were made; the intervals assume this."""
+        """Whether there is no sign of drift or of dependence between calls; the intervals assume that there is none."""
         return self.drift is None and self.likeness is None
 
     @property

@@ -10,10 +10,10 @@ from ..display import LEAST_MS, times
 FEWEST_FOR_DRIFT = 20
 """With fewer samples than this, the halves are too short to tell."""
 DRIFT = 1.25
-"""If the medians of the two halves differ by more than this ratio, they count as different, unless by chance."""
+"""A series is not steady if the medians of its halves differ by more than this ratio, unless chance explains it."""
 _CHANCE = 0.01
 ALIKE = 0.2
-"""From this rank correlation on, consecutive calls count as alike, unless by chance."""
+"""Consecutive calls count as alike from this rank correlation on, unless chance explains it."""
 _DEVIATIONS = 2.33  # exceeded by 1 in 100 series of independent calls
 
 
