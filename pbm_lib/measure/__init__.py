@@ -1,1 +1,1 @@
-"""A performance run: what is called, timed and kept. May import live and what live may."""
+"""Performance runs: what is called, timed, and kept. May import `live` and whatever `live` may import."""

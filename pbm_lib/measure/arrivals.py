@@ -1,4 +1,4 @@
-"""Pages at a fixed rate before, while and after claims arrive: what a feed does to them, and whether any is lost."""
+"""Pages at a fixed rate before, during, and after a feed: how the feed affects them, and whether claims are lost."""
 
 from collections.abc import Sequence
 
@@ -22,12 +22,12 @@ _NOT_MEASURED = "Pages while claims arrive: not measured."
 
 
 def clear_left_claims(store: ClaimStore) -> str:
-    """Remove the fed claims that a killed run or watch left behind, and return what to say of them, if any were there.
+    """Remove fed claims that a killed run or watch left behind, and return a note about them; empty if there are none.
 
-    A user who may not remove them measures with them.
+    If the user may not remove them, they stay, and the run measures with them.
 
     Raises:
-        LoadError: a watch, or another run, feeds claims just now.
+        LoadError: a watch or another run is feeding claims right now.
         ServerUnavailable: the server went away.
     """
     with store.errors_explained():
@@ -46,19 +46,19 @@ def clear_left_claims(store: ClaimStore) -> str:
 
 
 def measure_arrivals(recorder: Recorder) -> None:
-    """Walk through providers of all tiers at a fixed rate, before, while and after claims arrive.
+    """Walk through providers of all tiers at a fixed rate, before, during, and after a feed.
 
-    A burst comes first, at twice the rates and in half of the time. It reads the pages that the three will read, so
-    that none of them is the first to, and shows what the server takes: a rate that it does not reach is halved. The fed
-    claims are removed again, whatever ends this part.
+    A burst comes first, at twice the rates and for half the time. It reads the pages that the three phases will read,
+    so that no phase is the first to read them. It also shows what the server accepts: if it falls short of a rate, half
+    of what it reached is used. The fed claims are removed again, however this part ends.
 
-    A user who may not write gets a note instead.
+    If the user may not write, this part only adds a note.
     """
     settings, store = recorder.settings, recorder.store
     if not settings.feed_per_second:
         return
     try:
-        remove_fed_claims(store)  # who may not is told so before anything is fed
+        remove_fed_claims(store)  # if the user may not write, this fails before anything is fed
         require_loaded(store)
     except ServerUnavailable:
         raise
@@ -81,7 +81,7 @@ def measure_arrivals(recorder: Recorder) -> None:
 
 
 def _sustained(achieved: float, offered: float) -> float:
-    """Half of what was offered in a burst, or of what it reached where that is less."""
+    """Return half the rate offered in the burst, or half the rate that it reached if it fell short."""
     return (offered if achieved >= _REACHED * offered else achieved) / _BURST
 
 
@@ -98,7 +98,7 @@ def _watched(
     recorder.progress.advance(seconds)
     kinds = "; ".join(f"{count:,} x {kind}" for kind, count in watch.feed_errors)
     for note in (*watch.notes, *([f"Feed errors: {kinds}."] if kinds else [])):
-        if not warmup:  # a burst that does not reach its rates is no trouble
+        if not warmup:  # the burst may fall short of its rates
             recorder.note(f"Pages {CONTESTANTS[phase]}: {note}")
     recorder.add_samples([
         Sample(

@@ -1,4 +1,4 @@
-"""The client process: asks for pages on a connection of its own, one after the other or at moments fixed before."""
+"""The client process: it asks for pages on its own connections, one after another or at times fixed beforehand."""
 
 import math
 import threading
@@ -22,20 +22,20 @@ from .mix import PAGES, Place, Walk, places, walks
 from .questions import Questions
 
 FAILURES = 3
-"""After so many failures in a row a client gives up."""
+"""A client gives up after this many failures in a row."""
 _THREADS = 4
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a client is to do from the common start on, after its warm-up.
+    """What a client does after its warm-up, from the common start.
 
     Attributes:
-        name: of what its questions are drawn by.
-        seconds: for how long.
-        arrivals: seconds from the start at which its calls are meant to begin, in order, whether or not those before
-            have ended (open loop); None: each call begins when the one before has ended (closed loop).
-        overtime: in seconds; a call of the open loop that has not begun so long after the end never will.
+        name: part of the seed from which its questions are drawn.
+        seconds: how long it works.
+        arrivals: when its calls are due, in seconds from the start, in order, whether or not earlier calls have ended
+            (open loop). None: each call begins when the previous one has ended (closed loop).
+        overtime: in the open loop, a call that has not begun this many seconds after the end is dropped.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Job:
 
 
 class Call(NamedTuple):
-    """One call, as it crosses to the parent; times are seconds from the common start, or ms.
+    """One call, as it is sent to the parent process.
 
     Attributes:
-        at: when it began; in the open loop when it was meant to begin.
-        ms: how long it took from then.
-        service_ms: in the open loop, how long it took from when it really began.
+        at: when it began, in seconds from the common start; in the open loop, when it was due.
+        ms: how long it took from then, in ms.
+        service_ms: in the open loop, how long it took from when it actually began, in ms.
         claims: claims returned; None if it failed.
-        retries: commands that failed and that the driver sent again.
-        error: kind of error that it ended with, if it did.
+        retries: failed commands that the driver sent again.
+        error: kind of error, if it failed.
     """
 
     at: float
@@ -65,7 +65,7 @@ class Call(NamedTuple):
 
     @property
     def end(self) -> float:
-        """When it ended."""
+        """When it ended, in seconds from the common start."""
         return self.at + self.ms / 1000
 
 
@@ -74,9 +74,9 @@ class Outcome:
     """What a client has done.
 
     Attributes:
-        calls: in the order in which they ended.
+        calls: its calls, in the order they ended.
         cpu_seconds: processor time of its whole process, from the common start to its last answer.
-        unasked: arrivals whose call never began.
+        unasked: number of calls that were due but never began.
     """
 
     calls: list[Call]
@@ -85,23 +85,23 @@ class Outcome:
 
     @property
     def seconds(self) -> float:
-        """From the common start to its last answer; 0 if there is none."""
+        """Time from the common start to its last answer; 0 if there is none."""
         return max((call.end for call in self.calls), default=0.0)
 
     @property
     def gave_up(self) -> bool:
-        """Whether its last calls failed, so many in a row that it asked for nothing more."""
+        """Whether its last `FAILURES` calls all failed, so that it stopped asking."""
         return _failed_in_a_row(self.calls)
 
 
 def serve(
     pipe: Connection, uri: ConnectionString, config: Config, server: ServerInfo, settings: PerformanceConfig
 ) -> None:
-    """Be a client process: do each job that comes through a pipe, until that is closed.
+    """Run a client process: do each job that arrives through the pipe, until the pipe is closed.
 
-    It says when it has connected, by an empty list of calls. A `Job` is answered with the calls of its warm-up, when
-    all is ready; then comes the moment to start at, on `time.perf_counter`, which all processes of a machine share;
-    that is answered with the `Outcome`. A PbmError in place of an answer says why there is none, and ends the process.
+    Once it has connected, it sends an empty list of calls. When it receives a `Job`, it warms up and sends the calls
+    made for that. Then it receives the time to start, on `time.perf_counter`, which all processes of a machine share,
+    and sends the `Outcome` at the end. If a PbmError occurs, it sends the error in place of an answer, and ends.
     """
     obey_parent()
     remember_secret(uri)
@@ -123,7 +123,7 @@ def serve(
 
 
 class _Client:
-    """Asks for pages and keeps how long they took: what both loops share."""
+    """Asks for pages and keeps their times: what both loops share."""
 
     threads = 1
 
@@ -134,14 +134,14 @@ class _Client:
         self._calls: list[Call] = []
 
     def warm_up(self) -> list[Call]:
-        """Open the connections, each thread with a walk of its own; return the calls that this took."""
+        """Open the connections, with one walk per thread; return the calls made."""
         drawn = walks(self._questions("warm-up"), self._tiers)
         self._in_threads([partial(self._walk, next(drawn)) for _ in range(self.threads)])
         self._calls, calls = [], self._calls
         return calls
 
     def work(self, start: float) -> Outcome:
-        """Do the job from a moment on."""
+        """Do the job, beginning at `start`."""
         self._start = start
         _sleep_until(start)
         began = time.process_time()
@@ -157,7 +157,7 @@ class _Client:
         return Questions(self._store.config, self._settings, f"{self._job.name}, {part}")
 
     def _walk(self, walk: Walk, until: float = math.inf) -> None:
-        """Walk through pages until a moment, at which no further one begins."""
+        """Walk through pages; none begins after `until`."""
         cursor = None
         for _ in range(PAGES):
             cursor = self._ask(walk.question, cursor)
@@ -165,11 +165,11 @@ class _Client:
                 break
 
     def _ask(self, question: Question, cursor: str | None, meant: float | None = None) -> str | None:
-        """Ask for a page, and return the cursor of the one behind it; None if there is none, or the call failed."""
+        """Ask for a page, and return the cursor of the next one; None if there is none or the call failed."""
         timing = self._watch.time(lambda: find_claims(self._store, *question, cursor=cursor, with_total=False))
         ended = time.perf_counter() - self._start
         page = timing.answer
-        # The length alone is kept: thousands of pages would fill the memory.
+        # Keep only the number of claims: thousands of pages would fill the memory.
         outcome = (None if page is None else len(page), timing.retries, timing.error)
         if meant is None:
             self._calls.append(Call(ended - timing.ms / 1000, timing.ms, None, *outcome))
@@ -186,7 +186,7 @@ class _Client:
 
 
 class _ClosedLoop(_Client):
-    """Walks from question to question without a pause."""
+    """Makes one walk after another without a pause."""
 
     def _work(self) -> None:
         until = self._start + self._job.seconds
@@ -197,7 +197,7 @@ class _ClosedLoop(_Client):
 
 
 class _OpenLoop(_Client):
-    """Asks at the moments of the job: a thread takes the next one, waits for it, and asks."""
+    """Asks at the times that the job sets: each thread takes the next one, waits for it, and asks."""
 
     threads = _THREADS
 

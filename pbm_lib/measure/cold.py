@@ -1,4 +1,4 @@
-"""The first page of a range whose claims were not asked for earlier in the run, and the same page once more."""
+"""The first page of a range whose claims the run has not read before, and the same page again."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,14 +14,14 @@ from .recorder import Recorder
 from .sampling import Task, take_samples
 
 _MOST = 30
-_EXPECTED_MS = 25.0  # of a cold page; no warm-up can tell, as it would leave the page warm
+_EXPECTED_MS = 25.0  # of a cold page; a warm-up cannot measure it, because it would leave the page warm
 
 
 def measure_cold_pages(recorder: Recorder) -> None:
-    """Ask for first pages with no claim in common, each of them twice: a cold call, then at once a warm one.
+    """Ask for first pages that have no claim in common, each one twice: a cold call, then immediately a warm one.
 
-    It has to be the first part of a run. Cold means that the run had not asked for these claims: the server's cache and
-    its machine's file cache may hold them from before, and storage pages bring the claims of others along.
+    This must be the first part of a run. Cold means only that the run has not asked for these claims. The server's
+    cache and its machine's file cache may hold them from before, or from leaf pages that were read for other claims.
     """
     tasks = [_task(recorder, tier) for tier in recorder.settings.tiers_to_test]
     take_samples(recorder, "cold and warm", tasks, "cold")
@@ -50,11 +50,11 @@ def _task(recorder: Recorder, tier: str) -> Task:
 
 
 def _apart(recorder: Recorder, tier: str) -> list[Question]:
-    """Windows so far from each other that no claim is on the first page of two of them."""
+    """Return questions with windows so far apart that no claim should be on the first page of two of them."""
     config = recorder.store.config
     questions = Questions(config, recorder.settings, f"cold {tier}")
     a_day = recorder.run.claims_per_provider(tier) / questions.period_days
-    # A page has claims of the D days before its window, and goes on into the window where those are few.
+    # A first page begins with claims of the D days before its window. If those are few, it extends into the window.
     reach = min(questions.window_days, math.ceil(2 * recorder.run.settings.page_size / a_day))
     apart = config.data_generation.max_claim_days + 1 + reach
     starts = questions.period_days - questions.window_days

@@ -1,4 +1,4 @@
-"""What a run was taken on: server, indexes, sizes, machine and versions. No address, no path, no user."""
+"""The conditions of a run: server, indexes, sizes, machine, and versions. No address, path, or user name."""
 
 import os
 import platform
@@ -19,13 +19,13 @@ _CLOSED = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_CLOSED)
 class Machine:
-    """The machine that the client ran on; with the local server, the server's as well.
+    """The machine that the client ran on; with the local server, also the server's machine.
 
     Attributes:
-        cpus: logical processors.
-        cpu_model: as the processor names itself; None if it does not.
+        cpus: number of logical processors.
+        cpu_model: model name of the processor; None if unknown.
         memory_bytes: main memory.
-        system: operating system and release.
+        system: operating system, release, and architecture.
         python: version of Python.
     """
 
@@ -38,20 +38,20 @@ class Machine:
 
 @dataclass(frozen=True, config=_CLOSED)
 class Conditions:
-    """All that a figure of the run depends on, apart from its settings.
+    """Everything that the figures of a run depend on, apart from its settings.
 
     Attributes:
-        server_version: MongoDB's.
-        topology: standalone, replica set or sharded cluster.
-        host_kind: Atlas, local or remote.
-        cache_bytes: WiredTiger cache; None where it cannot be read.
+        server_version: version of MongoDB.
+        topology: standalone, replica set, or sharded cluster.
+        host_kind: Atlas, local, or remote.
+        cache_bytes: size of the WiredTiger cache; None if it cannot be read.
         indexes: name to key pattern, as text.
-        max_claim_days: D in days, as the server's validator enforces it.
-        provider_claims: claims of the first provider of each tier measured, counted on the server.
-        machine: where the client ran.
+        max_claim_days: D, in days, as enforced by the server's validator.
+        provider_claims: for each tier measured, the number of its first provider's claims, counted on the server.
+        machine: the machine that the client ran on.
         pymongo: version of the driver.
         pbm_lib: version of this package.
-        git_commit: of this package's source, with "-dirty" if it was changed since; None outside a checkout.
+        git_commit: commit of this package's source, with "-dirty" if it was changed since; None outside a checkout.
     """
 
     server_version: str
@@ -68,7 +68,7 @@ class Conditions:
 
 
 def measure_conditions(store: ClaimStore, provider_claims: dict[str, int]) -> Conditions:
-    """Gather what the figures depend on; `provider_claims` were counted for the first provider of each tier."""
+    """Return the conditions of a run; `provider_claims` holds the count of each tier's first provider."""
     with store.errors_explained():
         indexes = store.collection.index_information()
     server = store.server
@@ -113,7 +113,7 @@ def _package_version() -> str:
 
 def _git_commit(package: Path) -> str | None:
     def git(*arguments: str) -> str:
-        # No locks: somebody may be committing at this moment.
+        # Take no locks: a commit may be in progress.
         done = subprocess.run(
             ["git", "--no-optional-locks", "-C", package, *arguments],
             capture_output=True, text=True, timeout=10, check=True,
@@ -121,7 +121,7 @@ def _git_commit(package: Path) -> str | None:
         return done.stdout.strip()
 
     try:
-        # Installed elsewhere, the package may lie in somebody else's checkout: only its own source counts.
+        # An installed package may lie inside an unrelated checkout, so make sure that git tracks its files.
         if not git("ls-files", "__init__.py"):
             return None
         return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")

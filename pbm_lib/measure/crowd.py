@@ -1,4 +1,4 @@
-"""Several client processes at once: started, let go at the same moment, watched, and gone afterwards."""
+"""Concurrent client processes: start them, let them begin at the same moment, monitor them, and end them."""
 
 import multiprocessing
 import time
@@ -20,19 +20,19 @@ from .samples import Sample
 _READY_SECONDS = 90.0
 _ANSWER_SECONDS = 30.0
 _END_SECONDS = 5.0
-_LEAD_SECONDS = 0.2  # between the word and the start, so that it reaches all in time
+_LEAD_SECONDS = 0.2  # from announcing the start to the start, so that every client knows of it in time
 _TICK_SECONDS = 0.5
 _Answer = TypeVar("_Answer", list, Outcome)
 
 
 @dataclass(frozen=True)
 class Together:
-    """What clients have done together.
+    """What the clients have done together.
 
     Attributes:
-        outcomes: what each has done.
-        server_cpu: processors that the server kept busy; None if it runs elsewhere, or it is not known.
-        machine_cpu: processors of this machine that anybody kept busy.
+        outcomes: what each client has done.
+        server_cpu: processors that the server kept busy; None if it runs on another machine, or if unknown.
+        machine_cpu: processors of this machine that any process kept busy.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -40,16 +40,16 @@ class Together:
     machine_cpu: float
 
     def client_cpu(self, seconds: float) -> float:
-        """Return how many processors the clients kept busy, if they took so many seconds."""
+        """Return how many processors the clients kept busy, given how long they took."""
         return sum(outcome.cpu_seconds for outcome in self.outcomes) / seconds
 
 
 class Crowd:
-    """Client processes, each started when it is first needed. None outlives the block.
+    """Client processes, each started when it is first needed. None outlives the `with` block.
 
     Args:
-        recorder: of the run.
-        answer_seconds: how long to wait for the last answers; then the run ends.
+        recorder: the recorder of the run.
+        answer_seconds: how long to wait for the last answers before the run is stopped.
     """
 
     def __init__(self, recorder: Recorder, *, answer_seconds: float = _ANSWER_SECONDS):
@@ -73,10 +73,10 @@ class Crowd:
             process.join(_END_SECONDS)
 
     def work(self, jobs: Sequence[Job], **labels: Any) -> Together:
-        """Let as many clients as there are jobs work at once, and record their calls as samples with these labels.
+        """Run one client per job, all at once, and record their calls as samples with these labels.
 
         Raises:
-            PbmError: a client ended, does not answer, cannot connect, or had so many failures in a row that it gave up.
+            PbmError: a client ended, did not answer, could not connect, or gave up after too many failures in a row.
         """
         self._start(len(jobs))
         for number, job in enumerate(jobs):
@@ -92,7 +92,7 @@ class Crowd:
         outcomes = self._answers(range(len(jobs)), Outcome, patience, progress_seconds=seconds)
         after, busy_after, took = _cpu_seconds(self._server), _busy_seconds(), time.perf_counter() - began
         self._record([call for calls in warm_ups for call in calls], warmup=True, **labels)
-        # In the order of their beginning, so that the first half of the samples is that of the time.
+        # Sorted by start, so that the first half of the samples is also the first half of the time.
         calls = [call for outcome in outcomes for call in outcome.calls]
         self._record(sorted(calls, key=lambda call: call.at), **labels)
         for outcome in outcomes:
@@ -121,7 +121,7 @@ class Crowd:
         self._answers(missing, list, _READY_SECONDS)
 
     def _start_one(self) -> None:
-        store, spawn = self._recorder.store, multiprocessing.get_context("spawn")  # a MongoClient survives no fork
+        store, spawn = self._recorder.store, multiprocessing.get_context("spawn")  # forking breaks a MongoClient
         ours, theirs = spawn.Pipe()
         arguments = (theirs, store.uri, store.config, store.server, self._recorder.settings)
         process = spawn.Process(target=serve, args=arguments, daemon=True)
@@ -130,16 +130,16 @@ class Crowd:
                 process.start()
                 self._clients.append((process, ours))
         finally:
-            theirs.close()  # now only the client holds it, so that its end closes the pipe
+            theirs.close()  # now only the client holds it, so the pipe closes when the client ends
 
     def _send(self, number: int, message: Job | float) -> None:
-        with suppress(OSError):  # it has ended, which shows where its answer is awaited
+        with suppress(OSError):  # the client has ended; waiting for its answer will report that
             self._clients[number][1].send(message)
 
     def _answers(
         self, numbers: Sequence[int], kind: type[_Answer], seconds: float, *, progress_seconds: float = 0.0
     ) -> list[_Answer]:
-        """Wait for an answer of each of these clients, at most so many seconds."""
+        """Wait for an answer from each of these clients, for at most `seconds`."""
         pipes = {self._clients[number][1]: number for number in numbers}
         answers: dict[int, _Answer] = {}
         began, shown = time.monotonic(), 0.0
@@ -190,7 +190,7 @@ def _named(number: int) -> str:
 
 
 def _cpu_seconds(process: psutil.Process | None) -> float | None:
-    """Processor time that a process has taken so far; None if that is not known."""
+    """Processor time that a process has used so far; None if unknown."""
     if process is None:
         return None
     try:
@@ -201,6 +201,6 @@ def _cpu_seconds(process: psutil.Process | None) -> float | None:
 
 
 def _busy_seconds() -> float:
-    """Time that all processors of this machine together have been busy so far, whoever kept them so."""
+    """Busy time of all processors of this machine so far, added up, whichever process kept them busy."""
     times = psutil.cpu_times()
     return times.user + times.system + sum(getattr(times, name, 0.0) for name in ("nice", "irq", "softirq", "steal"))

@@ -1,4 +1,4 @@
-"""Keyset against skip/limit at growing depth of the largest provider, the pages compared."""
+"""Keyset against skip/limit at growing depth in the largest provider; the pages are compared as well."""
 
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from .sampling import Task, take_samples
 
 
 def measure_depth(recorder: Recorder) -> None:
-    """Ask for the same pages by keyset and by skip/limit, the latter as a bare pymongo call."""
+    """Time the same pages by keyset and by skip/limit; the latter is a bare pymongo call."""
     store, size = recorder.store, recorder.run.settings.page_size
     tier = recorder.run.tiers[0]
     tin = list_providers(store.config, tier)[0].tin
@@ -35,7 +35,7 @@ def measure_depth(recorder: Recorder) -> None:
 def _compare(
     recorder: Recorder, tier: str, latest: dict[str, list], name: str, _: int, page: list | None, *__: Any
 ) -> None:
-    """Hold each page of one depth against the latest one that the other way gave there."""
+    """Compare each page at one depth with the latest page that the other method returned there."""
     if page is not None:
         latest[name] = page
         if len(latest) == len(PAGINGS):
@@ -43,7 +43,7 @@ def _compare(
 
 
 def _depths(claims: int) -> list[int]:
-    """0, then powers of ten from 1,000 on, then nine tenths of the claims."""
+    """Return the depths to measure: 0, powers of ten from 1,000, and 90% of the claims."""
     deepest = int(claims * DEEP)
     powers = [10**power for power in range(3, 10) if 10**power < deepest]
     return sorted({0, *powers, deepest})

@@ -1,4 +1,4 @@
-"""The server's own word: what it examines for each of the application's queries, and how often it used each index."""
+"""The server's figures: what it examines for each of the application's queries, and how often it used each index."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +17,11 @@ from .questions import DEEP, Questions
 from .recorder import Recorder
 from .records import QueryCost
 
-_MIDDLE = 0.5  # neither the cheapest window for the unbounded query nor the dearest
+_MIDDLE = 0.5  # neither the cheapest nor the most expensive window for the unbounded query
 
 
 def explain_application(recorder: Recorder) -> None:
-    """Have each operation of each tier explained once as the application calls it; of pages, those that there are."""
+    """Explain each operation of each tier once, as the application calls it. Pages that do not exist are left out."""
     store = recorder.store
     questions = Questions(store.config, recorder.settings, "explain")
     for tier in recorder.settings.tiers_to_test:
@@ -44,20 +44,20 @@ def explain_application(recorder: Recorder) -> None:
 def explain_range(
     store: ClaimStore, questions: Questions, tier: str, operation: str, *, bounded: bool = True
 ) -> QueryCost:
-    """Have one query for the middle window of a tier's first provider explained, with the index that the store uses.
+    """Explain one query for the middle window of a tier's first provider, with the index that the store uses.
 
     Args:
-        store: an open store; which variant of the index it uses is its own.
-        questions: what makes the window.
+        store: an open store; it determines the index variant.
+        questions: generates the window.
         tier: name of a tier.
         operation: "first_page" or "count".
-        bounded: use the bound on how long a claim lasts.
+        bounded: use the bound on claim length.
 
     Returns:
-        What it costs; nothing is recorded.
+        The cost of the query; nothing is recorded.
 
     Raises:
-        PbmError: the server did not explain it.
+        PbmError: the explain failed.
     """
     question = _question(store, questions, tier, RANGE)
     plans = _plans(store, question, operation, bounded=bounded)
@@ -65,10 +65,10 @@ def explain_range(
 
 
 def index_uses(store: ClaimStore) -> dict[str, int] | None:
-    """Ask how often the server has used each index of the claims since it started, on all shards together.
+    """Return how often the server has used each index of the claims since it started, summed over all shards.
 
     Returns:
-        Name to number; None if the user may not ask, or the server does not tell.
+        Index name to number of uses; None if the server rejects the request, for example because the user may not ask.
     """
     uses: dict[str, int] = {}
     with store.errors_explained():
@@ -83,10 +83,10 @@ def index_uses(store: ClaimStore) -> dict[str, int] | None:
 
 @contextmanager
 def counted_index_uses(recorder: Recorder) -> Iterator[None]:
-    """Record how often each index was used in a block, by the server's own count.
+    """Record how often each index was used within the block, as counted by the server.
 
-    A note says if the server does not tell, or if it used the index that the timed calls name less often than there
-    were such calls.
+    A note says if this is unknown, or if the server counted fewer uses of the store's index than there were timed calls
+    that named it.
     """
     store = recorder.store
     name, recorder.uses_before = store.index_name, index_uses(store)
@@ -114,14 +114,14 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
 
 
 def note_index_uses(recorder: Recorder) -> bool:
-    """Record how often each index has been used since the run began; return whether the server tells.
+    """Record how often each index has been used since the run began; return whether this is known.
 
-    Of an index that is not there any more, what was recorded last stands.
+    An index that no longer exists keeps the number that was last recorded.
     """
     before, after = recorder.uses_before, index_uses(recorder.store)
     if before is None or after is None:
         return False
-    # The server counts from 0 again where it was started, or the index was built, meanwhile.
+    # The count starts from 0 again if the server was restarted or the index was rebuilt in the meantime.
     uses = {index: ops - before.get(index, 0) if ops >= before.get(index, 0) else ops for index, ops in after.items()}
     recorder.index_uses({**recorder.run.index_uses, **uses})
     return True
@@ -133,7 +133,7 @@ def _question(store: ClaimStore, questions: Questions, tier: str, scenario: str)
 
 
 def _explain(store: ClaimStore, questions: Questions, *, tier: str, scenario: str, operation: str) -> QueryCost | None:
-    """Returns None where the answer has no such page."""
+    """Return the cost of an operation; None if it is a page that the answer does not have."""
     question, cursor = _question(store, questions, tier, scenario), None
     if operation in ("next_page", "deep_page"):
         cursor = find_claims(store, *question, with_total=False).next_cursor
@@ -153,7 +153,7 @@ def _plans(
 
 
 def _cost(store: ClaimStore, plans: list[QueryPlan], tier: str, scenario: str, operation: str, query: str) -> QueryCost:
-    """The plans of one answer together: a bounded total is counted in two parts."""
+    """Return the cost of all plans of one answer: a bounded total is counted in two parts."""
     indexes = {plan.index for plan in plans}
     return QueryCost(
         operation=operation,

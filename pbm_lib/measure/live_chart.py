@@ -1,4 +1,4 @@
-"""A small chart that fills while a run goes on, in a notebook: one output, drawn again every few seconds."""
+"""A small chart in a notebook that fills in during a run: one output, redrawn every few seconds."""
 
 import statistics
 import time
@@ -12,24 +12,24 @@ from ..vocabulary import BY_TIER
 from .samples import Sample
 
 _EVERY_SECONDS = 3.0
-_SHARE = 0.03  # of the run's time at most
-_HEIGHT = 0.3  # of the place of a row, over which its operations are spread
+_SHARE = 0.03  # of the run's time, at most, spent on drawing
+_HEIGHT = 0.3  # a row's operations are spread over this part of the row's height, on both sides of its middle
 
 
 class LiveChart:
-    """Every call so far of an operation that is measured at each tier, a point by its tier and time.
+    """A chart of each call so far, as a point by tier and time. It covers the operations measured at each tier.
 
-    Outside of a notebook it shows nothing. In one that is run by papermill, its last state is what stays.
+    Outside a notebook, it shows nothing. In a notebook run by papermill, only its last state is kept.
     """
 
     def __init__(self, tiers: Sequence[str]):
-        """Show an empty chart; tiers with the most claims first."""
+        """Show an empty chart; `tiers` begins with the tier with the most claims per provider."""
         self._tiers = tiers
         self._draw_at = time.monotonic()
         self._handle = show_in_notebook(self._chart([]))
 
     def update(self, samples: Sequence[Sample], *, now: bool = False) -> None:
-        """Draw these samples if it is time to, or `now`."""
+        """Redraw the chart with these samples if it is time to, or if `now` is set."""
         if self._handle is None or not (now or time.monotonic() >= self._draw_at):
             return
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The mix of pages that clients ask for: the same where one follows the other as where each comes at its own time."""
+"""The mix of pages that clients ask for; it is the same in the closed loop and in the open loop."""
 
 import datetime as dt
 import itertools
@@ -11,14 +11,14 @@ from ..vocabulary import SCENARIOS
 from .questions import Questions
 
 PAGES = 5
-"""A walk has so many pages at most."""
+"""A walk has at most this many pages."""
 
 
 class Walk(NamedTuple):
-    """A question, whose pages are walked through from the first one on.
+    """One pass through the pages of a question, from the first one on.
 
     Attributes:
-        question: to which provider, with or without a date range.
+        question: a provider, with or without a date range.
         claims: about how many claims the answer has.
     """
 
@@ -27,11 +27,11 @@ class Walk(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A page of a walk, asked for by itself.
+    """One page of a walk, asked for on its own.
 
     Attributes:
-        question: of the walk.
-        begin: the page begins with the first claim of this moment or later; None: it is the first page.
+        question: the question of the walk.
+        begin: the page begins with the first claim that begins at this time or later; None for the first page.
     """
 
     question: Question
@@ -39,14 +39,14 @@ class Place(NamedTuple):
 
 
 def walks(questions: Questions, tiers: Sequence[str]) -> Iterator[Walk]:
-    """Yield walks without end: tiers come evenly, about every second walk has a date range."""
+    """Yield walks without end: every tier is equally likely, and about half of the walks have a date range."""
     for number in itertools.count():
         tier, scenario = questions.random.choice(tiers), questions.random.choice(tuple(SCENARIOS))
         yield Walk(questions.number(number, tier, scenario), questions.expected_claims(tier, scenario))
 
 
 def places(questions: Questions, tiers: Sequence[str], page_size: int) -> Iterator[Place]:
-    """Yield the pages of such walks without end, each to be found without those before it."""
+    """Yield the pages of such walks without end; each can be read without the pages before it."""
     for question, claims in walks(questions, tiers):
         for page in range(min(PAGES, max(math.ceil(claims / page_size), 1))):
             part = page * page_size / claims

@@ -1,4 +1,4 @@
-"""Pages that are asked for at a fixed rate, whether or not those before have been answered."""
+"""Pages that are asked for at a fixed rate, whether or not earlier ones have been answered."""
 
 import itertools
 import random
@@ -11,16 +11,16 @@ from .run import PerformanceRun
 from .samples import Series
 
 LOADS = (25, 50, 75)
-"""Rates of calls, in percent of the highest that the closed loop reached."""
+"""Rates of calls, as percentages of the highest rate that the closed loop reached."""
 _OVERTIME_SECONDS = 30.0
 
 
 def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
-    """Ask for pages at 25, 50 and 75 % of the highest rate of the closed loop, from as many clients as reached it.
+    """Ask for pages at 25, 50, and 75% of the highest rate of the closed loop, with as many clients as reached it.
 
-    The moments at which calls are meant to begin are fixed beforehand, as people would come who know nothing of each
-    other. A call that has to wait for its turn has waited: its time counts from that moment. So a server that stalls
-    shows in all calls that were due meanwhile; in a closed loop it only shows in those that were under way.
+    The times at which calls are due are fixed beforehand, like those of users who act independently. A call's time
+    counts from when it was due, so it includes any wait for its turn. A server stall therefore shows in all calls that
+    were due meanwhile; in a closed loop, it shows only in the calls in progress.
     """
     recorder.save()
     fastest = fastest_level(recorder.run)
@@ -64,23 +64,23 @@ def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
 
 
 def fastest_level(run: PerformanceRun) -> tuple[Level, float] | None:
-    """Return the number of clients at once that had the highest rate, and that rate in pages a second, if any had."""
+    """Return the level with the highest rate, and that rate in pages per second; None if no rate was measured."""
     rates = [(level, run.throughput(Series("concurrency", "page", clients=level.clients))) for level in run.levels]
     measured = [(level, rate.pages_per_s) for level, rate in rates if rate.pages_per_s]
     return max(measured, key=lambda found: found[1], default=None)
 
 
 def arrivals(count: int, seconds: float, drawn: random.Random) -> list[float]:
-    """Return so many moments of a Poisson process, in seconds from its start, in order.
+    """Return `count` arrival times of a Poisson process, in seconds from its start, in order.
 
-    Their gaps are exponential; scaled, so that exactly this many fall into the time.
+    The gaps are exponential, and are scaled so that exactly this many arrivals fall into the time.
     """
     moments = list(itertools.accumulate(drawn.expovariate(1.0) for _ in range(count + 1)))
     return [moment * seconds / moments[-1] for moment in moments[:-1]]
 
 
 def dealt(moments: list[float], clients: int, drawn: random.Random) -> list[tuple[float, ...]]:
-    """Return the moments of each client: each goes to any of them, so that theirs are Poisson processes as well."""
+    """Return the arrival times of each client, dealt at random, so that each client's are a Poisson process as well."""
     shares: list[list[float]] = [[] for _ in range(clients)]
     for moment in moments:
         drawn.choice(shares).append(moment)

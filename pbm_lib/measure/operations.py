@@ -1,4 +1,4 @@
-"""What an application calls at each tier. Only the call itself is timed, not what prepares it."""
+"""What an application calls, measured at each tier. Only the call itself is timed, not its preparation."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -29,13 +29,13 @@ def _deep_page(store: ClaimStore, questions: Questions, question: Question) -> C
 
 
 CALLS = {"count": _count, "first_page": _first_page, "deep_page": _deep_page}
-"""An operation of `vocabulary.BY_TIER`, and what prepares it. A next page needs the page before: `time_next_page`."""
+"""Operation of `vocabulary.BY_TIER` to what prepares its call. Next pages follow from a page: see `time_next_page`."""
 
 
 def measure_latency(recorder: Recorder) -> None:
-    """First, next and deep page for each tier, with and without a window, and a ping; all in one shuffled order.
+    """Measure first, next, and deep pages at each tier, with and without a date range, and a ping, in shuffled order.
 
-    The first page of a window and all counts are measured where they are compared: `ranges`, `totals`.
+    First pages of a date range and all totals are measured where they are compared: in `ranges` and `totals`.
     """
     tasks = [Task({"section": "floor", "operation": "ping"}, lambda _: partial(_ping, recorder.store))]
     for tier in recorder.settings.tiers_to_test:
@@ -48,7 +48,7 @@ def measure_latency(recorder: Recorder) -> None:
 
 
 def time_next_page(recorder: Recorder, question: Question, page: ClaimPage | None, **labels: Any) -> None:
-    """Time the page behind a first page that was just read, where there is one, as a sample with these labels."""
+    """Time the page after a first page that was just read, if there is one, as a sample with these labels."""
     if page is None:
         return
     if page.next_cursor is None:

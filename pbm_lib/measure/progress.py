@@ -1,4 +1,4 @@
-"""How far a run is, by the time that it is expected to take."""
+"""The progress of a run, by the time that it is expected to take."""
 
 import sys
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ _FORMAT = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 class Progress:
     """A bar on standard output that fills with the expected seconds of a run's parts.
 
-    A part's time is a guess until the part has begun and knows its calls; then the bar is put right.
+    A part's time is a guess until the part begins and knows its calls; then the bar is corrected.
     """
 
     def __init__(self, guesses: Mapping[str, float], *, shown: bool):
-        """Begin with the parts of the run and their guessed seconds."""
+        """Show an empty bar; `guesses` maps each part of the run to its guessed seconds."""
         self._left = dict(guesses)
         self._done = 0.0
         self._part = ""
@@ -24,29 +24,29 @@ class Progress:
         )
 
     def begin(self, part: str) -> None:
-        """Turn to a part; what was left of the one before is dropped."""
+        """Begin a part; any time left of the previous one is dropped."""
         self._left.pop(self._part, None)
         self._part = part
         self._refresh()
 
     def expect(self, seconds: float) -> None:
-        """Say how long the rest of this part will take."""
+        """Set how long the rest of this part will take."""
         self._left[self._part] = seconds
         self._refresh()
 
     def advance(self, seconds: float) -> None:
-        """Say that so many of the expected seconds of this part are over."""
+        """Record that this many of the part's expected seconds have passed."""
         self._left[self._part] = max(self._left.get(self._part, 0.0) - seconds, 0.0)
         self._done += seconds
         self._refresh()
 
     def describe(self, what: str) -> None:
-        """Name what is being measured."""
+        """Show what is being measured."""
         self._bar.set_description(f"Measuring {what}", refresh=False)
         self._bar.update(0)
 
     def close(self) -> None:
-        """Leave the bar as it stands; full, where nothing is left."""
+        """Close the bar and leave it as it is; it is full if nothing is left."""
         self._refresh()
         self._bar.close()
 

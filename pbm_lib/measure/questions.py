@@ -10,18 +10,18 @@ from ..query.filters import Question
 from ..vocabulary import PROVIDER
 
 DEEP = 0.9
-"""A deep page lies this far into the claims of an answer."""
+"""A deep page is this far into the claims of an answer."""
 _GOLDEN = (5**0.5 - 1) / 2
 
 
 class Questions:
-    """Numbered questions: the same seed, name and number are the same question, whatever else a run does.
+    """Numbered questions: the same seed, name, and number give the same question, whatever else a run does.
 
-    Windows are spread evenly over the period: by the golden ratio, so that the first few of them are, too. Providers of
-    a tier take turns.
+    Windows are spread over the period by the golden ratio, so that even the first few are spread evenly. The providers
+    of a tier take turns.
 
     Attributes:
-        random: the generator, for whatever else is to be drawn.
+        random: the generator, for anything else that is drawn.
     """
 
     def __init__(self, config: Config, settings: PerformanceConfig, name: str):
@@ -36,16 +36,16 @@ class Questions:
 
     @property
     def period_days(self) -> int:
-        """Days in which claims begin."""
+        """Number of days in the period in which claims begin."""
         return (self._last - self._first).days + 1
 
     @property
     def window_days(self) -> int:
-        """Days of a window: as configured, or the whole period where that is shorter."""
+        """Number of days in a window: as configured, or the whole period if that is shorter."""
         return self._window
 
     def number(self, number: int, tier: str, scenario: str) -> Question:
-        """Return question `number`, from 0, to a provider of a tier."""
+        """Return question `number`, from 0, about a provider of a tier."""
         tins = self._tins(tier)
         tin = tins[number % len(tins)]
         if scenario == PROVIDER:
@@ -53,18 +53,18 @@ class Questions:
         return self.window(tin, (self._offset + number * _GOLDEN) % 1)
 
     def window(self, tin: str, part: float) -> Question:
-        """Return a question to a provider for the window that begins at a part, 0 to 1, of all that there are."""
+        """Return a question about a provider and a window; `part` goes from 0 (earliest window) to 1 (latest)."""
         latest = self.period_days - self._window
         start = self._first + dt.timedelta(days=min(int(part * (latest + 1)), latest))
         return Question(tin, start, start + dt.timedelta(days=self._window - 1))
 
     def expected_claims(self, tier: str, scenario: str) -> float:
-        """Return about how many claims the answer has: they are spread evenly over the period."""
+        """Return about how many claims the answer has, since claims are spread evenly over the period."""
         share = 1.0 if scenario == PROVIDER else self._window / self.period_days
         return self._sizes[tier] * share
 
     def moment(self, question: Question, part: float) -> dt.datetime:
-        """Return the moment at a part, 0 to 1, of the question's window or of the whole period."""
+        """Return the time that is `part`, 0 to 1, of the way through the question's window or the whole period."""
         first = dt.datetime.combine(question.start or self._first, dt.time())
         last = dt.datetime.combine((question.end or self._last) + dt.timedelta(days=1), dt.time())
         return first + dt.timedelta(seconds=round((last - first).total_seconds() * part))

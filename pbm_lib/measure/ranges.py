@@ -1,4 +1,4 @@
-"""A date range asked in every way that there is: bounded, unbounded, and with either index; the answers compared."""
+"""A date range queried in every way: bounded, unbounded, and with either index; the answers are compared as well."""
 
 import math
 import time
@@ -28,7 +28,7 @@ _OPERATIONS = ("first_page", "count")
 
 @dataclass(frozen=True)
 class _Way:
-    """One way to ask for a range: which query, with which index."""
+    """One way to query a date range: which query, with which index."""
 
     query: str
     index: str
@@ -37,14 +37,14 @@ class _Way:
 
 @dataclass
 class _Answers:
-    """The answers of the first way, and what those of the others are held against."""
+    """The answers so far. Those of the first way are what the others are compared with."""
 
     recorder: Recorder
     ways: list[_Way]
     found: dict[tuple[str, str, int], dict[_Way, Any]] = field(default_factory=dict)
 
     def add(self, way: _Way, tier: str, operation: str, number: int, answer: Any) -> None:
-        """Keep an answer, and compare it where its counterpart is there."""
+        """Keep an answer, and compare it if its counterpart is known."""
         if answer is None:
             return
         kept = answer if isinstance(answer, int) else [(claim[BEGIN], claim[ID]) for claim in answer]
@@ -59,10 +59,10 @@ class _Answers:
 
 
 def measure_ranges(recorder: Recorder) -> None:
-    """The first page and the total of the same windows, at every tier, in each way.
+    """Measure the first page and the total of the same windows, at every tier, in each way.
 
-    The application's own way comes first, and the others are held against it. Where `performance.compare_indexes` says
-    so and the user may build an index, the other variant is built for the length of this part, and dropped again.
+    The application's own way comes first, and the others are compared with it. If `performance.compare_indexes` is set
+    and the user may build an index, the other variant is built for the duration of this part and then dropped.
     """
     with _both_indexes(recorder) as stores:
         index, own = next(iter(stores.items()))
@@ -77,7 +77,7 @@ def measure_ranges(recorder: Recorder) -> None:
             for way in ways
         ]
         take_samples(recorder, "date ranges", tasks, "ranges")
-        note_index_uses(recorder)  # while both are there
+        note_index_uses(recorder)  # while both indexes exist
 
 
 def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation: str) -> Task:
@@ -86,7 +86,7 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
     goes_on = questions.expected_claims(tier, RANGE) > recorder.run.settings.page_size
     labels = {"section": "ranges", "tier": tier, "scenario": RANGE, "operation": operation}
     expected_ms = None
-    if way is not own:  # what the own way costs is asked with the application's other queries
+    if way is not own:  # the application's own way is explained with its other queries
         recorder.show("explain", {**labels, "contestant": way.query})
         cost = explain_range(way.store, questions, tier, operation, bounded=not unbounded)
         recorder.cost(cost)
@@ -118,10 +118,10 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
 
 
 def _fewest(recorder: Recorder, way: _Way, own: _Way, operation: str) -> int:
-    """How many samples a way gets at least, however dear.
+    """Return the minimum number of samples for a way, however slow it is.
 
-    The application's own first page gets as many as a verdict on its target takes. Of the unbounded query a total gets
-    half as many as a page: both take seconds at a large provider, for the same reason.
+    The application's own first page gets as many as a verdict on its target needs. With the unbounded query, a total
+    gets half as many as a page: both take seconds at a large provider, for the same reason.
     """
     if way.query == UNBOUNDED:
         samples = recorder.settings.unbounded_samples
@@ -131,7 +131,7 @@ def _fewest(recorder: Recorder, way: _Way, own: _Way, operation: str) -> int:
 
 @contextmanager
 def _both_indexes(recorder: Recorder) -> Iterator[dict[str, ClaimStore]]:
-    """The config's variant of the index, and the other one if it may be built; name to a store that uses it."""
+    """Yield a store for each index variant, by name: the config's own, and the other one if it may be built."""
     store, stores = recorder.store, {recorder.store.variant.name: recorder.store}
     other = next(name for name in INDEXES if name not in stores)
     try:
@@ -160,10 +160,10 @@ def _build(recorder: Recorder, other: str, stack: ExitStack) -> None:
 
 
 def _equal(ours: Any, theirs: Any, *, same_order: bool) -> bool:
-    """Whether two answers are the same; with the other index, claims of one day come in another order.
+    """Whether two answers are the same, given that the other index orders the claims of one day differently.
 
-    A page then has the same begin dates, and up to its last one the same claims; which of that day's are on it hangs on
-    their order.
+    With that index, a page has the same begin dates, and the same claims before the last begin date. Which claims of
+    that last day are on the page depends on the order.
     """
     if same_order or isinstance(ours, int):
         return ours == theirs

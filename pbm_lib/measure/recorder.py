@@ -1,4 +1,4 @@
-"""Where the samples of a run go: into the run, and to its file while it goes on."""
+"""Collect the samples of a run, and save them to its file while the run is in progress."""
 
 import datetime as dt
 import time
@@ -20,19 +20,19 @@ from .samples import Sample
 
 _FAILURES_IN_A_ROW = 3
 _SAVE_SECONDS = 2.0
-_SAVE_SHARE = 0.04  # a long run's file takes longer to write, and so is written less often
+_SAVE_SHARE = 0.04  # of the time, at most: a long run's file takes longer to write, so it is written less often
 
 
 class Recorder:
-    """What the parts of a run share: the store, the watch, and where the samples go.
+    """What the parts of a run share: the store, the stopwatch, and the samples recorded so far.
 
     Attributes:
-        run: the run as it stands.
-        store: the claims, on the watch's own client.
+        run: the run so far.
+        store: the claims, on the stopwatch's own client.
         settings: section `performance` as this run uses it.
-        watch: times calls.
-        progress: for whoever waits.
-        uses_before: how often the server had used each index when the run began; None if it does not tell.
+        watch: the stopwatch that times calls.
+        progress: the progress bar.
+        uses_before: how often the server had used each index when the run began; None if unknown.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Recorder:
         self.save()
 
     def nearest_tier(self, claims: int) -> str:
-        """Return the measured tier whose providers have nearest to so many claims, by the ratio of both."""
+        """Return the measured tier whose claims per provider are closest to `claims`, by ratio."""
         sizes = {tier: self.run.claims_per_provider(tier) for tier in self.settings.tiers_to_test}
         return min(sizes, key=lambda tier: max(sizes[tier], claims) / min(sizes[tier], claims))
 
     def show(self, part: str, labels: Mapping[str, Any]) -> None:
-        """Name what is being measured for whoever watches: a part of the run, and labels of a sample."""
+        """Show in the progress bar what is being measured: a part of the run, and the labels of a sample."""
         words = [labels.get("tier"), *(
             names[labels[label]].words for label, names in (("scenario", SCENARIOS), ("operation", OPERATIONS))
             if labels.get(label)
@@ -79,15 +79,17 @@ class Recorder:
         self.progress.describe(f"{part}: {', '.join(filter(None, words))}")
 
     def time(self, call: Callable[[], Any], *, store: ClaimStore | None = None, **labels: Any) -> Timing:
-        """Time a call, and record it as a sample with these labels; the answer of one that failed is None.
+        """Time a call, record it as a sample with these labels, and return the timing.
+
+        If the call fails, the timing's answer is None.
 
         Args:
-            call: what is timed.
+            call: the call to time.
             store: as in `Stopwatch.time`.
-            labels: of the sample.
+            labels: the labels of the sample.
 
         Raises:
-            PbmError: it was the third failure in a row.
+            PbmError: this was the third failure in a row.
         """
         timing = self.watch.time(call, store)
         self.add(timing, **labels)
@@ -106,7 +108,7 @@ class Recorder:
         ])  # fmt: skip
 
     def add_samples(self, samples: list[Sample]) -> None:
-        """Record samples in the order in which they were taken; the third failure in a row ends the run."""
+        """Record samples in the order they were taken; the third failure in a row ends the run."""
         for sample in samples:
             self._samples.append(sample)
             self._failures = self._failures + 1 if sample.error else 0
@@ -114,13 +116,13 @@ class Recorder:
                 raise self.stopped(f"{_FAILURES_IN_A_ROW} calls in a row failed (last: {sample.error})")
 
     def stopped(self, why: str, advice: str = "Check the server, then measure again.") -> PbmError:
-        """Return the error that ends the run: why, where that is which was measured, and what to do."""
+        """Return the error that ends the run. It says why, where the samples so far are, and what to do."""
         return PbmError(
             f"The run stopped: {why}. The samples so far are in {self.run.path}, marked incomplete. {advice}"
         )
 
     def measured_bytes(self, size: int, **labels: Any) -> None:
-        """Put the BSON size of the answer, learnt afterwards, on all samples with these labels."""
+        """Set the BSON size of the answer, measured afterwards, on all successful samples with these labels."""
         self._samples = [
             replace(s, bytes=size)
             if s.error is None and all(getattr(s, name) == value for name, value in labels.items())
@@ -133,19 +135,19 @@ class Recorder:
         self._checks.setdefault((section, tier, operation, against), []).append(equal)
 
     def cost(self, cost: QueryCost) -> None:
-        """Record what the server says of a query."""
+        """Record the explain figures of a query."""
         self._costs.append(cost)
 
     def level(self, level: Level) -> None:
-        """Record for how long so many clients were at work."""
+        """Record how long a number of concurrent clients worked."""
         self._levels.append(level)
 
     def offered(self, rate: OfferedRate) -> None:
-        """Record a rate of calls that was kept up for a while."""
+        """Record a rate of the open loop."""
         self._offered.append(rate)
 
     def rollup(self, rollup: Rollup) -> None:
-        """Record the rollup that was made."""
+        """Record the rollup that was built."""
         self.run = replace(self.run, rollup=rollup)
 
     def arrivals(self, arrivals: Arrivals) -> None:
@@ -153,11 +155,11 @@ class Recorder:
         self.run = replace(self.run, arrivals=arrivals)
 
     def index_uses(self, uses: dict[str, int]) -> None:
-        """Record how often each index was used during the run, by the server's count."""
+        """Record how often each index was used during the run, as counted by the server."""
         self.run = replace(self.run, index_uses=uses)
 
     def note(self, text: str) -> None:
-        """Record, once, what was left out and why."""
+        """Record a note about what was left out, and why; the same note is recorded only once."""
         if text not in self._notes:
             self._notes.append(text)
 

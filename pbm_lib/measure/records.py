@@ -1,4 +1,4 @@
-"""What a run holds beside its samples: comparisons, costs of queries, rates, uses of indexes, and its settings."""
+"""What a run holds besides its samples: comparisons, query costs, rates, arrivals, the rollup, and its settings."""
 
 from typing import Annotated, Literal
 
@@ -11,20 +11,20 @@ from .samples import Count
 
 _CLOSED = ConfigDict(extra="forbid")
 Cpus = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""Processors kept busy: 1.5 is one and a half of them, all the time."""
+"""Number of processors kept busy: 1.5 means one and a half of them, all the time."""
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PerSecond = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=_CLOSED)
 class Check:
-    """Answers of two contestants to the same questions, compared claim by claim (or count by count).
+    """A comparison of two contestants' answers to the same questions, claim by claim (or count by count).
 
     Attributes:
         section: part of the run.
         tier: the provider's tier.
-        operation: what both were asked.
-        against: the contestant, or the variant of the index, that was held against the application's own way.
+        operation: what was called.
+        against: the contestant, or the index variant, that was compared with the application's own method.
         compared: pairs of answers compared.
         equal: pairs that were equal.
     """
@@ -39,20 +39,20 @@ class Check:
 
 @dataclass(frozen=True, config=_CLOSED)
 class QueryCost:
-    """What the server says of one query: its explain, taken once for an operation and tier, outside of timed calls.
+    """The server's explain figures for one query, taken once, outside the timed calls.
 
     Attributes:
-        operation: what was asked.
+        operation: what was explained.
         tier: the provider's tier.
         scenario: one of `vocabulary.SCENARIOS`.
-        query: one of `vocabulary.QUERIES`; without a date range both are the same, "bounded".
-        variant: which variant of the index was in use; None if it is not known.
-        index: name of the index on the server; None if none was used.
-        stages: names of the stages, outermost first; of a total in two counts, those of both.
-        keys_examined: index keys looked at.
-        docs_examined: documents fetched.
+        query: one of `vocabulary.QUERIES`; without a date range, the two are the same, and this is "bounded".
+        variant: the index variant in use; None if unknown.
+        index: name of the index on the server; None if none was used, or if two counts used different ones.
+        stages: names of the stages, outermost first; for a total made of two counts, those of both.
+        keys_examined: index keys examined.
+        docs_examined: documents examined.
         returned: documents returned, or counted.
-        server_ms: what the server says that it took, in whole ms; None if it is not known.
+        server_ms: time reported by the server, in whole ms; None if unknown.
     """
 
     operation: Literal[*OPERATIONS]
@@ -70,14 +70,15 @@ class QueryCost:
 
 @dataclass(frozen=True, config=_CLOSED)
 class Level:
-    """So many clients at work at once, each asking without a pause (closed loop).
+    """A number of concurrent clients, each asking for pages without a pause (closed loop).
 
     Attributes:
-        clients: how many.
-        seconds: for how long, in the mean of the clients, each from the common start to its own last answer.
-        client_cpu: processors that all clients together kept busy; None if it is not known.
-        server_cpu: processors that the server kept busy; None if it runs elsewhere, or it is not known.
-        machine_cpu: processors of the clients' machine that anybody kept busy; None if it is not known.
+        clients: number of clients.
+        seconds: how long they worked: the time from the common start to a client's own last answer, averaged over the
+            clients.
+        client_cpu: processors that all clients together kept busy; None if unknown.
+        server_cpu: processors that the server kept busy; None if it runs on another machine, or if unknown.
+        machine_cpu: processors of the clients' machine that any process kept busy; None if unknown.
     """
 
     clients: Count
@@ -89,13 +90,13 @@ class Level:
 
 @dataclass(frozen=True, config=_CLOSED)
 class OfferedRate:
-    """Calls that begin at a rate, whether or not the ones before have ended (open loop).
+    """Calls that start at a fixed rate, whether or not earlier ones have ended (open loop).
 
     Attributes:
-        load: the rate in percent of the highest that the closed loop reached.
-        clients: client processes that shared it.
-        offered: calls a second that were meant to start.
-        seconds: from the common start to the last answer, and at least as long as calls were meant to start.
+        load: the rate as a percentage of the highest rate that the closed loop reached.
+        clients: client processes that shared the calls.
+        offered: calls per second that were due.
+        seconds: time from the common start to the last answer, but at least the time in which calls were due.
         client_cpu: as in `Level`.
         server_cpu: as in `Level`.
         machine_cpu: as in `Level`.
@@ -114,23 +115,23 @@ class OfferedRate:
 class Arrivals:
     """Claims that were fed while pages were read at a fixed rate, and what the pages showed.
 
-    A burst came first, at twice the rates that were asked for. A rate that it did not reach was halved: the claims, or
-    the pages, then came at half of what it reached.
+    A burst came first, at twice the requested rates. If it fell short of a rate (of claims or of pages), half of what
+    it reached was used instead of the requested rate.
 
     Attributes:
-        offered: claims a second that were due.
-        achieved: claims a second that arrived.
-        pages_offered: pages a second that were due, before, during and after the feed.
-        burst_offered: claims a second that were due in the burst.
-        burst_achieved: claims a second that arrived in it.
-        fed: claims that arrived, those of the burst included.
+        offered: claims per second that were due.
+        achieved: claims per second that arrived.
+        pages_offered: pages per second that were due before, during, and after the feed.
+        burst_offered: claims per second that were due in the burst.
+        burst_achieved: claims per second that arrived in the burst.
+        fed: claims that arrived, including those of the burst.
         removed: claims that were removed afterwards.
-        left: fed claims that are still there; 0 unless they could not be removed.
+        left: fed claims still in the collection; 0 unless they could not be removed.
         seen: fed claims seen on pages.
-        checked: claims that were there beforehand and were seen in their place, on all walks together.
-        lost: such claims that a walk passed without seeing them.
-        repeated: claims that a walk saw twice, or out of order.
-        elections: changes of primary meanwhile.
+        checked: claims present at the start and seen in their place, over all walks.
+        lost: claims present at the start that a walk passed without seeing.
+        repeated: claims that a walk saw twice or out of order.
+        elections: changes of primary during the burst and the three phases.
     """
 
     offered: Rate
@@ -149,23 +150,23 @@ class Arrivals:
 
     @property
     def is_halved(self) -> bool:
-        """Whether the server took less than twice the rate that was asked for, so that it got half of what it took."""
+        """Whether the burst fell short, so that claims then arrived at half of what the server had accepted."""
         return self.offered < self.burst_offered / 2
 
     @property
     def is_exact(self) -> bool:
-        """Whether each claim that was there beforehand came exactly once a walk, in order."""
+        """Whether each walk saw every claim present at the start exactly once, in order."""
         return not (self.lost or self.repeated)
 
 
 @dataclass(frozen=True, config=_CLOSED)
 class Rollup:
-    """A collection of totals by provider and month that the run made, asked, and dropped again.
+    """A collection of totals per provider and month that the run built, queried, and dropped again.
 
     Attributes:
-        as_of: when its making began, UTC; what was written since need not be in it.
-        documents: how many it had.
-        claims: how many claims they stood for.
+        as_of: when the build began, UTC; claims written after that may be missing.
+        documents: number of its documents.
+        claims: number of claims that these documents count.
     """
 
     as_of: AwareDatetime
@@ -175,14 +176,14 @@ class Rollup:
 
 @dataclass(frozen=True, config=_CLOSED)
 class RunSettings:
-    """The settings of a run. Nothing in them names a place, a path or a user.
+    """The settings of a run. They contain no address, path, or user name.
 
     Attributes:
         performance: section `performance`, with the overrides of this run.
         data_generation: section `data_generation`.
         atlas: section `atlas`, the price table.
-        index: the variant of the index that the config names.
-        page_size: claims on a page.
+        index: the index variant that the config names.
+        page_size: claims per page.
     """
 
     performance: PerformanceConfig

@@ -1,4 +1,4 @@
-"""A performance run: every sample and what it was taken on; saved under its id and never overwritten."""
+"""A performance run: every sample, and the conditions it was taken under. Saved under its id, never overwritten."""
 
 import re
 from dataclasses import field, fields, replace
@@ -31,19 +31,19 @@ class PerformanceRun(ShownAsFacts):
 
     Attributes:
         id: start time and a random part; also the name of the file.
-        complete: False while the run is going on, and for good if it was stopped.
+        complete: False while the run is in progress, and permanently if it was stopped.
         started: start time, UTC.
         ended: when the last sample was written, UTC.
         settings: the relevant sections of config.yaml, with this run's overrides.
         conditions: server, indexes, machine, and versions.
         footprint: sizes on the server in bytes.
         checks: comparisons of two methods' results.
-        costs: what the server says about one query of each kind.
-        levels: how long each number of clients was working.
+        costs: the explain figures of one query of each kind.
+        levels: for each number of concurrent clients, how long they worked and how many processors were busy.
         offered: the rates of the open loop.
         rollup: the rollup that was built and queried; None if there was none.
         arrivals: the claims that were fed while pages were read; None if there were none.
-        index_uses: how often each index was used during the run, by the server's count; empty if unknown.
+        index_uses: how often each index was used during the run, as counted by the server; empty if unknown.
         notes: what was left out, and why.
         samples: every call, with its time in ms.
         method: 2; 1 for a run of schema 1, which had few samples and used threads as clients.
@@ -72,7 +72,7 @@ class PerformanceRun(ShownAsFacts):
     @field_validator("id")
     @classmethod
     def _is_an_id(cls, value: str) -> str:
-        if not _ID.fullmatch(value):  # it becomes the name of a file
+        if not _ID.fullmatch(value):  # the id becomes a file name
             raise ValueError("not a run id")
         return value
 
@@ -83,7 +83,7 @@ class PerformanceRun(ShownAsFacts):
 
     @cached_property
     def _by_series(self) -> dict[Series, list[Sample]]:
-        # A report asks hundreds of times for one series out of thousands of samples.
+        # A report looks up a series hundreds of times, among thousands of samples.
         found: dict[Series, list[Sample]] = {}
         for sample in self.samples:
             found.setdefault(sample.series, []).append(sample)
@@ -91,7 +91,7 @@ class PerformanceRun(ShownAsFacts):
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """Tiers measured, those with the most claims per provider first."""
+        """The tiers measured, those with the most claims per provider first."""
         sizes = {tier.name: tier.claims_per_provider for tier in self.settings.data_generation.tiers}
         return tuple(sorted(self.settings.performance.tiers_to_test, key=lambda tier: -sizes[tier]))
 
@@ -114,7 +114,7 @@ class PerformanceRun(ShownAsFacts):
             labels: fields of a sample and their values, for example `section="latency", tier="1M"`.
 
         Raises:
-            PbmError: a sample has no such field.
+            PbmError: a label is not a field of a sample.
         """
         if unknown := [name for name in labels if name not in _LABELS]:
             raise not_accepted("labels", ", ".join(unknown), f"any of {', '.join(_LABELS)}", PbmError)
@@ -138,9 +138,9 @@ class PerformanceRun(ShownAsFacts):
 
     @checked(PbmError)
     def latency_labels(self, tier: str, operation: str, scenario: str) -> dict[str, Any]:
-        """Return the labels of the samples that show an operation the way an application calls it.
+        """Return the labels of the samples that time an operation the way an application calls it.
 
-        Some operations are measured in the section that compares them with another method.
+        Some operations are measured in the section that compares them with another method, not in section `latency`.
 
         Args:
             tier: name of a tier.

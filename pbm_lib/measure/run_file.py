@@ -1,26 +1,26 @@
-"""The file of a performance run: one JSON a run, with every sample and what it was taken on.
+"""The file of a performance run: one JSON file per run, with every sample and the conditions it was taken under.
 
-Schema 2, an object with these keys (the dataclasses named say what is in each):
+Schema 2 is an object with these keys (each dataclass describes its own fields):
 
     schema       2; a file of schema 1 is read as well (`measure.schema_1`), any other is rejected
-    id           20261122T081500Z-1a2b3c4d, start and a random part; also the file's name
-    complete     false while the run is going on, and for good if it was killed
+    id           20261122T081500Z-1a2b3c4d: start time and a random part; also the file's name
+    complete     false while the run is in progress, and permanently if it was killed
     started      UTC
-    ended        UTC; of the last sample written, while the run is not complete
-    settings     RunSettings: the sections of config.yaml that matter, with the overrides of this run; a price that
-                 an earlier version did not mark counts as not confirmed, and a feed that it did not know as none
+    ended        UTC; while the run is not complete, when the last sample was written
+    settings     RunSettings: the relevant sections of config.yaml, with this run's overrides. Files of earlier
+                 versions lack some of them: a price not marked counts as not confirmed, a missing feed as no feed
     conditions   Conditions: server, indexes, machine, versions
-    footprint    Footprint: sizes on the server; what its cache held after the section concurrency
-    checks       [Check]: answers of two contestants compared
-    costs        [QueryCost]: what explain said of one query of each kind
-    levels       [Level]: how long each number of clients was at work, and the processors that this kept busy
+    footprint    Footprint: sizes on the server, and what its cache held after the sections concurrency and open_loop
+    checks       [Check]: comparisons of two contestants' answers
+    costs        [QueryCost]: the explain figures of one query of each kind
+    levels       [Level]: how long each number of concurrent clients worked, and the processors kept busy
     offered      [OfferedRate]: the rates of the open loop
     rollup       Rollup or null
-    arrivals     Arrivals or null; missing in a file of an earlier version
+    arrivals     Arrivals or null; missing in files of earlier versions
     index_uses   name of an index: how often the server used it during the run
     notes        [text]: what was left out, and why
-    samples      [Sample], one a line, without the labels that do not apply; warm-ups, failures, retries marked as such
-    method       2; 1 where the file was made from one of schema 1
+    samples      [Sample], one per line, without labels that do not apply; warm-ups, failures, and retries are marked
+    method       2; 1 if the run was read from a file of schema 1
 """
 
 import json
@@ -42,14 +42,14 @@ _Run = TypeVar("_Run")
 
 
 def write_new(run: Any, file: Path) -> None:
-    """Write a run to a file that is not there yet.
+    """Write a run to a new file.
 
     Raises:
-        RunFileError: a file of that name is there, or the folder cannot be written.
+        RunFileError: the file already exists, or the folder cannot be written.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        text = _to_json(run)  # before there is a file that somebody could find empty
+        text = _to_json(run)  # before the file is created, so that nobody finds it empty
         with file.open("x", encoding="utf-8") as target:
             target.write(text)
     except FileExistsError:
@@ -59,12 +59,12 @@ def write_new(run: Any, file: Path) -> None:
 
 
 def write_over(run: Any, file: Path) -> None:
-    """Write a run over its own file, in one step.
+    """Replace a run's own file in one step.
 
     Raises:
-        RunFileError: the folder cannot be written any more.
+        RunFileError: the folder can no longer be written.
     """
-    # Whoever kills the run finds the file of before or of after, never a half.
+    # If the run is killed, what remains is the previous file or the new one, never half of one.
     written = file.with_suffix(".json.new")
     try:
         written.write_text(_to_json(run), encoding="utf-8")
@@ -78,10 +78,10 @@ def read(kind: type[_Run], file: Path) -> _Run:
 
     Args:
         kind: the class of a run, a pydantic dataclass.
-        file: what `write_new` wrote.
+        file: a file written by `write_new` or `write_over`.
 
     Raises:
-        RunFileError: no such file, not a run file, damaged, or of another schema.
+        RunFileError: the file is missing, not a run file, damaged, or in an unknown schema.
     """
     return _from_json(kind, text_of(file, f"the run file {file}", "", RunFileError), file.name)
 
@@ -151,8 +151,8 @@ def _explain(problem: Any) -> str:
 
 
 def _fill_in(settings: Any) -> None:
-    """Add the settings that an earlier version did not know, as it behaved: no price was confirmed, no claim fed."""
-    with suppress(KeyError, TypeError, AttributeError):  # the check of every value tells what is wrong
+    """Add settings that earlier versions did not have, to match how they behaved: no confirmed prices, no feed."""
+    with suppress(KeyError, TypeError, AttributeError):  # the validation that follows reports what is wrong
         for tier in settings["atlas"]["tiers"]:
             tier.setdefault("confirmed", False)
     with suppress(KeyError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Take the samples of a performance run, and keep them on disk from the first second on."""
+"""Take the samples of a performance run. The run file exists from the start and grows as samples are taken."""
 
 import datetime as dt
 import secrets
@@ -39,7 +39,7 @@ from .volume import measure_volume
 
 
 def _measure_clients(recorder: Recorder) -> None:
-    """Closed loop, then open loop, by the same processes: each takes about a second to start."""
+    """Measure the closed loop, then the open loop, with the same processes: each takes about a second to start."""
     settings = recorder.settings
     recorder.progress.expect((len(settings.concurrency) + len(LOADS)) * settings.concurrency_seconds)
     with Crowd(recorder) as crowd:
@@ -48,20 +48,20 @@ def _measure_clients(recorder: Recorder) -> None:
 
 
 _PARTS = {
-    "cold pages": measure_cold_pages,  # before any other has asked for claims
+    "cold pages": measure_cold_pages,  # first: no other part has read claims yet
     "latency": measure_latency,
     "clients": _measure_clients,
-    # Now the cache holds what people's queries need. What follows fills it with everything else, and so comes last.
+    # At this point, the cache holds what users' queries need. The later parts fill it with everything else.
     "sizes": lambda recorder: recorder.footprint(measure_footprint(recorder.store)),
     "depth": measure_depth,
     "totals": measure_totals,
     "volume": measure_volume,
     "explain": explain_application,
     "date ranges": measure_ranges,
-    # It writes: nothing that it may leave in the cache, or in the collection if it is killed, is in another figure.
+    # Last, because it writes: what it leaves in the cache (or in the collection, if killed) affects no other figure.
     "while claims arrive": measure_arrivals,
 }
-"""The parts of a run in the order in which they are measured."""
+"""The parts of a run, in the order they are measured."""
 
 
 @checked(ConfigError)
@@ -82,33 +82,35 @@ def run_performance(
     output_dir: str | Path | None = None,
     progress: bool = True,
 ) -> PerformanceRun:
-    """Measure pages and counts on a loaded collection.
+    """Measure pages and totals on a loaded collection.
 
     The loaded claims are not changed. While comparing, the run builds the other index variant and a collection of
-    totals per provider and month; at the end it feeds claims for a few seconds and removes them. With a read-only user
-    the run skips these and notes it. Claims fed by a run that was killed are removed by the next run, `load_claims`, or
-    `remove_fed_claims`.
+    totals per provider and month. At the end, it feeds claims for a few seconds and removes them. With a read-only
+    user, the run skips these steps and adds a note. Claims fed by a run that was killed are removed by the next run,
+    `load_claims`, or `remove_fed_claims`.
 
-    An argument that is None is taken from the config's section `performance`. The same seed runs the same queries in
-    the same order. The run file grows as samples are taken; if the run is stopped, the file remains, marked incomplete.
+    An argument that is None is taken from the `performance` section of the config. The same seed runs the same queries
+    in the same order. The run file grows as samples are taken; if the run is stopped, the file remains, marked
+    incomplete.
 
     Args:
         store: a store whose claims are loaded.
         samples: maximum samples per operation, 1 to 100,000.
         seconds_per_series: limit per operation in seconds, above 0; a slow operation still gets at least 20 samples.
-        warmup: warm-up samples per operation, 0 to 1,000, kept apart.
-        unbounded_samples: minimum first pages by the unbounded query, and half as many totals, 0 to 10,000; each takes
-            seconds at a large provider. 0 skips them.
+        warmup: warm-up samples per operation, 0 to 1,000; they are excluded from the statistics.
+        unbounded_samples: minimum number of first pages timed with the unbounded query, 0 to 10,000, with half as many
+            totals; at a large provider, each takes seconds. 0 skips them.
         tiers: names of the tiers to measure.
         concurrency: numbers of concurrent clients, each 1 to 64; an empty list skips that part.
-        concurrency_seconds: seconds per number of clients and per rate, above 0.
+        concurrency_seconds: seconds for each number of clients and for each open-loop rate, above 0.
         feed_per_second: claims per second that arrive while pages are read, 0 to 2,500, but at most half of what the
             server accepts in a burst; 0 skips that part.
-        live_seconds: seconds of reading pages before, during, and after the feed, each; above 0 and at most 600.
-        compare_indexes: also build the other index variant, compare, and drop it again.
+        live_seconds: seconds of page reads in each phase (before, during, and after the feed), above 0 and at most 600.
+        compare_indexes: also build the other index variant, compare the two, and drop it again.
         seed: seed for the date ranges, the providers, and the order; at least 0.
-        output_dir: folder for outputs; the run file goes to its subfolder runs. None or "" for the project's `outputs`.
-        progress: show a bar on standard output and, in a notebook, a small chart that fills.
+        output_dir: folder for outputs; the run file goes to its subfolder `runs`. None or "" means the project's
+            `outputs`.
+        progress: show a bar on standard output and, in a notebook, a small live chart.
 
     Returns:
         The run; its `path` is the run file.
@@ -161,7 +163,7 @@ def run_performance(
             footprint=measure_footprint(store),
         )
         run = replace(run, path=run.save(folder))
-        chart = LiveChart(run.tiers) if progress else None  # first: the bar goes on below it
+        chart = LiveChart(run.tiers) if progress else None  # created first, so that the bar is below it
         bar = Progress(_guesses(settings.performance), shown=progress)
         with unsaid(), Recorder(run, watch, measured, bar, chart) as recorder:
             if left:
@@ -175,7 +177,7 @@ def run_performance(
 
 
 def _settings(config: Config, **overrides: Any) -> RunSettings:
-    """The settings of a run; an override is checked as the key of config.yaml is."""
+    """Return the settings of a run. Overrides are checked like the keys of config.yaml."""
     given = {name: value for name, value in overrides.items() if value is not None}
     known = [tier.name for tier in config.data_generation.tiers]
     for name in given.get("tiers_to_test", ()):
@@ -201,7 +203,7 @@ def _settings(config: Config, **overrides: Any) -> RunSettings:
 
 
 def _claims_of_tiers(store: ClaimStore, tiers: Sequence[str]) -> dict[str, int]:
-    """Claims on the server of the first provider of each tier; none may be without."""
+    """Return how many claims each tier's first provider has on the server; every one must have some."""
     counted = {tier: count_claims(store, list_providers(store.config, tier)[0].tin) for tier in tiers}
     if missing := [tier for tier, claims in counted.items() if not claims]:
         raise LoadError(
@@ -212,7 +214,7 @@ def _claims_of_tiers(store: ClaimStore, tiers: Sequence[str]) -> dict[str, int]:
 
 
 def _guesses(settings: PerformanceConfig) -> dict[str, float]:
-    """Return about how many seconds each part will take, before it has begun and knows its calls."""
+    """Return about how many seconds each part will take; used until the part begins and knows its calls."""
     tiers, a_series = len(settings.tiers_to_test), min(settings.seconds_per_series, settings.samples * 0.01)
     rates = settings.concurrency_seconds + 3
     return {

@@ -1,4 +1,4 @@
-"""One measured call, the series it belongs to, and a series' statistics, with a mark where a figure is weak."""
+"""One timed call, the series it belongs to, and the statistics of a series, with notes where a figure is weak."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
@@ -14,13 +14,13 @@ from .confidence import FEWEST_FOR_UPPER_END, percentile_interval
 from .steady import drift_note, drift_of, likeness_note, likeness_of
 
 WIDE_SPREAD = 0.5
-"""Where half of the samples spread over more than this part of the median, the figures are marked."""
+"""If the interquartile range exceeds this fraction of the median, the figures get a note."""
 
 Count = Annotated[int, Field(strict=True, ge=0)]
 
 
 class Series(NamedTuple):
-    """What the samples of one row of the summary have in common. A label that does not apply is None."""
+    """The labels that the samples of one summary row share. A label that does not apply is None."""
 
     section: str
     operation: str
@@ -51,26 +51,27 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Sample:
-    """One call that was timed.
+    """One timed call.
 
     Attributes:
         section: part of the run, one of `vocabulary.SECTIONS`.
         operation: what was called.
-        ms: how long it took in ms, on a monotonic clock; in the open loop, from the moment it was meant to start.
-        iteration: its number in its series, from 0; warm-ups have numbers of their own.
-        warmup: taken before the others to open connections and fill caches; in no statistics.
+        ms: how long it took in ms, on a monotonic clock; in the open loop, from when it was due.
+        iteration: its number in its series, from 0; warm-ups are numbered separately.
+        warmup: whether it was taken before the others to open connections and fill caches; then it is excluded from the
+            statistics.
         scenario: one of `vocabulary.SCENARIOS`.
         tier: the provider's tier.
         contestant: one of `vocabulary.CONTESTANTS`.
-        depth: claims before the page.
-        clients: clients at work at once.
-        index: the variant of the index in use, where two are compared.
-        load: in the open loop, the rate of calls, in percent of the highest that the closed loop reached.
-        service_ms: in the open loop, how long it took from when it was really sent.
+        depth: number of claims before the page.
+        clients: number of concurrent clients.
+        index: the index variant in use, where two are compared.
+        load: in the open loop, the rate of calls as a percentage of the highest rate that the closed loop reached.
+        service_ms: in the open loop, how long it took in ms from when it was actually sent.
         claims: claims returned, or counted; None if the call failed.
-        bytes: BSON bytes of the claims returned, where that was asked.
-        retries: commands that failed and that the driver sent again; if any, in no statistics.
-        error: kind of error the call ended with, if it did; in no statistics.
+        bytes: BSON bytes of the claims returned, where measured.
+        retries: failed commands that the driver sent again; if any, the sample is excluded from the statistics.
+        error: kind of error, if the call failed; then the sample is excluded from the statistics.
     """
 
     section: Literal[*SECTIONS]
@@ -93,21 +94,21 @@ class Sample:
 
     @property
     def series(self) -> Series:
-        """The row of the summary that it belongs to."""
+        """The series that the sample belongs to."""
         return Series(*(getattr(self, label) for label in Series._fields))
 
     @property
     def counts(self) -> bool:
-        """Whether it enters the statistics: no warm-up, not failed, not retried."""
+        """Whether the sample enters the statistics: it is not a warm-up, did not fail, and was not retried."""
         return not (self.warmup or self.error or self.retries)
 
 
 @plain_dataclass(frozen=True)
 class Statistics:
-    """Figures of one series, in ms; those of no samples are None.
+    """The figures of one series, in ms. They are None if no sample counts.
 
     Attributes:
-        n: samples that entered; neither warm-ups nor calls that failed or were retried.
+        n: number of samples that count, excluding warm-ups and calls that failed or were retried.
         min: the fastest.
         mean: arithmetic mean.
         p50: median.
@@ -116,13 +117,13 @@ class Statistics:
         p95: 95th percentile, interpolated.
         p95_low: lower end of its 95% interval; None below n = 2.
         p95_high: upper end; None below n = 72.
-        p99: 99th percentile, interpolated; below n = 100 little more than the maximum.
+        p99: 99th percentile, interpolated; below n = 100, it says little more than the maximum.
         max: the slowest.
-        spread: interquartile range over median.
-        drift: median of the second half over that of the first, where the series was not steady; else None.
-        likeness: rank correlation of each call with the one before, where they are alike; else None.
+        spread: interquartile range divided by the median.
+        drift: median of the second half divided by that of the first, if the series was not steady; else None.
+        likeness: rank correlation of each call with the one before, if consecutive calls are alike; else None.
         failed: calls that ended with an error.
-        retried: calls that the driver repeated on its own.
+        retried: calls that succeeded after the driver retried them.
     """
 
     n: int
@@ -144,7 +145,7 @@ class Statistics:
 
     @property
     def is_steady(self) -> bool:
-        """Whether nothing says that calls depended on when they were made, as an interval assumes."""
+        """Whether there is no sign of drift or of dependence between calls; the intervals assume that there is none."""
         return self.drift is None and self.likeness is None
 
     @property
@@ -154,7 +155,7 @@ class Statistics:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know before relying on the figures; empty if nothing."""
+        """What a reader must know before relying on the figures; empty if there is nothing to know."""
         notes = []
         if self.n == 0:
             notes.append("no sample")
@@ -180,10 +181,10 @@ class Statistics:
 
 
 def statistics_of(samples: Iterable[Sample]) -> Statistics:
-    """Return the figures of a series, of all its samples, warm-ups and failures among them.
+    """Return the figures of a series from all its samples, including warm-ups and failures.
 
-    Percentiles are interpolated between the two nearest ranks (numpy's default). Whether the series was steady is seen
-    from the order of its samples, which is that in which they were taken.
+    Percentiles are interpolated between the two nearest ranks (numpy's default). The samples must be in the order they
+    were taken: whether the series was steady is judged by that order.
     """
     timed = [sample for sample in samples if not sample.warmup]
     failed = sum(sample.error is not None for sample in timed)

@@ -1,4 +1,4 @@
-"""How many samples each series gets, and in which order all of them are taken."""
+"""How many samples each series gets, and in which order they are all taken."""
 
 import random
 import statistics
@@ -11,8 +11,8 @@ from ..store.store import ClaimStore
 from .recorder import Recorder
 
 FEWEST = 20
-"""No series has fewer samples than that, however dear, but for those of the unbounded query and of whole providers."""
-_OTHERS = 1_000_000  # the questions of warm-ups have numbers from here on: they are none of those that count
+"""Minimum number of samples per series, however slow, except for the unbounded query and reads of whole providers."""
+_OTHERS = 1_000_000  # the questions of warm-ups are numbered from here, apart from those of samples that count
 _AFTERWARDS_MS = 50.0
 _OVERSPENT = 2.0
 
@@ -22,18 +22,19 @@ class Task:
     """One series to be sampled.
 
     Attributes:
-        labels: those of its samples.
-        prepare: makes the call that is timed for a question of this number; None where the answer has no such page.
-        answered: told the number and the answer of each call, warm-ups included (None where a call failed), and the
-            labels of its sample that are not the task's; so it may time another call that follows from the answer.
-        store: that the calls ask, if it is not the run's own.
-        expected_ms: what a call is known to take; then it has no warm-ups.
-        least: samples that it gets even if they take longer than `performance.seconds_per_series`.
-        most: questions that there are.
-        lag: 0 to 1; it begins with the question that lies so far into all of its own. Two contestants that are asked
-            the same questions half of them apart find the cache alike: each is the first to ask every other half.
-        dear_last: whether it waits until the others have ended, if a call takes more than 50 ms: it would fill the
-            cache with claims that the others have no use for.
+        labels: the labels of its samples.
+        prepare: takes the number of a question and returns the call to time; None if there is no call to make.
+        answered: called after each call, including warm-ups, with the number of the question, the answer (None if the
+            call failed), and the labels of the sample that are not the task's. It may time another call that follows
+            from the answer.
+        store: the store that the calls use, if it is not the run's own.
+        expected_ms: how long a call is known to take; the task then has no warm-ups.
+        least: minimum number of samples, even if they take longer than `performance.seconds_per_series`.
+        most: number of questions available; None if there is no limit.
+        lag: 0 to 1; how far into its questions the task begins. If two contestants go through the same questions half
+            of them apart, the cache favors neither: each is the first to ask half of the questions.
+        dear_last: whether it waits until the others have ended, if a call takes more than 50 ms. It would fill the
+            cache with claims that the others do not need.
     """
 
     labels: Mapping[str, Any]
@@ -49,33 +50,33 @@ class Task:
 
 @dataclass
 class _Plan:
-    """A task with what its warm-ups have shown."""
+    """A task, and what its warm-ups have shown."""
 
     task: Task
     samples: int
     call_ms: float
-    step_ms: float  # with what prepares the call
+    step_ms: float  # including the call's preparation
     spent_ms: float = 0.0
     taken: int = 0
 
     @property
     def last(self) -> bool:
-        """Whether it waits for the others."""
+        """Whether it waits until the others have ended."""
         return self.task.dear_last and self.call_ms > _AFTERWARDS_MS
 
 
 def take_samples(recorder: Recorder, part: str, tasks: Sequence[Task], name: str) -> None:
     """Take the samples of several series, all of them in one shuffled order.
 
-    How many a series gets is settled before the first one: `performance.samples`, or if a call was dear in its
-    warm-ups, as many as fit into `performance.seconds_per_series`, but at least `Task.least`. Each is spread evenly
-    over the whole time, so that a disturbance hits all alike.
+    The number of samples in a series is fixed before the first one: `performance.samples`, or, if the series' calls
+    were slow in its warm-ups, as many as fit into `performance.seconds_per_series`, but at least `Task.least`. Each
+    series is spread evenly over the whole time, so that a disturbance affects all of them equally.
 
     Args:
-        recorder: of the run.
-        part: of the run, in words, for whoever watches.
+        recorder: the recorder of the run.
+        part: the part of the run, in words, for the progress bar.
         tasks: the series.
-        name: of the draw of the order.
+        name: part of the seed from which the order is drawn.
     """
     drawn = random.Random(f"{recorder.settings.seed} {name}")
     plans = _warm_up(recorder, part, tasks, drawn)
@@ -86,7 +87,7 @@ def take_samples(recorder: Recorder, part: str, tasks: Sequence[Task], name: str
     recorder.progress.expect(sum(plan.step_ms for _, _, plan in order) / 1000)
     budget = recorder.settings.seconds_per_series * 1000
     for _, _, plan in order:
-        # The warm-ups were too few to know the cost of a series that goes far beyond its budget.
+        # Stop a series that goes far beyond its budget: its warm-ups were too few to show how slow it is.
         if plan.spent_ms <= _OVERSPENT * budget or plan.taken < plan.task.least:
             lag = int(plan.task.lag * plan.samples)
             _step(recorder, part, plan, (plan.taken + lag) % plan.samples)
@@ -128,10 +129,10 @@ def _step(recorder: Recorder, part: str, plan: _Plan, number: int) -> None:
 
 
 def _call(recorder: Recorder, part: str, task: Task, number: int, labels: dict[str, Any]) -> float | None:
-    """Returns how long the call took, in ms; None if there was none."""
+    """Make a call, and return how long it took, in ms; None if no call was made."""
     recorder.show(part, {**task.labels, **labels})
     prepared = recorder.watch.time(lambda: task.prepare(number))
-    if prepared.error:  # a page that cannot be asked for is a failed call, not a missing one
+    if prepared.error:  # a call that cannot be prepared has failed; it is not a missing page
         recorder.add(prepared, **task.labels, **labels)
         return None
     if prepared.answer is None:

@@ -1,19 +1,20 @@
-"""A run file of schema 1 in the words of schema 2. Its figures stay what they were: few samples, threads as clients."""
+"""Convert run files of schema 1 to schema 2. Their figures stay what they were: few samples, threads as clients."""
 
 from typing import Any
 
 from ..vocabulary import BOUNDED, OVERLAP, RANGE, SKIP, THREE_FIELD, UNBOUNDED
 
 _QUERIES = {"bounded": BOUNDED, "plain": UNBOUNDED}
-# What schema 1 gave every series, dear or not; its unbounded query had rounds of its own, and a limit to all of them.
+# In schema 1, every series had the same number of samples, however slow. Its unbounded query had its own number of
+# rounds, and a time limit for all of them together.
 _SETTINGS = {"iterations": "samples", "plain_iterations": "unbounded_samples", "plain_seconds": "seconds_per_series"}
 
 
 def upgraded(parts: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a file of schema 1, without its key `schema`, as schema 2 has it.
+    """Return the content of a file of schema 1, given without its key `schema`, in the form of schema 2.
 
     Raises:
-        KeyError, TypeError, AttributeError: something that is needed for it is missing or of another type.
+        KeyError, TypeError, AttributeError: something required is missing or of another type.
     """
     settings = dict(parts["settings"])
     performance = {_SETTINGS.get(key, key): value for key, value in settings["performance"].items()}
@@ -34,7 +35,7 @@ def upgraded(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_order(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of several clients at once came one client after the other; taken they were at the same time."""
+    """Interleave the samples of concurrent clients: schema 1 listed them by client, but they were taken together."""
     return sorted(samples, key=lambda sample: sample.get("iteration", 0) if sample["section"] == "concurrency" else -1)
 
 

@@ -1,4 +1,4 @@
-"""Whether a series was steady while it was measured: its first half against its second, each call against the next."""
+"""Whether a series was steady: its first half is compared with its second, and each call with the next."""
 
 import math
 from collections.abc import Sequence
@@ -8,28 +8,28 @@ import numpy as np
 from ..display import LEAST_MS, times
 
 FEWEST_FOR_DRIFT = 20
-"""Below so many samples the halves are too short to tell."""
+"""With fewer samples than this, the halves are too short to tell."""
 DRIFT = 1.25
-"""Medians of both halves further apart than this ratio count as different, if chance does not explain it."""
+"""A series is not steady if the medians of its halves differ by more than this ratio, unless chance explains it."""
 _CHANCE = 0.01
 ALIKE = 0.2
-"""Calls that follow each other count as alike from this rank correlation on, if chance does not explain it."""
-_DEVIATIONS = 2.33  # one of 100 series of calls that know nothing of each other has more
+"""Consecutive calls count as alike from this rank correlation on, unless chance explains it."""
+_DEVIATIONS = 2.33  # exceeded by 1 in 100 series of independent calls
 
 
 def drift_of(series: Sequence[float]) -> float | None:
-    """Return how far the second half of a series is from the first, where it is not steady.
+    """Return how far the second half of a series is from the first, if the series is not steady.
 
-    A series is marked where the medians of both halves differ by more than 25%, and a Mann-Whitney U test says that two
-    halves of a steady series would differ so much in less than 1 of 100 series. It finds a step and a slow change; a
-    disturbance that comes and goes within each half it does not.
+    A series is not steady if the medians of its two halves differ by more than 25%, and a Mann-Whitney U test says that
+    fewer than 1 in 100 steady series would differ that much. This finds a step or a slow change, but not a disturbance
+    that comes and goes within each half.
 
     Args:
-        series: times in ms, in the order in which they were taken.
+        series: times in ms, in the order they were taken.
 
     Returns:
-        The median of the second half over that of the first, below 0.8 or above 1.25; None for a series that is
-        steady, or has fewer than 20 samples.
+        The median of the second half divided by that of the first, below 0.8 or above 1.25; None for a series that is
+        steady or has fewer than 20 samples.
     """
     if len(series) < FEWEST_FOR_DRIFT:
         return None
@@ -39,16 +39,17 @@ def drift_of(series: Sequence[float]) -> float | None:
 
 
 def likeness_of(series: Sequence[float]) -> float | None:
-    """Return how alike calls are that follow each other in a series, where they do depend on each other.
+    """Return how alike consecutive calls in a series are, if they depend on each other.
 
-    Then a series tells less than as many calls that know nothing of each other, and an interval is too narrow. A series
-    is marked where the lag-1 autocorrelation of the ranks is at least 0.2, and chance explains less than 1 of 100 such.
+    Such a series tells less than the same number of independent calls, and its intervals are too narrow. Calls count as
+    alike if the lag-1 autocorrelation of their ranks is at least 0.2, and fewer than 1 in 100 series of independent
+    calls would have as much.
 
     Args:
-        series: times in ms, in the order in which they were taken.
+        series: times in ms, in the order they were taken.
 
     Returns:
-        The rank correlation, 0.2 to 1; None for calls that are not alike, or fewer than 20 of them.
+        The rank correlation, 0.2 to 1; None if the calls are not alike or there are fewer than 20.
     """
     n = len(series)
     if n < FEWEST_FOR_DRIFT:
@@ -61,26 +62,26 @@ def likeness_of(series: Sequence[float]) -> float | None:
 
 
 def likeness_note(correlation: float) -> str:
-    """Return what a correlation of `likeness_of` means, in words."""
+    """Return what a correlation from `likeness_of` means, in words."""
     return f"not independent: consecutive calls are correlated (rank correlation {correlation:.1f})"
 
 
 def drift_note(ratio: float) -> str:
-    """Return what a ratio of `drift_of` means, in words."""
+    """Return what a ratio from `drift_of` means, in words."""
     if ratio > 1:
         return f"not steady: second half {times(ratio)} times the first"
     return f"not steady: first half {times(1 / ratio)} times the second"
 
 
 def mann_whitney_p(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the two-sided p of a Mann-Whitney U test, by the normal approximation, corrected for ties and steps of U.
+    """Return the two-sided p-value of a Mann-Whitney U test: normal approximation, corrected for ties and continuity.
 
     Args:
-        first: one sample, of at least one value.
-        second: the other.
+        first: one group, with at least one value.
+        second: the other group, with at least one value.
 
     Returns:
-        The probability, 0 to 1, of samples at least as different, if both are drawn from the same distribution.
+        The probability, 0 to 1, of groups at least this different if both are drawn from the same distribution.
     """
     values = np.concatenate((first, second))
     ranks, (_, count) = _ranks(values), np.unique(values, return_counts=True)

@@ -1,4 +1,4 @@
-"""A run's figures, series by series: rates, and one frame of everything."""
+"""The figures of a run, series by series: rates, and one data frame of everything."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from .records import Level, OfferedRate
 from .samples import Sample, Series, Statistics
 
 KEYS = ["section", "measured", "tier", "contestant"]
-"""Columns of the summary that say what a row is of."""
+"""Columns of the summary that identify a row."""
 _TIMES = ["min", "mean", "p50", "p50_low", "p50_high", "p95", "p95_low", "p95_high", "max"]
 _RATES = ["claims_per_s", "mb_per_s"]
 NUMBERS = [*_TIMES, *_RATES]
-"""Columns of its figures: times in ms, and rates."""
+"""Columns of the summary that hold figures: times in ms, and rates."""
 
 
 class Throughput(NamedTuple):
@@ -36,9 +36,9 @@ class Figures(NamedTuple):
 def throughput_of(
     series: Series, samples: Iterable[Sample], levels: Iterable[Level], offered: Iterable[OfferedRate]
 ) -> Throughput:
-    """Return the rates of several clients at once, or of a whole provider streamed; of other series there are none.
+    """Return the rates of concurrent clients or of a streamed provider; other series have none.
 
-    In the open loop they are those achieved: what was offered stands in the run's `offered`.
+    In the open loop, they are the rates achieved; those offered are in the run's `offered`.
     """
     good = [sample for sample in samples if sample.counts]
     claims = sum(sample.claims or 0 for sample in good)
@@ -55,7 +55,7 @@ def throughput_of(
 
 
 def summary_of(figures: Iterable[Figures]) -> pd.DataFrame:
-    """Return figures as a frame, a row a series."""
+    """Return the figures as a data frame, one row per series."""
     rows = [
         (
             series.section, series.label, series.tier or "", series.contestant or "",

@@ -1,4 +1,4 @@
-"""The targets of the config against what a run measured: met or missed only where the samples are enough to say so."""
+"""The config's targets against what a run measured: met or missed only if there are enough samples to say so."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,25 +15,26 @@ _FROM_GOOD_TO_BAD = (MET, UNDECIDED, MISSED)
 
 @dataclass(frozen=True)
 class TargetResult:
-    """One target of the config against the run.
+    """One target of the config, compared with the run.
 
-    A target holds for both scenarios: it is met if each one measured is, missed if one is, and else not decided. What
-    stands here is of the scenario that this hangs on; if both are alike in that, of the one with the higher p95.
+    A target applies to both scenarios. It is met if every measured scenario meets it, missed if one misses it, and
+    otherwise not decided. The values here are those of the scenario that determines the verdict; if both do, those of
+    the one with the higher p95.
 
     Attributes:
         operation: what was called, in words.
         tier: the provider's tier.
-        target_ms: the p95 asked for.
-        value_ms: the p95 measured; None if not measured.
+        target_ms: the target p95.
+        value_ms: the measured p95; None if not measured.
         low_ms: lower end of its 95% interval; None if there is none.
-        high_ms: upper end; None if there is none, as below 72 samples.
-        verdict: "met" if the upper end is below the target, "missed" if the lower end is above it, else "not
-            decided", or "not measured".
-        more: about how many more samples of a scenario would decide a target that is not decided; None where the
-            p95 is too near the target for a sensible number.
-        scenario: that scenario, in words.
-        n: samples behind it.
-        note: what a reader must know before relying on the value; empty if nothing.
+        high_ms: upper end; None if there is none, as with fewer than 72 samples.
+        verdict: "met" if the upper end is below the target, "missed" if the lower end is above it, otherwise "not
+            decided"; "not measured" if there are no samples.
+        more: for a target that is not decided, about how many more samples of a scenario would decide it; None if the
+            p95 is too close to the target for a sensible number.
+        scenario: the scenario that the values belong to, in words.
+        n: number of samples behind the values.
+        note: what a reader must know before relying on the values; empty if there is nothing to know.
     """
 
     operation: str
@@ -50,7 +51,7 @@ class TargetResult:
 
     @property
     def verdict_words(self) -> str:
-        """The verdict, and what it would take to decide a target that is not decided."""
+        """The verdict; for a target that is not decided, also what it would take to decide it."""
         if self.verdict != UNDECIDED:
             return self.verdict
         if self.more is None:
@@ -59,7 +60,7 @@ class TargetResult:
 
 
 class _Measured(NamedTuple):
-    """One scenario against the target."""
+    """One scenario, compared with the target."""
 
     scenario: str
     figures: Statistics
@@ -72,7 +73,7 @@ class _Measured(NamedTuple):
 
 
 def target_results(run: PerformanceRun) -> list[TargetResult]:
-    """Return every target of the run's settings, met or not, in the order of operations and tiers."""
+    """Return a result for every target in the run's settings, met or not, by operation and then by tier."""
     results = []
     for name, operation in TARGETS.items():
         by_tier = run.settings.performance.targets.get(name, {})

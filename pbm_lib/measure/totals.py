@@ -1,4 +1,4 @@
-"""A provider's total in four ways: counted, counted up to a cap, from a rollup, and with the page in `$facet`."""
+"""A provider's total, obtained in four ways: counted, counted up to a cap, from a rollup, and by `$facet`."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
@@ -21,19 +21,20 @@ from .sampling import Task, take_samples
 _NO_ROLLUP = "Totals: no rollup was made."
 _BUILD_SECONDS = 60.0
 _FACET_SECONDS = 20.0
-# `$facet` fetches all claims of a provider each time: a series of it at about so many, and never of more than these.
+# `$facet` fetches all claims of a provider each time. Its series is taken at about the first number of claims per
+# provider, and never at more than the second.
 _FACET_CLAIMS, _FACET_MOST = 10_000, 100_000
 _FACET_LEAST = 4
 
 
 def measure_totals(recorder: Recorder, *, cap: int = CAP, facet_seconds: float = _FACET_SECONDS) -> None:
-    """Ask for the totals of the same providers in each way, and hold the answers against the exact count.
+    """Ask for the totals of the same providers in each way, and compare the answers with the exact count.
 
-    A user who may not write, or a server that does not make the rollup, costs that way alone; a note says so.
+    If the user may not write, or the server does not build the rollup, only the rollup is left out; a note says so.
 
     Args:
-        recorder: of the run.
-        cap: the capped count goes so far, in claims.
+        recorder: the recorder of the run.
+        cap: limit of the capped count, in claims.
         facet_seconds: how long the server may take for one `$facet`.
     """
     store = recorder.store
@@ -53,14 +54,14 @@ def measure_totals(recorder: Recorder, *, cap: int = CAP, facet_seconds: float =
 
 
 class _Way:
-    """A way to the total. It is given up, with a note, once there is no use in going on."""
+    """One way to get the total. It is given up, with a note, once there is no point in going on."""
 
     def __init__(self, recorder: Recorder, ask: Callable[[str], Any]):
         self._recorder, self._ask = recorder, ask
         self.is_given_up = False
 
     def asking(self, tin: str) -> Callable[[], Any] | None:
-        """Return what asks for the total of a provider; None if that is given up."""
+        """Return a call that gets the total of a provider; None if this way has been given up."""
         return None if self.is_given_up else partial(self._call, tin)
 
     def _call(self, tin: str) -> Any:
@@ -73,7 +74,7 @@ class _Way:
 
 
 class _Agreement:
-    """Holds each total against the exact one of the same provider, as soon as both are there."""
+    """Compares each total with the exact one of the same provider, as soon as both are known."""
 
     def __init__(self, recorder: Recorder, cap: int):
         self._recorder, self._cap = recorder, cap
@@ -105,7 +106,7 @@ def _count_task(recorder: Recorder, agreement: _Agreement, tier: str, name: str,
         _labels(tier, "count", name),
         lambda number: way.asking(tin(number)),
         answered,
-        lag=0.5 if name == CAPPED else 0.0,  # it looks at the same keys as the exact count
+        lag=0.5 if name == CAPPED else 0.0,  # it examines the same keys as the exact count
     )
 
 
@@ -133,16 +134,16 @@ def _measure_facet(recorder: Recorder, way: _Way) -> None:
 
 
 def _check_facet(recorder: Recorder, tier: str, tin: str, page: ClaimPage | None) -> None:
-    """Hold the page, its cursor and its total against what an application asks for in two queries."""
+    """Compare the page, its cursor, and its total with what an application gets from two queries."""
     if page is None:
         return
-    with suppress(PbmError):  # it is not among the timed calls, where a failure is counted
+    with suppress(PbmError):  # this call is not timed, so its failure is not counted
         recorder.check("totals", tier, "page_and_total", FACET, page == find_claims(recorder.store, tin))
 
 
 @contextmanager
 def _rollup(recorder: Recorder) -> Iterator[ClaimRollup | None]:
-    """The rollup for the length of a block; None where it cannot be made, or not be dropped again."""
+    """Yield the rollup for the duration of the block; None if it cannot be built, or could not be dropped again."""
     rollup = ClaimRollup(recorder.store, recorder.run.id)
     if not _may_drop(recorder, rollup):
         yield None
@@ -157,7 +158,7 @@ def _rollup(recorder: Recorder) -> Iterator[ClaimRollup | None]:
 
 
 def _may_drop(recorder: Recorder, rollup: ClaimRollup) -> bool:
-    """Drop what other runs left behind; return whether the rollup could be dropped, were it there."""
+    """Drop rollups that other runs left behind; return whether this run could drop its own."""
     try:
         if left := drop_left_rollups(recorder.store):
             recorder.note(
@@ -172,7 +173,7 @@ def _may_drop(recorder: Recorder, rollup: ClaimRollup) -> bool:
 
 
 def _make(recorder: Recorder, rollup: ClaimRollup) -> bool:
-    """Make the rollup, with one sample for what that takes; return whether it is there."""
+    """Build the rollup, with one sample for the time that takes; return whether it was built."""
     labels = {"section": "totals", "operation": "build", "contestant": ROLLUP}
     recorder.show("totals", labels)
     as_of = dt.datetime.now(dt.UTC)
@@ -188,7 +189,7 @@ def _make(recorder: Recorder, rollup: ClaimRollup) -> bool:
 
 
 def _tins(recorder: Recorder, tier: str) -> Callable[[int], str]:
-    """Return the providers of a tier by the number of the question: the same ones for each way."""
+    """Return a function from the number of a question to a provider's TIN; it is the same for each way."""
     questions = Questions(recorder.store.config, recorder.settings, f"totals {tier}")
     return lambda number: questions.number(number, tier, PROVIDER).tin
 

@@ -1,4 +1,4 @@
-"""All claims of one provider in order: by one stream and by two that read consecutive parts of the range at once."""
+"""All claims of one provider in order: by one stream, and by two that read consecutive parts at the same time."""
 
 from bson import ObjectId
 
@@ -15,10 +15,10 @@ _GUESSED_CLAIMS_A_SECOND = 25_000
 
 
 def measure_volume(recorder: Recorder) -> None:
-    """Stream all claims of a provider of about 100,000 in both ways, in turn, and compare what arrives.
+    """Stream all claims of a provider with about 100,000 claims in both ways, in turn, and compare what arrives.
 
-    There are no warm-ups, since the claims may well not fit into the cache. The ids are collected in the timed call, so
-    that the order is compared as well.
+    There are no warm-ups, because the claims may not fit into the cache. The timed call collects the ids, so that their
+    order is compared as well.
     """
     store = recorder.store
     tier = recorder.nearest_tier(_CLAIMS)
@@ -29,7 +29,7 @@ def measure_volume(recorder: Recorder) -> None:
     recorder.progress.expect(rounds * len(_WAYS) * step)
     for iteration in range(rounds):
         read: dict[str, list[ObjectId]] = {}
-        # Each goes first every second time: the claims that the other one left in the cache favor who comes second.
+        # They take turns going first: the second one benefits from the claims that the first one left in the cache.
         for name in list(_WAYS)[:: 1 if iteration % 2 == 0 else -1]:
             recorder.show("volume", {**labels, "contestant": name})
 
