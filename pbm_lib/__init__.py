@@ -29,7 +29,7 @@ For details, call help on any name, such as help(pbm.find_claims). The public na
                   latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart, performance_cards;
                   PerformanceRun, ReportFiles, ClusterSizing
     notebooks     table, number_card, refusal
-    errors        PbmError and its kinds: ConfigError, ServerUnavailable, SetupError, LoadError,
+    errors        PbmError and its subclasses: ConfigError, ServerUnavailable, SetupError, LoadError,
                   FeedError, InvalidQuery, InvalidCursor, RunFileError
 
 Error messages say what went wrong and, if you can fix it, how. For a wrong argument, they name the argument and

@@ -98,7 +98,7 @@ class DataGenerationConfig:
     def _consistent(self):
         names = [tier.name for tier in self.tiers]
         if len(set(names)) < len(names):
-            raise ValueError(f"data_generation.tiers must have different names, got {names}")
+            raise ValueError(f"data_generation.tiers must have unique names, got {names}")
         if self.last_service_date < self.first_service_date:
             raise ValueError(
                 f"data_generation.last_service_date must be on or after first_service_date "
@@ -108,7 +108,7 @@ class DataGenerationConfig:
         if total != self.target_volume:
             terms = " + ".join(f"{tier.providers:,} x {tier.claims_per_provider:,}" for tier in self.tiers)
             raise ValueError(
-                f"data_generation.target_volume must be the tiers' sum ({terms} = {total:,}), got "
+                f"data_generation.target_volume must equal the sum of the tiers ({terms} = {total:,}), got "
                 f"{self.target_volume:,}. Change the tiers, or set target_volume: {total}"
             )
         return self

@@ -29,7 +29,7 @@ _MOST = 5  # problems reported at once
 # Pydantic's error types for an unknown key.
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 _RENAMED = {
-    "mongodb.covering_index": ("index", "It is now mongodb.index: three_field (where it was false) or overlap."),
+    "mongodb.covering_index": ("index", "It is now mongodb.index: three_field (was: false) or overlap (was: true)."),
     "performance.iterations": ("samples", "It is now performance.samples."),
     "performance.plain_iterations": ("unbounded_samples", "It is now performance.unbounded_samples."),
     "performance.plain_seconds": ("seconds_per_series", "It is now performance.seconds_per_series."),
@@ -142,7 +142,7 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_ti
 def _explain_syntax(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         return f": character {error.position + 1} is not allowed in a text file"
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "not understood"
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "it could not be parsed"
     # Quoted parts come from the file: what looks like an alias or a tag may be a password that begins with * or !.
     hidden = re.sub(r"'[^'<]{3,}'", "(not shown)", problem).replace(r"character '\t' that", "a tab, which")
     return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"

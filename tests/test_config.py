@@ -113,7 +113,7 @@ def test_tiers_that_do_not_add_up_show_the_arithmetic(tmp_path):
 
 def test_two_tiers_of_one_name_are_refused(tmp_path):
     tier = {"name": "A", "claims_per_provider": 5, "providers": 1}
-    assert "must have different names" in refused(
+    assert "must have unique names" in refused(
         tmp_path, {"data_generation": {"tiers": [tier, tier], "target_volume": 10}}
     )
 

@@ -28,9 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{type(error).__name__}: {hide_addresses(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(
-            "Interrupted. Run the same command again; an interrupted load continues where it stopped.", file=sys.stderr
-        )
+        print("Interrupted. Run the same command again; an interrupted load resumes where it stopped.", file=sys.stderr)
         return 130
 
 

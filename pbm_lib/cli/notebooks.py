@@ -29,7 +29,7 @@ def refuse_to_overwrite(output_dir: Path) -> None:
             raise _unwritable(target, error) from None
         if is_other:
             raise ConfigError(
-                f"{output_dir} holds a {target.name} that is not an executed copy and would be overwritten. Choose "
+                f"{output_dir} holds a {target.name} that is not an executed copy; running would overwrite it. Choose "
                 "another --output folder, for example --output outputs."
             )
 

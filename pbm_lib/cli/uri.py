@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     if given_uri(config):
         raise ServerUnavailable(
             "MONGODB_URI is set, so the local server is not used. Use that address in Compass or mongosh. To print the "
-            "local server's, unset MONGODB_URI."
+            "local server's address, unset MONGODB_URI."
         )
     refuse_others_folder(config.data_dir)
     server = running_server(config)

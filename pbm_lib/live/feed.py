@@ -115,7 +115,7 @@ class Feed:
         if isinstance(ready, PbmError):
             raise ready
         if self._is_over:
-            raise PbmError(f"{self.notes[-1]} Make sure that nothing kills it, then watch again.")
+            raise PbmError(f"{self.notes[-1]} Find out what ended it, then watch again.")
 
     def _received(self) -> Told | PbmError | None:
         try:

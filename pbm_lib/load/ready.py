@@ -53,5 +53,5 @@ def require_loaded(store: ClaimStore) -> LoadRecord:
             "differ."
         )
     if not record.is_complete:
-        raise LoadError(f"{name} is only partly loaded. Run notebook 02_load again; it continues where it stopped.")
+        raise LoadError(f"{name} is only partly loaded. Run notebook 02_load again; the load resumes where it stopped.")
     return record

@@ -98,7 +98,7 @@ class Crowd:
         for outcome in outcomes:
             if outcome.gave_up:
                 error = outcome.calls[-1].error
-                raise self._recorder.stopped(f"{FAILURES} calls in a row of one client failed (last: {error})")
+                raise self._recorder.stopped(f"{FAILURES} calls in a row failed in one client (last: {error})")
         known = before is not None and after is not None
         return Together(
             outcomes=tuple(outcomes),
@@ -164,7 +164,7 @@ class Crowd:
             process.join(_END_SECONDS)
             raise self._recorder.stopped(
                 f"{_named(number)} was killed or ran out of memory (exit code {process.exitcode})",
-                "Make sure that nothing kills it, then measure again.",
+                "Find out what ended it (the system log shows what ran out of memory), then measure again.",
             ) from None
         if isinstance(answer, PbmError):
             raise self._recorder.stopped(f"{_named(number)} failed. {str(answer).rstrip('.')}")

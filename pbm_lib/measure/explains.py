@@ -109,7 +109,7 @@ def counted_index_uses(recorder: Recorder) -> Iterator[None]:
     if uses.get(name, 0) < asked:
         recorder.note(
             f"The server counted {uses.get(name, 0):,} uses of {name} during the run, but {asked:,} timed calls named "
-            "it: the server was restarted, the index was rebuilt, or another index was used."
+            "it. Either the server was restarted, the index was rebuilt, or another index was used."
         )
 
 

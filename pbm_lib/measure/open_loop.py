@@ -26,8 +26,8 @@ def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
     fastest = fastest_level(recorder.run)
     if fastest is None:
         recorder.note(
-            "Open loop: not measured, because its rates are shares of the highest rate of concurrent clients, and none "
-            "was measured (performance.concurrency)."
+            "Open loop: not measured, because its rates are percentages of the concurrent clients' highest rate, which "
+            "was not measured (performance.concurrency)."
         )
         return
     level, highest = fastest
@@ -44,9 +44,9 @@ def measure_open_loop(recorder: Recorder, crowd: Crowd) -> None:
         together = crowd.work(jobs, **labels)
         if unasked := sum(outcome.unasked for outcome in together.outcomes):
             recorder.note(
-                f"Open loop at {load}%: the run dropped {unasked:,} of {len(moments):,} calls, not started even "
-                f"{_OVERTIME_SECONDS:g} seconds after the last was due, so the waits were longer than these figures "
-                "say."
+                f"Open loop at {load}%: the run dropped {unasked:,} of {len(moments):,} calls that had not "
+                f"started {_OVERTIME_SECONDS:g} seconds after the last one was due, so the real waits were longer than "
+                "these figures show."
             )
         took = max(seconds, *(outcome.seconds for outcome in together.outcomes))
         recorder.offered(

@@ -83,8 +83,8 @@ def _task(recorder: Recorder, labels: dict[str, str]) -> list[Task]:
 
 def _one_page(tier: str, scenario: str) -> str:
     return (
-        f"Tier {tier}, {SCENARIOS[scenario].words}: most results fit on one page, so next and deep pages were not (or "
-        "not always) measured."
+        f"Tier {tier}, {SCENARIOS[scenario].words}: most results fit on one page, so some or all next and deep "
+        "pages were not measured."
     )
 
 

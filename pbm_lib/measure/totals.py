@@ -18,7 +18,7 @@ from .recorder import Recorder
 from .records import Rollup
 from .sampling import Task, take_samples
 
-_NO_ROLLUP = "Totals: no rollup was made."
+_NO_ROLLUP = "Totals: no rollup was built."
 _BUILD_SECONDS = 60.0
 _FACET_SECONDS = 20.0
 # `$facet` fetches all claims of a provider each time. Its series is taken at about the first number of claims per
@@ -162,8 +162,8 @@ def _may_drop(recorder: Recorder, rollup: ClaimRollup) -> bool:
     try:
         if left := drop_left_rollups(recorder.store):
             recorder.note(
-                f"Totals: dropped {', '.join(left)}, left behind by another run. If that run is still going, the two "
-                "disturb each other."
+                f"Totals: dropped {', '.join(left)}, left behind by another run. If that run is still in progress, "
+                "each of the two affects the other's figures."
             )
         rollup.drop()
     except PbmError as error:

@@ -164,5 +164,5 @@ def test_calls_that_never_began_are_counted_and_told(stalled, own_server, tmp_pa
         measure_open_loop(recorder, crowd)
     (rate,) = recorder.run.offered
     (note,) = recorder.run.notes
-    assert note.startswith("Open loop at 1000%: ") and "calls, not started even 0 seconds after" in note
+    assert note.startswith("Open loop at 1000%: ") and "calls that had not started 0 seconds after" in note
     assert recorder.run.throughput(Series("open_loop", "page", clients=1, load=1_000)).pages_per_s < rate.offered / 2

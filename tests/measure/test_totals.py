@@ -328,7 +328,7 @@ def test_a_rollup_that_the_server_rejects_is_a_note(recorder):
     recorder.store.collection.drop_index(recorder.store.index_name)
     measure_totals(recorder)
     recorder.save()
-    assert "Totals: no rollup was made. The server returned an error (code 2)" in "".join(recorder.run.notes)
+    assert "Totals: no rollup was built. The server returned an error (code 2)" in "".join(recorder.run.notes)
     assert {s.contestant for s in recorder.run.samples if s.counts} == {COUNT, CAPPED, FACET}
     assert {check.compared == check.equal for check in recorder.run.checks} == {True}
 
@@ -338,7 +338,7 @@ def test_a_rollup_that_takes_too_long_is_a_note(recorder, monkeypatch):
     monkeypatch.setattr(ClaimRollup, "pipeline", slow_to_make)
     measure_totals(recorder)
     recorder.save()
-    assert recorder.run.notes == ("Totals: no rollup was made. Building the rollup was stopped after 0.2 s.",)
+    assert recorder.run.notes == ("Totals: no rollup was built. Building the rollup was stopped after 0.2 s.",)
     assert recorder.run.rollup is None
     assert rollups(recorder.store) == set()
 
@@ -357,7 +357,7 @@ class TestUsersOfFewRights:
         with recording(as_user("reader"), tmp_path) as recorder:
             measure_totals(recorder)
         (note,) = recorder.run.notes
-        assert note.startswith("Totals: no rollup was made. The database user lacks permission")
+        assert note.startswith("Totals: no rollup was built. The database user lacks permission")
         assert {sample.contestant for sample in recorder.run.samples} == {COUNT, CAPPED, FACET}
         assert not [sample for sample in recorder.run.samples if sample.error]
         assert recorder.run.rollup is None

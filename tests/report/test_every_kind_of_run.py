@@ -149,7 +149,7 @@ def says_nothing_of(page, *words):
 
 
 def test_a_run_of_a_user_who_only_reads(complete):
-    notes = ("The overlap index was not compared: no right to build it.", "Totals: no rollup was made. No right.")
+    notes = ("The overlap index was not compared: no right to build it.", "Totals: no rollup was built. No right.")
     kept = [s for s in complete.samples if s.index != "overlap" and s.contestant != "rollup" and s.section != "live"]
     reader = replace(
         complete,
@@ -198,7 +198,7 @@ def test_a_real_run_of_a_user_who_only_reads(as_user, tmp_path):
     assert "Uses of each index" not in page.text
     for note in (
         "The overlap index was not compared: ",
-        "Totals: no rollup was made. ",
+        "Totals: no rollup was built. ",
         "$indexStats",
         "Pages while claims arrive: not measured. The database user lacks permission",
     ):
@@ -272,7 +272,8 @@ def test_claims_that_were_lost_while_others_arrived_are_on_the_page(complete):
     page = page_of(replace(complete, arrivals=replace(complete.arrivals, lost=2, left=7)))
     assert (
         "Before you rely on it Pages lost 2 claims and repeated 0, in 45,678 checks of claims that were present "
-        "throughout, while other claims arrived. 7 of the fed claims could not be removed. Run remove_fed_claims(store)."
+        "throughout, while other claims arrived. 7 of the fed claims could not be removed. Run "
+        "remove_fed_claims(store)."
     ) in page.text
 
 

@@ -82,7 +82,7 @@ def runs(tmp_path_factory):
                 samples=tuple(s for s in complete.samples if s.index != "overlap" and s.contestant != "rollup"),
                 rollup=None,
                 index_uses={},
-                notes=("Totals: no rollup was made. No right.",),
+                notes=("Totals: no rollup was built. No right.",),
             ),
             None,
         ),
