@@ -214,7 +214,7 @@ def flatness(bench: Bench, ours: ClaimStore, rounds: int) -> None:
     """Time pages with the overlap index in turn: first pages of a range at two tiers, and pages without a range.
 
     The first page without a range is the same in every round, so it is warm. To separate that effect from the cost of a
-    range, two more pages are timed: a range that is also warm, and a page without a range at a new place.
+    range, two more pages are timed: one of a range that is also warm, and one without a range at a new place.
     """
     ask, tin = partial(page, ours), bench.providers["1M"][0].tin
     for number in range(rounds):
@@ -231,7 +231,7 @@ def flatness(bench: Bench, ours: ClaimStore, rounds: int) -> None:
 
 
 def examined(bench: Bench, ours: ClaimStore) -> dict[str, tuple[int, int]]:
-    """Return the most keys and documents that a page of a late window examines, over all providers of each tier."""
+    """Return, by tier, the most keys and the most documents that a page of a late window examines for any provider."""
     late, result = bench.window(int(LATE * bench.days)), {}
     for tier, providers in bench.providers.items():
         plans = [pbm.explain_claims(ours, provider.tin, *late) for provider in providers]

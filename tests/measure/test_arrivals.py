@@ -51,7 +51,7 @@ def is_as_loaded(store):
 
 
 def measured(store, folder, **settings):
-    """Run this part alone and return its run."""
+    """Measure this part alone and return the run."""
     with recording(store, folder, **{**FEED, **settings}) as recorder:
         measure_arrivals(recorder)
     return PerformanceRun.load(recorder.run.path)
@@ -144,7 +144,7 @@ def test_a_user_who_can_only_read_gets_a_note(as_user, tmp_path):
     assert (run.arrivals, run.samples) == (None, ())
     (note,) = run.notes
     assert note.startswith("Pages while claims arrive: not measured. The database user lacks permission")
-    # This user may not remove what another user's killed run left behind either. The run continues and says so.
+    # Nor may this user remove what another user's killed run left behind. The run continues and says so.
     insert_fed(owner, 3)
     said = arrivals.clear_left_claims(reader)
     assert said.startswith("The collection held 3 extra claims, fed by a watch or a run that was killed, and")

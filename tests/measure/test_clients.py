@@ -143,7 +143,7 @@ def test_places_of_single_pages_are_those_of_the_walks(loaded_store):
 
 @pytest.fixture
 def crowd(loaded_store, tmp_path):
-    """Clients that work for a recorder whose file is run.json."""
+    """A crowd of clients for a recorder whose file is run.json."""
     with recording(loaded_store, tmp_path / "run.json") as recorder:
         yield Crowd(recorder)
     assert clients_of_ours() == []

@@ -42,7 +42,7 @@ def test_a_median_has_both_ends_from_6_samples_on():
     assert percentile_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 50) == (1.0, 6.0)
 
 
-def test_an_upper_end_needs_72_samples_and_110_not_to_be_the_slowest_of_them():
+def test_an_upper_end_takes_72_samples_and_one_below_the_slowest_takes_110():
     assert min(n for n in range(1_000) if percentile_ranks(n, 95)[1]) == FEWEST_FOR_UPPER_END
     assert min(n for n in range(1, 1_000) if percentile_ranks(n, 95)[1] and percentile_ranks(n, 95)[1] < n) == 110
 
@@ -86,13 +86,13 @@ def test_the_interval_of_independent_samples_holds_the_truth_in_95_of_100_runs(d
     [(0.5, 72, 0.90), (0.5, 110, 0.88), (0.5, 300, 0.90), (0.9, 72, 0.45), (0.9, 110, 0.45), (0.9, 300, 0.52)],
 )
 def test_how_far_dependent_samples_fall_short(rho, n, expected):
-    """Where a call tends to be as slow as the one before it, n calls tell less than n: the interval is too narrow.
+    """Where a call tends to be as slow as the one before it, n calls tell less than n independent calls would.
 
-    With rho = 0.5, it misses the true percentile more than twice as often as it claims; with 0.9, about every second
-    time. More consecutive samples hardly help. The interval itself cannot show this. That is why the calls of one
-    series are spread over the run, with others in between, and why a series whose halves differ is marked as not
-    steady. The mark finds what lasts as long as half of the series; test_steady shows how much of this dependence it
-    finds.
+    The interval is then too narrow. With rho = 0.5, it misses the true percentile more than twice as often as it
+    claims; with 0.9, about every second time. More consecutive samples hardly help. The interval itself cannot show
+    this. That is why the calls of one series are spread over the run, with others in between, and why a series whose
+    halves differ is marked as not steady. The mark finds what lasts as long as half of the series; test_steady shows
+    how much of this dependence it finds.
     """
     values = autocorrelated(np.random.default_rng([11, n]), 5_000, n, rho)
     covered = 1 - sum(misses(np.exp(values), math.exp(P95)))

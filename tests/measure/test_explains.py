@@ -47,7 +47,7 @@ def test_each_operation_of_each_tier_is_explained_once(claims, recorder):
     pages = {"first_page", "next_page", "deep_page"}
     expected = {(tier, scenario, "count") for tier in ("3K", "300", "60") for scenario in (PROVIDER, RANGE)}
     expected |= {("3K", scenario, page) for scenario in (PROVIDER, RANGE) for page in pages}
-    # A provider of tier 300 has three pages of claims. Its claims in a window fit on one page; so do those of tier 60.
+    # A provider of tier 300 has three pages of claims, but only one in a window. A provider of tier 60 has only one.
     expected |= {("300", PROVIDER, page) for page in pages} | {("300", RANGE, "first_page")}
     expected |= {("60", PROVIDER, "first_page"), ("60", RANGE, "first_page")}
     assert set(found) == expected

@@ -114,7 +114,7 @@ def test_all_range_methods_run_on_the_same_windows(run):
         assert set(bounded) == {0, 1, 2}
 
 
-def test_the_other_index_is_removed_afterwards(run, loaded_store):
+def test_the_other_index_is_removed_afterward(run, loaded_store):
     assert set(loaded_store.collection.index_information()) == {"_id_", "claims_by_provider"}
     (build,) = run.select(section="ranges", operation="build")
     assert (build.index, build.claims) == ("overlap", 6_000)

@@ -83,7 +83,7 @@ def test_times_of_0_ms_have_a_ratio_too():
 
 @pytest.mark.parametrize(("rho", "found"), [(0.5, 0.1), (0.9, 0.47)])
 def test_dependence_that_comes_and_goes_within_the_halves_is_not_drift(rho, found):
-    """Where each call depends on the one before, about one in ten series drifts with rho = 0.5, every second with 0.9.
+    """Where each call depends on the one before, about 1 in 10 series drifts with rho = 0.5, and every second with 0.9.
 
     These are the series in which slow calls happened to fill one of the halves. The other mark finds the dependence.
     """

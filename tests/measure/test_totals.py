@@ -182,7 +182,7 @@ def test_a_claim_written_after_the_rollup_was_built_is_not_in_it(recorder, monke
 
 
 class TestTheTemporaryCollection:
-    def test_exists_while_it_is_queried_and_is_gone_afterwards(self, recorder, monkeypatch):
+    def test_exists_while_it_is_queried_and_is_gone_afterward(self, recorder, monkeypatch):
         before, seen = collections(recorder.store), []
         total = ClaimRollup.total
         monkeypatch.setattr(

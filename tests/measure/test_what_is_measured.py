@@ -51,7 +51,7 @@ def test_the_deepest_page_compared_starts_exactly_after_nine_tenths_of_the_claim
     recorder.save()
     assert {sample.depth for sample in recorder.run.select(section="depth")} == {0, 1_000, 2_700}
     (check,) = recorder.run.checks
-    # Three depths, each with a warm-up and three samples in two ways. Only the first call of each has nothing to match.
+    # Three depths, each with a warm-up and three samples in two ways. The first call at each has nothing to match.
     assert check.equal == check.compared == 3 * (2 * 4 - 1)
 
 

@@ -32,7 +32,7 @@ def project(tmp_path_factory):
     cells = [new_markdown_cell("# Report"), new_markdown_cell("a"), new_markdown_cell("b"), new_code_cell(code)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), report.parents[1] / "notebooks" / "report.ipynb")
-    write_workspace(home / "workspaces")  # where lab_server lets JupyterLab keep its layout
+    write_workspace(home / "workspaces")  # where lab_server has JupyterLab keep its layout
     return home
 
 

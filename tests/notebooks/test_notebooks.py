@@ -1,4 +1,4 @@
-"""The notebooks: clean as committed, and stopped only with a clear message. `cli/test_demo.py` runs all four."""
+"""The notebooks: clean as committed, and any failure is a clear message. `cli/test_demo.py` runs all four."""
 
 import os
 import re

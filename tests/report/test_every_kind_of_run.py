@@ -1,4 +1,4 @@
-"""Reports of runs that lack something: killed, without permissions, of schema 1. Each page is true of its run."""
+"""Reports of runs that lack something (killed, few permissions, schema 1). Each page says what is true of its run."""
 
 import json
 import re

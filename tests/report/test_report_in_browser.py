@@ -51,7 +51,7 @@ return ['fill', 'stroke'].flatMap(name =>
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Each kind of run by name: the run and its baseline."""
+    """The runs by kind, each with its baseline."""
     targets = {"first_page_p95_ms": {"3K": 60, "60": 50}, "count_p95_ms": {"3K": 130}}
     config = load_config(write_config(tmp_path_factory.mktemp("config"), {"performance": {"targets": targets}}))
     complete, schema_1 = complete_run(config), PerformanceRun.load(SCHEMA_1)

@@ -75,7 +75,7 @@ def test_a_customers_own_volume_takes_the_tier_that_it_needs(run, claims, tier):
 @pytest.mark.parametrize(
     ("claims", "shards"),
     [
-        (1_099_511_628, 2),  # one claim more than the 64 GB of cache of an M80 hold
+        (1_099_511_628, 2),  # one claim more than an M80's 64 GB of cache holds
         (2_199_023_255, 2),
         (2_199_023_256, 3),
         (3_298_534_883, 3),
@@ -85,7 +85,7 @@ def test_a_customers_own_volume_takes_the_tier_that_it_needs(run, claims, tier):
 def test_beyond_the_largest_tier_shards_hold_an_equal_part_each(run, claims, shards):
     sizing = size_cluster(run, claims=claims)
     assert (sizing.cheapest, sizing.largest.name, sizing.shards) == (None, "M80", shards)
-    # By the same rule, an M80 holds one shard's part, but not the part of one shard out of one fewer.
+    # By the same rule, an M80 holds one shard's part, but would not if there were one shard fewer.
     assert size_cluster(run, claims=claims // shards).cheapest.name == "M80"
     assert size_cluster(run, claims=-(-claims // (shards - 1))).cheapest is None
 

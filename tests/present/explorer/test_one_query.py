@@ -26,7 +26,7 @@ def busy(loaded_store):
 
 
 def begun(call, busy):
-    """Start a call in a thread and wait until the server works on it. Return the thread and the list of its outcome."""
+    """Start a call in a thread and wait until the server works on it. Return the thread and a list for its outcome."""
     given: list[object] = []
 
     def work() -> None:
