@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pbm_lib.chart_style import (
+    BLUE,
     GREEN,
     GREY,
     INK,
@@ -97,12 +98,12 @@ def test_green_and_purple_stay_apart_for_every_eye(sight, page):
 
 def test_the_theme_of_a_light_page_is_what_charts_are_drawn_in():
     light = [color for color, _ in THEME.values()]
-    assert light == [GREEN, PURPLE, SLATE, GREY, INK, LINE]
-    assert len({color.lower() for pair in THEME.values() for color in pair}) == 12
+    assert light == [GREEN, PURPLE, BLUE, SLATE, GREY, INK, LINE]
+    assert len({color.lower() for pair in THEME.values() for color in pair}) == 14
     style = (files("pbm_lib") / "pbm.mplstyle").read_text(encoding="utf-8")
     drawn = re.findall(r": ([0-9A-F]{6})$", style, re.MULTILINE)
     assert drawn and {f"#{color}" for color in drawn} <= set(light)
-    assert [color for color, _ in MARKS] == light[:4] and len({marker for _, marker in MARKS}) == 4
+    assert [color for color, _ in MARKS] == [GREEN, PURPLE, SLATE, GREY] and len({marker for _, marker in MARKS}) == 4
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
 
     lab = commands.add_parser("lab", help="open the notebooks in JupyterLab with the demo's settings")
     _add_config(lab)
-    lab.add_argument("extra", nargs="*", help="more options for JupyterLab, after --")
+    lab.add_argument(
+        "extra", nargs="*", metavar="OPTION", help="JupyterLab's own options, after --: lab -- --no-browser"
+    )
 
     report = commands.add_parser("report", help="write the report of a saved run; no server needed")
     report.add_argument("run_file", metavar="RUN.json", help="run file, such as one in outputs/runs/")

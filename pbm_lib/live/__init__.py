@@ -1,1 +1,1 @@
-"""Pages at a fixed rate while claims arrive, and what was seen of them. May import load and what load may."""
+"""The watch: pages requested at a fixed rate while claims arrive. May import load and what load may import."""

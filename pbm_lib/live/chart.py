@@ -1,4 +1,4 @@
-"""The chart of a watch: pages over time, what arrived, and what happened to the server."""
+"""The chart of a watch: page times, arriving claims, elections, and errors."""
 
 import math
 

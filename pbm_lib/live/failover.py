@@ -1,4 +1,4 @@
-"""A failover, shown: of three local mongods, one steps down and the next is killed while pages are watched."""
+"""A failover demo: of three local mongods, one steps down and the next is killed while pages are watched."""
 
 import threading
 import time
@@ -34,10 +34,10 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
 
     Args:
         config: the settings; sections `live` and `failover` set the times, rates, sizes, and ports.
-        progress: show a bar on standard output and, in a notebook, a small chart that fills.
+        progress: show a bar on standard output and, in a notebook, a small live chart.
 
     Returns:
-        What was seen; its notes say what happened to the nodes.
+        What the watch saw; its notes say what happened to the nodes.
 
     Raises:
         ServerUnavailable: the mongods cannot be started, a port is in use, or another process is running a failover.
@@ -68,13 +68,13 @@ def watch_failover(config: Config, *, progress: bool = True) -> Watch:
 def _loaded(store: ClaimStore) -> int:
     try:
         return load_claims(store, workers=1, progress=False).volume
-    except LoadError as error:  # its advice on continuing is wrong here, where everything is removed
+    except LoadError as error:  # its advice to continue the load is wrong here: everything is removed
         why = str(error).partition(". ")[0]
     raise LoadError(f"{why} (the failover's small collection). Everything was removed. Run the failover again.")
 
 
 class _Failures:
-    """What happens to the nodes, in a thread of its own, since the watch is busy."""
+    """Makes the nodes fail, in its own thread because the watch keeps the main thread busy."""
 
     def __init__(self, cluster: LocalReplicaSet, seconds: float):
         self._plan = (
@@ -94,13 +94,13 @@ class _Failures:
             self._thread.join(_JOIN_SECONDS)
 
     def begin(self, start: float) -> None:
-        """Let them happen, by the start of the watch on `time.perf_counter`."""
+        """Schedule the failures, given the start of the watch on `time.perf_counter`."""
         self._thread = threading.Thread(target=self._run, args=(start,), daemon=True)
         self._thread.start()
 
     def told(self, watch: Watch) -> list[str]:
-        """Say what happened and how long pages were gone after it, up to the next one."""
-        happened = self._happened.copy()  # the thread may still wait for a server
+        """Describe each failure, with the longest time without a page between it and the next one."""
+        happened = self._happened.copy()  # the thread may still be waiting for a server
         until = [*(at for at, _ in happened[1:]), watch.seconds]
         return [
             f"After {at:.1f} s {words}; the longest gap after that was {milliseconds(gap_ms(watch, at, end))}."
@@ -124,13 +124,19 @@ class _Failures:
 
 
 def gap_ms(watch: Watch, start: float, stop: float) -> float:
-    """Return the longest time without a page, in ms, that touches a stretch of a watch, up to the stretch's end."""
+    """Return the longest time without a page, in ms, between two moments of a watch.
+
+    Args:
+        watch: the watch.
+        start: first moment, in seconds from the start of the watch; a gap that began earlier counts in full.
+        stop: last moment, likewise; a gap that lasts longer counts only up to it.
+    """
     ends = [0.0, *(page.end for page in watch.pages if page.end < stop), stop]
     return max((later - earlier for earlier, later in pairwise(ends) if later > start), default=0.0) * 1000
 
 
 def scaled_down(config: Config) -> Config:
-    """The same settings with each provider's claims scaled down to what the failover's collection holds."""
+    """Return the same settings with each provider's claims scaled down to the size of the failover's collection."""
     data = config.data_generation
     tiers = tuple(
         replace(
@@ -144,7 +150,7 @@ def scaled_down(config: Config) -> Config:
 
 
 def about_elections(timeout_ms: int) -> str:
-    """Say how long the nodes wait for a primary that is silent, and whether that is MongoDB's default."""
+    """Say how long the nodes wait for a primary that does not respond, and whether that is MongoDB's default."""
     if timeout_ms == _DEFAULT_ELECTION_TIMEOUT_MS:
         return (
             "A primary that stops responding is replaced after 10 s, MongoDB's default; the longest gap includes this "

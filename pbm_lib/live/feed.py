@@ -1,4 +1,4 @@
-"""The feed as the watch sees it: starts the feeder process, hears from it, ends it, and removes what it inserted."""
+"""The feed on the watch's side: starts the feeder process, reads its reports, ends it, and removes the fed claims."""
 
 import multiprocessing
 import time
@@ -18,23 +18,25 @@ from .feeder import Told, feed
 
 _READY_SECONDS = 90.0
 _END_SECONDS = 3.0
-_REMOVE_SECONDS = 15.0  # an election takes up to twelve
+_REMOVE_SECONDS = 15.0  # an election takes up to 12 s
 _SETTLE_SECONDS = 0.3
 
 
 class Feed:
-    """Claims that arrive during a block. None is left behind it, whatever ends it; a rate of 0 changes nothing.
+    """Feeds claims during a `with` block and removes them after it, however the block ends.
+
+    With a rate of 0, it does nothing.
 
     Args:
-        store: the store, whose claims are loaded.
-        rate: claims a second.
+        store: a store whose claims are loaded.
+        rate: claims per second.
 
     Attributes:
-        rate: claims a second that are due.
-        points: (moment on `time.perf_counter`, claims), an entry for each batch that the server acknowledged.
-        errors: what went wrong, in words, to how often.
-        removed: claims removed behind the block.
-        notes: what else is to be said.
+        rate: claims due per second.
+        points: (moment on `time.perf_counter`, claims), one entry per batch that the server acknowledged.
+        errors: how often each error occurred, by its description.
+        removed: claims removed after the block.
+        notes: anything else to report.
     """
 
     def __init__(self, store: ClaimStore, rate: float):
@@ -73,17 +75,17 @@ class Feed:
 
     @property
     def claims(self) -> int:
-        """Claims that the server acknowledged, as far as the feeder has told."""
+        """Claims that the server has acknowledged, according to the feeder's reports so far."""
         return sum(claims for _, claims in self.points)
 
     def begin(self, start: float, end: float) -> None:
-        """Let the feeder work from one moment on `time.perf_counter` to another."""
+        """Tell the feeder to insert claims from `start` to `end`, both on `time.perf_counter`."""
         if self._pipe:
-            with suppress(OSError):  # it has ended, which shows when one listens
+            with suppress(OSError):  # the feeder has ended; `listen` will find out
                 self._pipe.send((start, end))
 
     def listen(self, seconds: float = 0.0) -> None:
-        """Take in what the feeder has told, and wait so long for more."""
+        """Read the reports that the feeder has sent, and those that it sends within `seconds`."""
         deadline = time.monotonic() + seconds
         while not self._is_over and self._pipe.poll(max(deadline - time.monotonic(), 0.0)):
             told = self._received()
@@ -96,7 +98,7 @@ class Feed:
                 self._is_over = told.is_last
 
     def _start(self) -> None:
-        spawn = multiprocessing.get_context("spawn")  # a MongoClient survives no fork
+        spawn = multiprocessing.get_context("spawn")  # a MongoClient does not survive a fork
         self._pipe, theirs = spawn.Pipe()
         arguments = (theirs, self._store.uri, self._store.config, self.rate)
         self._process = spawn.Process(target=feed, args=arguments, daemon=True)
@@ -106,7 +108,7 @@ class Feed:
         except OSError as error:
             raise PbmError(f"This machine could not start the feeder process ({error.strerror}).") from None
         finally:
-            theirs.close()  # now only the feeder holds it, so that its end closes the pipe
+            theirs.close()  # now only the feeder holds this end, so the pipe closes when the feeder ends
         if not self._pipe.poll(_READY_SECONDS):
             raise PbmError(f"The feeder process was not ready after {_READY_SECONDS:.0f} seconds. Watch again.")
         ready = self._received()
@@ -136,11 +138,11 @@ class Feed:
             self.listen(_END_SECONDS)
         if self._process.pid is not None:
             self._process.join(_SETTLE_SECONDS)
-            if self._process.is_alive():  # it waits for a server that does not answer
+            if self._process.is_alive():  # it is waiting for a server that does not answer
                 self._process.kill()
                 self._process.join(_END_SECONDS)
             if self._process.exitcode:
-                time.sleep(_SETTLE_SECONDS)  # the server may have a last batch of its to write
+                time.sleep(_SETTLE_SECONDS)  # the server may still be writing the feeder's last batch
         self._pipe.close()
         self._is_over = True
         self._remove()

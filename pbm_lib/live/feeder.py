@@ -1,4 +1,4 @@
-"""The feeder process: inserts claims that arrive, at a fixed rate, in small batches."""
+"""The feeder process: inserts arriving claims at a fixed rate, in small batches."""
 
 import datetime as dt
 import time
@@ -22,19 +22,19 @@ from ..store.driver_errors import driver_error_kind, translated_driver_errors
 
 _TICK_SECONDS = 0.1
 _TELL_SECONDS = 0.5
-_MOST = 1_000  # claims of a batch
+_MOST = 1_000  # claims per batch
 _SELECTION_MS = 5_000
 _DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the feeder has done until then.
+    """A report of what the feeder has done.
 
     Attributes:
-        points: (moment on `time.perf_counter`, claims of a batch that the server acknowledged), since it last told.
-        errors: what went wrong, in words, to how often, from the start on.
-        is_last: it has ended.
+        points: (moment on `time.perf_counter`, claims), one entry per acknowledged batch since the previous report.
+        errors: how often each error has occurred since the start, by its description.
+        is_last: whether the feeder has ended, so no report follows.
     """
 
     points: tuple[tuple[float, int], ...]
@@ -43,15 +43,15 @@ class Told:
 
 
 def feed(pipe: Connection, uri: ConnectionString, config: Config, rate: float) -> None:
-    """Be the feeder process: insert so many claims a second until the parent says anything.
+    """Run the feeder process: insert `rate` claims per second until the parent sends anything.
 
-    It says when it is ready, by None. Then comes (start, end), moments on `time.perf_counter`, which all processes of a
-    machine share, or None where there is nothing to do. It tells twice a second what it has done, and once more at the
-    end. A PbmError in place of that says why there is none, and ends the process.
+    When it is ready, it sends None. The parent then sends (start, end), moments on `time.perf_counter`, which all
+    processes of a machine share, or None if there is nothing to do. The feeder reports what it has done twice per
+    second, and once more at the end. If it cannot work, it sends a PbmError that says why, and the process ends.
     """
     obey_parent()
     remember_secret(uri)
-    with suppress(EOFError, OSError):  # the parent has ended, or wants no more
+    with suppress(EOFError, OSError):  # the parent has ended or no longer listens
         try:
             with open_client(uri, serverSelectionTimeoutMS=_SELECTION_MS, maxPoolSize=1) as client:
                 feeder = Feeder(claims_collection(client, config), config, rate)
@@ -74,24 +74,24 @@ def _work(feeder: "Feeder", pipe: Connection, start: float, end: float) -> None:
         if now >= tell:
             pipe.send(feeder.told())
             tell = now + _TELL_SECONDS
-    if time.perf_counter() >= end:  # what became due since the last tick
+    if time.perf_counter() >= end:  # insert what became due since the last tick
         feeder.insert_due(end - start)
 
 
 class Feeder:
-    """Inserts claims by number, from the volume on, as they are due. What is late is made up for."""
+    """Inserts claims as they become due, with numbers that start at the target volume; catches up when it is late."""
 
     def __init__(self, claims: Collection, config: Config, rate: float):
         self._claims, self._rate = claims, rate
         self._generator = claim_generator(config.data_generation)
         self._first = self._next = config.data_generation.target_volume
         self._batch: list[RawBSONDocument] = []
-        self._is_repeated = False  # the batch was sent before, and nobody knows what became of it
+        self._is_repeated = False  # the batch was sent before, with an unknown outcome
         self._points: list[tuple[float, int]] = []
         self._errors: Counter[str] = Counter()
 
     def insert_due(self, seconds: float) -> None:
-        """Insert what is due so many seconds after the start and not there yet, a batch at most."""
+        """Insert the claims that are due `seconds` after the start and not inserted yet, at most one batch."""
         stop = min(self._first + int(seconds * self._rate), self._next + _MOST)
         if not self._batch and stop > self._next:
             self._batch = self._generator.arriving(self._next, stop, dt.datetime.now(dt.UTC))
@@ -100,7 +100,7 @@ class Feeder:
             self._insert()
 
     def told(self, *, is_last: bool = False) -> Told:
-        """Return what was done since this was last asked for."""
+        """Return a report of what was done; its points are those since the previous report."""
         points, self._points = tuple(self._points), []
         return Told(points, dict(self._errors), is_last)
 
@@ -109,7 +109,7 @@ class Feeder:
             self._claims.insert_many(self._batch, ordered=False)
         except BulkWriteError as error:
             self._refused(error.details)
-        except AutoReconnect as error:  # sent again at the next tick: the same claims have the same _id
+        except AutoReconnect as error:  # the batch is resent at the next tick; its claims keep their _id
             self._errors[driver_error_kind(error)] += 1
             self._is_repeated = True
         except PyMongoError as error:
@@ -119,7 +119,7 @@ class Feeder:
             self._done(len(self._batch))
 
     def _refused(self, details: dict) -> None:
-        # Never the whole details: they hold claims.
+        # Don't report the error's full details: they can contain claims.
         codes = Counter(problem["code"] for problem in details["writeErrors"])
         there = details["nInserted"]
         if self._is_repeated:
@@ -130,7 +130,7 @@ class Feeder:
             self._errors[why_refused(code, details["writeErrors"])] += 1
         if details["writeConcernErrors"]:
             code = details["writeConcernErrors"][0]["code"]
-            self._errors[f"not acknowledged as the connection string says, code {code}"] += 1
+            self._errors[f"did not meet the connection string's write concern, code {code}"] += 1
             self._is_repeated = True
         else:
             self._done(there)

@@ -1,4 +1,4 @@
-"""A small chart that fills while a watch goes on, in a notebook: one output, drawn again every second."""
+"""A small live chart of a running watch, in a notebook: one output, redrawn every second."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from .walker import PageSample
 
 _EVERY_SECONDS = 1.0
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 190, 44, 26, 24
-_MARGIN = 12  # of the card around it: part of the picture, since a browser cuts off the padding of one
+_MARGIN = 12  # of the card around the chart; part of the picture, because browsers cut off an SVG's padding
 _LOW, _HIGH = 0.5, 10_000  # ms
 _MOST_BARS, _BAR_SECONDS = 60, 0.5
 _FEED_HEIGHT = 36
@@ -19,14 +19,14 @@ _POINTS = 1_200
 
 
 class LiveChart:
-    """A point for each page by its moment and time, marks for errors and elections, bars for claims that arrived.
+    """Shows each page as a point, by when it was due and how long it took, with marks for errors and elections.
 
-    Outside of a notebook it shows nothing. It is written as SVG by hand, in a few ms: the walker waits for it, and a
-    page that is due meanwhile would be late.
+    Bars show arriving claims. Outside a notebook, it shows nothing. It builds the SVG by hand, which takes only a few
+    ms: the walker waits for it, and any page that becomes due in that time is late.
 
     Args:
-        seconds: of the watch.
-        feed_rate: claims a second that are due to arrive.
+        seconds: duration of the watch.
+        feed_rate: claims due to arrive per second.
     """
 
     def __init__(self, seconds: float, feed_rate: float):
@@ -44,7 +44,15 @@ class LiveChart:
         *,
         now: bool = False,
     ) -> None:
-        """Draw these if it is time to, or `now`; `start` is that of the watch, by the clock of the feed's moments."""
+        """Redraw the chart if a second has passed since the last time.
+
+        Args:
+            samples: the pages requested so far.
+            feed: (moment on `time.perf_counter`, claims), one entry per batch that arrived.
+            elections: the changes of primary.
+            start: start of the watch, on `time.perf_counter`.
+            now: redraw even if less than a second has passed.
+        """
         if self._handle is None or not (now or time.monotonic() >= self._draw_at):
             return
         self._draw_at = time.monotonic() + _EVERY_SECONDS
@@ -100,7 +108,7 @@ class LiveChart:
 
 
 class _Svg:
-    """A picture, as a notebook takes it."""
+    """An SVG picture that a notebook can show."""
 
     def __init__(self, text: str):
         self._text = text

@@ -1,4 +1,4 @@
-"""Which claims the walks of a watch will come by, read once beforehand, to hold every page against."""
+"""The claims that the walks of a watch should see, read once in advance so that every page can be checked."""
 
 import math
 import random
@@ -14,20 +14,20 @@ from ..store.retry import again_if_dropped
 from ..store.store import ClaimStore
 
 ID_BYTES = 12
-_PAGES = 20  # of a walk where the providers are drawn, so that a large one does not take all the time
-_MOST_CLAIMS = 5_000_000  # of a walk, 60 MB of ids
+_PAGES = 20  # per walk if providers are drawn, so that a large one does not take all the time
+_MOST_CLAIMS = 5_000_000  # per walk: 60 MB of ids
 _BATCH = 20_000
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """The claims of one provider that a walk comes by, from the first one on.
+    """The claims of one provider that a walk should see, starting with the provider's first claim.
 
     Attributes:
-        tin: the provider's.
-        ids: the `_id` of each claim in the order of pages, twelve bytes each.
-        whole: whether these are all that the provider has.
-        pages: a walk has so many pages at most.
+        tin: the provider's TIN.
+        ids: the `_id` of each claim in the order of pages, 12 bytes each.
+        whole: whether these are all of the provider's claims.
+        pages: maximum number of pages in the walk.
     """
 
     tin: str
@@ -37,21 +37,21 @@ class Stretch:
 
     @property
     def claims(self) -> int:
-        """How many claims they are."""
+        """The number of claims."""
         return len(self.ids) // ID_BYTES
 
 
 def read_stretches(store: ClaimStore, tin: str | None, pages: int, fed: dict) -> list[Stretch]:
-    """Read what each walk of a watch over so many pages comes by, in the order of the walks.
+    """Return the claims that each walk of a watch should see, in the order of the walks.
 
     Args:
         store: the store.
-        tin: one provider, walked to its end; None draws providers, and a walk ends after 20 pages.
-        pages: that the watch asks for at most.
-        fed: condition on the `_id` of claims that a watch has fed; they are left out.
+        tin: one provider, walked to its end; None to draw providers and end each walk after 20 pages.
+        pages: maximum number of pages that the watch requests.
+        fed: condition on the `_id` of claims that a watch has fed; these are left out.
 
     Raises:
-        ServerUnavailable: the server went away.
+        ServerUnavailable: the server became unavailable.
     """
     page_size = store.config.query.default_page_size
     known: dict[str, Stretch] = {}
@@ -69,7 +69,7 @@ def read_stretches(store: ClaimStore, tin: str | None, pages: int, fed: dict) ->
 
 
 def _drawn(config: Config, pages: int, page_size: int) -> Iterator[str]:
-    """TINs for walks that have so many pages together: tiers take turns, providers are drawn."""
+    """TINs for walks with at least `pages` pages in total: tiers take turns; their providers are drawn at random."""
     drawn = random.Random(f"{config.performance.seed} watch")
     tiers = drawn.sample(config.data_generation.tiers, len(config.data_generation.tiers))
     for number in count():
@@ -82,7 +82,7 @@ def _drawn(config: Config, pages: int, page_size: int) -> Iterator[str]:
 
 def _read(store: ClaimStore, tin: str, pages: int, page_size: int, fed: dict) -> Stretch:
     query, most, ids = make_query(store, tin, None, None), pages * page_size, bytearray()
-    # From the index alone: one million of them take a few seconds.
+    # The index alone answers this query: reading one million ids takes a few seconds.
     with store.collection.find(
         {TIN: tin}, {ID: 1}, sort=query.sort(), hint=query.hint, batch_size=min(most + 1, _BATCH)
     ) as found:

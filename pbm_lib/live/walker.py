@@ -1,4 +1,4 @@
-"""The walker: asks for page after page, each at its moment, in walk after walk."""
+"""The walker: requests page after page, each when it is due, in walk after walk."""
 
 import time
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ _FOREIGN_ORDER = ("InvalidCursor", "IndexChanged")
 
 
 class PageSample(NamedTuple):
-    """One page that was asked for.
+    """One page that was requested.
 
     Attributes:
-        at: seconds from the start of the watch at which it was meant to be asked for.
-        ms: ms from then to its end.
-        retries: commands that failed and that the driver sent again.
-        error: kind of error that it ended with; None if there was a page.
-        claims: claims on it; None if there was no page.
+        at: when it was due, in seconds from the start of the watch.
+        ms: time in ms from then until the request ended.
+        retries: commands that failed and were resent by the driver.
+        error: kind of error that the request ended with; None if it returned a page.
+        claims: claims on the page; None if there was no page.
     """
 
     at: float
@@ -35,22 +35,22 @@ class PageSample(NamedTuple):
 
     @property
     def end(self) -> float:
-        """When it ended, in seconds from the start of the watch."""
+        """When the request ended, in seconds from the start of the watch."""
         return self.at + self.ms / 1000
 
 
 class Walker:
-    """Asks for pages in order. Where one fails, the same one is asked for again next time.
+    """Requests pages in order. If one fails, the next request is for the same page again.
 
     Args:
-        watch: times the pages.
-        store: the store that the watch times.
-        walks: what the walks come by, from the first walk on; behind the last one it begins again.
-        check: takes the pages.
+        watch: the stopwatch that times the pages.
+        store: the store that the stopwatch measures.
+        walks: the claims that each walk should see, in order; after the last walk, the first one begins again.
+        check: checks the pages.
 
     Attributes:
-        samples: a sample each page asked for.
-        is_lost: the index was switched, and with it the order of pages, so there is nothing to go on with.
+        samples: one sample per page requested.
+        is_lost: whether the index was switched, and with it the order of pages, so the walk cannot continue.
     """
 
     def __init__(self, watch: Stopwatch, store: ClaimStore, walks: Sequence[Stretch], check: Check):
@@ -62,16 +62,16 @@ class Walker:
         self.is_lost = False
 
     def warm_up(self) -> None:
-        """Open the connection."""
+        """Open the connection by requesting a page that is not recorded."""
         self._watch.time(lambda: find_claims(self._store, self._walk.tin, with_total=False))
 
     def ask(self, start: float, meant: float, end: float) -> None:
-        """Ask for the next page.
+        """Request the next page.
 
         Args:
-            start: of the watch, on `time.perf_counter`.
-            meant: when it is meant to be asked for, in seconds from then.
-            end: of the watch, on `time.perf_counter`; 5 seconds later a page that is not there has failed.
+            start: start of the watch, on `time.perf_counter`.
+            meant: when the page is due, in seconds from the start.
+            end: end of the watch, on `time.perf_counter`; a page that has not arrived 5 seconds later has failed.
         """
         if self._cursor is None:
             self._check.begin(self._walk)

@@ -1,4 +1,4 @@
-"""What a watch saw."""
+"""The result of a watch."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Watch(ShownAsFacts):
 
     @cached_property
     def pages(self) -> tuple[PageSample, ...]:
-        """The samples that got a page."""
+        """The samples of requests that returned a page."""
         return tuple(sample for sample in self.samples if sample.error is None)
 
     @property
@@ -75,7 +75,7 @@ class Watch(ShownAsFacts):
 
     @property
     def p50_ms(self) -> float | None:
-        """Median time in ms from when a page was due until it arrived; None without a page."""
+        """Median time in ms from when a page was due until it arrived; None if no page arrived."""
         return self._percentile(50)
 
     @property
@@ -101,11 +101,11 @@ class Watch(ShownAsFacts):
 
     @property
     def errors(self) -> dict[str, int]:
-        """Kind of error to the number of pages that ended with it."""
+        """How many requests ended with each kind of error."""
         return dict(Counter(sample.error for sample in self.samples if sample.error))
 
     def facts(self) -> dict[str, str]:
-        """Return facts about this watch, label to value."""
+        """Return facts about this watch, by label."""
         facts = {
             "Pages": f"{len(self.pages):,} in {self.seconds:.1f} s, {self.pages_achieved:.1f} of "
             f"{self.pages_offered:g} per second",

@@ -42,8 +42,8 @@ def watch_pages(
     """Request page after page at a fixed rate, and check that no claim is lost or repeated.
 
     Each page is due at a moment set in advance, and its time counts from then (open loop). A walk requests one page at
-    a time, since each page needs the cursor of the one before: a late page delays the next one, which then starts at
-    once but is still timed from its own moment. A page that fails is requested again at the next moment.
+    a time, because each page needs the cursor of the one before. A late page delays the next one, which then starts at
+    once but is still timed from when it was due. A page that fails is requested again when the next one is due.
 
     Every claim present at the start must be on exactly one page of each walk, in its place. Their `_id`s are read in
     advance, in order, as far as a walk can get, and every page is compared with them, leaving out claims that arrive
@@ -51,22 +51,22 @@ def watch_pages(
     during the watch counts as lost, once per walk that passes its place; claims that someone else inserts are noted.
     For arriving claims, the watch checks that none appears twice on a walk.
 
-    The feed runs in its own process. Its claims are numbered from `data_generation.target_volume` on, generated like
-    the others, spread over the providers, with the current time as their last update; half are for recent services,
-    half are late, for any day. They are removed at the end, however the watch ends; `remove_fed_claims` removes them
-    separately.
+    The feed runs in its own process. Its claims have numbers from `data_generation.target_volume` up. They are
+    generated like the others and spread over the providers, with the current time as their last update. Half are for
+    recent services; half are late claims for services on any day. They are removed at the end, however the watch ends.
+    If the process is killed, `remove_fed_claims` removes them.
 
     Args:
         store: a store whose claims are loaded.
-        tin: the billing provider's TIN, nine digits as text, walked through again and again; None draws providers from
-            all tiers, and a walk then ends after 20 pages.
+        tin: the billing provider's TIN, nine digits as text, walked through again and again; None to draw providers
+            from all tiers and end each walk after 20 pages.
         seconds: duration of the watch in seconds, above 0 and at most 3,600.
         pages_per_second: pages due per second, above 0 and at most 1,000.
         feed_per_second: claims arriving per second, 0 to 5,000; 0 inserts nothing, so a read-only user is enough.
-        progress: show a bar on standard output and, in a notebook, a small chart that fills.
+        progress: show a bar on standard output and, in a notebook, a small live chart.
 
     Returns:
-        What was seen. If the server becomes unavailable during the watch, the errors are recorded, not raised.
+        What the watch saw. If the server becomes unavailable during the watch, the errors are recorded, not raised.
 
     Raises:
         InvalidQuery: an argument is invalid; the message names it.
@@ -95,7 +95,7 @@ def watch_with(
     progress: bool,
     begun: Callable[[float], None] | None = None,
 ) -> Watch:
-    """Watch as `watch_pages` does, and tell `begun` the start, on `time.perf_counter`, a moment before it comes."""
+    """Watch as `watch_pages` does; just before the start, call `begun` with its time on `time.perf_counter`."""
     for name, value, low, most in (
         ("seconds", seconds, math.ulp(0.0), _MOST_SECONDS),
         ("pages_per_second", pages_per_second, math.ulp(0.0), _MOST_PAGES),
@@ -137,7 +137,7 @@ def watch_with(
         notes.append("The index was switched, and with it the order of pages, so the watch ended early.")
     if unasked := pages - len(walker.samples):
         notes.append(
-            f"{unasked:,} of the pages that were due went unrequested, so the waits were longer than these figures say."
+            f"{unasked:,} of the pages that were due were never requested, so the real waits were longer than these figures show."
         )
     if check.others:
         notes.append(f"Pages showed {quantity(check.others, 'claim')} that someone else inserted.")
@@ -171,7 +171,7 @@ def _walk(
     *,
     progress: bool,
 ) -> tuple[float, float]:
-    """Ask for a page at each moment until the time is over; return the start and how long it went on."""
+    """Request a page at each moment until the time is over; return the start and the duration."""
     start = time.perf_counter() + _LEAD_SECONDS
     end = start + seconds
     feed.begin(start, end)

@@ -1,4 +1,4 @@
-"""Whether the collection is this program's to load into, and to drop when its claims are to be replaced."""
+"""Check that this program may load into the collection, and may drop it to replace its claims."""
 
 import time
 from typing import Any
@@ -16,12 +16,12 @@ from .fed import clear_fed
 from .state import LOADING, REPLACING, START_OVER, LoadRecord, foreign_documents, is_empty
 
 _RULE = {"validator", "validationLevel", "validationAction"}
-# A running load checks once a second whether it has to give way.
+# A running load checks once per second whether it has to give way.
 _GIVE_WAY_SECONDS = 3
 
 
 def claim_collection(store: ClaimStore, *, replace: bool) -> LoadRecord:
-    """Make sure that the collection is ours to load into, and return the record of what is there."""
+    """Make sure that this program may load into the collection, and return the collection's load record."""
     refuse_other_kinds(store.collection, LoadError)
     record = LoadRecord(store)
     if replace:
@@ -29,7 +29,7 @@ def claim_collection(store: ClaimStore, *, replace: bool) -> LoadRecord:
     elif not is_empty(store):
         _refuse_other_claims(store, record)
         clear_fed(store, record)
-    store.refresh()  # somebody may have dropped the collection, and with it the rule and the index
+    store.refresh()  # someone may have dropped the collection, and with it the rule and the index
     if reason := _not_set_up(store):
         raise LoadError(
             f"{store.collection.full_name} is not set up for loading ({reason}). Run setup_collection(store) first "
@@ -50,9 +50,9 @@ def _not_set_up(store: ClaimStore) -> str | None:
 
 
 def _refuse_other_claims(store: ClaimStore, record: LoadRecord) -> None:
-    """Raise LoadError if what is there is not the beginning, or all, of the configured claims."""
+    """Raise LoadError if the collection holds anything but some or all of the configured claims."""
     name = store.collection.full_name
-    # One that was dropped in the middle of a load, and made anew by its inserts, holds claims of ours and no others.
+    # A collection dropped during a load and recreated by its inserts passes: it holds only this program's claims.
     if not record.is_current and (others := foreign_documents(store, record.loaded_with)):
         raise LoadError(
             f"{name} holds documents that this program did not load: {others}. Choose another mongodb.collection in "
@@ -76,7 +76,7 @@ def _says(key: str) -> str:
 
 
 def _start_over(store: ClaimStore, record: LoadRecord) -> None:
-    """Drop what this program loaded, and set up anew; raise LoadError, and drop nothing, if anything else is there."""
+    """Drop what this program loaded and set up again; if anything else is there, drop nothing and raise LoadError."""
     _refuse_foreign(store, record.loaded_with)
     before = record.found
     record.mark(REPLACING)
@@ -84,7 +84,7 @@ def _start_over(store: ClaimStore, record: LoadRecord) -> None:
         time.sleep(_GIVE_WAY_SECONDS)
     try:
         store.collection.drop()
-    except OperationFailure:  # the user may not
+    except OperationFailure:  # the user is not allowed to drop it
         if before:
             record.write(before)
         raise
@@ -103,7 +103,7 @@ def _start_over(store: ClaimStore, record: LoadRecord) -> None:
 
 
 def _refuse_foreign(store: ClaimStore, loaded_with: dict[str, Any]) -> None:
-    """Raise LoadError if dropping the collection would lose anything that this program did not make."""
+    """Raise LoadError if dropping the collection would lose anything that this program did not create."""
     options = store.collection.options()
     ours = _RULE | ({"storageEngine"} if sets_leaf_pages_alone(options.get("storageEngine")) else set())
     found = [f"the index {name}" for name in foreign_indexes(store.collection)]

@@ -1,4 +1,4 @@
-"""Claims that a watch fed to the collection beside the loaded ones: how many are there, and their removal."""
+"""Count and remove the claims that a watch fed to the collection in addition to the loaded ones."""
 
 import time
 
@@ -16,34 +16,34 @@ _LOOK_AGAIN_SECONDS = 0.3
 
 @checked(LoadError)
 def remove_fed_claims(store: ClaimStore) -> int:
-    """Remove claims that `watch_pages` fed and that a killed watch left behind.
+    """Remove the claims that a killed watch (`watch_pages`) left behind.
 
-    They are a range of `_id`, so no other claim is touched. Calling this again changes nothing.
+    They have their own range of `_id`, so no other claim is touched. Calling this again changes nothing.
 
     Args:
         store: an open store. If a watch is still feeding the collection, wait for it to end instead.
 
     Returns:
-        The number of claims removed, as far as the server acknowledged it.
+        The number of claims removed, as acknowledged by the server.
 
     Raises:
-        PbmError: the user cannot write.
+        PbmError: the user is not allowed to write.
         ServerUnavailable: the server cannot be reached.
     """
     with store.errors_explained():
         filter_ = fed_filter(LoadRecord(store).loaded_with)
-        # Majority, since a change of primary right behind it would bring them back.
+        # Majority, because a change of primary right afterwards would otherwise bring the claims back.
         claims = store.collection.with_options(write_concern=WriteConcern(w="majority"))
         return again_if_dropped(lambda: claims.delete_many(filter_)).deleted_count
 
 
 def count_fed(store: ClaimStore, record: LoadRecord) -> int:
-    """Return how many fed claims are there, counted in the index of `_id` alone."""
+    """Return the number of fed claims in the collection, counted in the index on `_id` alone."""
     return store.collection.count_documents(fed_filter(record.loaded_with))
 
 
 def clear_fed(store: ClaimStore, record: LoadRecord) -> None:
-    """Remove what a killed watch left behind, if anything; raise LoadError if a watch keeps feeding."""
+    """Remove any claims that a killed watch left behind; raise LoadError if a watch is still feeding."""
     if not _is_any_there(store, record):
         return
     remove_fed_claims(store)

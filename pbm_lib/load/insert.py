@@ -1,4 +1,4 @@
-"""Insert missing claims in loading processes, and say how to continue when that is interrupted."""
+"""Insert missing claims with loading processes, and say how to continue if that is interrupted."""
 
 import itertools
 import math
@@ -30,7 +30,7 @@ class Added:
     """What a load has added so far."""
 
     seconds: float = 0.0
-    # (seconds of adding, claims added until then), a pair a batch.
+    # (seconds spent adding, claims added by then), one pair per batch.
     points: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
 
     @property
@@ -41,7 +41,7 @@ class Added:
 
 @contextmanager
 def told_how_to_go_on(record: LoadRecord) -> Iterator[None]:
-    """Within this block what stops the load becomes a LoadError that says how to go on."""
+    """Turn whatever stops the load in this block into a LoadError that says how to continue."""
     try:
         yield
     except KeyboardInterrupt:
@@ -49,7 +49,7 @@ def told_how_to_go_on(record: LoadRecord) -> Iterator[None]:
     except ServerUnavailable as error:
         raise LoadError(f"The load stopped: {error} {_RECONNECT}") from None
     except PbmError:
-        # That is why it failed, whatever failed.
+        # If the collection is lost, that is the cause, whatever the error says.
         if lost := record.lost():
             raise LoadError(f"The load stopped: {lost}") from None
         raise
@@ -64,9 +64,10 @@ def insert_missing(
     *,
     progress: bool,
 ) -> None:
-    """Insert these batches, (start, stop) of claim numbers with stop exclusive, and note in `added` what they add.
+    """Insert the missing batches, and record in `added` what they add.
 
-    Once a second `lost` is asked why the collection is no longer the load's to insert into; None means that it is.
+    A batch is (start, stop) of claim numbers, stop exclusive. Once per second, `lost` is called: it returns why the
+    load may no longer insert into the collection, or None if it still may.
     """
     volume = store.config.data_generation.target_volume
     done = volume - sum(stop - start for start, stop in missing)
@@ -90,7 +91,7 @@ def insert_missing(
             added.points.append((before + time.perf_counter() - started, added.claims + inserted))
         pool.shutdown()
     except BaseException as error:
-        # At once, in the middle of a batch: whatever is lost is made again. A plain shutdown would wait for the rest.
+        # Stop at once, even mid-batch: whatever is lost is generated again. A plain shutdown would wait for the rest.
         for process in set(multiprocessing.active_children()).difference(others):
             process.kill()
         pool.shutdown(cancel_futures=True)
@@ -113,7 +114,7 @@ def insert_missing(
 
 
 def _check_server(store: ClaimStore, lost: Callable[[], str | None]) -> None:
-    """Say at once why the local server ended, or why the collection is lost; workers would wait, or make it anew."""
+    """Raise at once if the local server ended or the collection is lost; workers would wait, or recreate it."""
     if reason := why_local_server_ended(store.config, store.uri) or lost():
         raise LoadError(reason)
 
@@ -121,7 +122,7 @@ def _check_server(store: ClaimStore, lost: Callable[[], str | None]) -> None:
 def _run(
     pool: ProcessPoolExecutor, batches: Iterable[tuple[int, int]], most: int, check: Callable[[], None]
 ) -> Iterator[tuple[int, int]]:
-    """Yield (claims, claims added) as batches get done, with at most so many under way; check once a second."""
+    """Yield (claims, claims added) as batches finish, with at most `most` in progress; check once per second."""
     waiting: dict[Future, int] = {}
     left = iter(batches)
     checked = -math.inf
@@ -137,5 +138,5 @@ def _run(
         done = wait(waiting, timeout=_WATCH_SECONDS, return_when=FIRST_COMPLETED).done
         for future in done:
             if future.exception():
-                check()  # what ended the server says more than what a worker saw of it
+                check()  # why the server ended says more than the worker's error
             yield waiting.pop(future), future.result()

@@ -41,11 +41,11 @@ def load_claims(
 ) -> LoadReport:
     """Bring the collection to exactly the configured claims by adding what is missing.
 
-    Claim number n and its `_id` are the same for any number of workers and any batch size. So to continue an
-    interrupted load, just call this again.
+    To continue an interrupted load, call this again. Claim number n and its `_id` are the same for any number of
+    workers and any batch size.
 
     The final check counts each provider's claims on the server and looks for documents from elsewhere. On a complete
-    collection, the check is all that happens.
+    collection, only this check runs.
 
     Args:
         store: a store that `setup_collection` has set up.
@@ -54,7 +54,7 @@ def load_claims(
             collection is recreated unsharded.
         workers: loading processes, 1 to 32; None for `data_generation.workers`.
         batch_size: claims per insert, 1 to 50,000; None for `data_generation.batch_size`.
-        progress: show a bar on standard output, and what happens before and after it.
+        progress: show a progress bar on standard output, and say what is being done before and after it.
 
     Returns:
         The report; its counts per tier are those on the server.
@@ -91,7 +91,7 @@ def _complete(
     store: ClaimStore, record: LoadRecord, workers: int, batch_size: int, added: Added, *, progress: bool
 ) -> dict[str | None, int]:
     """Add what is missing, mark the load as complete, and return the claims of each provider on the server."""
-    # What is complete needs no writing, which a user who only reads may not.
+    # A complete collection needs no writes, so a read-only user can check it.
     counted: dict[str | None, int] = {}
     if complete := record.is_complete:
         with working(_COUNTING, progress=progress):
@@ -101,8 +101,8 @@ def _complete(
             break
         complete = False
         record.mark(LOADING)
-        # Counting sees nearly every gap. The second look is at each claim: a server that was killed may have lost
-        # the last batches that it had acknowledged, and a document of somebody else can hide a gap from counts.
+        # Counting finds nearly every gap. Later rounds look for each claim: a server that was killed may have lost
+        # the last batches that it had acknowledged, and a foreign document can hide a gap from the counts.
         with working("Looking for missing claims", progress=progress):
             missing = missing_ranges(store, batch_size, by_id=turn > 0)
         if missing:
@@ -153,14 +153,14 @@ def _worker_count(store: ClaimStore) -> int:
     asked = store.config.data_generation.workers
     if asked != "auto":
         return asked
-    # Over a network two are enough for a small tier, which takes few new connections a second; the local server
-    # shares this machine's cores with the workers.
+    # Over a network, two are enough for a small Atlas tier, which accepts few new connections per second. The local
+    # server shares this machine's cores with the workers.
     most = 2 if store.server.host_kind == "Atlas" else 4
     return max(1, min(most, os.cpu_count() or 1))
 
 
 def _by_tier(store: ClaimStore, counted: dict[str | None, int]) -> tuple[tuple[str, int, int], ...]:
-    """(tier, providers, claims counted) of each tier."""
+    """(tier, providers, claims counted) for each tier."""
     data = store.config.data_generation
     counts: dict[str, list[int]] = {tier.name: [] for tier in data.tiers}
     for provider in provider_roster(data):

@@ -12,9 +12,9 @@ from .state import LoadRecord, is_empty
 def require_claims(store: ClaimStore) -> ClaimStore:
     """Check that the collection is set up and holds all of this config's claims.
 
-    It trusts the record that the load wrote after counting: it counts nothing, and does not look for claims longer than
-    the server's rule allows (`ClaimStore` says how one can get in; `setup_collection(store, recheck=True)` finds it).
-    It does look for claims that a watch left behind.
+    The check trusts the record that the load wrote after counting. It does not count the claims again, and it does not
+    look for claims longer than the server's rule allows (see `ClaimStore` for how one can get in;
+    `setup_collection(store, recheck=True)` finds it). It does look for claims that a watch left behind.
 
     Args:
         store: an open store.
@@ -37,7 +37,7 @@ def require_claims(store: ClaimStore) -> ClaimStore:
 
 
 def require_loaded(store: ClaimStore) -> LoadRecord:
-    """Check what `require_claims` does, whether or not fed claims are there, and return the load's record."""
+    """Check the same as `require_claims`, except for fed claims, and return the load record."""
     name = store.collection.full_name
     store.refresh()
     with store.errors_explained():

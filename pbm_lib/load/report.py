@@ -1,4 +1,4 @@
-"""What a load did: counts, times and the rate."""
+"""What a load did: counts, times, and the rate."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from ..display import ShownAsFacts
 from .pace import LoadPace
 
 NO_PACE = "The rate of the load is not recorded: it was interrupted, or an earlier version of this program ran it."
-"""What is said of claims whose load left no pace."""
+"""Shown for claims whose load did not record its pace."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -17,14 +17,14 @@ class LoadReport(ShownAsFacts):
 
     Attributes:
         volume: claims on the server now, checked by counting.
-        inserted: claims that this call added, as far as the server acknowledged them.
+        inserted: claims that this call added, as acknowledged by the server.
         seconds: time spent adding them, without the checks.
         workers: loading processes.
         batch_size: claims per insert.
         tiers: (tier, providers, claims counted on the server), one row per tier.
         progress: (seconds since the start, claims added by then), at most about 200 points.
-        pace: rate of the load that added most of these claims (this one or an earlier one), as recorded on the server
-            beside the claims; None if it was not recorded.
+        pace: rate of the load that added most of these claims (this one or an earlier one), as recorded on the server;
+            None if it was not recorded.
     """
 
     volume: int
@@ -42,13 +42,13 @@ class LoadReport(ShownAsFacts):
         return self.inserted / self.seconds if self.seconds else 0.0
 
     def tiers_frame(self):
-        """Return the check of counts as a pandas DataFrame, one row per tier: tier, providers, claims."""
+        """Return the checked counts as a pandas DataFrame, one row per tier: tier, providers, claims."""
         return pd.DataFrame(self.tiers, columns=["tier", "providers", "claims"])
 
     def rate_frame(self):
-        """Return the pace over the course of its load as a pandas DataFrame: seconds, claims_per_second.
+        """Return the load's rate over time as a pandas DataFrame: seconds, claims_per_second.
 
-        One row for each of at most 60 equal parts of that time; none if the pace was not recorded.
+        There is one row for each of at most 60 equal parts of the time, and none if the pace was not recorded.
         """
         seconds, rates = self.pace.rates() if self.pace else ((), ())
         return pd.DataFrame({"seconds": seconds, "claims_per_second": rates})

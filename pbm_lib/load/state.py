@@ -23,16 +23,16 @@ LOADING, REPLACING, COMPLETE = "loading", "replacing", "complete"
 START_OVER = "To drop the claims and start over, run load_claims(store, replace=True)."
 _ANSWER_SECONDS = 2
 _COUNTS_AT_ONCE = 4
-_GROUP = 64  # batches whose claims are counted together before one looks closer
+_GROUP = 64  # batches whose claims are counted together before each is counted alone
 
 
 def is_empty(store: ClaimStore) -> bool:
-    """Whether the collection holds no document, or is not there."""
+    """Whether the collection holds no documents or does not exist."""
     return store.collection.find_one({}, {ID: 1}) is None
 
 
 def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
-    """Return all that decides the content of the claims; workers and batch size do not."""
+    """Return everything that determines the content of the claims; workers and batch size do not."""
     return {
         "generator": GENERATOR_VERSION,
         "seed": data.seed,
@@ -45,18 +45,18 @@ def load_settings(data: DataGenerationConfig) -> dict[str, Any]:
 
 
 def fed_filter(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the filter of the claims that a watch fed to a collection that was loaded with these settings."""
+    """Return the filter for the claims that a watch fed to a collection loaded with these settings."""
     last_day = dt.date.fromisoformat(settings["last_service_date"])
     first, last = fed_ids(settings["seed"], settings["target_volume"], last_day, settings["max_claim_days"])
     return {ID: {"$gte": first, "$lte": last}}
 
 
 class LoadRecord:
-    """The state document, which a load writes only as long as no other load has written it.
+    """The state document of a collection. A load writes it only as long as no other load has changed it.
 
     Attributes:
-        found: the document as it was read, or last written; None if there is none.
-        wanted: the settings that the config loads with.
+        found: the document as last read or written; None if there is none.
+        wanted: the settings that a load with this config uses.
     """
 
     def __init__(self, store: ClaimStore):
@@ -67,7 +67,7 @@ class LoadRecord:
 
     @property
     def is_current(self) -> bool:
-        """Whether it is about the collection that now has this name."""
+        """Whether the record is about the collection that has this name now."""
         return bool(self.found) and self.found["collection"] == self._identity
 
     @property
@@ -77,35 +77,35 @@ class LoadRecord:
 
     @property
     def loaded_with(self) -> dict[str, Any]:
-        """The settings of the claims that are there; the config's where nothing is recorded."""
+        """The settings that the claims were loaded with; the config's if nothing is recorded."""
         return self.found["settings"] if self.found else self.wanted
 
     @property
     def pace(self) -> LoadPace | None:
-        """The pace of the load that added most of the claims that are there; None if it was not recorded."""
+        """The pace of the load that added most of the claims; None if it was not recorded."""
         kept = self.found.get("pace") if self.is_current else None
         return LoadPace.from_document(kept) if kept else None
 
     def renew(self) -> None:
-        """Take the collection that now has this name for the one to load into."""
+        """Make the collection that has this name now the one to load into."""
         self._identity = describe(self._claims).identity
 
     def mark(self, state: str, pace: LoadPace | None = None) -> None:
-        """Write a state, and the pace if more claims were added at it than at the one recorded.
+        """Write a state, and the pace if it covers more claims than the recorded one.
 
-        Raise LoadError if another load has written another state.
+        Raise LoadError if another load has written a different state.
         """
-        # Until the claims are dropped, what is there was loaded with the settings of before.
+        # Until the claims are dropped, the collection's settings are those it was loaded with.
         settings = self.loaded_with if state == REPLACING else self.wanted
         document = {"collection": self._identity, "settings": settings, "state": state, "at": dt.datetime.now(dt.UTC)}
-        # A load that put back a few claims that somebody deleted says nothing of the load that was.
+        # A load that only restored a few deleted claims must not replace the pace of the original load.
         if paces := [each for each in (pace, self.pace) if each]:
             document["pace"] = max(paces, key=lambda each: each.inserted).to_document()
         self.write(document)
 
     def write(self, document: dict[str, Any]) -> None:
-        """Write the document, such as one that was found before; raise LoadError as `mark` does."""
-        for _ in range(2):  # the second finds what another load of the same claims has just inserted
+        """Write a document, such as one that was found earlier; raise LoadError as `mark` does."""
+        for _ in range(2):  # the second try finds what another load of the same claims has just inserted
             with suppress(DuplicateKeyError):
                 self._records.replace_one({ID: self._claims.name, "$or": self._own()}, document, upsert=True)
                 self.found = document
@@ -113,7 +113,7 @@ class LoadRecord:
         raise LoadError(self._taken())
 
     def lost(self) -> str | None:
-        """Say why the collection is no longer this load's; None if it is, or if the server does not tell now."""
+        """Return why the collection is no longer this load's; None if it still is, or if the server does not answer."""
         with suppress(PyMongoError), pymongo.timeout(_ANSWER_SECONDS):
             if self._records.find_one({ID: self._claims.name, "$nor": self._own()}):
                 return self._taken()
@@ -125,7 +125,7 @@ class LoadRecord:
         return None
 
     def _own(self) -> list[dict[str, Any]]:
-        """Filters for what this load has found or written, and for what another load of the same claims writes."""
+        """Filters for the document that this load found or wrote, and for one from another load of the same claims."""
         same = {"collection": self._identity, "settings": self.wanted, "state": {"$ne": REPLACING}}
         known = {name: value for name, value in (self.found or {}).items() if name != ID}
         return [same, known] if known else [same]
@@ -138,18 +138,18 @@ class LoadRecord:
 
 
 def flush(store: ClaimStore) -> None:
-    """Ask the server to write all to disk now, so that the sizes that it tells are those of all claims."""
-    # It does so by itself within a minute.
-    with suppress(OperationFailure):  # Atlas lets nobody ask
+    """Ask the server to write everything to disk now, so that the sizes it reports cover all claims."""
+    # The server does so on its own within a minute.
+    with suppress(OperationFailure):  # Atlas does not allow it
         store.collection.database.client.admin.command("fsync")
 
 
 def foreign_documents(store: ClaimStore, settings: dict[str, Any]) -> str | None:
-    """Say how many documents are there whose `_id` these settings give to no claim; None if there are none.
+    """Return, in words, how many documents have an `_id` that these settings give to no claim; None if there are none.
 
-    Claims that a watch fed are this program's as well.
+    Claims that a watch fed are this program's too, so they are not counted.
     """
-    # Read in the index of _id alone: about 1 us a document.
+    # This reads only the index on _id: about 1 us per document.
     first, last = id_marks(settings["seed"], settings["target_volume"])
     is_id = {"$eq": [{"$type": f"${ID}"}, "objectId"]}
     stages = [
@@ -164,9 +164,9 @@ def foreign_documents(store: ClaimStore, settings: dict[str, Any]) -> str | None
 
 
 def count_by_provider(store: ClaimStore) -> dict[str | None, int]:
-    """Return TIN to documents on the server; None is for documents of nobody in the roster."""
-    # Counted in the compound index, several at once: each is short, and over a network mostly waiting. One $group over
-    # the index would need a single round trip, but takes four times as long on the server.
+    """Return the number of documents on the server by TIN; None stands for any provider not in the roster."""
+    # Count in the compound index, several providers at once: each count is short and, over a network, mostly waiting.
+    # One $group over the index would need a single round trip, but takes four times as long on the server.
     filters = [{TIN: provider.tin} for provider in provider_roster(store.config.data_generation)]
 
     def count(filter_: dict[str, str]) -> int:
@@ -181,7 +181,7 @@ def count_by_provider(store: ClaimStore) -> dict[str | None, int]:
 
 
 def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
-    """Return None if each provider has exactly its claims and nobody else any, else what is wrong."""
+    """Return what is wrong with the counts; None if each provider has exactly its claims and no one else has any."""
     name = store.collection.full_name
     for provider in provider_roster(store.config.data_generation):
         if (count := counted.get(provider.tin, 0)) != provider.claim_count:
@@ -195,11 +195,11 @@ def wrong_counts(store: ClaimStore, counted: dict[Any, int]) -> str | None:
 
 
 def missing_ranges(store: ClaimStore, batch_size: int, *, by_id: bool = False) -> list[tuple[int, int]]:
-    """Return (start, stop) of each batch that is not complete on the server, stop exclusive, ascending."""
+    """Return (start, stop) of each batch that is incomplete on the server, in ascending order, stop exclusive."""
     data = store.config.data_generation
     generator, volume = claim_generator(data), data.target_volume
-    # Counting ranges of _id takes a tenth of the time of looking for each, but is deceived by a document of somebody
-    # else whose _id lies in the range of a missing claim.
+    # Counting ranges of _id takes a tenth of the time of looking for each one. But a foreign document whose _id is in
+    # the range of a missing claim hides the gap.
     present = _found if by_id else _counted
     missing: list[tuple[int, int]] = []
     for first in range(0, volume, batch_size * _GROUP):

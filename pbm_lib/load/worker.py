@@ -29,24 +29,25 @@ _config: Config
 
 
 def start_worker(uri: str, config: Config) -> None:
-    """Prepare this process: where to write, what to generate, and an end when the parent dies."""
+    """Prepare this process: set where to write and what to generate, and let it end when the parent dies."""
     global _uri, _config
     obey_parent()
     remember_secret(uri)
     _uri, _config = uri, config
-    # Claims are thousands of small objects in no cycle: looking for cycles among them takes a twentieth of the time.
+    # Claims are thousands of small objects without reference cycles. Looking for cycles would take a twentieth of the
+    # time.
     gc.disable()
 
 
 @lru_cache(maxsize=1)
 def _collection() -> Collection:
-    # Few connections: an Atlas M10 takes 15 new ones a second.
+    # Use few connections: an Atlas M10 accepts 15 new ones per second.
     client = open_client(_uri, serverSelectionTimeoutMS=5_000, maxPoolSize=1, serverMonitoringMode="poll")
     return claims_collection(client, _config)
 
 
 def insert_batch(start: int, stop: int) -> int:
-    """Insert the claims start to stop, stop exclusive; return how many were not there before."""
+    """Insert claims start to stop, stop exclusive; return how many were not there before."""
     claims = claim_generator(_config.data_generation).documents(start, stop)
     deadline = time.monotonic() + _RETRY_SECONDS
     pause = 0.2
@@ -55,7 +56,7 @@ def insert_batch(start: int, stop: int) -> int:
             _collection().insert_many(claims, ordered=False)
             return len(claims)
         except BulkWriteError as error:
-            # Never the whole details: they hold claims.
+            # Don't include the error's full details: they can contain claims.
             refuse_foreign_unique_index(error.details["writeErrors"])
             codes = {problem["code"] for problem in error.details["writeErrors"]} - {_DUPLICATE_KEY}
             unsafe = {problem["code"] for problem in error.details["writeConcernErrors"]}
@@ -75,9 +76,9 @@ def insert_batch(start: int, stop: int) -> int:
 
 
 def why_refused(code: int, problems: list[dict[str, Any]]) -> str:
-    """Say what the first of these rejected writes with this code means."""
+    """Return, in words, why the first of these writes with this code was rejected."""
     problem = next(problem for problem in problems if problem["code"] == code)
-    if code == ATLAS_CODE:  # the text tells what it is, and holds no claim
+    if code == ATLAS_CODE:  # its text says what is wrong and holds no claim
         return str(explain_refusal(code, problem["errmsg"]))
     if code == REJECTED:
         reasons = "; ".join(reasons_for_rejection(problem.get("errInfo", {}).get("details", {})))
@@ -91,11 +92,14 @@ def why_refused(code: int, problems: list[dict[str, Any]]) -> str:
 
 
 def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:
-    """Raise LoadError if a claim is a duplicate by anything but its _id, which alone means that it is there already."""
+    """Raise LoadError if a claim was rejected as a duplicate by any key other than _id.
+
+    A duplicate _id means only that the claim is there already.
+    """
     for problem in problems:
         if problem["code"] != _DUPLICATE_KEY:
             continue
-        # The text goes on with the values of the claim, which are not for showing.
+        # The rest of the text holds values of the claim, which must not be shown.
         named = re.search(r" index: (.+?) (?:collation: |dup key: )", problem.get("errmsg", ""))
         name, key = named and named[1], problem.get("keyPattern")
         if list(key) == [ID] if key else name == f"{ID}_":

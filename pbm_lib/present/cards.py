@@ -1,4 +1,4 @@
-"""The number to remember, in large type: one card, or several side by side."""
+"""Key numbers in large type: one card, or several side by side."""
 
 import html
 from numbers import Real
@@ -11,7 +11,7 @@ from ..measure.run import PerformanceRun
 from ..report.first_page import key_figures
 from .notes import Note
 
-# Lab's own colors where it has them, so that a card can be read on its dark theme as well.
+# Use JupyterLab's own colors where they exist, so that a card is also readable on a dark theme.
 _ROW = "display:flex;flex-wrap:wrap;gap:12px;margin:4px 0"
 _CARD = (
     "flex:1 1 200px;max-width:300px;box-sizing:border-box;padding:12px 20px;border-radius:6px;"
@@ -27,12 +27,12 @@ def number_card(value: Real | str, label: str, note: str = "") -> Note:
     """Return one number in large type, to show as a cell's output.
 
     Args:
-        value: a number, shown with thousands separators and, if it is no whole number, one decimal; or its text.
-        label: what it is, in a few words.
-        note: what it rests on, in smaller type below; empty for nothing.
+        value: a number, shown with thousands separators and, unless it is whole, one decimal; or text, shown as it is.
+        label: what the number is, in a few words.
+        note: what the number is based on, shown in smaller type below it; empty for no note.
 
     Returns:
-        The card; in a shell, its text.
+        The card. A shell shows it as text.
 
     Example:
         >>> number_card(3_000_000, "claims on the server")
@@ -43,7 +43,7 @@ def number_card(value: Real | str, label: str, note: str = "") -> Note:
 
 @checked(PbmError)
 def load_card(report: LoadReport) -> Note:
-    """Return the rate of a load in large type; where it was not recorded, how many claims are there.
+    """Return the rate of a load in large type, or the number of claims if the rate was not recorded.
 
     Args:
         report: what `load_claims` returned.
@@ -61,13 +61,13 @@ def load_card(report: LoadReport) -> Note:
 
 @checked(PbmError)
 def performance_cards(run: PerformanceRun) -> Note:
-    """Return the numbers of a run to take away, side by side, as the first page of its report has them.
+    """Return a run's key numbers side by side, the same ones as on the first page of its report.
 
     Args:
         run: what `run_performance` returned.
 
     Returns:
-        The cards; a sentence where the run measured none of them.
+        The cards, or a single card that says that nothing was measured.
     """
     figures = [(figure.text, figure.what, figure.against) for figure in key_figures(run)]
     return _cards(figures) if figures else number_card("\N{EM DASH}", "nothing was measured in this run")

@@ -1,4 +1,4 @@
-"""Charts of the load, of paging and of the queries for a range, for the notebooks; titles come from the data."""
+"""Charts for the notebooks: the load, paging, and the queries for a date range. Titles come from the data."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from ..query.explain import QueryPlan
 @checked(PbmError)
 @styled
 def paging_chart(paging: DataFrame) -> Figure:
-    """Return the time per page against depth, by skip/limit and by keyset, on a log axis.
+    """Return a chart of the time per page at each depth, for skip/limit and keyset, on a log axis.
 
     Args:
         paging: what `compare_paging` returned.
@@ -27,7 +27,7 @@ def paging_chart(paging: DataFrame) -> Figure:
     deepest = paging.iloc[-1]
     same = "the same claims" if paging["same claims"].all() else "NOT the same claims"
     title = f"{deepest['keyset ms']:,.1f} ms by keyset, {deepest['skip/limit ms']:,.0f} ms by skip/limit"
-    subtitle = f"A page {deepest['depth']:,} claims deep, with {same} either way."
+    subtitle = f"A page {deepest['depth']:,} claims deep. Both ways return {same}."
     figure = figure_titled(title, subtitle, width=7.2, height=3.4)
     panel = figure.subplots()
     panel.set_yscale("log")
@@ -49,13 +49,13 @@ def paging_chart(paging: DataFrame) -> Figure:
 @checked(PbmError)
 @styled
 def load_rate_chart(report: LoadReport) -> Figure:
-    """Return claims per second over the time of the load that added most of the claims, this one or an earlier one.
+    """Return a chart of claims per second during the load, this one or an earlier one, that added most of the claims.
 
     Args:
         report: what `load_claims` returned.
 
     Returns:
-        A figure with one panel; a sentence in its place where the pace of that load was not recorded.
+        A figure with one panel, or with only a sentence if the rate of that load was not recorded.
     """
     pace = report.pace
     if pace is None:
@@ -86,11 +86,11 @@ def load_rate_chart(report: LoadReport) -> Figure:
 @checked(PbmError)
 @styled
 def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
-    """Return how many of a provider's claims each query examined: one bar per query, on a log axis.
+    """Return a chart of how many of a provider's claims each query examined, one bar per query, on a log axis.
 
     Args:
-        acts: what `explain_claims` returned for each; of one query with one index the last is drawn.
-        claims: how many the provider has.
+        acts: the plans that `explain_claims` returned; for the same query and index, only the last one is drawn.
+        claims: the provider's total number of claims.
 
     Returns:
         A figure with one panel.
@@ -103,7 +103,7 @@ def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
     if claims < 1:
         raise not_accepted("claims", in_short(claims), error=PbmError)
     shown = list({(act.kind, act.index): act for act in acts}.values())
-    touched = [max(act.keys_examined, act.docs_examined) for act in shown]  # without an index there are no keys
+    touched = [max(act.keys_examined, act.docs_examined) for act in shown]  # without an index, no keys are examined
     longest = max(10, claims, *touched)
     first, *others = (f"{number:,}" for number in touched)
     unit = "keys" if all(act.index for act in shown) else "claims"
@@ -114,7 +114,7 @@ def acts_chart(acts: Sequence[QueryPlan], claims: int) -> Figure:
     panel.barh(range(len(shown)), claims - 1, left=1, height=0.62, color=LINE)
     for place, (act, number) in enumerate(zip(shown, touched, strict=True)):
         panel.barh(place, max(number, 1) - 1, left=1, height=0.62, color=GREEN if act.bounded else PURPLE)
-        inside = number**2 > longest  # there is room in the bar, else beside it
+        inside = number**2 > longest  # the bar covers more than half of the log axis, so the label fits inside
         panel.annotate(
             f"{act.keys_examined:,} keys, {act.docs_examined:,} documents", (max(number, 1), place),
             xytext=(-6 if inside else 6, 0), textcoords="offset points", va="center",

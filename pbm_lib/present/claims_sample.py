@@ -1,4 +1,4 @@
-"""What the generated claims are like: a sample of them as a table, in numbers and as a chart."""
+"""What the generated claims look like: a sample of them as a table, in numbers, and as a chart."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,20 +17,21 @@ from ..errors import InvalidQuery
 from ..working import working
 
 _PIECES = 1_000
-_COLUMNS = ("begin", "days", "system", "overpayment", "recouped")  # of a sample, those that are described
+_COLUMNS = ("begin", "days", "system", "overpayment", "recouped")  # the columns of a sample that are summarized
 
 
 @checked(InvalidQuery)
 def claims_sample(config: Config, count: int = 20_000) -> DataFrame:
-    """Generate claims from evenly spread stretches of the whole period, without a server.
+    """Generate claims from evenly spaced stretches of the whole period, without a server.
 
     Args:
         config: the settings.
-        count: claims wanted, at least 1; fewer if the volume is smaller.
+        count: number of claims, at least 1. The volume is the upper limit; above 1,000, the number is rounded down to
+            a multiple of 1,000.
 
     Returns:
-        A pandas DataFrame, one row per claim: begin, days (0 for one that ends the day it begins), system, overpayment
-        and recouped in US dollars, recovery, account (the patient's number at the provider), tin.
+        A pandas DataFrame, one row per claim: begin, days (0 for a claim that ends on the day it begins), system,
+        overpayment and recouped in US dollars, recovery, account (the patient's number at the provider), tin.
     """
     if count < 1:
         raise not_accepted("count", in_short(count))
@@ -61,7 +62,7 @@ def _row(claim: dict[str, Any]) -> dict[str, Any]:
 
 @checked(InvalidQuery)
 def claims_summary(sample: DataFrame) -> DataFrame:
-    """Return the distributions of a sample in numbers, as a pandas DataFrame: what, value.
+    """Return a sample's distributions in numbers, as a pandas DataFrame: what, value.
 
     Args:
         sample: what `claims_sample` returned.
@@ -98,13 +99,13 @@ def _of(values: Series, described: Callable[[Series], str]) -> str:
 @checked(InvalidQuery)
 @styled
 def claims_chart(sample: DataFrame) -> Figure:
-    """Return three panels: claims per month, days from begin to end, overpayments on a log axis.
+    """Return a chart of claims per month, the length of multi-day claims in days, and overpayments on a log axis.
 
     Args:
         sample: what `claims_sample` returned.
 
     Returns:
-        A figure.
+        A figure with three panels.
     """
     check_columns("sample", sample, _COLUMNS, InvalidQuery)
     same_day = (sample["days"] == 0).mean()

@@ -1,4 +1,4 @@
-"""Two ways to the same claims, side by side, for the explorer notebook: same answer first, then the time."""
+"""Two ways to get the same claims, side by side, for the explorer notebook: whether they agree, and their times."""
 
 import datetime as dt
 import statistics
@@ -29,14 +29,14 @@ _REPEATS = 3
 def compare_paging(store: ClaimStore, tin: str, depths: Sequence[int] | None = None) -> DataFrame:
     """Read the same page by skip/limit and by keyset, at several depths of a provider's claims.
 
-    Each time is the median of three calls, with the two ways taking turns. It excludes finding where the keyset page
-    begins, since the page before supplies that to anyone who pages.
+    Each time is the median of three calls, with the two methods taking turns. It excludes creating the keyset cursor,
+    because an application gets the cursor with the previous page.
 
     Args:
         store: a loaded store.
         tin: the billing provider's TIN, nine digits.
-        depths: claims before the page, each 0 or more and below the provider's claims; None for 0, 1%, 10%, 50%,
-            and 90% of them.
+        depths: number of claims before each page, at least 0 and less than the provider's total; None for 0, 1%, 10%,
+            50%, and 90% of the total.
 
     Returns:
         A pandas DataFrame, one row per depth: depth, same claims, skip/limit ms, keyset ms, ratio.
@@ -70,19 +70,19 @@ def compare_plans(
     *,
     unbounded: ObservedPage | None = None,
 ) -> DataFrame:
-    """Run both queries for one range, once each: whether page and total agree, and what each query costs.
+    """Run both queries for one range, once each, and compare their pages, totals, and times.
 
     Args:
         store: a loaded store.
         tin: the billing provider's TIN, nine digits.
         service_date_start: first service date, inclusive; None for no limit.
         service_date_end: last service date, inclusive; None for no limit.
-        unbounded: the first page of this range, as `observe_claims(..., bounded=False)` returned it; it is not read
-            again. None reads it.
+        unbounded: the first page of this range, as returned by `observe_claims(..., bounded=False)`, so that it is not
+            read again; None to read it.
 
     Returns:
         A pandas DataFrame with one column per query: page ms, total ms, claims on the page, total, and whether both
-        gave the same page and total.
+        queries returned the same page and total.
 
     Raises:
         InvalidQuery: an argument is invalid; the message names it.
@@ -118,10 +118,10 @@ def compare_bounds(
         tin: the billing provider's TIN, nine digits.
         service_date_start: first service date, inclusive.
         service_date_end: last service date, inclusive; None for no limit.
-        days: bounds to try, each at least the one that the server enforces, so that the answer stays exact.
+        days: bounds to try, each at least as large as the one that the server enforces, so that the answer stays exact.
 
     Returns:
-        A pandas DataFrame with a row per bound: D in days, keys and documents examined, page ms, and whether the page
+        A pandas DataFrame with one row per bound: D in days, keys and documents examined, page ms, and whether the page
         is the same as with the first bound.
 
     Raises:
@@ -150,14 +150,14 @@ def plans_frame(*plans: QueryPlan) -> DataFrame:
     Args:
         plans: what `explain_claims` or `explain_count` returned.
     """
-    # The names of the stages alone: the words beside them would be cut off in a table of this width.
+    # Show only the stages' names: a table of this width would cut off the explanations after them.
     columns = [plan.facts() | {"Stages": " < ".join(plan.stages)} for plan in plans]
     frame = DataFrame(columns, index=[plan.part or plan.kind for plan in plans]).T
     return frame.drop(index=["Query", "MQL"], errors="ignore")
 
 
 def _both_ways(store: ClaimStore, tin: str, depth: int) -> tuple[bool, float, float, float]:
-    """Whether skip/limit and keyset return the same claims at a depth, the time of either in ms, and their ratio."""
+    """Return whether skip/limit and keyset find the same claims at a depth, both times in ms, and their ratio."""
     token = cursor_after(store, tin, depth)
 
     def by_keyset() -> list[dict[str, Any]]:
@@ -171,7 +171,7 @@ def _both_ways(store: ClaimStore, tin: str, depth: int) -> tuple[bool, float, fl
 def _page_and_total(
     store: ClaimStore, question: Question, read: ObservedPage | None, *, bounded: bool
 ) -> tuple[Sequence[dict[str, Any]], int, dict[str, str]]:
-    """Return the claims of the first page, the total, and total and times as text, label to value."""
+    """Return the first page's claims, the total, and both times and the total as text, label to value."""
     if read is None:
         page, ms = timed(store, lambda: find_claims(store, *question, with_total=False, bounded=bounded))
     else:

@@ -1,4 +1,4 @@
-"""Tiers, codes, indexes and sizes as frames."""
+"""Tiers, codes, indexes, and sizes as pandas DataFrames."""
 
 from pandas import DataFrame
 
@@ -15,7 +15,7 @@ from ..store.store import ClaimStore
 
 @checked(PbmError)
 def tiers_frame(config: Config) -> DataFrame:
-    """Return the roster by tier as a pandas DataFrame: tier, providers, claims each, claims in total, an example.
+    """Return the roster by tier as a pandas DataFrame: tier, providers, claims each, claims in total, example.
 
     Args:
         config: the settings.
@@ -30,7 +30,7 @@ def tiers_frame(config: Config) -> DataFrame:
 
 
 def codes_frame() -> DataFrame:
-    """Return the codes of claims in plain words, as a pandas DataFrame: field, code, what it means."""
+    """Return the codes used in claims and their meanings as a pandas DataFrame: field, code, what it means."""
     rows = [("claimSystemCode", system.code, system.meaning) for system in CLAIM_SYSTEMS]
     rows += [("recoveryMethod", code, meaning) for code, meaning in RECOVERY_METHODS.items()]
     return DataFrame(rows, columns=["field", "code", "what it means"])
@@ -38,7 +38,7 @@ def codes_frame() -> DataFrame:
 
 @checked(PbmError)
 def indexes_frame(store: ClaimStore) -> DataFrame:
-    """Return the collection's indexes as the server has them, as a pandas DataFrame: name, key.
+    """Return the collection's indexes, read from the server, as a pandas DataFrame: index, key.
 
     Args:
         store: an open store.
@@ -51,7 +51,7 @@ def indexes_frame(store: ClaimStore) -> DataFrame:
 
 @checked(PbmError)
 def footprint_frame(store: ClaimStore) -> DataFrame:
-    """Return what the claims take on the server, as a pandas DataFrame: what, size.
+    """Return how much space the claims use on the server, as a pandas DataFrame: what, size.
 
     Args:
         store: a loaded store.

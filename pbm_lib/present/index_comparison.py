@@ -1,4 +1,4 @@
-"""The variants of the index side by side, for the explorer notebook: same answer first, then the time."""
+"""The index variants side by side, for the explorer notebook: whether they agree, and their times."""
 
 import datetime as dt
 import statistics
@@ -35,8 +35,8 @@ class IndexComparison:
 
     Attributes:
         frame: a pandas DataFrame with one column per index; empty if they were not compared.
-        plans: the plan of the first page with each index; none if they were not compared.
-        note: why they were not compared, or what is left to do; else None.
+        plans: the plan of the first page with each index; empty if they were not compared.
+        note: why they were not compared, or what is left to do; otherwise None.
     """
 
     frame: DataFrame
@@ -56,34 +56,34 @@ class IndexComparison:
 def compare_indexes(
     store: ClaimStore, tin: str, service_date_start: dt.date, service_date_end: dt.date, *, build: bool | str
 ) -> IndexComparison:
-    """Query one range with the three-field and with the overlap index, and keep only the config's index afterwards.
+    """Query one range with the three-field and the overlap index, then keep only the index that the config names.
 
-    Builds the index that is missing beside the other one. Both then take turns at the first page and the total, five
-    times each. Pages of the two differ in their order within a day, so the comparison covers the total and the ids of
-    all claims that touch the range's first day, including those that began before it.
+    The missing index is built while the other one stays in place. The two indexes then take turns at the first page and
+    the total, five times each. Their pages order the claims of a day differently, so the comparison covers the total
+    and the ids of all claims that overlap the range's first day, including those that began before it.
 
     Args:
         store: a loaded store.
         tin: the billing provider's TIN, nine digits.
         service_date_start: first service date, inclusive.
         service_date_end: last service date, inclusive.
-        build: whether an index may be built on the server; on three million claims that takes some 15 s. Also "true"
-            or "false", as papermill's -p passes it.
+        build: whether an index may be built on the server, which takes about 15 s for three million claims. May also be
+            the text "true" or "false", as papermill's -p passes it.
 
     Returns:
-        The comparison. Where building was not allowed, the user lacks the right, or another index is in the way, it
-        holds a note that says so in place of figures.
+        The comparison. If building was not allowed, the user lacks the right, or another index is in the way, it holds
+        a note that says so instead of figures.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        ServerUnavailable: the server went away.
+        InvalidQuery: an argument is invalid; the message names it.
+        ServerUnavailable: the server cannot be reached.
     """
     if not switch("build", build):
         return IndexComparison(DataFrame(), (), note("Not run: build_overlap_index is False, so no index was built."))
     columns: dict[str, dict[str, Any]] = {}
     plans: list[QueryPlan] = []
     question = Question(tin, service_date_start, service_date_end)
-    explain_claims(store, *question)  # so that a bad argument is told before anything is built
+    explain_claims(store, *question)  # so that an invalid argument is reported before anything is built
     try:
         with working("Preparing both indexes") as say, both_indexes(store):
             columns, plans = _compare(store, question, say)
@@ -96,7 +96,7 @@ def compare_indexes(
 def _compare(
     store: ClaimStore, question: Question, say: Callable[[str], None]
 ) -> tuple[dict[str, dict[str, Any]], list[QueryPlan]]:
-    """Return what each index took, by label, and the plan of its first page."""
+    """Return the results of each index, label to value, and the plans of their first pages."""
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     totals, touching, plans = {}, {}, {}
     stores = {index: store.using(index) for index in INDEXES}

@@ -1,4 +1,4 @@
-"""Pages while claims arrive, and while a node fails, as notebook 03 shows them."""
+"""Pages read while claims arrive and while a node fails, as notebook 03 shows them."""
 
 import base64
 from dataclasses import dataclass, replace
@@ -18,19 +18,21 @@ from .notes import Note, note
 
 @checked(InvalidQuery)
 def watch_arrivals(store: ClaimStore, *, progress: bool = True) -> Watch:
-    """Watch pages while claims arrive, by the config's section `live`; without a feed for a user who only reads.
+    """Watch pages while claims arrive, with the settings in the config's section `live`.
+
+    If claims cannot be fed, for example because the user is read-only, the watch runs without a feed.
 
     Args:
         store: a loaded store.
-        progress: show a bar on standard output, and in a notebook a small chart that fills.
+        progress: show a bar on standard output and, in a notebook, a small chart that fills.
 
     Returns:
-        What `watch_pages` returns. Where no claims can be fed, its notes say why.
+        What `watch_pages` returns. If no claims could be fed, its notes say why.
 
     Raises:
         LoadError: the configured claims are not loaded.
         SetupError: the collection lacks the rule.
-        ServerUnavailable: the server cannot be reached to begin with.
+        ServerUnavailable: the server cannot be reached at the start.
         PbmError: the watch was interrupted.
     """
     live = store.config.live
@@ -48,8 +50,8 @@ class FailoverScene:
     """What `try_failover` showed.
 
     Attributes:
-        watch: what was seen; None if it was not run.
-        note: why it was not run; else None.
+        watch: what was seen; None if the failover was not run.
+        note: why the failover was not run; otherwise None.
     """
 
     watch: Watch | None
@@ -69,18 +71,18 @@ class FailoverScene:
 
 @checked(InvalidQuery)
 def try_failover(config: Config, *, wanted: bool | str) -> FailoverScene:
-    """Show a failover on three mongods of this machine, if that is wanted.
+    """Run a failover on three mongods on this machine, if `wanted`.
 
     Args:
-        config: the settings; sections `live` and `failover` say how long, how many and where.
-        wanted: whether to. Also "true" or "false", as papermill's -p passes it.
+        config: the settings; sections `live` and `failover` set the times, rates, sizes, and ports.
+        wanted: whether to run it. May also be the text "true" or "false", as papermill's -p passes it.
 
     Returns:
-        What was seen, as a table and a chart, or a note that it was not run.
+        What was seen, as a table and a chart, or a note that the failover was not run.
 
     Raises:
-        InvalidQuery: an argument is not accepted; the message names it.
-        ServerUnavailable: the mongods cannot be started, a port is in use, or another process does this just now.
+        InvalidQuery: an argument is invalid; the message names it.
+        ServerUnavailable: the mongods cannot be started, a port is in use, or another process is running a failover.
         LoadError: the small collection could not be loaded.
         PbmError: the watch was interrupted.
     """

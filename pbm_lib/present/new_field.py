@@ -1,4 +1,4 @@
-"""Schema flexibility, shown: a field that nobody planned is welcome, while a broken claim is still rejected."""
+"""Schema flexibility: a new, unplanned field is accepted, while an invalid claim is still rejected."""
 
 import datetime as dt
 
@@ -20,19 +20,19 @@ _NEW_FIELD = "priorAuthorization"
 
 @checked(SetupError)
 def try_new_field(store: ClaimStore) -> Note:
-    """Insert a claim with a new field, read it back, and try to insert one whose end date is text; then remove it.
+    """Try to insert a claim whose end date is text, then insert one with a new field, read it back, and delete it.
 
-    The claim has an `_id` of its own, so that a call whose process was killed is cleaned up by the next one.
+    The claim always has the same reserved `_id`, so if the process is killed, the next call cleans up.
 
     Args:
         store: a store that `setup_collection` has set up; its user may write.
 
     Returns:
-        What the server did, as a note.
+        A note that says what the server did.
 
     Raises:
-        SetupError: the server accepted the broken claim, since the collection has no rule.
-        ServerUnavailable: the server went away.
+        SetupError: the server accepted the invalid claim, because the collection has no rule.
+        ServerUnavailable: the server cannot be reached.
         PbmError: the database user may not write.
     """
     claims, new = store.collection, {"number": "PA-204417", "approvedOn": dt.datetime(2024, 1, 5)}
@@ -41,7 +41,7 @@ def try_new_field(store: ClaimStore) -> Note:
         try:
             if not (rejected := _why_rejected(claims)):
                 raise SetupError(
-                    f"{claims.full_name} accepted a claim whose {END} is text: it has no rule. Run "
+                    f"{claims.full_name} accepted a claim whose {END} is text: the collection has no rule. Run "
                     "setup_collection(store)."
                 )
             claims.insert_one({**sample_claim(), ID: _TRIAL_ID, _NEW_FIELD: new})
@@ -49,14 +49,14 @@ def try_new_field(store: ClaimStore) -> Note:
         finally:
             claims.delete_one({ID: _TRIAL_ID})
     return note(
-        f"Rejected: a claim whose {END} is text ({rejected[0]}). Accepted, without a migration: a claim with a field "
-        "that no claim had before, read back below. It was then deleted.",
+        f"Rejected: a claim whose {END} is text ({rejected[0]}). Accepted, with no migration: a claim with a new "
+        "field, read back below. It was then deleted.",
         pretty_mql({_NEW_FIELD: stored[_NEW_FIELD]}),
     )
 
 
 def _why_rejected(claims: Collection) -> list[str]:
-    """Try to insert a claim whose end date is text; nothing if the server takes it."""
+    """Try to insert a claim whose end date is text, and return why it was rejected; empty if it was accepted."""
     try:
         claims.insert_one({**sample_claim(), ID: _TRIAL_ID, END: "2024-01-10"})
     except WriteError as error:

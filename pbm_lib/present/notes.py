@@ -1,4 +1,4 @@
-"""A claim, a rule, a topology and a rejected call, as a reader of the notebooks sees them."""
+"""Notes for readers of the notebooks: a claim, the rule, the server's topology, and a rejected call."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Note:
     """A short text about claims or their server.
 
     Attributes:
-        text: as a shell shows it.
-        html: as a notebook shows it.
+        text: the note as a shell shows it.
+        html: the note as a notebook shows it.
     """
 
     text: str
@@ -34,7 +34,7 @@ class Note:
 
 
 def note(text: str, command: str | None = None) -> Note:
-    """Return sentences, and below them what one would type in mongosh."""
+    """Return a note of one or more sentences, with mongosh code below them if `command` is given."""
     paragraph = f"<p>{prose_html(text)}</p>"
     if command is None:
         return Note(text, paragraph)
@@ -54,7 +54,7 @@ def show_claim(claim: dict[str, Any]) -> Note:
 
 @checked(PbmError)
 def topology_note(store: ClaimStore) -> Note:
-    """Say what the server's topology means for the claims, with the sharding command on a sharded cluster.
+    """Explain what the server's topology means for the claims; on a sharded cluster, include the sharding command.
 
     Args:
         store: an open store.
@@ -78,10 +78,10 @@ def topology_note(store: ClaimStore) -> Note:
 
 @checked(PbmError)
 def rule_note(store: ClaimStore) -> Note:
-    """Show what the server demands of every claim, its fields and its dates, read from the collection's validator.
+    """Show what the server requires of every claim's fields and dates, as read from the collection's validator.
 
     Args:
-        store: a store that is set up.
+        store: a store that `setup_collection` has set up.
 
     Returns:
         The note.
@@ -99,7 +99,7 @@ def rule_note(store: ClaimStore) -> Note:
 
 @checked(PbmError)
 def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
-    """Make a call that is rejected and return its error as a sentence, to show what a user reads.
+    """Make a call that is expected to be rejected, and return its error as a note, to show what a user reads.
 
     Args:
         call: a function of this package.
@@ -120,7 +120,7 @@ def refusal(call: Callable[..., Any], *arguments: Any, **options: Any) -> Note:
 
 
 def _types(schema: dict[str, Any]) -> Any:
-    """The required fields of a $jsonSchema as a document that has types in place of values."""
+    """Return the required fields of a $jsonSchema as a document with types in place of values."""
     if "properties" not in schema:
         return schema["bsonType"]
     return {name: _types(schema["properties"][name]) for name in schema["required"]}

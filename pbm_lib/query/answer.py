@@ -1,4 +1,4 @@
-"""Ask the server, and ask once more where the index that the query names has gone meanwhile."""
+"""Run a query on the server, and run it again if the index that it names was dropped or switched."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,19 +16,19 @@ _Answer = TypeVar("_Answer")
 
 
 def answer(store: ClaimStore, ask: Callable[[], ClaimQuery], read: Callable[[ClaimQuery], _Answer]) -> _Answer:
-    """Return what `read` makes of the query.
+    """Return the result of `read` for the query.
 
-    A query names its index, so that no other one takes over. Where that one was dropped or switched, the store learns
-    which is there, and the query is made anew for it.
+    A query names its index, so that the server uses no other. If that index was dropped or switched, the store is
+    refreshed, and the query is built again for the index that exists now.
 
     Args:
         store: the store.
-        ask: makes the query from what the store knows.
-        read: asks the server for it.
+        ask: builds the query from what the store knows.
+        read: runs the query on the server.
 
     Raises:
         PbmError: the index was switched every time the query ran.
-        ServerUnavailable: the server went away.
+        ServerUnavailable: the server cannot be reached.
     """
     for _ in range(_TRIES):
         with store.errors_explained():

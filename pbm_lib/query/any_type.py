@@ -1,9 +1,9 @@
-"""Paging where no validator of ours is: service dates and ids of any BSON type, as a customer's collection may have.
+"""Paging without our validator: service dates and ids may be of any BSON type, as in a customer's collection.
 
-A comparison such as {$gt: x} matches values of x's own BSON type alone, and never NaN, while a sort orders all values.
-Where the server enforces the types of the fields that makes no difference. In a collection without our rule it does:
-there what does not compare is asked for too, or a claim without a date would be on a page forwards and on none
-backwards.
+A comparison such as {$gt: x} matches only values of x's own BSON type, and never NaN, while a sort orders all values.
+If the server enforces the fields' types, that makes no difference. In a collection without our rule, it does: the
+filter must also match values that do not compare. Otherwise, a claim without a date would be on a page when paging
+forward, but on none when paging backward.
 """
 
 import datetime as dt
@@ -16,9 +16,9 @@ from bson.datetime_ms import DatetimeMS
 
 from ..claims.document import ID
 
-# The BSON types in the order in which the server sorts them, and the Python types that stand for them. Those without
-# any cannot be compared with $gt: paging cannot go on from such a value, and says so when it gets there. Left out are
-# arrays, which an index takes apart.
+# The BSON types in the server's sort order, each with the Python types that represent it. A type without a Python type
+# cannot be compared with $gt: paging cannot continue from such a value and raises an error there. Arrays are left out,
+# because an index splits them into their elements.
 _ORDER: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("minKey", ()),
     ("null", (type(None),)),
@@ -35,29 +35,30 @@ _ORDER: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("maxKey", ()),
 )
 _NAMES = [name for name, _ in _ORDER]
-# To the server NaN compares with nothing, so that numbers up to NaN, or beyond it, are what does not compare the other
-# way round. A leg of its own for NaN would do, were the server not to choose the index on _id for it.
+# The server does not compare numbers with NaN. So a condition that must include NaN, or start from it, matches numbers
+# that do not compare in the opposite direction. A separate leg for NaN would also work, but the server would choose the
+# index on _id for it.
 _OPPOSITE = {"$gt": "$lte", "$gte": "$lt", "$lt": "$gte", "$lte": "$gt"}
 
 
 def is_sortable(value: Any) -> bool:
-    """Whether a value has a place in the order that a page can go on from."""
+    """Whether paging can continue from a value."""
     return _rank(value) is not None
 
 
 def compared(value: Any, operator: str) -> dict[str, Any]:
-    """Return the condition for what compares with a value by $gt, $gte, $lt or $lte, NaN as the first of numbers."""
+    """Return the condition to compare with a value by $gt, $gte, $lt, or $lte, with NaN as the lowest number."""
     has_nan = _rank(value) == _NAMES.index("number") and _is_nan(value) == operator.startswith("$gt")
     return {"$type": "number", "$not": {_OPPOSITE[operator]: value}} if has_nan else {operator: value}
 
 
 def beyond_in_other_types(field: str, value: Any, operator: str) -> list[dict[str, Any]]:
-    """Return the conditions on a field for values of other types that lie beyond a value ("$gt..." or "$lt...")."""
+    """Return the conditions on a field for values of other types that sort beyond a value ("$gt..." or "$lt...")."""
     types = _types_beyond(value, operator)
     if field == ID:
         return [{"$type": types}]
     conditions: list[dict[str, Any]] = [{"$type": [name for name in types if name != "null"]}]
-    if "null" in types:  # a missing field sorts as null and has no type to ask for; _id is never missing
+    if "null" in types:  # a missing field sorts as null, but no $type matches it; _id is never missing
         conditions.append({"$eq": None})
     return conditions
 
@@ -72,8 +73,8 @@ def _is_nan(value: Any) -> bool:
 
 
 def _rank(value: Any) -> int | None:
-    if isinstance(value, bool):  # to Python a number as well
+    if isinstance(value, bool):  # in Python, a bool is also an int
         return _NAMES.index("bool")
-    if isinstance(value, Code):  # to Python a string as well
+    if isinstance(value, Code):  # in Python, a Code is also a str
         return None
     return next((rank for rank, (_, types) in enumerate(_ORDER) if isinstance(value, types)), None)

@@ -1,4 +1,4 @@
-"""The first page of a range as it would be read if claims could last longer than they can."""
+"""The first page of a range, read with the bound that the server enforces or a larger one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ from .stopwatch import timed
 
 @dataclass(frozen=True)
 class BoundedPage:
-    """A first page that was read with a bound.
+    """A first page that was read with a given bound.
 
     Attributes:
         days: the bound D, in days.
         claims: the page.
         ms: how long the application waited for it.
-        plan: what the server did for it.
+        plan: how the server answered it.
     """
 
     days: int
@@ -34,7 +34,7 @@ class BoundedPage:
 
 
 def page_with_bound(store: ClaimStore, question: Question, days: int) -> BoundedPage:
-    """Read the first page of a range with a bound that is at least the one that the server enforces.
+    """Read the first page of a range with a bound no smaller than the one that the server enforces.
 
     Args:
         store: an open store.
@@ -42,8 +42,8 @@ def page_with_bound(store: ClaimStore, question: Question, days: int) -> Bounded
         days: the bound D, in days.
 
     Raises:
-        InvalidQuery: the server does not enforce that bound, or the dates are not accepted.
-        ServerUnavailable: the server went away.
+        InvalidQuery: the server enforces no bound, or a larger one; or an argument is invalid.
+        ServerUnavailable: the server cannot be reached.
     """
     if store.max_claim_days is None:
         raise InvalidQuery("days cannot be tried, since the server enforces no bound. Run setup_collection(store).")

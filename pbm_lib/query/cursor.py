@@ -1,4 +1,4 @@
-"""Cursor tokens: where a page ends, tied to the query it came from, safe to hand to a client and take back."""
+"""Cursor tokens: where a page ends, tied to the query it came from, safe to hand to a client and accept back."""
 
 import base64
 import hashlib
@@ -20,11 +20,11 @@ _ANY_DATE = bson.CodecOptions(datetime_conversion=bson.DatetimeConversion.DATETI
 
 
 class IndexChanged(InvalidCursor):
-    """The cursor is from pages in the order of another index variant."""
+    """The cursor is from pages ordered by another index variant."""
 
 
 def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
-    """Return the token of a boundary: URL-safe, not secret (dates and an _id), valid for an equal query alone."""
+    """Return the token of a boundary: URL-safe, not secret (dates and an _id), valid only for an equal query."""
     order, place = [query.variant.name, query.order], [boundary.direction, boundary.inclusive, list(boundary.key)]
     content = bson.encode({"": [_VERSION, *order, *place]})
     fingerprint = hashlib.sha256(content + bson.encode({"": query.identity})).digest()[:_FINGERPRINT]
@@ -38,11 +38,11 @@ def encode_cursor(boundary: Boundary, query: ClaimQuery) -> str:
 
 
 def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
-    """Return the boundary of a token, or raise InvalidCursor: not ours, damaged, or of another query."""
+    """Return the boundary of a token; raise InvalidCursor if it is not ours, damaged, or from another query."""
     if not 0 < len(token) <= _MAX_LENGTH:
         raise InvalidCursor("This cursor is empty or too long. Start again from the first page, without a cursor.")
-    # Whoever can write base64 decides what is parsed here, and parsers raise a dozen unrelated errors. Each means the
-    # same: not a token of ours.
+    # A cursor is untrusted input, and the parsers raise a dozen unrelated exceptions. Each one means that the cursor is
+    # damaged or not ours.
     try:
         content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)[:-_FINGERPRINT]
         version, *rest = bson.decode(content, _ANY_DATE)[""]
@@ -59,7 +59,7 @@ def decode_cursor(token: str, query: ClaimQuery) -> Boundary:
         raise
     except Exception:
         raise _damaged() from None
-    # The whole token, not its fingerprint alone: base64 and BSON both have several spellings of one value.
+    # Compare the whole token, not just its fingerprint: base64 and BSON can each encode one value in several ways.
     if expected != token:
         raise InvalidCursor(
             "This cursor belongs to a different query or is damaged. Use it with the TIN and dates of its own page, or "
@@ -85,7 +85,7 @@ def _check_order(index: Any, order: Any, query: ClaimQuery) -> None:
 def _boundary(direction: Any, inclusive: Any, key: Any, *, fields: tuple[str, ...]) -> Boundary:
     if direction not in _DIRECTIONS or type(inclusive) is not bool or not all(map(is_sortable, key)):
         raise ValueError
-    # A fingerprint is no signature: what it vouches for must still be something that the server can be asked.
+    # A fingerprint is not a signature, so check that the key is something the server can be queried with.
     bson.encode(dict(zip(fields, key, strict=True)))
     return Boundary(direction, tuple(key), inclusive)
 

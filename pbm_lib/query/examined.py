@@ -1,4 +1,4 @@
-"""What the server examined for a request that was answered, without asking the same for long once more."""
+"""Find what the server examined for an answered request, without running a slow one again."""
 
 from typing import Any
 
@@ -10,27 +10,27 @@ from .explain import QueryPlan, explained, winning_plan
 from .request import Request
 from .under_way import endable
 
-_LOGGED_MS = 100  # the server logs by itself what takes longer
+_LOGGED_MS = 100  # the server logs slower commands on its own
 _LIMIT_MS = 1_000
-_SLOW_QUERY = 51803  # the log's number of that message
+_SLOW_QUERY = 51803  # id of that message in the log
 
 
 def examined(store: ClaimStore, request: Request, *, bounded: bool) -> QueryPlan | None:
     """Return what the server examined for a request.
 
-    A slow request is in the server's log, with what it examined, if the user may read that. Any other is explained: it
-    runs again, for a second at most, and the plan says if it was not complete.
+    For a slow request, the numbers are in the server's log, if the user may read it. Any other request is explained: it
+    runs again, for no longer than a second, and the plan says whether it is complete.
 
     Args:
         store: an open store.
-        request: one that has ended.
-        bounded: whether it uses the bound D.
+        request: a request that has ended.
+        bounded: whether the request uses the bound D.
 
     Returns:
-        The plan; None if the request failed, since the server does not keep what it had examined by then.
+        The plan; None if the request failed, because the server does not keep what it examined up to that point.
 
     Raises:
-        ServerUnavailable: the server went away.
+        ServerUnavailable: the server cannot be reached.
     """
     if request.error:
         return None
@@ -55,7 +55,7 @@ def examined(store: ClaimStore, request: Request, *, bounded: bool) -> QueryPlan
 
 
 def _explainable(request: Request) -> dict[str, Any]:
-    """The command, where it counts as a count: it takes the same way to the data, and explains alike everywhere."""
+    """The command, with a count in place of an aggregate: it reads data the same way and explains alike everywhere."""
     if not request.is_count:
         return request.command
     (match, *_), hint = request.command["pipeline"], {k: v for k, v in request.command.items() if k == "hint"}
@@ -63,7 +63,7 @@ def _explainable(request: Request) -> dict[str, Any]:
 
 
 def _logged(store: ClaimStore, request: Request) -> dict[str, Any] | None:
-    """What the server's log says of a request; None if it says nothing, or the user may not read it."""
+    """The attributes of a request's log entry; None if there is none, or the user is not allowed to read it."""
     try:
         lines = store.collection.database.client.admin.command("getLog", "global")["log"]
     except PyMongoError:

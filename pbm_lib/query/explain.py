@@ -1,4 +1,4 @@
-"""What the server does for a query: the MQL sent, the index and stages, keys and documents examined."""
+"""How the server answers a query: the MQL sent, the index and stages, keys and documents examined."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ from .keyset import Boundary
 from .under_way import endable
 
 MQL_WIDTH = 96
-"""Characters of a line of MQL: the first and last date of a range, to the millisecond, stand on one."""
+"""Line width of MQL in characters: both dates of a range, to the millisecond, fit on one line."""
 _WORKING = {bounded: f"Explaining the {query_words(bounded)}" for bounded in (True, False)}
 _PARTS = ("begin in the range", "begin before it")
 _OUT_OF_TIME = 50
-# The server's names of its stages, in words, in the order in which the work is done.
+# The server's stage names in words, in the order in which the work is done.
 _IN_WORDS = {
     "COLLSCAN": "reads every document of the collection",
     "COUNT_SCAN": "counts keys in the index",
@@ -35,7 +35,7 @@ _IN_WORDS = {
     "SORT": "sorts in memory",
     "LIMIT": "stops after the page",
 }
-# Where a stage's own stages are.
+# The fields that hold a stage's child stages.
 _CHILDREN = (
     "queryPlan", "winningPlan", "executionStages", "shards",
     "inputStage", "inputStages", "outerStage", "innerStage",
@@ -48,15 +48,15 @@ class QueryPlan(ShownAsFacts):
 
     Attributes:
         bounded: whether the query used the bound D.
-        mql: the query as one would type it in mongosh, over several lines.
+        mql: the query as you would type it in mongosh, over several lines.
         index: name of the index used; None if none was.
         stages: names of the stages, outermost first.
-        keys_examined: index keys looked at.
+        keys_examined: index keys read.
         docs_examined: documents fetched.
         returned: documents returned, or counted.
         server_ms: time that the server reports for it, in whole ms.
         part: for a total that is counted in two parts, which part this is; else None.
-        complete: whether it ran to its end; if not, the numbers are those up to when it was stopped.
+        complete: whether it ran to completion; if not, the numbers are those at the time it was stopped.
     """
 
     bounded: bool
@@ -74,7 +74,7 @@ class QueryPlan(ShownAsFacts):
     def facts(self) -> dict[str, str]:
         """Return facts about this query, label to value."""
         steps = [words for stage, words in _IN_WORDS.items() if stage in self.stages]
-        # Without a first date both queries are the same: nothing to tell them apart by.
+        # Without a start date, both queries are the same, so don't say which one this is.
         query = {"Query": ", ".join(filter(None, (self.kind, self.part)))} if END in self.mql else {}
         return {
             **query,
@@ -95,7 +95,7 @@ class QueryPlan(ShownAsFacts):
     def _per_claim(self, examined: int) -> str:
         if not self.complete:
             return f"more than {examined:,} (stopped after {self.server_ms / 1000:.0f} s)"
-        if examined <= self.returned + 2 or not self.returned:  # a merge or a count looks at the next key as well
+        if examined <= self.returned + 2 or not self.returned:  # a merge or a count also reads the next key
             return f"{examined:,}"
         ratio = examined / self.returned
         return f"{examined:,} ({ratio:,.{0 if ratio >= 100 else 1}f} per claim returned)"
@@ -116,7 +116,7 @@ def explain_claims(
 ) -> QueryPlan:
     """Run the query of one page on the server and return its plan.
 
-    It explains the page alone; `find_claims` reads one more claim, to know whether another page follows.
+    The plan covers the page alone; `find_claims` reads one more claim to see whether another page follows.
 
     Args:
         store: an open store.
@@ -127,10 +127,10 @@ def explain_claims(
         cursor: `next_cursor` or `prev_cursor` of a page of the same query; None for the first page.
         last: explain the last page.
         order: "oldest" or "newest" claims first.
-        bounded: use the bound D where the server enforces it.
+        bounded: use the bound D if the server enforces it.
 
     Returns:
-        The plan with what it examined; `bounded` says whether the bound was in force.
+        The plan and what it examined; its `bounded` says whether the bound was used.
 
     Raises:
         InvalidQuery: an argument is invalid; the message names it.
@@ -168,11 +168,11 @@ def explain_count(
         tin: the billing provider's TIN, nine digits.
         service_date_start: first service date, inclusive; None for no limit.
         service_date_end: last service date, inclusive; None for no limit.
-        bounded: use the bound D where the server enforces it.
+        bounded: use the bound D if the server enforces it.
 
     Returns:
-        One plan per count. The bounded query with a start has two: one for the claims that begin in the range, then
-        one for those that begin before it. Any other query has one. `returned` is the count itself.
+        One plan per count. The bounded query with a start date has two: one for the claims that begin in the range,
+        then one for those that begin before it. Any other query has one. `returned` is the count itself.
 
     Raises:
         InvalidQuery: an argument is invalid; the message names it.
@@ -180,8 +180,8 @@ def explain_count(
     """
 
     def explain(query: ClaimQuery) -> list[QueryPlan]:
-        # count_documents sends an aggregate; the count command takes the same way to the data and explains alike on
-        # every server version.
+        # count_documents sends an aggregate. The count command reads the data in the same way, and its explain output
+        # is alike on every server version.
         counts = [{"count": store.collection.name, "query": part, **query.hinted} for part in query.count_filters()]
         with working(_WORKING[query.bounded]):
             return [
@@ -197,20 +197,20 @@ def explain_count(
 def page_mql(
     store: ClaimStore, query: ClaimQuery, *, page_size: int, cursor: str | None = None, last: bool = False
 ) -> str:
-    """Return the query of one page as one would type it in mongosh, without running it."""
+    """Return the query of one page as you would type it in mongosh, without running it."""
     command = page_command(query, page_boundary(query, cursor, last=last), page_size)
     return command_mql(command, MQL_WIDTH)
 
 
 def count_mql(store: ClaimStore, query: ClaimQuery) -> list[str]:
-    """Return the counts behind a total as one would type them in mongosh, without running them."""
+    """Return the counts behind a total as you would type them in mongosh, without running them."""
     count = f"{collection_mql(store.collection.name)}.countDocuments"
     options = [query.hinted] if query.hint else []
     return [call_mql(count, part, *options, width=MQL_WIDTH) for part in query.count_filters()]
 
 
 def page_command(query: ClaimQuery, boundary: Boundary, limit: int) -> dict[str, Any]:
-    """Return the find for a page of so many claims beyond a boundary, as the server takes it."""
+    """Return the find command for a page of up to `limit` claims beyond a boundary."""
     return {
         "find": query.collection.partition(".")[2],
         "filter": query.filter(boundary),
@@ -227,28 +227,28 @@ def explained(
 
     Args:
         store: an open store.
-        command: as the server takes it.
-        bounded: whether it uses the bound D.
-        mql: the same, as one would type it in mongosh.
-        limit_ms: stop after so many ms, with a plan that is not complete; None runs it to its end.
+        command: the command, as sent to the server.
+        bounded: whether the command uses the bound D.
+        mql: the command as you would type it in mongosh.
+        limit_ms: stop after this many ms, with an incomplete plan; None runs the command to completion.
 
     Raises:
-        PbmError: the server ended it for another reason.
+        PbmError: the server ended the command for another reason.
     """
     limit = {} if limit_ms is None else {"maxTimeMS": limit_ms}
     with endable(store):
-        # The collection's way to decode: the bounds of an open range end in the year 292278994, which is no datetime.
+        # Decode as the collection does: an open range's bounds end in the year 292278994, which no datetime can hold.
         answer = store.collection.database.command(
             {"explain": command, "verbosity": "executionStats", **limit},
             codec_options=store.collection.codec_options,
         )
     stats = answer["executionStats"]
     complete = True
-    for part in (stats, *stats["executionStages"].get("shards", ())):  # a router says it of each shard
+    for part in (stats, *stats["executionStages"].get("shards", ())):  # a router reports it for each shard
         if part.get("executionSuccess", True):
             continue
         if limit_ms is None or part.get("errorCode") != _OUT_OF_TIME:
-            # What it had examined until then would pass for all that it takes.
+            # Otherwise, the numbers up to that point would look like those of the whole query.
             reason = part.get("errorMessage", "no reason given")
             raise PbmError(f"The server ended the query before it answered: {reason}.")
         complete = False
@@ -259,7 +259,7 @@ def explained(
         **winning_plan(answer),
         keys_examined=stats["totalKeysExamined"],
         docs_examined=stats["totalDocsExamined"],
-        returned=sum(counted) if counted else stats["nReturned"],  # each shard counts its own
+        returned=sum(counted) if counted else stats["nReturned"],  # each shard counts its own claims
         server_ms=stats["executionTimeMillis"],
         complete=complete,
     )

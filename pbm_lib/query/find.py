@@ -1,7 +1,7 @@
 """The query of the demo: all claims of one billing provider, optionally in a range of service dates.
 
 Results are exact and in index order. A range matches every claim that overlaps it. Two queries give the same result:
-the unbounded query asks for just that; the bounded query also uses the fact that no claim lasts longer than D days.
+the unbounded query asks for exactly that; the bounded query also uses the fact that no claim lasts longer than D days.
 """
 
 import datetime as dt
@@ -41,15 +41,15 @@ def find_claims(
     """Return one page of a billing provider's claims.
 
     A claim matches a range of service dates if it overlaps the range: it begins on or before the range's end and ends
-    on or after its start, both inclusive. Paging is by keyset: a page begins right after the last claim of the page
-    before. Pages are in index order (`store.variant.order`): by serviceBeginDate, then by `_id`, or with the overlap
-    index by serviceEndDate and then `_id`.
+    on or after its start, both inclusive. Paging is by keyset: a page begins right after the last claim of the previous
+    page. Pages are in index order (`store.variant.order`): by serviceBeginDate, then `_id`; with the overlap index, by
+    serviceBeginDate, serviceEndDate, then `_id`.
 
-    While others write, a claim that exists during the whole walk, and whose dates do not change, is on exactly one
+    If others write during a walk, a claim that exists throughout, and whose dates do not change, is on exactly one
     page. A claim inserted behind the walk or deleted ahead of it is not seen. A claim whose serviceBeginDate changes
     may be seen twice or not at all. `total` is counted after the page is read.
 
-    The bounded query is as exact as its bound, which the server enforces. `ClaimStore` says how a longer claim can
+    The bounded query is as exact as its bound, which the server enforces. See `ClaimStore` for how a longer claim can
     still get in, and what happens then.
 
     Args:
@@ -59,8 +59,9 @@ def find_claims(
         service_date_end: last service date, inclusive; a date means the whole day; None for no limit.
         page_size: claims per page, 1 to `query.max_page_size`; None for `query.default_page_size`.
         cursor: `next_cursor` or `prev_cursor` of a page of the same query; None for the first page.
-        last: return the last page: the last `page_size` claims, wherever other pages ended.
-        order: "oldest" or "newest" claims first; "newest" reads the index backward. A cursor keeps its order.
+        last: return the last page: the last `page_size` claims, regardless of where other pages end.
+        order: "oldest" or "newest" claims first; "newest" reads the index backward. A cursor is valid only
+            with its own order.
         with_total: also count the whole result, in a separate query.
         bounded: use the bound D if the server enforces it. The result is the same either way.
 
@@ -82,7 +83,7 @@ def find_claims(
 
     def read(query: ClaimQuery) -> ClaimPage:
         place = boundary if query.variant == variant else page_boundary(query, cursor, last=last)
-        # One batch holds the page (up to the server's 16 MB): retryable reads cover the first batch, not those after.
+        # Read the page in one batch (up to the server's 16 MB): retryable reads cover only the first batch.
         with store.collection.find(
             query.filter(place), sort=query.sort(place), hint=query.hint, limit=limit + 1, batch_size=limit + 1
         ) as found:
@@ -113,7 +114,7 @@ def count_claims(
         bounded: as in `find_claims`.
 
     Returns:
-        The number of claims. The bounded query adds up two counts; a write between them can skew the sum.
+        The number of claims. With a start date, the bounded query adds two counts; a write in between can skew the sum.
 
     Raises:
         InvalidQuery: an argument is invalid; the message names it.
@@ -132,10 +133,10 @@ def count_claims(
 def first_look(
     store: ClaimStore, ask: Callable[..., ClaimQuery], cursor: str | None, *, last: bool
 ) -> tuple[IndexVariant, Boundary]:
-    """Return where a page begins, and in the order of which index, before anything is asked of the server.
+    """Return the index variant that sets the page's order, and where the page begins, without asking the server.
 
-    So what is wrong with an argument is told without it. But where a token is of another index than the store knows of,
-    it may be the store that is behind.
+    An invalid argument is thus reported without a round trip. But if the cursor is from another index than the store
+    knows of, the store may be outdated: it is refreshed, and the cursor is checked again.
     """
     for _ in range(2):
         query = ask(fresh=False)
@@ -148,7 +149,7 @@ def first_look(
 
 
 def page_boundary(query: ClaimQuery, cursor: str | None, *, last: bool) -> Boundary:
-    """Return where a page begins; raise InvalidQuery if it is asked for in two ways."""
+    """Return where a page begins; raise InvalidQuery if both a cursor and `last` are given."""
     if cursor is None:
         return END_OF_ALL if last else BEGINNING
     if last:
@@ -157,7 +158,7 @@ def page_boundary(query: ClaimQuery, cursor: str | None, *, last: bool) -> Bound
 
 
 def key_of(claim: dict[str, Any], query: ClaimQuery) -> tuple[Any, ...]:
-    """Return a claim's place in the order; raise PbmError if paging cannot go on from it."""
+    """Return a claim's place in the order; raise PbmError if paging cannot continue from it."""
     key = tuple(claim.get(field) for field in query.variant.order)
     for field, value in zip(query.variant.order, key, strict=True):
         if not is_sortable(value):
@@ -169,7 +170,7 @@ def key_of(claim: dict[str, Any], query: ClaimQuery) -> tuple[Any, ...]:
 
 
 def page_of(found: list[dict[str, Any]], limit: int, boundary: Boundary, query: ClaimQuery) -> ClaimPage:
-    """Return the page of these claims, which were read up to one beyond the limit, and its cursors."""
+    """Return the page with its cursors, given the claims found: those of the page, and at most one more."""
     backward, more = boundary.direction == "prev", len(found) > limit
     documents = found[:limit][::-1] if backward else found[:limit]
 
@@ -183,7 +184,7 @@ def page_of(found: list[dict[str, Any]], limit: int, boundary: Boundary, query: 
         cursors[ahead] = token(ahead, edges[ahead]) if more else None
         cursors[behind] = token(behind, edges[behind]) if boundary.key else None
     elif boundary.key:
-        # Nothing is left on this side. The way back begins with the boundary claim itself, which a plain
-        # "before it" would skip.
+        # No claims are left on this side. The way back begins with the boundary claim itself, which an exclusive
+        # boundary would skip.
         cursors[behind] = encode_cursor(Boundary(behind, boundary.key, not boundary.inclusive), query)
     return ClaimPage(tuple(documents), None, cursors["next"], cursors["prev"])

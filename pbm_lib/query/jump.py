@@ -1,4 +1,4 @@
-"""To a page that nobody walked to: cursors by place or by depth, and skip/limit, to compare with."""
+"""Jump to a page without walking to it: cursors by date or by depth, and skip/limit for comparison."""
 
 import datetime as dt
 from functools import partial
@@ -17,22 +17,25 @@ from .keyset import Boundary
 
 
 def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, *, order: str = OLDEST) -> str:
-    """Return the token of the page that begins with the first claim of this begin date or later; newest first, before.
+    """Return the cursor of the page whose first claim begins at or after an instant; newest first, before it.
 
     Args:
         store: an open store.
         question: provider and dates.
-        begin: naive UTC; inclusive, newest first exclusive.
+        begin: the instant, naive UTC; inclusive, or exclusive if the newest claims are first.
         order: "oldest" or "newest" claims first.
     """
     query = make_query(store, *question, order=order, fresh=False)
-    # Before every claim of that instant, since a claim ends no earlier than it begins.
+    # Sorts before every claim that begins at that instant, because a claim ends no earlier than it begins.
     lowest = {BEGIN: begin, END: begin, ID: ObjectId("0" * 24)}
     return encode_cursor(Boundary("next", tuple(lowest[field] for field in query.variant.order)), query)
 
 
 def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
-    """Return the token of the page behind so many claims of a provider, who has more; None for depth 0."""
+    """Return the cursor of the page after a provider's first `depth` claims; None for depth 0.
+
+    The provider must have more claims than that.
+    """
     if not depth:
         return None
 
@@ -45,7 +48,7 @@ def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
 
 
 def skip_page(store: ClaimStore, tin: str, depth: int, size: int) -> list[dict[str, Any]]:
-    """Return the page behind so many claims of a provider by skip/limit, which walks past all of them."""
+    """Return the page after a provider's first `depth` claims by skip/limit, which scans all of them."""
 
     def read(query: ClaimQuery) -> list[dict[str, Any]]:
         with store.collection.find(

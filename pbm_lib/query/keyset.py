@@ -1,4 +1,4 @@
-"""A place in the order of a result, and what lies beyond it."""
+"""A place in the order of a result, and the conditions for the claims beyond it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +11,8 @@ class Boundary:
     """A place in the order and the side of it to read.
 
     Attributes:
-        direction: "next" for the claims behind it, "prev" for those before it.
-        key: values of the order's fields for the claim at the boundary; empty for the beginning or the end of all.
+        direction: "next" for the claims after it, "prev" for those before it.
+        key: values of the order's fields for the claim at the boundary; empty for the result's beginning or end.
         inclusive: whether that claim itself belongs to the page, if it is still there.
     """
 
@@ -22,24 +22,24 @@ class Boundary:
 
 
 BEGINNING, END_OF_ALL = Boundary("next", ()), Boundary("prev", ())
-"""What lies behind the first and before the last is the whole result, read forwards and backwards."""
+"""The boundaries of the whole result: the first for reading it forward, the second for reading it backward."""
 
 
 def beyond(key: tuple[Any, ...], fields: tuple[str, ...], operator: str, *, any_type: bool) -> list[dict[str, Any]]:
-    """Return conditions, each with index bounds of its own, for what lies beyond a place; no claim meets two.
+    """Return conditions for the claims beyond a place, each with its own index bounds; no claim meets two of them.
 
     Args:
         key: the place.
-        fields: the order's fields, as many.
-        operator: "$gt" or "$lt", with an e at its end if the claim at the place itself is meant as well.
-        any_type: whether fields may be of any BSON type.
+        fields: the order's fields, one for each value of the key.
+        operator: "$gt" or "$lt"; "$gte" or "$lte" to include the claim at the place itself.
+        any_type: whether the fields may hold any BSON type.
     """
     legs: list[dict[str, Any]] = []
     for position in reversed(range(len(fields))):
         field, value = fields[position], key[position]
-        # $eq, since a bare value could be read as operators.
+        # Use $eq, because a bare value could be read as operators.
         equal = {name: {"$eq": same} for name, same in zip(fields[:position], key[:position], strict=True)}
-        # Only where all other fields are equal can a claim be the one at the place.
+        # Only the leg in which all other fields are equal can match the claim at the place itself.
         step = operator if position == len(fields) - 1 else operator.removesuffix("e")
         legs.append({**equal, field: compared(value, step) if any_type else {step: value}})
         if any_type:

@@ -1,4 +1,4 @@
-"""A page as an application reads it, with the request that was sent, its time, and what the server examined for it."""
+"""A page as an application reads it, with the request sent, its time, and what the server examined for it."""
 
 import datetime as dt
 import weakref
@@ -21,14 +21,14 @@ from .stopwatch import timed
 
 
 class Observer:
-    """A store on a connection of its own, whose requests are noted.
+    """A store on its own client, whose requests are recorded.
 
     Args:
         store: an open store.
 
     Attributes:
-        store: the same claims; it closes with the observer, or when nobody needs that any more.
-        listener: hears what is sent.
+        store: the same claims; it closes with the observer, or when the observer is garbage-collected.
+        listener: records the requests.
     """
 
     def __init__(self, store: ClaimStore):
@@ -45,7 +45,7 @@ class ObservedPage(ShownAsFacts):
         question: provider and dates.
         page: the page.
         ms: how long the application waited for it.
-        plan: what the server did for it.
+        plan: how the server answered it.
     """
 
     question: Question
@@ -75,10 +75,10 @@ def observe_claims(
     order: str = OLDEST,
     bounded: bool = True,
 ) -> ObservedPage:
-    """Read a page as `find_claims` does, and return it with its time and with what the server examined for it.
+    """Read a page as `find_claims` does, and return it with its time and what the server examined for it.
 
-    A slow query is not run again for that: the server's log has the numbers, if the user may read it. Otherwise, an
-    explain runs for at most a second.
+    A slow query is not run again to find what it examined: the server's log has the numbers, if the user may read it.
+    Otherwise, an explain runs for no longer than a second.
 
     Args:
         store: an open store.
@@ -89,7 +89,7 @@ def observe_claims(
         cursor: `next_cursor` or `prev_cursor` of a page of the same query; None for the first page.
         last: read the last page.
         order: "oldest" or "newest" claims first.
-        bounded: use the bound D where the server enforces it.
+        bounded: use the bound D if the server enforces it.
 
     Returns:
         The page, its time, and its plan.

@@ -1,4 +1,4 @@
-"""One page of claims, and how it looks as a notebook cell's output."""
+"""One page of claims, and how a notebook cell displays it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,8 +40,8 @@ class ClaimPage(Sequence):
         return "\n".join(lines)
 
     def to_frame(self):
-        """Return the page as a pandas DataFrame, one row per claim, with the columns a reader looks at."""
-        # Here, since a process that only measures pages would start half a second later.
+        """Return the page as a pandas DataFrame, one row per claim, with the main fields as columns."""
+        # Imported here, because it would delay a process that only measures pages by half a second.
         from pandas import DataFrame
 
         return DataFrame(claim_rows(self.documents), columns=None if self.documents else list(COLUMNS))

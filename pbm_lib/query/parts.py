@@ -1,7 +1,7 @@
-"""Consecutive parts of a result read at once by threads, ahead of the caller, who gets their claims in order.
+"""Read consecutive parts of a result at once in threads, ahead of the caller, who gets the claims in order.
 
-Two things make it fast. The server works on several cursors at once. And claims are decoded one by one, as the caller
-takes them: thousands of decoded claims in memory keep Python's garbage collector as busy as their decoding did.
+Two things make this fast. The server works on several cursors at once. And claims are decoded one by one, as the caller
+takes them: thousands of decoded claims in memory would keep Python's garbage collector as busy as decoding them.
 """
 
 import datetime as dt
@@ -28,7 +28,7 @@ from .filters import ClaimQuery
 from .under_way import QueryEnded, endable
 from .walk import walk
 
-_BATCHES = 4  # of a part, and kept of it ahead of the caller
+_BATCHES = 4  # per part, and the most that a part holds ahead of the caller
 _SOON = 0.05
 _GOODBYE_SECONDS = 1
 
@@ -36,19 +36,19 @@ _GOODBYE_SECONDS = 1
 def read_parts(
     store: ClaimStore, ask: Callable[[], ClaimQuery], batch: int, streams: int
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield the claims of a query in order, so many parts of the result read at once.
+    """Yield the claims of a query in order, reading several parts of the result at once.
 
     Args:
         store: the store.
-        ask: makes the query from what the store knows.
-        batch: claims a round trip.
-        streams: threads that read.
+        ask: builds the query from what the store knows.
+        batch: claims per round trip.
+        streams: number of reading threads.
 
     Raises:
-        PbmError: as `walk`, at the claim at which it would.
+        PbmError: as `walk` raises it, at the same claim.
     """
     query = ask()
-    if query.any_type or query.hint is None:  # begin dates do not divide the claims, or only at the cost of a scan
+    if query.any_type or query.hint is None:  # begin dates cannot divide the claims, or only with a scan
         yield from walk(store, store.collection, ask, batch)
         return
     options, readers = store.collection.codec_options, _Readers(store, ask, batch, streams)
@@ -70,14 +70,14 @@ def read_parts(
         readers.close()
 
 
-# Whoever waits, waits for something in a SimpleQueue. It can be put there from anywhere, also by a generator that is
-# collected in the middle of another thread's work, which may hold a lock.
+# All waiting is on a SimpleQueue. Items can be put there from anywhere, even by a generator that is garbage-collected
+# in the middle of another thread's work, when that thread may hold a lock.
 @dataclass(eq=False)
 class _Part:
     """One part of the result, on its way from the thread that reads it to the caller."""
 
-    room: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)  # something for each batch that may be read
-    batches: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)  # only the last is not full; or an error
+    room: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)  # one item for each batch that may be read
+    batches: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)  # only the last is not full; or an exception
     is_last: bool = False
 
     def __post_init__(self):
@@ -90,25 +90,25 @@ class _Part:
             try:
                 raise batch
             finally:
-                del batch  # it holds this frame
+                del batch  # its traceback holds this frame
         return batch
 
 
 class _Readers:
-    """The threads. They know nothing of the generator that they read for, so it can be collected, which ends them."""
+    """The reading threads. They don't refer to the generator, so it can be garbage-collected, which ends them."""
 
     def __init__(self, store: ClaimStore, ask: Callable[[], ClaimQuery], batch: int, streams: int):
         self.parts: queue.SimpleQueue[_Part] = queue.SimpleQueue()  # in order
-        self.room: queue.SimpleQueue = queue.SimpleQueue()  # something for each part that may be begun
+        self.room: queue.SimpleQueue = queue.SimpleQueue()  # one item for each part that may be started
         self._store, self._ask, self._batch = store, ask, batch
         self._options = store.collection.codec_options.with_options(document_class=RawBSONDocument)
         self._in_memory: deque[_Part] = deque(maxlen=streams + 1)
         self._cutting = threading.Lock()
-        self._start: Any = None  # of the next part
+        self._start: Any = None  # begin date where the next part starts
         self._variant: IndexVariant | None = None
         self._is_divided = self._is_closed = False
         self._ends: dict[threading.Thread, Callable[[], None]] = {}
-        # Daemons: at exit, Python would wait for other threads before it lets a stream be closed.
+        # Daemon threads: at exit, Python would wait for non-daemon threads before a stream could be closed.
         self._threads = [threading.Thread(target=self._read, name="iter_claims", daemon=True) for _ in range(streams)]
         for _ in range(streams + 1):
             self.room.put(None)
@@ -118,16 +118,16 @@ class _Readers:
             thread.start()
 
     def close(self) -> None:
-        """End the threads, and what the server does for them."""
+        """End the threads and their queries on the server."""
         self._is_closed = True
         for room in (*(self.room for _ in self._threads), *(part.room for part in self._in_memory.copy())):
             room.put(None)
         deadline = time.monotonic() + _GOODBYE_SECONDS
         for thread in self._threads:
-            if not thread.is_alive() or thread is threading.current_thread():  # where the generator was collected
+            if not thread.is_alive() or thread is threading.current_thread():  # the generator was collected there
                 continue
             thread.join(_SOON)
-            # Again and again: it may not have asked the server yet, or be between two queries.
+            # Repeat: the thread may not have reached the server yet, or be between two queries.
             while thread.is_alive() and time.monotonic() < deadline:
                 self._ends.get(thread, lambda: None)()
                 thread.join(_SOON)
@@ -160,7 +160,7 @@ class _Readers:
             part.batches.put(error)
 
     def _cut(self, part: _Part) -> Callable[[], ClaimQuery]:
-        """Return what asks for the part that comes next."""
+        """Cut off the next part, and return the function that builds its query."""
         start = self._start
         query, stop = answer(self._store, partial(self._ask_between, start, None), self._find_cut)
         self._variant = self._variant or query.variant
@@ -174,10 +174,10 @@ class _Readers:
         return replace(self._ask(), part=(start, stop))
 
     def _find_cut(self, query: ClaimQuery) -> tuple[ClaimQuery, Any]:
-        """Return the query and the begin date where a part of it that fits in its batches stops; None if all does."""
-        # What the index decides by itself; so no claim is read to find the cut.
+        """Return the query, and the begin date where a part that fits in its batches stops; None if all of it fits."""
+        # Keep only the conditions on index fields, so that no claim is read to find the cut.
         decided = {name: condition for name, condition in query.filter().items() if name in query.variant.fields}
-        skip = self._batch * _BATCHES - 1  # the last batch is not full, so nobody needs to ask whether there is more
+        skip = self._batch * _BATCHES - 1  # leaves the last batch not full, which shows that the part has ended
         while query.hint is not None:
             found = self._store.collection.find_one(
                 decided, {BEGIN: 1, ID: 0}, sort=query.sort(), skip=skip, hint=query.hint
@@ -187,5 +187,5 @@ class _Readers:
                 break
             if date != query.part[0]:
                 return query, date
-            skip *= 2  # all of them begin at one instant
+            skip *= 2  # all of these claims begin at the same instant
         return query, None

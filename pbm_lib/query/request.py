@@ -1,4 +1,4 @@
-"""The finds and aggregates that a store sends, as the driver reports them: what an application sends, no more."""
+"""The finds and aggregates that a store sends, as the driver reports them, without what the driver adds."""
 
 import datetime as dt
 import sys
@@ -14,7 +14,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from ..mql import command_mql
 from .explain import MQL_WIDTH, QueryPlan
 
-# What the driver adds to every command is left out.
+# The fields to keep of each command; the driver adds others.
 _PARTS = {
     "find": ("find", "filter", "sort", "skip", "limit", "hint"),
     "aggregate": ("aggregate", "pipeline", "hint"),
@@ -29,10 +29,10 @@ class Request:
         sent_at: when, in UTC.
         command: the command.
         session: the driver's id of the session that sent it.
-        ms: time from sending the command to having decoded the answer, in ms, as the driver reports it.
+        ms: time from sending the command until the answer is decoded, in ms, as the driver reports it.
         returned: claims returned, or counted; None if it failed.
-        error: class of the error that it ended with; None if it succeeded.
-        plan: what the server did for it; None until `examined` has found out.
+        error: name of the error that it ended with; None if it succeeded.
+        plan: how the server answered it; None until `examined` has determined it.
     """
 
     sent_at: dt.datetime
@@ -45,12 +45,12 @@ class Request:
 
     @cached_property
     def mql(self) -> str:
-        """The command as one would type it in mongosh, laid out."""
+        """The command as you would type it in mongosh, laid out over several lines if needed."""
         return command_mql(self.command, MQL_WIDTH)
 
     @cached_property
     def mql_line(self) -> str:
-        """The same on one line."""
+        """The command as you would type it in mongosh, on one line."""
         return command_mql(self.command, sys.maxsize)
 
     @property
@@ -60,17 +60,17 @@ class Request:
 
 
 class RequestListener(CommandListener):
-    """Notes the requests of the blocks that listen, each thread its own."""
+    """Records the requests sent in `listening` blocks, separately for each thread."""
 
     def __init__(self) -> None:
         self._of_thread = threading.local()
 
     @contextmanager
     def listening(self) -> Iterator[list[Request]]:
-        """Note what this thread sends within a block.
+        """Record the requests that this thread sends in a block.
 
         Yields:
-            The requests so far, in the order of their answers.
+            The list of requests so far, in the order of their answers.
         """
         self._of_thread.requests = requests = []
         try:
@@ -79,19 +79,19 @@ class RequestListener(CommandListener):
             self._of_thread.requests = None
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Begin a request."""
+        """Start recording a request."""
         if getattr(self._of_thread, "requests", None) is None or not _is_for_claims(event.command):
             return
         command = {name: event.command[name] for name in _PARTS[event.command_name] if name in event.command}
         self._of_thread.begun = Request(dt.datetime.now(dt.UTC), command, event.command.get("lsid"), 0.0, None)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """End a request that was answered."""
+        """Record a request that was answered."""
         batch = event.reply.get("cursor", {}).get("firstBatch", [])
         self._end(event, lambda begun: sum(claim["n"] for claim in batch) if begun.is_count else len(batch), None)
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """End a request that failed."""
+        """Record a request that failed."""
         self._end(event, lambda _: None, event.failure.get("codeName") or event.failure.get("errtype") or "failed")
 
     def _end(self, event: Any, returned: Any, error: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The computed pattern: claims counted by provider and month, in a temporary collection of ours beside them."""
+"""The computed pattern: claims counted by provider and month, in a temporary collection in the same database."""
 
 import re
 from typing import Any
@@ -25,13 +25,13 @@ class RollupGone(PbmError):
 
 
 class ClaimRollup:
-    """One document for each provider and month of serviceBeginDate, with the number of its claims.
+    """One document for each provider and month of serviceBeginDate, with the number of claims.
 
-    The documents' `_id` is {tin, month}, so that the index that every collection has serves: the months of a provider
-    stand side by side in it.
+    The documents' `_id` is {tin, month}, so the index on `_id` is the only one needed: a provider's months are adjacent
+    in it.
 
     Attributes:
-        name: of the collection, which is one run's own.
+        name: name of the collection; each run has its own.
     """
 
     def __init__(self, store: ClaimStore, run_id: str):
@@ -40,7 +40,7 @@ class ClaimRollup:
         self._collection: Collection[dict[str, Any]] = store.collection.database[self.name]
 
     def pipeline(self) -> list[dict[str, Any]]:
-        """Return what groups the claims: it asks for fields of the compound index alone, so no claim is fetched."""
+        """Return the stages that group the claims. They use only fields of the compound index: no claim is fetched."""
         month = {"$dateTrunc": {"date": f"${BEGIN}", "unit": "month"}}
         return [
             {"$project": {ID: 0, TIN: 1, BEGIN: 1}},
@@ -48,14 +48,14 @@ class ClaimRollup:
         ]
 
     def make(self, *, seconds: float) -> None:
-        """Make it on the server, in one aggregate, and end that there if this is interrupted.
+        """Build the rollup on the server in one aggregate, and end that aggregate if this call is interrupted.
 
         Args:
-            seconds: how long the server may take; also for how long it goes on if this process is killed.
+            seconds: time limit on the server, which still applies if this process is killed.
 
         Raises:
-            TimeLimitPassed: it takes longer.
-            PbmError: the server rejects it, for example since the user may not write.
+            TimeLimitPassed: the server takes longer.
+            PbmError: the server rejects it, for example because the user is not allowed to write.
         """
         options = {"hint": self._store.index_name} if self._store.index_name else {}
         stages = [*self.pipeline(), {"$out": self.name}]
@@ -65,20 +65,20 @@ class ClaimRollup:
             except ExecutionTimeout:
                 raise TimeLimitPassed(f"Building the rollup was stopped after {seconds:g} s.") from None
             except PyMongoError:
-                # The server does not end this by itself when its client has gone. It would put the collection there
-                # after it was dropped here.
+                # The server does not end this aggregate on its own when the client is gone. It would create the
+                # collection after it was dropped here.
                 end()
                 raise
 
     def size(self) -> tuple[int, int]:
-        """Return how many documents it has, and how many claims they stand for."""
+        """Return the number of documents in the rollup, and the number of claims that they count."""
         totals = {"$group": {ID: None, "documents": {"$sum": 1}, "claims": {"$sum": "$claims"}}}
         with self._store.errors_explained():
             found = again_if_dropped(lambda: self._collection.aggregate([totals]).to_list())
         return (found[0]["documents"], found[0]["claims"]) if found else (0, 0)
 
     def total(self, tin: str) -> int:
-        """Return the number of a provider's claims as of when the rollup was made: the sum over the months.
+        """Return a provider's number of claims when the rollup was built: the sum over the months.
 
         Raises:
             RollupGone: someone dropped it.
@@ -92,20 +92,20 @@ class ClaimRollup:
         return found[0]["claims"] if found else 0
 
     def drop(self) -> None:
-        """Drop it, whether or not it is there."""
+        """Drop the rollup, if it exists."""
         with self._store.errors_explained(), pymongo.timeout(_GOODBYE_SECONDS):
             self._collection.drop()
 
 
 def drop_left_rollups(store: ClaimStore) -> list[str]:
-    """Drop the rollups of other runs on these claims, which they left behind as they were killed; return their names.
+    """Drop the rollups that other runs on these claims left behind when killed, and return their names.
 
-    One of a run that still goes on is dropped as well: nothing tells the two apart.
+    The rollup of a run that is still in progress is dropped as well: the two cannot be told apart.
     """
     database, ours = store.collection.database, f"{re.escape(store.collection.name)}_pbm_rollup_{_RUN_ID}"
     with store.errors_explained():
         found = database.list_collection_names(filter={"type": "collection", "name": {"$regex": f"^{ours}$"}})
-        # The server's `$` also matches before a line's end.
+        # The server's `$` also matches before a trailing newline.
         names = [name for name in found if re.fullmatch(ours, name)]
         for name in names:
             database.drop_collection(name)

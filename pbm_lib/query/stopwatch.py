@@ -1,4 +1,4 @@
-"""Time one call, and know whether it failed or was repeated by the driver."""
+"""Time one call, and tell whether it failed or was retried by the driver."""
 
 import threading
 import time
@@ -18,10 +18,10 @@ from .turns import turn
 
 
 def timed(store: ClaimStore, call: Callable[[], Any]) -> tuple[Any, float]:
-    """Make a call to a store while no other query of this process runs; an error is the caller's.
+    """Time a call to a store while no other query of this process runs. Errors are not caught.
 
     Returns:
-        Its answer, and its time in ms.
+        The call's answer, and its time in ms.
     """
     with turn():
         store.keep_fresh(before_timing=True)
@@ -41,9 +41,9 @@ class Timing:
 
 
 class Stopwatch:
-    """Times calls on a client of its own, on which it sees commands that fail and are sent again.
+    """Times calls on its own client, where it sees commands that fail and are retried.
 
-    A retried read returns as if nothing had happened, only later; the driver tells nobody but its listeners.
+    A retried read returns as usual, only later; the driver reports the failure only to its listeners.
     """
 
     def __init__(self) -> None:
@@ -51,12 +51,12 @@ class Stopwatch:
         self._store: ClaimStore
 
     def measured(self, store: ClaimStore, clients: int, listeners: Sequence[TopologyListener] = ()) -> ClaimStore:
-        """Open the same claims on a new client that this watch listens to.
+        """Open the same claims on a new client that this stopwatch listens to.
 
         Args:
             store: an open store.
-            clients: calls that will be made at once at most.
-            listeners: who else is to hear from that client.
+            clients: the most calls that will run at once.
+            listeners: more listeners for that client.
 
         Returns:
             A store like the one given; the caller closes it.
@@ -65,10 +65,10 @@ class Stopwatch:
         return self._store
 
     def opened(self, uri: ConnectionString, config: Config, server: ServerInfo, clients: int) -> ClaimStore:
-        """Open the claims of a server that is known, as `measured` does, where no store of them is open.
+        """Open the claims on a known server, as `measured` does, but without an open store.
 
         Raises:
-            ServerUnavailable: the server went away.
+            ServerUnavailable: the server cannot be reached.
         """
         self._store = open_known(uri, config, server, **self._options(clients))
         return self._store
@@ -77,11 +77,11 @@ class Stopwatch:
         return {"event_listeners": [self._listener, *listeners], "maxPoolSize": max(clients, 1) + 1}
 
     def time(self, call: Callable[[], Any], store: ClaimStore | None = None) -> Timing:
-        """Make a call to the measured store and time it, nothing else. A server error is kept, not raised.
+        """Make a call to the measured store and time that call alone. A server error is noted, not raised.
 
         Args:
-            call: what is timed.
-            store: the store that it asks, where that is another one on the same client.
+            call: the call to time.
+            store: the store that it queries, if that is another one on the same client.
         """
         failed_before = self._listener.count
         started = time.perf_counter()
@@ -98,14 +98,14 @@ class Stopwatch:
 
 
 class _FailedCommands(CommandListener):
-    """Counts failed commands, for each thread by itself: the driver calls a listener in the thread of the call."""
+    """Counts failed commands per thread: the driver calls a listener on the thread that made the call."""
 
     def __init__(self) -> None:
         self._of_thread = threading.local()
 
     @property
     def count(self) -> int:
-        """Failed commands of this thread so far."""
+        """Failed commands on this thread so far."""
         return getattr(self._of_thread, "count", 0)
 
     def started(self, event: Any) -> None:

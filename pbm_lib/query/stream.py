@@ -40,12 +40,12 @@ def iter_claims(
     """Yield all claims of a billing provider, optionally in a range of service dates, in order.
 
     One server cursor streams the claims. If the connection or the cursor is lost, a new cursor continues after the last
-    claim yielded, so no claim that stays unchanged is lost or repeated. An iterator that is not used up frees its
+    claim yielded, so no claim that stays unchanged is lost or repeated. An iterator that is not exhausted frees its
     cursor when it is closed or garbage-collected.
 
     Two or more streams yield the same claims in the same order, faster: threads read consecutive parts of the result
     ahead of the caller, each with its own cursor. Parts are cut where serviceBeginDate changes, so one thread reads all
-    claims of one instant. A collection without the validator or the index is read in one stream.
+    claims that begin at the same instant. A collection without the validator or the index is read in one stream.
 
     Args:
         store: an open store.
@@ -62,8 +62,8 @@ def iter_claims(
         Claim documents.
 
     Raises:
-        InvalidQuery: an argument is invalid; raised by the call itself, not by the first step.
-        PbmError: the index was switched during the walk, and with it the order.
+        InvalidQuery: an argument is invalid; raised by the call itself, not by the first iteration.
+        PbmError: the index, and with it the order, was switched during the walk.
         ServerUnavailable: the server cannot be reached.
 
     Example:
@@ -83,8 +83,8 @@ def iter_claims(
 
 @atexit.register
 def _close_streams() -> None:
-    """Give back the cursors of iterators that are alive at exit; the driver cannot once Python takes modules apart."""
+    """Free the cursors of iterators that are alive at exit; the driver cannot once Python tears down modules."""
     for stream in list(_streams):
-        # The server may be gone, and a thread that is not waited for may be in the middle of a step.
+        # The server may be gone, and a thread that nobody joins may be in the middle of an iteration.
         with pymongo.timeout(_GOODBYE_SECONDS), suppress(PbmError, PyMongoError, ValueError):
             stream.close()

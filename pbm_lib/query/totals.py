@@ -1,4 +1,4 @@
-"""Other ways to a provider's total than counting to the end: up to a cap, and in one call with the page."""
+"""Alternatives to a full count of a provider's claims: a count up to a cap, and a total in one call with the page."""
 
 from dataclasses import replace
 from functools import partial
@@ -14,15 +14,15 @@ from .keyset import BEGINNING
 from .page import ClaimPage
 
 CAP = 10_000
-"""Up to so many claims are counted where "more than 10,000" is answer enough."""
+"""Where to stop counting if "more than 10,000" is a good enough answer."""
 
 
 class TimeLimitPassed(PbmError):
-    """The server ended a command that took longer than it was allowed to."""
+    """The server ended a command that exceeded its time limit."""
 
 
 def count_up_to(store: ClaimStore, tin: str, cap: int = CAP) -> int:
-    """Return the number of a provider's claims if it is no more than the cap, else the cap plus one."""
+    """Return a provider's number of claims, or the cap plus one if there are more than the cap."""
 
     def count(query: ClaimQuery) -> int:
         return store.collection.count_documents(query.filter(), limit=cap + 1, **query.hinted)
@@ -33,15 +33,16 @@ def count_up_to(store: ClaimStore, tin: str, cap: int = CAP) -> int:
 def page_and_total(store: ClaimStore, tin: str, *, seconds: float) -> ClaimPage:
     """Return the first page of a provider's claims with their total, both from one aggregate with `$facet`.
 
-    To count, that fetches every claim of the provider; `find_claims` answers the same with two queries.
+    To count them, the aggregate fetches every claim of the provider. `find_claims` gives the same answer with two
+    queries.
 
     Args:
         store: an open store.
         tin: the billing provider's TIN, nine digits.
-        seconds: how long the server may take.
+        seconds: time limit on the server.
 
     Raises:
-        TimeLimitPassed: it takes longer.
+        TimeLimitPassed: the server takes longer.
     """
     limit = store.config.query.default_page_size
 
@@ -56,7 +57,7 @@ def page_and_total(store: ClaimStore, tin: str, *, seconds: float) -> ClaimPage:
                 facets = found.next()
         except ExecutionTimeout:
             raise TimeLimitPassed(f"$facet was stopped after {seconds:g} s.") from None
-        total = sum(count["claims"] for count in facets["total"])  # of no claims there is none
+        total = sum(count["claims"] for count in facets["total"])  # empty if there are no claims
         return replace(page_of(facets["page"], limit, BEGINNING, query), total=total)
 
     return answer(store, partial(make_query, store, tin, None, None), read)

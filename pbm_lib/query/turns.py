@@ -1,4 +1,4 @@
-"""One query at a time: while a figure is taken, no other query of this process slows the server down."""
+"""One query at a time: while one is measured, no other query of this process slows down the server."""
 
 import threading
 import time
@@ -11,8 +11,8 @@ from ..errors import PbmError
 from ..store.store import ClaimStore
 from .under_way import QueryEnded, endable
 
-_END_SECONDS = 1.0  # for the server to end a query; whoever waits goes on beside it after that
-_WAIT_SECONDS = 120.0  # for a query that nobody may end
+_END_SECONDS = 1.0  # for the server to end a query; after that, the waiting block runs alongside it
+_WAIT_SECONDS = 120.0  # for a query that may not be ended
 _AGAIN_SECONDS = 0.05
 
 
@@ -21,10 +21,10 @@ class Turn:
     """A block of queries.
 
     Attributes:
-        owner: who waits for it; None if nobody may end it.
-        end: ends on the server whatever it runs just then.
+        owner: who waits for the block, and so may end it; None if nobody may.
+        end: function that ends whatever the block is running on the server.
         alone: whether no other block's queries were running when it began.
-        error: what it ends with, if somebody stopped it.
+        error: the error that the block ends with, if it was stopped.
     """
 
     owner: object
@@ -33,14 +33,14 @@ class Turn:
     error: PbmError | None = None
 
     def stop(self, error: PbmError) -> None:
-        """End its query, and wait up to a second until the server has done so.
+        """End the block's query, and wait up to a second for the server to do so.
 
         Args:
-            error: what the block ends with.
+            error: the error that the block ends with.
         """
         deadline = time.monotonic() + _END_SECONDS
         self.error = error
-        # Again and again: it may not have reached the server yet, or be between two queries of its block.
+        # Repeat: the block's query may not have reached the server yet, or the block may be between two queries.
         while self in _running and time.monotonic() < deadline:
             self.end()
             with _changed:
@@ -48,23 +48,23 @@ class Turn:
 
 
 _running: list[Turn] = []
-_next: list[Turn] = []  # before whose beginning no other turn begins
+_next: list[Turn] = []  # no other turn begins before these
 _changed = threading.Condition()
 _current: ContextVar[Turn | None] = ContextVar("_current", default=None)
 
 
 @contextmanager
 def turn(store: ClaimStore | None = None, owner: object = None, *, ends_earlier: bool = False) -> Iterator[Turn]:
-    """Run a block's queries while those of no other block run. Within a turn, it is that turn.
+    """Run a block's queries while no other block's queries run. A nested block is part of the outer turn.
 
     Args:
-        store: that the block asks, where the turn may be ended.
-        owner: who may end it.
-        ends_earlier: end the queries that this owner waits for instead of waiting for them. One that the server does
-            not end within a second goes on beside the block's.
+        store: the store that the block queries, if the turn may be ended.
+        owner: who may end the turn.
+        ends_earlier: end the queries that this owner waits for, instead of letting them finish. A query that the server
+            does not end within a second continues alongside the block's.
 
     Raises:
-        QueryEnded: its owner ended this block.
+        QueryEnded: the owner ended this block.
     """
     if (outer := _current.get()) is not None:
         yield outer
@@ -87,7 +87,7 @@ def turn(store: ClaimStore | None = None, owner: object = None, *, ends_earlier:
 
 
 def _begin(mine: Turn, ends_earlier: bool) -> None:
-    """Wait until nothing else runs, but for what this turn's owner has ended and the server has not."""
+    """Wait until nothing else runs, except what this turn's owner ended and the server has not ended yet."""
     if ends_earlier:
         with _changed:
             _next.append(mine)
@@ -107,7 +107,7 @@ def _begin(mine: Turn, ends_earlier: bool) -> None:
 
 
 def end_turns(owner: object) -> None:
-    """End the queries that an owner waits for, and wait up to a second for each until the server has done so."""
+    """End the queries that an owner waits for, and wait up to a second for the server to end each of them."""
     with _changed:
         earlier = [each for each in _running if each.owner is owner]
     for each in earlier:

@@ -1,4 +1,4 @@
-"""End a query on the server that nobody waits for any more. Left alone, it slows down whatever is measured next."""
+"""End a query on the server if nobody waits for it anymore. Otherwise, it slows down whatever is measured next."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,17 +15,17 @@ _end_current: ContextVar[Callable[[], None] | None] = ContextVar("_end_current",
 
 
 class QueryEnded(PbmError):
-    """A query was ended before its answer, because something else was wanted meanwhile."""
+    """A query was ended before it was answered, because its answer was no longer needed."""
 
 
 @contextmanager
 def endable(store: ClaimStore) -> Iterator[Callable[[], None]]:
     """Run the queries of a block so that they can be ended, and end them if the block is interrupted.
 
-    The server ends a find or an aggregate by itself when its client has gone, but not an explain.
+    The server ends a find or an aggregate on its own when the client is gone, but not an explain.
 
     Yields:
-        A function that ends on the server whatever the block runs just then; call it from another thread.
+        A function that ends whatever the block is running on the server; call it from another thread.
     """
     if (outer := _end_current.get()) is not None:
         yield outer
@@ -35,12 +35,12 @@ def endable(store: ClaimStore) -> Iterator[Callable[[], None]]:
         name = session.session_id
 
         def kill() -> None:
-            # Every user may end sessions of their own. Where the server does not let them, the query goes on.
+            # Every user may end their own sessions. If the server does not allow it, the query continues.
             with suppress(PyMongoError), pymongo.timeout(_END_SECONDS):
                 client.admin.command("killSessions", [name])
 
         def end() -> None:
-            Context().run(kill)  # not within the session that the caller's block is bound to
+            Context().run(kill)  # outside the session that the caller's block is bound to
 
         token = _end_current.set(end)
         try:
@@ -48,7 +48,7 @@ def endable(store: ClaimStore) -> Iterator[Callable[[], None]]:
                 yield end
         except Exception:
             raise
-        except BaseException:  # Ctrl-C, or the notebook's button
+        except BaseException:  # Ctrl-C, or the notebook's stop button
             end()
             raise
         finally:

@@ -1,4 +1,4 @@
-"""A walk along a result with one server cursor, which goes on where a connection or the cursor was lost."""
+"""A walk through a result with one server cursor. It continues where the connection or the cursor was lost."""
 
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
@@ -27,17 +27,17 @@ def walk(
 
     Args:
         store: the store.
-        claims: its collection, decoded in some way.
-        ask: makes the query from what the store knows.
-        batch: claims a round trip.
-        variant: the index whose order the walk must have; None: that of its first claim.
+        claims: the store's collection, with any decoding options.
+        ask: builds the query from what the store knows.
+        batch: claims per round trip.
+        variant: the index whose order the walk must have; None for the index in use at its first claim.
 
     Raises:
-        PbmError: the index was switched, and with it the order.
-        ServerUnavailable: the server went away and did not come back.
+        PbmError: the index, and with it the order, was switched.
+        ServerUnavailable: the connection to the server was lost and could not be restored.
     """
     last: Mapping[str, Any] | None = None
-    failed_at: Any = walk  # no claim: the first failure is never the second one at the same place
+    failed_at: Any = walk  # not a claim, so the first failure never counts as the second one at the same claim
     while True:
         with store.errors_explained():
             query = ask()
@@ -56,7 +56,7 @@ def walk(
                 return
             except PyMongoError as error:
                 if failed_at is last or not (is_dropped(error) or lost_its_index(error)):
-                    raise  # twice at the same claim is no passing trouble
+                    raise  # a second failure at the same claim is not a temporary one
                 failed_at = last
                 if last is not None:
                     variant = query.variant

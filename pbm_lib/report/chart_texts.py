@@ -1,4 +1,7 @@
-"""The title of each chart and what it shows in words, for a reader who cannot see it; computed from the samples."""
+"""The title, subtitle, and description of each chart, computed from the samples.
+
+The description says what the chart shows, for a reader who cannot see it.
+"""
 
 import itertools
 
@@ -27,7 +30,7 @@ _NO_GAIN = 1.1
 
 
 def latency_title(run: PerformanceRun) -> str:
-    """Return the title of the chart of latency by size: how the first page of all claims goes with the size."""
+    """Return the title of the latency chart: how the first page of all claims changes with provider size."""
     ends = _ends(run, PROVIDER)
     if ends is None:
         return "Latency by provider size"
@@ -43,13 +46,13 @@ def latency_title(run: PerformanceRun) -> str:
 
 
 def latency_subtitle(run: PerformanceRun) -> str:
-    """Return the figures behind the title: the first page at both ends, in both scenarios."""
+    """Return the figures behind the title: the first page at the smallest and largest tier, in both scenarios."""
     trends = [f"{asked.words}, {trend}" for name, asked in SCENARIOS.items() if (trend := _trend(run, name))]
     return f"Median of the first page: {'; '.join(trends)}." if trends else "Not measured."
 
 
 def plans_title(run: PerformanceRun) -> str:
-    """Return the title of the chart of date ranges: what the bounded query gains."""
+    """Return the title of the date-range chart: what the bounded query gains."""
     compared, equal = _answers(run)
     if equal < compared:
         return "Answers differ, so the timings are not valid"
@@ -61,14 +64,14 @@ def plans_title(run: PerformanceRun) -> str:
         return "The bounded query is no faster" if median > 1 / _NO_GAIN else "The bounded query is slower"
     if n == 1 or n >= FEWEST_FOR_MEDIAN:
         return f"Bounded at {found[0]}: {times(median)} times faster"
-    # So few windows say between which ends the gain is, not where its middle is.
+    # With this few windows, the range of the gain is known but its median is not.
     if least <= _NO_GAIN:
         return f"Bounded at {found[0]}: up to {times(most)} times faster"
     return f"Bounded at {found[0]}: {times(least)} to {times(most)} times faster"
 
 
 def plans_subtitle(run: PerformanceRun) -> str:
-    """Return the figures behind the title: each way's first page, and whether the answers were the same."""
+    """Return the figures behind the title: the first page by each query, and whether the answers were the same."""
     found = _gain(run)
     if found is None:
         return "Not compared."
@@ -95,7 +98,7 @@ def plans_subtitle(run: PerformanceRun) -> str:
 
 
 def keyset_title(run: PerformanceRun) -> str:
-    """Return the title of the chart of depth."""
+    """Return the title of the depth chart: how a keyset page changes with depth."""
     medians = [keyset for _, keyset, _ in _depths(run)]
     if not medians:
         return "Keyset vs. skip/limit"
@@ -105,7 +108,7 @@ def keyset_title(run: PerformanceRun) -> str:
 
 
 def keyset_subtitle(run: PerformanceRun) -> str:
-    """Return the figures behind the title: both ways at the first and the last depth."""
+    """Return the figures behind the title: keyset at the first and last depth, and skip/limit at the last."""
     found = _depths(run)
     if not found:
         return "Not measured."
@@ -120,19 +123,19 @@ def keyset_subtitle(run: PerformanceRun) -> str:
 
 
 def concurrency_title(run: PerformanceRun) -> str:
-    """Return the title of the chart of concurrent clients: the highest rate, and whose limit it is."""
+    """Return the title of the concurrency chart: the highest rate, and what limits it."""
     best = _best(run)
     if best is None:
         return "Concurrent clients"
     pages = at_once(run, best)[1].pages_per_s
     if clients_at_their_limit(run, best):
-        # The rate of a machine that has nothing left is no capacity of the server.
+        # If the clients' machine has no CPU left, the rate is not the server's capacity.
         return f"{pages:,.0f} pages per second, limited by this machine"
     return f"{pages:,.0f} pages per second with {quantity(best, 'client')}"
 
 
 def concurrency_subtitle(run: PerformanceRun) -> str:
-    """Return the figures behind the title: rates, what more clients gain, and the latency at that rate."""
+    """Return the figures behind the title: the highest rates, their p95, and what more clients gain."""
     best = _best(run)
     if best is None:
         return "Not measured."
@@ -154,7 +157,7 @@ def concurrency_subtitle(run: PerformanceRun) -> str:
 
 
 def _gain(run: PerformanceRun) -> tuple[str, Gain] | None:
-    """What the bounded query gains at the largest tier that has both; None if none has."""
+    """The largest tier where both queries ran, and what the bounded one gains there; None if there is no such tier."""
     own = run.settings.index
     for tier in run.tiers:
         if gain := gain_of(run, tier, "first_page", Way(UNBOUNDED, own), Way(BOUNDED, own)):
@@ -163,13 +166,13 @@ def _gain(run: PerformanceRun) -> tuple[str, Gain] | None:
 
 
 def _answers(run: PerformanceRun) -> tuple[int, int]:
-    """How many answers to a date range were compared, and how many of these were equal."""
+    """How many date-range answers were compared, and how many of them were equal."""
     checks = [check for check in run.checks if check.section == "ranges"]
     return sum(check.compared for check in checks), sum(check.equal for check in checks)
 
 
 def _depths(run: PerformanceRun) -> list[tuple[int, float, float]]:
-    """Depth, median by keyset and median by skip/limit, where both are measured."""
+    """Each depth with its medians by keyset and by skip/limit, where both were measured."""
     found = [(depth, depth_of(run, depth, KEYSET), depth_of(run, depth, SKIP)) for depth in depths_of(run)]
     return [(depth, keyset.p50, skip.p50) for depth, keyset, skip in found if keyset.n and skip.n]
 
@@ -181,7 +184,7 @@ def _best(run: PerformanceRun) -> int | None:
 
 
 def latency_described(run: PerformanceRun) -> str:
-    """Return what the chart of latency by tier shows; empty if nothing."""
+    """Return what the latency chart shows; empty if it shows nothing."""
     if not any(latency_of(run, *asked).n for asked in itertools.product(run.tiers, BY_TIER, SCENARIOS)):
         return ""
     pages = {tier: latency_of(run, tier, "first_page", RANGE) for tier in run.tiers}
@@ -194,7 +197,7 @@ def latency_described(run: PerformanceRun) -> str:
 
 
 def plans_described(run: PerformanceRun) -> str:
-    """Return what the chart of date ranges shows; empty if nothing."""
+    """Return what the date-range chart shows; empty if it shows nothing."""
     ways, shown = ways_of(run), []
     for tier in run.tiers:
         medians = [f"{way.words(run)} {milliseconds(range_of(run, tier, 'first_page', way).p50)}" for way in ways]
@@ -203,7 +206,7 @@ def plans_described(run: PerformanceRun) -> str:
 
 
 def keyset_described(run: PerformanceRun) -> str:
-    """Return what the chart of depth shows; empty if nothing."""
+    """Return what the depth chart shows; empty if it shows nothing."""
     shown = []
     for depth in depths_of(run):
         keyset, skip = (depth_of(run, depth, way).p50 for way in (KEYSET, SKIP))
@@ -212,14 +215,14 @@ def keyset_described(run: PerformanceRun) -> str:
 
 
 def concurrency_described(run: PerformanceRun) -> str:
-    """Return where the figures of the chart of concurrent clients are; empty if there are none."""
+    """Return where to find the figures of the concurrency chart; empty if there are none."""
     if not run.levels:
         return ""
     return "The table below has the figures: pages per second, and p50 and p95 of a page, by number of clients."
 
 
 def _ends(run: PerformanceRun, scenario: str) -> tuple[tuple[str, Statistics], tuple[str, Statistics]] | None:
-    """The first page at the largest and the smallest tier that have it, with the tier; None if none has."""
+    """The largest and the smallest tier where the first page was measured, each with its figures; None if none was."""
     found = [(tier, latency_of(run, tier, "first_page", scenario)) for tier in run.tiers]
     measured = [(tier, figures) for tier, figures in found if figures.n]
     return (measured[0], measured[-1]) if measured else None

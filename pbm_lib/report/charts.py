@@ -1,4 +1,4 @@
-"""The charts of a run, and the table of them: a chart more is one record at the end."""
+"""The charts of a run. A new chart is one more `RunChart`, listed in `CHARTS`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,12 +29,12 @@ from . import chart_texts as texts
 from .figures import at_once, depth_of, depths_of, drawable
 from .size_panels import draw_operations, draw_ways
 
-# In inches: a panel, its title, and the least width of a chart.
+# In inches: the width and height of a panel, the height of its title, and the least width of a chart.
 _WIDTH, _HEIGHT, _TITLE_HEIGHT, _LEAST_WIDTH = 4.4, 3.0, 0.2, 6.4
 
 
 class Panel(NamedTuple):
-    """A panel of a chart: its title, and who draws it on matplotlib Axes, for a run and maybe a baseline."""
+    """A panel of a chart: its title, and a function that draws a run, and a baseline if any, on matplotlib Axes."""
 
     title: str
     draw: Callable[..., None]
@@ -44,11 +44,11 @@ class RunChart(NamedTuple):
     """A chart of the report.
 
     Attributes:
-        name: of its file, and of its place in the template.
-        title: its finding, in at most eight words.
-        subtitle: the figures behind that.
-        described: what it shows, for a reader who cannot see it; empty if nothing.
-        panels: what stands side by side in it.
+        name: name of the chart's file and of its place in the template.
+        title: the chart's finding, in at most eight words.
+        subtitle: the figures behind the finding.
+        described: what the chart shows, for a reader who cannot see it; empty if it shows nothing.
+        panels: the chart's panels, from left to right.
     """
 
     name: str
@@ -59,7 +59,7 @@ class RunChart(NamedTuple):
 
     @styled
     def whole(self, run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-        """Return all panels side by side under title and subtitle, for a notebook or a slide."""
+        """Return all panels side by side under the title and subtitle, for a notebook or a slide."""
         width = max(_WIDTH, _LEAST_WIDTH / len(self.panels))
         size = {"width": width * len(self.panels), "height": _HEIGHT + _TITLE_HEIGHT}
         figure = figure_titled(self.title(run), self.subtitle(run), **size)
@@ -75,7 +75,7 @@ class RunChart(NamedTuple):
 
     @styled
     def parts(self, run: PerformanceRun, baseline: PerformanceRun | None = None) -> list[tuple[str, Figure]]:
-        """Return each panel as a figure without any title, beside its own, for a page that has them as text."""
+        """Return each panel's title, and the panel as a figure without it, for a page that shows titles as text."""
         drawn = []
         for panel in self.panels:
             axes = Chart(figsize=(_WIDTH, _HEIGHT)).subplots()
@@ -139,13 +139,13 @@ def _draw_latency_of_clients(panel, run: PerformanceRun, baseline: PerformanceRu
 
 
 def _levels(run: PerformanceRun | None) -> list[int]:
-    """The numbers of clients that have figures, ascending."""
+    """The client counts that have figures, ascending."""
     levels = sorted({level.clients for level in run.levels}) if run else []
     return [clients for clients in levels if at_once(run, clients)[0].n]
 
 
 def _of_clients(panel, *runs: PerformanceRun | None) -> None:
-    """Finish a panel whose axis is the number of clients."""
+    """Finish a panel whose x axis is the number of clients."""
     panel.set_xlabel("concurrent clients")
     panel.set_xscale("log", base=2)
     ticks = sorted({clients for run in runs for clients in _levels(run)})
@@ -153,7 +153,7 @@ def _of_clients(panel, *runs: PerformanceRun | None) -> None:
     panel.minorticks_off()
     panel.margins(x=0.16)
     highest = max([value for line in panel.lines for value in line.get_ydata()], default=1)
-    panel.set_ylim(0, 1.2 * highest)  # room for the figures that are written above the points
+    panel.set_ylim(0, 1.2 * highest)  # room for the figures above the points
     if not ticks:
         _nothing(panel)
 
@@ -184,18 +184,18 @@ _CONCURRENCY = RunChart(
     (Panel("Rate", _draw_rates), Panel("Latency of a page", _draw_latency_of_clients)),
 )  # fmt: skip
 CHARTS = (_LATENCY, _PLANS, _KEYSET, _CONCURRENCY)
-"""Every chart of the report; `report.html.j2` says where each stands, by its name."""
+"""Every chart of the report; `report.html.j2` places each one by its name."""
 
 
 @checked(PbmError)
 def latency_by_tier_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Chart latency by provider size, the picture of the demo, on two log axes.
+    """Chart latency by provider size on two log axes; this is the main chart of the demo.
 
-    Each line joins the medians; its band holds 90% of the calls, from p5 to p95; each faint point is one call.
+    Each line joins the medians. Its band holds 90% of the calls, from p5 to p95. Each faint point is one call.
 
     Args:
         run: the run.
-        baseline: a run to compare with, drawn as dotted crosses at its medians; None for none.
+        baseline: a run to compare with, drawn as crosses at its medians, joined by dotted lines; None for none.
 
     Returns:
         A figure with two panels: all operations for a provider alone, and the first page of a date range by each query.
@@ -209,21 +209,21 @@ def plans_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
 
     Args:
         run: the run.
-        baseline: a run to compare with, drawn as dotted crosses at its medians; None for none.
+        baseline: a run to compare with, drawn as crosses at its medians, joined by dotted lines; None for none.
 
     Returns:
-        A figure with two panels: the count of a range by each query, and all operations as an application calls them.
+        A figure with two panels: the total of a range by each query, and all operations as an application calls them.
     """
     return _PLANS.whole(run, baseline)
 
 
 @checked(PbmError)
 def keyset_chart(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Figure:
-    """Chart a page by keyset and by skip/limit at growing depth, one point per call, on a log axis.
+    """Chart page latency by keyset and by skip/limit at increasing depth, one point per call, on a log axis.
 
     Args:
         run: the run.
-        baseline: a run to compare with, drawn as dotted medians; None for none.
+        baseline: a run to compare with, its medians drawn as dotted lines; None for none.
 
     Returns:
         A figure with one panel.
@@ -237,9 +237,9 @@ def concurrency_chart(run: PerformanceRun, baseline: PerformanceRun | None = Non
 
     Args:
         run: the run.
-        baseline: a run to compare with, drawn dotted; None for none.
+        baseline: a run to compare with, drawn as dotted lines; None for none.
 
     Returns:
-        A figure with two panels: the rate, and p50 and p95.
+        A figure with two panels: the rate, and the p50 and p95 of a page.
     """
     return _CONCURRENCY.whole(run, baseline)

@@ -1,4 +1,4 @@
-"""A cluster sizing: the size of the claims, the Atlas tiers against them, and how that reads."""
+"""A cluster sizing: the size of the claims, how they fit each Atlas tier, and how both are shown."""
 
 import datetime as dt
 import html
@@ -13,25 +13,25 @@ from .table import NONE, mb
 
 PRODUCTION_RAM_GB = 8
 """RAM of an M30. Atlas' guide to cluster sizing and tier selection recommends M30 and larger for production, and M10
-and M20 for low traffic; so a tier is for production if it has at least this much."""
+and M20 for low traffic. So a tier counts as a production tier if it has at least this much RAM."""
 
 
 @dataclass(frozen=True)
 class TierFit:
-    """One Atlas tier against the claims.
+    """How the claims fit one Atlas tier.
 
     Attributes:
-        name: the tier's.
+        name: name of the tier.
         ram_gb: RAM of each of its nodes, in GB.
-        usd_per_hour: list price in USD.
-        usd_per_month: list price of a month in USD.
-        usd: list price of the hours asked for, in USD.
+        usd_per_hour: list price per hour in USD.
+        usd_per_month: list price per month in USD.
+        usd: list price in USD for the requested number of hours.
         confirmed: whether the price was seen on Atlas' own pages.
-        storage_used: claims and indexes on disk over the tier's storage, from 0; above 1 where they do not fit.
-        cache_used: indexes over the tier's WiredTiger cache, likewise.
-        working_set_used: indexes and the claims in the server's cache over the tier's cache, likewise; None if it is
-            not known what the server's cache held.
-        shards: how many shards of this tier hold the claims, each an equal part of them; 1 if the tier alone does.
+        storage_used: size of claims and indexes on disk as a fraction of the tier's storage; above 1 if it is larger.
+        cache_used: size of the indexes as a fraction of the tier's WiredTiger cache; above 1 if it is larger.
+        working_set_used: size of the indexes and of the claims in the server's cache as a fraction of the tier's
+            cache; above 1 if it is larger. None if it is not known what the server's cache held.
+        shards: how many shards of this tier hold the claims, with an equal part on each; 1 if one is enough.
     """
 
     name: str
@@ -52,7 +52,7 @@ class TierFit:
 
     @property
     def for_production(self) -> bool:
-        """Whether Atlas recommends a tier as large as this for production."""
+        """Whether Atlas recommends a tier of this size for production."""
         return self.ram_gb >= PRODUCTION_RAM_GB
 
     @property
@@ -62,7 +62,7 @@ class TierFit:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Storage taken, cache taken by indexes and by the working set; USD per hour, per month, for the hours."""
+        """Storage taken, cache used by indexes and by the working set, USD per hour, per month, and for the hours."""
         return (
             f"{self.storage_used:,.1%}",
             f"{self.cache_used:,.1%}",
@@ -75,16 +75,16 @@ class TierFit:
 
 @dataclass(frozen=True, repr=False)
 class ClusterSizing:
-    """The size of the claims, and the Atlas tiers that hold them.
+    """The size of the claims, and which Atlas tiers hold them.
 
     Attributes:
-        claims: number of claims sized for.
-        measured_claims: number of claims that the sizes were measured on; other sizes are in proportion.
-        data_bytes: uncompressed BSON.
-        storage_bytes: documents on disk.
+        claims: number of claims to size for.
+        measured_claims: number of claims that were measured; all sizes are scaled from these in proportion.
+        data_bytes: claims as uncompressed BSON.
+        storage_bytes: claims on disk.
         index_bytes: all indexes on disk.
-        cached_bytes: claims in the server's cache, uncompressed, in proportion; after a run, those that its page
-            queries read. None if unknown.
+        cached_bytes: claims in the server's cache, uncompressed; after a run, those that its page queries read. None if
+            unknown.
         may_have_read_more: whether the cache may have evicted claims that were read, because it was nearly full or its
             size is unknown; then `cached_bytes` is a lower bound for the working set.
         hours: hours that a tier's `usd` pays for.
@@ -107,7 +107,7 @@ class ClusterSizing:
 
     @property
     def cheapest(self) -> TierFit | None:
-        """The cheapest tier that holds the claims; None if no tier of the table does."""
+        """The cheapest tier that holds the claims; None if no tier in the price table does."""
         return next((tier for tier in self.tiers if tier.fits), None)
 
     @property
@@ -117,24 +117,24 @@ class ClusterSizing:
 
     @property
     def shards(self) -> int:
-        """How many shards hold the claims: 1 if one tier does, else that many of the largest.
+        """How many shards hold the claims: 1 if a single tier does, otherwise the number of shards of the largest tier.
 
-        The index {providerTin, serviceBeginDate, _id} serves as the shard key. So one provider's claims stay together
-        and a query reads few shards, mostly one; a provider too large for a shard splits by date.
+        The index {providerTin, serviceBeginDate, _id} serves as the shard key. So one provider's claims stay together,
+        and a query reads few shards, usually one. A provider too large for one shard is split by date.
         """
         return 1 if self.cheapest else self.largest.shards
 
     @property
     def bytes_per_million(self) -> dict[str, int]:
-        """Bytes that a million claims take: data, storage and indexes."""
+        """Bytes that a million claims take: data, storage, and indexes."""
         sizes = {"data": self.data_bytes, "storage": self.storage_bytes, "indexes": self.index_bytes}
         return {name: round(size / self.claims * 1_000_000) for name, size in sizes.items()}
 
-    # Money is in USD, in words: two dollar signs would make a formula of what is between them in JupyterLab.
+    # Prices say "USD" because JupyterLab renders text between two dollar signs as a formula.
 
     @property
     def sentence(self) -> str:
-        """The finding: the cheapest tier that holds the claims, or else the shards, and what that costs."""
+        """The finding: the cheapest tier that holds the claims, or else the number of shards, and the price."""
         if tier := self.cheapest:
             return (
                 f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: about "
@@ -157,13 +157,13 @@ class ClusterSizing:
 
     @property
     def working_set_note(self) -> str:
-        """What the working set is, and on what evidence, in one sentence."""
+        """What the working set consists of and how large it is, in one sentence."""
         if self.cached_bytes is None:
             return "The working set is not known, because the server does not say what its cache holds."
         subject = "The working set" if self.claims == self.measured_claims else "In proportion, the working set"
         indexes, claims = mb(self.index_bytes), mb(self.cached_bytes)
         if self.may_have_read_more:
-            claims = f"at least {claims}: a full cache drops what was read before"
+            claims = f"at least {claims}: a full cache evicts earlier reads"
         return f"{subject} is all indexes ({indexes}) and the claims that were in the server's cache ({claims})."
 
     @property
@@ -176,13 +176,13 @@ class ClusterSizing:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the tiers as a pandas DataFrame: name, whether it holds the claims, how full it gets, price."""
+        """Return the tiers as a pandas DataFrame: name, whether it holds the claims, how full it gets, and prices."""
         return pd.DataFrame(
             [
                 {
                     "tier": tier.name,
-                    "holds them": tier.fits,
-                    "storage taken, %": round(100 * tier.storage_used, 1),
+                    "holds the claims": tier.fits,
+                    "storage used, %": round(100 * tier.storage_used, 1),
                     "indexes in cache, %": round(100 * tier.cache_used, 1),
                     "working set in cache, %": math.nan
                     if tier.working_set_used is None
@@ -209,7 +209,7 @@ class ClusterSizing:
             lines.append(
                 f"{tier.name:<4} {month:>6} USD per month ({tier.price_mark})".ljust(48)
                 + f"storage {storage:>6}, indexes in cache {indexes:>6}, working set {working_set:>7}: "
-                + ("holds them" if tier.fits else "too small")
+                + ("holds the claims" if tier.fits else "too small")
             )
         lines += [self.working_set_note, self.prices_note]
         return "\n  ".join(line for line in lines if line)
@@ -223,5 +223,5 @@ class ClusterSizing:
 
 
 def _unless_zero(text: str) -> str:
-    """A share or a price as text; nothing where it is too small to show."""
+    """A share or a price as text; empty if all its digits are zero."""
     return text if re.search("[1-9]|[^0.,%]", text) else ""

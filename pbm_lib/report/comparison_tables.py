@@ -1,4 +1,4 @@
-"""The tables of what was compared: ways to a range and to a total, cold and warm pages, clients at once, costs."""
+"""Tables of comparisons: ways to a date range and to a total, cold and warm pages, concurrent clients, and costs."""
 
 from pandas import DataFrame
 
@@ -49,7 +49,7 @@ def ranges_table(run: PerformanceRun) -> Table:
 
 
 def totals_table(run: PerformanceRun) -> Table:
-    """Return the median of each way to a provider's total, by tier; the page comes along with one of them."""
+    """Return the median of each way to a provider's total, by tier; one of them, $facet, returns a page as well."""
     ways = totals_ways_of(run)
     rows = []
     for tier in run.tiers:
@@ -65,7 +65,7 @@ def totals_table(run: PerformanceRun) -> Table:
 
 
 def cold_table(run: PerformanceRun) -> Table:
-    """Return the first page of a range whose claims the run had not asked for, and of the same once more."""
+    """Return times of the first page of a range whose claims the run had not read before (cold), and again (warm)."""
     rows = []
     for tier in run.tiers:
         cold, warm = (run.statistics(section="cold", tier=tier, contestant=visit) for visit in (COLD, WARM))
@@ -75,7 +75,7 @@ def cold_table(run: PerformanceRun) -> Table:
 
 
 def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
-    """Return rates and latency by the number of clients, and the processors that this kept busy."""
+    """Return rates, latency, and busy CPUs by the number of concurrent clients."""
     beside = Beside(run, baseline)
     rows = []
     for level in run.levels:
@@ -93,7 +93,7 @@ def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = Non
 
 
 def open_loop_table(run: PerformanceRun) -> Table:
-    """Return latency at fixed rates, from when a call was meant to start and from when it was sent."""
+    """Return latency at fixed rates, timed from when a call was due and from when it was sent."""
     rows = []
     for offered in run.offered:
         figures = run.statistics(section="open_loop", load=offered.load)
@@ -110,7 +110,7 @@ def open_loop_table(run: PerformanceRun) -> Table:
 
 
 def arrivals_table(run: PerformanceRun) -> Table:
-    """Return pages at a fixed rate before, while and after claims arrived, and each p95 over that of before."""
+    """Return page times at a fixed rate before, during, and after the feed, and each p95 over the one before."""
     rows, before = [], Estimate.p95(phase_of(run, BEFORE))
     for phase in PHASES:
         figures = phase_of(run, phase)
@@ -128,7 +128,7 @@ def arrivals_table(run: PerformanceRun) -> Table:
 
 
 def examined_table(run: PerformanceRun) -> Table:
-    """Return what the server examined for the first page of one and the same range, in each way."""
+    """Return what the server examined for the first page of the same date range, by query and index."""
     tier = run.tiers[0]
     costs = [c for c in run.costs if (c.tier, c.operation, c.scenario) == (tier, "first_page", RANGE)]
     columns = ("query", "index", "index keys examined", "documents examined", "claims returned")
@@ -137,7 +137,7 @@ def examined_table(run: PerformanceRun) -> Table:
 
 
 def costs_table(run: PerformanceRun) -> Table:
-    """Return what the server says of each kind of query."""
+    """Return what explain reports for each kind of query."""
     columns = (
         "operation", "tier", "scenario", "query", "index", "stages", "index keys examined", "documents examined",
         "returned", "server time in ms",
@@ -179,14 +179,14 @@ def comparison_frame(run: PerformanceRun, part: str) -> DataFrame:
         run: a performance run.
         part: "ranges" (queries for a date range), "totals" (ways to a provider's total), "cold" (cold and warm pages),
             "clients" (concurrent clients), "rates" (pages at fixed rates), "live" (pages before, during, and after
-            claims arrive), "examined" (keys and documents examined for a range page), "costs" (what explain says
-            about each kind of query), or "figures" (everything that was timed).
+            claims arrive), "examined" (keys and documents examined for a range page), "costs" (what explain reports
+            for each kind of query), or "figures" (everything that was timed).
 
     Returns:
-        All cells are text; no rows if the run did not measure it.
+        The table; all cells are text. It has no rows if the run did not measure that part.
 
     Raises:
-        PbmError: there is no such part.
+        PbmError: `part` is not one of these.
     """
     if part not in _BY_NAME:
         raise not_accepted("part", in_short(part), f"one of {', '.join(_BY_NAME)}", PbmError)
@@ -207,7 +207,7 @@ def _examined(cost: QueryCost) -> tuple[str, ...]:
 
 
 def _over(ours: Estimate, theirs: Estimate) -> str:
-    """A p95 over another, or that their intervals overlap."""
+    """The ratio of two p95 values, or `SAME` if their intervals overlap."""
     if None in (*ours, *theirs):
         return NONE
     ratio = ours.over(theirs)

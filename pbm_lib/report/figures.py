@@ -1,4 +1,4 @@
-"""The figures that charts, sentences and tables of the report share."""
+"""Figures that the report's charts, sentences, and tables share."""
 
 import statistics
 from dataclasses import replace
@@ -11,7 +11,7 @@ from ..measure.summary import Throughput
 from ..vocabulary import BOUNDED, CONTESTANTS, INDEX_WORDS, INDEXES, PROVIDER, RANGE, TOTALS, UNBOUNDED
 
 BUSY = 0.85
-"""Where so much of the processors is in use, a rate says what this machine can do, not what a server can."""
+"""At or above this share of busy CPUs, a rate shows what the clients' machine can do, not what the server can do."""
 
 
 class Way(NamedTuple):
@@ -21,17 +21,17 @@ class Way(NamedTuple):
     index: str
 
     def words(self, run: PerformanceRun) -> str:
-        """The way in words: with the config's index as the query alone."""
+        """Return the way in words: the query, and the index unless it is the configured one."""
         other = "" if self.index == run.settings.index else f" on the {INDEX_WORDS[self.index]}"
         return CONTESTANTS[self.query] + other
 
     def short(self, run: PerformanceRun) -> str:
-        """The way in a word or two: the query, or, where it is the other one, the index."""
+        """Return the way in a word or two: the query, or the index if it is not the configured one."""
         return self.query if self.index == run.settings.index else INDEX_WORDS[self.index]
 
 
 class Gain(NamedTuple):
-    """How many times as long one way takes as another for the same question: median, least, most, and how many."""
+    """How many times as long one way takes as another: median, least, and most over `n` windows that both ran."""
 
     median: float
     least: float
@@ -40,7 +40,10 @@ class Gain(NamedTuple):
 
 
 def asks_the_same(run: PerformanceRun, baseline: PerformanceRun) -> bool:
-    """Whether both runs ask the same of as many claims, in the same way, so that a ratio of times says something."""
+    """Return whether both runs ask the same questions of the same number of claims by the same method.
+
+    Otherwise, a ratio of their times would mean nothing.
+    """
 
     def asked(run: PerformanceRun) -> tuple:
         sizes = {tier: run.claims_per_provider(tier) for tier in run.tiers}
@@ -52,19 +55,19 @@ def asks_the_same(run: PerformanceRun, baseline: PerformanceRun) -> bool:
 
 
 def ratio_of(ms: float, other_ms: float) -> float:
-    """Return how many times as long as another a time is, also where the other is 0 ms."""
+    """Return how many times as long the first time is as the second; each counts as at least `LEAST_MS`."""
     return max(ms, LEAST_MS) / max(other_ms, LEAST_MS)
 
 
 def drawable(run: PerformanceRun | None) -> PerformanceRun | None:
-    """Return the run with the times of 0 ms, for which an axis has no place, as the least that is told from none."""
+    """Return the run with each time of 0 ms replaced by `LEAST_MS`, because a log axis cannot show 0."""
     if run is None or all(sample.ms > 0 for sample in run.samples):
         return run
     return replace(run, samples=tuple(replace(sample, ms=max(sample.ms, LEAST_MS)) for sample in run.samples))
 
 
 def latency_of(run: PerformanceRun, tier: str, operation: str, scenario: str) -> Statistics:
-    """Return an operation's figures at a tier, as an application calls it."""
+    """Return the figures of an operation at a tier, measured as an application calls it."""
     return run.statistics(**run.latency_labels(tier, operation, scenario))
 
 
@@ -76,7 +79,7 @@ def ways_of(run: PerformanceRun) -> list[Way]:
 
 
 def range_labels(tier: str, operation: str, way: Way) -> dict[str, str]:
-    """Return the labels of the samples of a way to ask for a date range."""
+    """Return the labels of the samples for one way to ask for a date range."""
     return {
         "section": "ranges",
         "scenario": RANGE,
@@ -88,12 +91,12 @@ def range_labels(tier: str, operation: str, way: Way) -> dict[str, str]:
 
 
 def range_of(run: PerformanceRun, tier: str, operation: str, way: Way) -> Statistics:
-    """Return the figures of a way to ask for a date range."""
+    """Return the figures of one way to ask for a date range."""
     return run.statistics(**range_labels(tier, operation, way))
 
 
 def gain_of(run: PerformanceRun, tier: str, operation: str, slow: Way, fast: Way) -> Gain | None:
-    """Return how many times as long the first way takes, window by window that both ran; None if there is no such."""
+    """Return how many times as long `slow` takes as `fast`, over the windows that both ran; None if there are none."""
     times = [
         {s.iteration: s.ms for s in run.select(counts=True, **range_labels(tier, operation, way))}
         for way in (slow, fast)
@@ -103,7 +106,7 @@ def gain_of(run: PerformanceRun, tier: str, operation: str, slow: Way, fast: Way
 
 
 def totals_ways_of(run: PerformanceRun) -> list[str]:
-    """Return the ways to a provider's total that the run measured, of `vocabulary.TOTALS`."""
+    """Return the ways to a provider's total (`vocabulary.TOTALS`) that the run measured."""
     return [way for way in TOTALS if run.select(section="totals", scenario=PROVIDER, contestant=way, counts=True)]
 
 
@@ -113,28 +116,28 @@ def depths_of(run: PerformanceRun) -> list[int]:
 
 
 def depth_of(run: PerformanceRun, depth: int, paging: str) -> Statistics:
-    """Return the figures of a page behind so many claims, by one of `PAGINGS`."""
+    """Return the figures of a page that starts after `depth` claims, read by one of `PAGINGS`."""
     return run.statistics(section="depth", depth=depth, contestant=paging)
 
 
 def at_once(run: PerformanceRun, clients: int) -> tuple[Statistics, Throughput]:
-    """Return the figures of a page, and the rates, of so many clients at once."""
+    """Return the figures of a page, and the rates, for this number of concurrent clients."""
     series = Series("concurrency", "page", clients=clients)
     return run.statistics(section="concurrency", clients=clients), run.throughput(series)
 
 
 def service_of(run: PerformanceRun, load: int) -> Statistics:
-    """Return the figures of the open loop's pages from when each was sent, not from when it was meant to be."""
+    """Return the figures of the open loop's pages, timed from when each was sent instead of when it was due."""
     samples = run.select(section="open_loop", load=load)
     return statistics_of(replace(s, ms=s.service_ms) for s in samples if s.service_ms is not None)
 
 
 def phase_of(run: PerformanceRun, phase: str) -> Statistics:
-    """Return the figures of the pages that were read in one of `PHASES`: before, while or after claims arrived."""
+    """Return the figures of the pages read in one of `PHASES`: before, during, or after the feed."""
     return run.statistics(section="live", contestant=phase)
 
 
 def clients_at_their_limit(run: PerformanceRun, clients: int) -> bool:
-    """Whether the machine of the clients had next to no processor left while so many were at work."""
+    """Return whether the clients' machine had almost no CPU left with this number of concurrent clients."""
     busy = [level.machine_cpu for level in run.levels if level.clients == clients and level.machine_cpu is not None]
     return any(cpus >= BUSY * run.conditions.machine.cpus for cpus in busy)

@@ -1,4 +1,4 @@
-"""What a run found, in words. Every sentence is computed from the samples, so that a bad run reads like one."""
+"""What a run found, in words. Every sentence is computed from the samples, so a bad run reads like a bad run."""
 
 import math
 
@@ -26,12 +26,12 @@ from .figures import phase_of
 from .table import Estimate
 
 _ON_TIME = 0.95
-"""A feed that brings so much of what was due is said to have brought it."""
-_COMPARED = CONTESTANTS | INDEX_WORDS  # what the answers of the application's own way were held against
+"""A feed that achieved at least this share of the rate due is reported without the rate due."""
+_COMPARED = CONTESTANTS | INDEX_WORDS  # what the answers of the application's own way were compared with
 
 
 def problems(run: PerformanceRun) -> list[str]:
-    """Return what a reader must know before believing the run; empty for a clean one."""
+    """Return what a reader must know before trusting the run; empty for a clean run."""
     found = []
     if not run.complete:
         found.append("The run was stopped before its end. The report shows what it had measured by then.")
@@ -43,7 +43,7 @@ def problems(run: PerformanceRun) -> list[str]:
                 f"{check.compared - check.equal:,} of {check.compared:,} pairs."
             )
     if run.arrivals and not run.arrivals.is_exact:
-        found.append(f"{_exactness(run.arrivals)}, while others arrived.")
+        found.append(f"{_exactness(run.arrivals)}, while other claims arrived.")
     if run.arrivals and run.arrivals.left:
         found.append(f"{run.arrivals.left:,} of the fed claims could not be removed. Run remove_fed_claims(store).")
     kinds: dict[str, int] = {}
@@ -63,7 +63,7 @@ def problems(run: PerformanceRun) -> list[str]:
 
 
 def cautions(run: PerformanceRun) -> list[str]:
-    """Return which p95 are less certain than their interval says; empty if every series was steady."""
+    """Return which p95 values are less certain than their intervals say; empty if every series was steady."""
     found = []
     all_figures = run.figures()
     if drifted := [one for one in all_figures if one.statistics.drift is not None]:
@@ -83,7 +83,7 @@ def cautions(run: PerformanceRun) -> list[str]:
 
 
 def volume_finding(run: PerformanceRun) -> str:
-    """Return a sentence on reading a whole provider; empty if that was not measured."""
+    """Return a sentence about reading a whole provider; empty if that was not measured."""
     found, rates, tier = [], {}, ""
     for series, figures, (_, claims, megabytes) in run.figures():
         if series.section == "volume" and claims:
@@ -98,7 +98,7 @@ def volume_finding(run: PerformanceRun) -> str:
 
 
 def totals_finding(run: PerformanceRun) -> str:
-    """Return what a rollup takes to be built, and as of when it is exact; empty if none was built."""
+    """Return how long the rollup took to build, and the time as of which it is exact; empty if none was built."""
     if run.rollup is None:
         return ""
     made = run.statistics(section="totals", operation="build", contestant=ROLLUP)
@@ -111,7 +111,7 @@ def totals_finding(run: PerformanceRun) -> str:
 
 
 def arrivals_finding(run: PerformanceRun) -> str:
-    """Return what a feed of claims did to the p95 of a page, and whether a claim was lost; empty if not measured."""
+    """Return how the feed affected the p95 of a page, and whether claims were lost; empty if not measured."""
     fed, before, during = run.arrivals, phase_of(run, BEFORE), phase_of(run, DURING)
     if fed is None or not (before.n and during.n):
         return ""
@@ -124,7 +124,7 @@ def arrivals_finding(run: PerformanceRun) -> str:
         compared = "The 95% intervals overlap, so these samples do not tell the two apart"
     if not (before.is_steady and during.is_steady):
         compared += "; as the times drifted or were correlated, the intervals are too narrow"
-    due = f" of {fed.offered:,.0f} due" if fed.achieved < _ON_TIME * fed.offered else ""
+    due = f" ({fed.offered:,.0f} were due)" if fed.achieved < _ON_TIME * fed.offered else ""
     if fed.is_halved:
         burst = (
             f"In a burst beforehand, the server took {fed.burst_achieved:,.0f} claims/s. The feed was set to "
@@ -141,7 +141,10 @@ def arrivals_finding(run: PerformanceRun) -> str:
 
 
 def examined_finding(run: PerformanceRun) -> str:
-    """Return why a bounded range page examines more than it returns; empty if no such page was explained."""
+    """Return why a bounded range page examines more than it returns.
+
+    The text is empty if the run did not explain such a page on the three-field index.
+    """
     page = (run.tiers[0], "first_page", RANGE, BOUNDED)
     costs = [cost for cost in run.costs if (cost.tier, cost.operation, cost.scenario, cost.query) == page]
     variants = {cost.variant for cost in costs}
@@ -157,7 +160,7 @@ def examined_finding(run: PerformanceRun) -> str:
 def _exactness(fed: Arrivals) -> str:
     return (
         f"Pages lost {fed.lost:,} claims and repeated {fed.repeated:,}, in {fed.checked:,} checks of claims that were "
-        "there all along"
+        "present throughout"
     )
 
 

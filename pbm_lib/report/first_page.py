@@ -1,4 +1,4 @@
-"""The first page of the report: its headline, what stands below that, the numbers to remember, and the limits."""
+"""The first page of the report: its headline, the text below that, the key figures, and the limits."""
 
 from dataclasses import dataclass
 
@@ -28,14 +28,14 @@ from .sizing import size_cluster
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A number that a reader takes home.
+    """A number for the reader to remember.
 
     Attributes:
         text: the number.
-        what: what it is of.
-        against: what it is held against, a line each; empty if nothing.
-        basis: how many samples are behind it, and its interval, or what else it rests on; may be empty.
-        ms: the number as a time in ms, for a baseline; None if it is none.
+        what: what the number stands for.
+        against: what it is compared with, one line each; empty if nothing.
+        basis: what it is based on, such as its interval and number of samples; may be empty.
+        ms: the number as a time in ms, to compare with a baseline; None if it is not a time.
     """
 
     text: str
@@ -51,7 +51,7 @@ def headline(run: PerformanceRun) -> str:
     if any(check.equal < check.compared for check in run.checks):
         return _sentence(prefix, "answers differ, so the timings are not valid")
     if run.arrivals and not run.arrivals.is_exact:
-        return _sentence(prefix, "claims were lost or repeated while others arrived")
+        return _sentence(prefix, "claims were lost or repeated while other claims arrived")
     results = target_results(run)
     if missed := sum(result.verdict == MISSED for result in results):
         decided = sum(result.verdict in (MET, MISSED, UNDECIDED) for result in results)
@@ -70,7 +70,7 @@ def headline(run: PerformanceRun) -> str:
 
 
 def lead(run: PerformanceRun) -> str:
-    """Return what stands below the headline: the verdicts, and between which times pages are."""
+    """Return the text below the headline: the verdicts, and the lowest and highest p95 of a page."""
     figures = [
         latency_of(run, tier, operation, scenario)
         for tier in run.tiers
@@ -93,7 +93,7 @@ def lead(run: PerformanceRun) -> str:
 
 
 def key_figures(run: PerformanceRun) -> list[KeyFigure]:
-    """Return the numbers to remember, each on one basis: a deep page, a range page, the total, and what it costs."""
+    """Return the key figures, each with its basis: a deep page, a range page, the total, and the cost."""
     found = [_deep_page(run), _range_page(run), _total(run), _cost(run)]
     return [figure for figure in found if figure is not None]
 
@@ -103,11 +103,11 @@ def limits(run: PerformanceRun) -> str:
     conditions = run.conditions
     where = (
         f"Server and client shared one machine with {conditions.machine.cpus} CPUs: times exclude network latency and "
-        "include what each costs the other."
+        "the two compete for the CPUs."
         if conditions.host_kind == "local"
         else "Every time includes the network between client and server."
     )
-    node = " A single node has no replication to do." if conditions.topology == "standalone" else ""
+    node = " A single node does not replicate." if conditions.topology == "standalone" else ""
     in_memory = conditions.host_kind == "local" and run.footprint.disk_bytes < conditions.machine.memory_bytes / 2
     memory = (
         " The claims fit in that machine's memory, so few reads, if any, should have waited for a disk."
@@ -194,11 +194,11 @@ def _cost(run: PerformanceRun) -> KeyFigure | None:
         price = f"about {tier.usd_per_month:,.0f} USD per month"
         return KeyFigure(tier.name, f"is the smallest Atlas tier that {holds}", price, sizing.production_note)
     price = f"about {sizing.shards * sizing.largest.usd_per_month:,.0f} USD per month, not counting config servers"
-    return KeyFigure(f"{sizing.shards} × {sizing.largest.name}", f"shards: no single Atlas tier {holds}", price)  # noqa: RUF001 - as a multiplication is set
+    return KeyFigure(f"{sizing.shards} × {sizing.largest.name}", f"shards: no single Atlas tier {holds}", price)  # noqa: RUF001 - a multiplication sign
 
 
 def _basis(figures: Statistics) -> str:
-    """The interval of a median, and how many calls it is of, with a star where these were not independent."""
+    """The interval of a median and its number of calls, with a star if the series was not steady."""
     calls = f"(n = {figures.n}{'' if figures.is_steady else '*'})"
     if figures.p50_low is None:
         return calls
@@ -206,7 +206,7 @@ def _basis(figures: Statistics) -> str:
 
 
 def _compared(figures: Statistics, others: dict[str, Statistics]) -> tuple[str, str]:
-    """What else was measured for the same, a line each, and the basis of everything."""
+    """The other ways that were measured, one line each, and the basis of all figures."""
     known = {name: each for name, each in others.items() if each.n}
     lines = "\n".join(f"{name}: {milliseconds(each.p50)}" for name, each in known.items())
     median = "Median" if figures.p50_low is None else "Median, 95% interval"
@@ -214,7 +214,7 @@ def _compared(figures: Statistics, others: dict[str, Statistics]) -> tuple[str, 
 
 
 def _deepest(run: PerformanceRun) -> tuple[int, Statistics, Statistics] | None:
-    """The greatest depth with a keyset page, and the figures of that and of skip/limit; None if there is none."""
+    """The greatest depth with a keyset page, and the figures of keyset and skip/limit there; None if there is none."""
     for depth in reversed(depths_of(run)):
         if depth and (keyset := depth_of(run, depth, KEYSET)).n:
             return depth, keyset, depth_of(run, depth, SKIP)
@@ -222,7 +222,7 @@ def _deepest(run: PerformanceRun) -> tuple[int, Statistics, Statistics] | None:
 
 
 def _first_pages(run: PerformanceRun) -> list[tuple[str, Statistics]]:
-    """The first page of a provider at each tier that has it, or of a date range if none has."""
+    """Each tier with its first-page figures: for all claims, or for a date range if no tier has those."""
     for scenario in SCENARIOS:
         found = [(tier, latency_of(run, tier, "first_page", scenario)) for tier in run.tiers]
         if measured := [(tier, figures) for tier, figures in found if figures.n]:
@@ -231,7 +231,7 @@ def _first_pages(run: PerformanceRun) -> list[tuple[str, Statistics]]:
 
 
 def _verdicts(results: list[TargetResult]) -> str:
-    """How many targets are met, in a sentence or two; empty if none was measured."""
+    """How many targets were met, in one or two sentences; empty if none was measured."""
     missed, undecided, met = ([r for r in results if r.verdict == verdict] for verdict in (MISSED, UNDECIDED, MET))
     n = len(missed) + len(undecided) + len(met)
     open_ = f", {len(undecided)} not decided" if undecided else ""

@@ -1,4 +1,4 @@
-"""A link from a notebook's cell to a file, for JupyterLab: it opens what lies below its server's root."""
+"""A link from a notebook cell to a file, for JupyterLab, which opens files below its server's root."""
 
 import json
 import os
@@ -9,18 +9,18 @@ from ..display import kernel_of_notebook
 
 
 def lab_link(file: Path) -> str | None:
-    """Return the link that opens a file from the notebook whose kernel runs this.
+    """Return a link that opens a file from the notebook whose kernel runs this code.
 
     Args:
-        file: its absolute path.
+        file: absolute path of the file.
 
     Returns:
-        The link, relative to the notebook; None where no Jupyter server started this kernel, or the server does not
-        serve the file: it lies outside of the server's root, or in a hidden folder.
+        The link, relative to the notebook. None if no Jupyter server started this kernel, or if the server does not
+        serve the file because it is outside the server's root or in a hidden folder.
     """
     notebook, server = os.environ.get("JPY_SESSION_NAME", ""), os.environ.get("JPY_PARENT_PID", "")
     try:
-        # A server describes itself in the folder where it keeps the addresses of its kernels.
+        # A Jupyter server keeps a file about itself in the same folder as its kernels' connection files.
         known = Path(kernel_of_notebook().parent.abs_connection_file).with_name(f"jpserver-{server}.json")
         root = Path(json.loads(known.read_text(encoding="utf-8"))["root_dir"]).resolve()
         below = file.resolve().relative_to(root)

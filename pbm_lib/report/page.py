@@ -1,4 +1,4 @@
-"""The page of the report: what its templates are given, and how its charts stand in it."""
+"""The HTML page of the report: what its templates receive, and how its charts are embedded."""
 
 import re
 from typing import Any
@@ -38,11 +38,11 @@ from .tables import (
 )
 
 _UNUSED_ID = re.compile(r' id="[A-Za-z0-9.]+_\d+"')
-"""An id that matplotlib gives to a group of an SVG, and that nothing in it refers to."""
+"""Matches an id that matplotlib gives to a group of an SVG and that nothing in the SVG refers to."""
 _USED_ID = re.compile(r'(id="|#)([mp][0-9a-f]{10})\b')
-"""An id that it gives to a mark or to an area that clips, or a reference to it."""
+"""Matches an id that matplotlib gives to a marker or a clip path, or a reference to such an id."""
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:ms|s|GB|MB|USD|claims)\b)")
-"""The space between a number and its unit, where no line should break."""
+"""Matches the space between a number and its unit, where no line should break."""
 _METHODS = {1: "clients as threads (schema 1)", 2: "clients as processes (schema 2)"}
 
 
@@ -54,7 +54,7 @@ def render_page(
     presenter: str = "",
     next_steps: str = "",
 ) -> str:
-    """Return the report as one HTML page that asks nothing of the network; arguments are those of `write_report`."""
+    """Return the report as one HTML page that loads nothing from the network; `write_report` explains the arguments."""
     environment = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
@@ -118,11 +118,11 @@ def render_page(
 
 
 def _drawn(chart: RunChart, run: PerformanceRun, baseline: PerformanceRun | None) -> dict[str, Any]:
-    """What the template shows of a chart."""
+    """The parts of a chart that the template shows."""
     panels = []
-    # Where nothing was measured, the title and a word are enough.
+    # If nothing was measured, the title and the subtitle are enough.
     for number, (title, figure) in enumerate(chart.parts(run, baseline) if chart.described(run) else ()):
-        # No two SVGs of the page may share an id.
+        # Ids must be unique across all SVGs of the page.
         svg = _USED_ID.sub(rf"\1{chart.name}-{number}-\2", _UNUSED_ID.sub("", to_svg(figure)))
         panels.append((title, svg))
     title, subtitle = chart.title(run), chart.subtitle(run)
@@ -131,7 +131,7 @@ def _drawn(chart: RunChart, run: PerformanceRun, baseline: PerformanceRun | None
 
 
 def _cards(run: PerformanceRun, baseline: PerformanceRun | None) -> list[tuple[KeyFigure, str]]:
-    """The numbers of the first page, and beside each time the baseline's for the same thing."""
+    """The key figures of the first page, each with the baseline's time for the same thing, if any."""
     theirs = {} if baseline is None else {figure.what: figure for figure in key_figures(baseline)}
     cards = []
     for figure in key_figures(run):
@@ -142,14 +142,14 @@ def _cards(run: PerformanceRun, baseline: PerformanceRun | None) -> list[tuple[K
 
 
 def _differences(run: PerformanceRun, baseline: PerformanceRun) -> list[str]:
-    """What differs between both runs beside the figures, so that nobody makes more of a ratio than it is."""
+    """Differences between the two runs, apart from the figures, so that nobody reads too much into a ratio."""
     ours, theirs = run.settings, baseline.settings
     pairs = {
         "claims": (f"{run.footprint.claims:,}", f"{baseline.footprint.claims:,}"),
         "claims per page": (ours.page_size, theirs.page_size),
         "days in a window": (ours.performance.window_days, theirs.performance.window_days),
-        "seed of the questions": (ours.performance.seed, theirs.performance.seed),
-        "seed of the claims": (ours.data_generation.seed, theirs.data_generation.seed),
+        "query seed": (ours.performance.seed, theirs.performance.seed),
+        "claim seed": (ours.data_generation.seed, theirs.data_generation.seed),
         "samples per operation": (ours.performance.samples, theirs.performance.samples),
         "method": (_METHODS[run.method], _METHODS[baseline.method]),
         "size of leaf pages in KB": tuple(each.footprint.leaf_page_kb or "unknown" for each in (run, baseline)),
@@ -160,7 +160,7 @@ def _differences(run: PerformanceRun, baseline: PerformanceRun) -> list[str]:
 
 
 def _cache_tier(run: PerformanceRun) -> str:
-    """Say which Atlas tier has a cache like that server's."""
+    """Say which Atlas tier has a cache as large as the server's."""
     if run.conditions.cache_bytes is None:
         return "The server's cache size could not be read."
     size = run.conditions.cache_bytes / 2**30

@@ -1,4 +1,4 @@
-"""The customer's report: one HTML file, charts and a summary, made from run files alone."""
+"""The customer's report: one HTML file, charts, and a summary, made from run files alone."""
 
 import html
 from dataclasses import dataclass
@@ -56,8 +56,8 @@ def write_report(
         run: the run, complete or not.
         output_dir: folder; created if missing.
         baseline: a run to compare with, side by side; None for none.
-        customer: who the report is for, named on its first page; "" for nobody.
-        presenter: who presents it, named on its first page; "" for nobody.
+        customer: who the report is for, named on its first page; "" to name no one.
+        presenter: who presents it, named on its first page; "" to name no one.
         next_steps: a line on the first page about what to do next; "" for none.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Panels of a chart whose axis is the size of the provider: a line for each operation, or for each way to a range."""
+"""Chart panels with provider size on the x axis: one line per operation, or per way to ask for a date range."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ from ..measure.sampling import FEWEST
 from ..vocabulary import BOUNDED, BY_TIER, UNBOUNDED
 from .figures import Way, range_labels, ways_of
 
-_SHIFT = 0.03  # of a decade, by which points stand beside the middle
-_APART = 4  # times as many claims has the next tier that is named
+_SHIFT = 0.03  # of a decade: how far points spread to either side of their tier's size
+_APART = 4  # a tier is named if the one named before it has at least this many times the claims
 
 
 class _Curve(NamedTuple):
-    """One line of a panel: its words, its look, and the labels that its samples have in a run, at a tier."""
+    """One line of a panel: its name, its look, and a function that returns its samples' labels in a run at a tier."""
 
     words: str
     color: str
@@ -28,12 +28,12 @@ class _Curve(NamedTuple):
 
 
 def draw_operations(panel, run: PerformanceRun, baseline: PerformanceRun | None, scenario: str) -> None:
-    """Draw how long each operation takes, as an application calls it, by the size of the provider.
+    """Draw how long each operation takes, as an application calls it, by provider size.
 
     Args:
         panel: the matplotlib Axes to draw on.
         run: the run, without times of 0 ms.
-        baseline: a run to compare with; its medians are crosses, dotted.
+        baseline: a run to compare with, drawn as crosses at its medians, joined by dotted lines; None for none.
         scenario: one of `vocabulary.SCENARIOS`.
     """
     curves = [
@@ -44,12 +44,12 @@ def draw_operations(panel, run: PerformanceRun, baseline: PerformanceRun | None,
 
 
 def draw_ways(panel, run: PerformanceRun, baseline: PerformanceRun | None, operation: str) -> None:
-    """Draw how long each way to ask for a date range takes, by the size of the provider.
+    """Draw how long each way to ask for a date range takes, by provider size.
 
     Args:
         panel: the matplotlib Axes to draw on.
         run: the run, without times of 0 ms.
-        baseline: a run to compare with; its medians are crosses, dotted.
+        baseline: a run to compare with, drawn as crosses at its medians, joined by dotted lines; None for none.
         operation: "first_page" or "count".
     """
     own = run.settings.index
@@ -76,7 +76,7 @@ def _draw(panel, run: PerformanceRun, baseline: PerformanceRun | None, curves: l
         for tier, found in times.items():
             shifts = [sizes[tier] * 10 ** (_SHIFT * (((7 * number) % 11) / 5 - 1)) for number in range(len(found))]
             dots(panel, shifts, found, color, alpha=0.25 if len(found) >= FEWEST else 0.6)
-        # Of fewer calls nobody can say where nine out of ten of them lie.
+        # With fewer calls, the range that holds 90% of them is not known.
         enough = [len(found) >= FEWEST for found in times.values()]
         panel.fill_between(xs, low, high, where=enough, color=color, alpha=0.12, linewidth=0)
         panel.plot(xs, medians, line, color=color, marker=marker, markersize=4.5, linewidth=1.8)
@@ -100,13 +100,13 @@ def _draw(panel, run: PerformanceRun, baseline: PerformanceRun | None, curves: l
 def _times(
     run: PerformanceRun, labels: Callable[[PerformanceRun, str], Mapping[str, Any]], tiers: tuple[str, ...] = ()
 ) -> dict[str, list[float]]:
-    """The times of a curve by tier, largest first; of a tier without any there is none."""
+    """The times of a curve by tier, largest tier first, without the tiers that have none."""
     found = {tier: run.select(counts=True, **labels(run, tier)) for tier in run.tiers if not tiers or tier in tiers}
     return {tier: [sample.ms for sample in samples] for tier, samples in found.items() if samples}
 
 
 def _apart(sizes: dict[str, int]) -> list[str]:
-    """The names of the tiers, the largest first; empty for one that is too near the one before to be read."""
+    """The names of the tiers, largest first; a name is empty if it would be too close to the one before it to read."""
     names, written = [], math.inf
     for tier, size in sizes.items():
         readable = size <= written / _APART
@@ -116,7 +116,7 @@ def _apart(sizes: dict[str, int]) -> list[str]:
 
 
 def _span(*runs: PerformanceRun | None) -> tuple[float, float]:
-    """The ends of the axis of every panel alike, so that panels beside each other can be compared."""
+    """The limits of the y axis, the same for every panel so that panels side by side can be compared."""
     times = [
         sample.ms
         for run in runs

@@ -1,4 +1,4 @@
-"""How large the claims are, which Atlas tiers hold them, and what those cost: what is computed, and by which rules."""
+"""Computes how large the claims are, which Atlas tiers hold them, and what those tiers cost."""
 
 import math
 
@@ -11,15 +11,15 @@ from ..store.store import ClaimStore
 from .cluster_sizing import ClusterSizing, TierFit
 
 STORAGE_SHARE = 0.8
-"""Part of a tier's storage that claims and indexes may take; the rest is for oplog, journal and growth."""
+"""Share of a tier's storage that claims and indexes may take; the rest is for the oplog, the journal, and growth."""
 CACHE_SHARE = 0.8
-"""Part of a tier's cache that the indexes may take: where it is fuller, WiredTiger starts to evict."""
+"""Share of a tier's cache that the indexes may take; in a fuller cache, WiredTiger starts to evict."""
 NEARLY_FULL = 0.75
-"""Part of a cache from which on claims and index keys may have been evicted: WiredTiger starts at 80 %, and the cache
-holds more than them."""
+"""Once claims and index keys fill this share of a cache, some may have been evicted: WiredTiger starts to evict at 80%,
+and the cache holds other data, too."""
 HOURS_PER_MONTH = 730
-"""Hours of a month: 365 days of 24 hours, over 12. A list price is in whole cents an hour, so that the month of the
-smallest tier is good to a few USD."""
+"""Hours per month: 365 days of 24 hours, divided by 12. List prices are in whole cents per hour, so the monthly price
+of the smallest tier is accurate to a few USD."""
 
 
 @checked(ConfigError)

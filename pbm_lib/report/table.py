@@ -1,4 +1,4 @@
-"""A table of the report, and how its cells read; with a baseline, its figure beside each one and maybe their ratio."""
+"""A table of the report, the text of its cells, and the cells that a baseline adds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
 from .figures import asks_the_same
 
-NONE = "–"  # noqa: RUF001 - a dash, as a typesetter would put for "no value"
+NONE = "–"  # noqa: RUF001 - an en dash, the usual typographic sign for "no value"
 SAME = "same"
-"""In place of a ratio where the 95% intervals of both figures overlap."""
+"""Replaces a ratio if the 95% intervals of both figures overlap."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its columns, of which the first `texts` hold words and the others figures, and its rows."""
+    """A table: its column names and its rows. The first `texts` columns hold words, the others figures."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -24,7 +24,7 @@ class Table:
 
 
 class Estimate(NamedTuple):
-    """A percentile of a series in ms, and its 95% interval; None where there is none."""
+    """A percentile of a series in ms, and the ends of its 95% interval; each is None if not known."""
 
     value: float | None = None
     low: float | None = None
@@ -48,7 +48,7 @@ class Estimate(NamedTuple):
         return f"{milliseconds(self.low)} to {milliseconds(self.high)}"
 
     def over(self, other: Self) -> float | None:
-        """Return the ratio to another estimate; None where their intervals overlap, or one lacks an end."""
+        """Return the ratio to another estimate; None if the intervals overlap, a value is missing, or it is 0 ms."""
         if None in (*self, *other) or not other.value:
             return None
         apart = self.low > other.high or self.high < other.low
@@ -56,7 +56,7 @@ class Estimate(NamedTuple):
 
 
 class Beside:
-    """What stands beside each figure of a run: nothing without a baseline.
+    """The columns and cells for a baseline, next to the run's figures; none without a baseline.
 
     Args:
         run: the run.
@@ -73,7 +73,7 @@ class Beside:
         return names if self._exists else []
 
     def estimate(self, ours: Estimate, theirs: Estimate) -> list[str]:
-        """Return the baseline's percentile, and ours over it where that says something."""
+        """Return the cells for the baseline's percentile and, if the runs are comparable, for the run's ratio to it."""
         cells = [ms(theirs.value)]
         if self._ratios:
             known = None not in (*ours, *theirs)
@@ -82,7 +82,7 @@ class Beside:
         return cells if self._exists else []
 
     def value(self, theirs: float | None, text: Callable[[float | None], str]) -> list[str]:
-        """Return a figure of the baseline that has no interval, and so no ratio."""
+        """Return the cell for a figure of the baseline that has no interval and therefore no ratio."""
         return [text(theirs)] if self._exists else []
 
 
@@ -92,12 +92,12 @@ def ms(value: float | None) -> str:
 
 
 def rate(value: float | None) -> str:
-    """Return a rate a second as text."""
+    """Return a rate per second as text."""
     return NONE if value is None else f"{value:,.0f}"
 
 
 def cpus(value: float | None) -> str:
-    """Return how many processors were kept busy, as text."""
+    """Return a number of busy CPUs as text."""
     return NONE if value is None else f"{value:.1f}"
 
 

@@ -1,4 +1,4 @@
-"""The tables of the report, as text cell by cell; with a baseline, its figure beside each one and the ratio of both."""
+"""The tables of the report, as text. If there is a baseline, they also show its figures and the ratios to them."""
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from .table import NONE, Beside, Estimate, Table, mb, ms, rate
 
 
 def conditions_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
-    """Return what the run was taken on, label and value."""
+    """Return the conditions under which the run was measured, as labels and values."""
     ours = _conditions(run)
     if baseline is None:
         return Table(("", "this run"), tuple(ours.items()), texts=2)
@@ -42,7 +42,7 @@ def targets_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
 
 
 def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
-    """Return the size of the claims, and of a million of them."""
+    """Return the size of the claims, in total and per million."""
     ours, million = _sizes(run), size_cluster(run).bytes_per_million
     million |= {"data and indexes on disk": million["storage"] + million["indexes"]}
     theirs = {} if baseline is None else _sizes(baseline)
@@ -56,11 +56,11 @@ def sizes_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> 
 
 
 def tiers_table(sizing: ClusterSizing) -> Table:
-    """Return the Atlas tiers, how full the claims make them, what they cost, and whether that price is confirmed."""
-    working_set = "cache taken by the working set"
+    """Return the Atlas tiers, how full the claims make them, what they cost, and whether their prices are confirmed."""
+    working_set = "cache used by the working set"
     if sizing.cached_bytes is not None and sizing.may_have_read_more:
         working_set += ", at least"
-    columns = ("tier", "holds the claims", "storage taken", "cache taken by indexes", working_set)
+    columns = ("tier", "holds the claims", "storage used", "cache used by indexes", working_set)
     prices = ("USD per hour", "USD per month", f"USD for {sizing.hours:g} hours", "price")
     rows = tuple(
         (
@@ -75,7 +75,7 @@ def tiers_table(sizing: ClusterSizing) -> Table:
 
 
 def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -> Table:
-    """Return every figure of the run, a row a series; with a baseline its p50, p95 and rate beside them."""
+    """Return every figure of the run, one row per series; with a baseline, also its p50, p95, and rate."""
     beside = Beside(run, baseline)
     nothing = statistics_of([]), Throughput()
     theirs = {} if baseline is None else {series: (figures, rates) for series, figures, rates in baseline.figures()}
@@ -106,9 +106,9 @@ def targets_frame(run: PerformanceRun):
 
 
 def summary_frame(run: PerformanceRun, baseline: PerformanceRun | None = None):
-    """Return the run's summary as a pandas DataFrame; with a baseline also its figures, and ratios of p50 and p95.
+    """Return the run's summary as a pandas DataFrame; with a baseline, also its figures and the ratios of p50 and p95.
 
-    A ratio is empty where it says nothing: where the runs do not ask the same, or the 95% intervals overlap.
+    A ratio is empty if it would mean nothing: the runs do not ask the same questions, or the 95% intervals overlap.
     """
     ours = run.summary()
     if baseline is None:
@@ -150,7 +150,7 @@ def _conditions(run: PerformanceRun) -> dict[str, str]:
         "Software": f"Python {machine.python}, pymongo {conditions.pymongo}, pbm_lib {conditions.pbm_lib}"
         + (f" ({conditions.git_commit[:12]}{'-dirty' if conditions.git_commit.endswith('-dirty') else ''})"
            if conditions.git_commit else ""),
-        "Seed": f"{settings.performance.seed} (questions), {settings.data_generation.seed} (claims)",
+        "Seed": f"{settings.performance.seed} (queries), {settings.data_generation.seed} (claims)",
     }  # fmt: skip
 
 

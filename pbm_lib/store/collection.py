@@ -1,4 +1,4 @@
-"""The one way to the collection, for whoever reads or writes claims, and what the server says of it."""
+"""How all code opens the claims collection, and how the server describes it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +13,18 @@ from ..config import Config
 
 
 def claims_collection(client: MongoClient, config: Config) -> Collection:
-    """Return the claims; whatever is reached through their database is read and decoded the same way."""
-    # One way to decode, whatever the URI asks: claims, cursors and tests then compare alike everywhere. A date that no
-    # datetime holds (a customer's "never", in the year 10000) and a UUID stay what BSON has, so that a cursor can too.
+    """Return the claims collection; collections reached through its database are read and decoded the same way."""
+    # Decode the same way whatever the URI asks for, so that claims, cursors and tests compare alike everywhere. A date
+    # that does not fit in a datetime (a customer's "never", in the year 10000) and a UUID stay BSON values, so that a
+    # cursor can hold them too.
     decoded = client.codec_options.with_options(
         tz_aware=False,
         tzinfo=None,
         datetime_conversion=DatetimeConversion.DATETIME_AUTO,
         uuid_representation=UuidRepresentation.UNSPECIFIED,
     )
-    # And one way to read. A secondary, and what a majority has acknowledged, lag behind; "available" reads orphaned
-    # documents of a sharded cluster as well. How writes are acknowledged is the URI's to say.
+    # Read the same way, too. Reads from a secondary and majority reads lag behind, and "available" also reads orphaned
+    # documents of a sharded cluster. The URI decides how writes are acknowledged.
     database = client.get_database(
         config.mongodb.database,
         codec_options=decoded,
@@ -34,20 +35,20 @@ def claims_collection(client: MongoClient, config: Config) -> Collection:
 
 
 def state_collection(claims: Collection) -> Collection:
-    """Return the collection beside the claims that holds what they were loaded with and proven to satisfy."""
-    # Majority: where the mark survives a change of primary, so do the claims that were written before it.
+    """Return the collection that records what the claims were loaded with and which rule they satisfy."""
+    # With majority, if a record survives a change of primary, so do the claims that were written before it.
     return claims.database.get_collection(f"{claims.name}_load", write_concern=WriteConcern(w="majority"))
 
 
 @dataclass(frozen=True)
 class Described:
-    """What the server says of a collection.
+    """The server's description of a collection.
 
     Attributes:
-        identity: its own id of it; a collection that was dropped and made again under its name has another. None if
-            there is no such collection.
-        kind: "collection", "timeseries" or "view"; None if there is none.
-        options: as it was created and modified, its validator among them.
+        identity: the server's id of the collection, which changes if it is dropped and recreated under the same name.
+            None if it does not exist or is a view.
+        kind: "collection", "timeseries" or "view"; None if it does not exist.
+        options: its current options, including the validator.
     """
 
     identity: str | None
@@ -56,7 +57,7 @@ class Described:
 
 
 def describe(collection: Collection) -> Described:
-    """Ask the server, in one command, which collection has this name and with which options."""
+    """Return the server's description of a collection, read in one command."""
     for found in collection.database.list_collections(filter={"name": collection.name}):
         identity = found["info"].get("uuid")  # a view has none
         return Described(identity and identity.hex(), found["type"], found.get("options", {}))

@@ -1,4 +1,4 @@
-"""The connection string: where it comes from, whether it can be one, and the client that it opens."""
+"""The connection string: where it comes from, whether it is well formed, and the client that it opens."""
 
 import io
 import os
@@ -29,19 +29,19 @@ _PLACEHOLDER = re.compile(r"<(db_)?(user(name)?|password|cluster[\w-]*|host(name
 
 
 class MongoClient(pymongo.MongoClient):
-    """A client whose repr, which is in that of each collection, shows no secret that an option repeats."""
+    """A client whose repr, which each collection's repr includes, shows no secret from the URI's options."""
 
     def __repr__(self) -> str:
         return redact(super().__repr__())
 
 
-# A crash reporter, or a debugger, shows the variables of every frame that an error has passed, and those of the errors
-# that it was made from. So a connection string is in no variable here that would show it, and an error is raised after
-# the `except`, where Python does not hang on it the driver's own: the driver's variables hold the password.
+# A crash reporter or debugger shows the variables of every frame that an exception passed through, and of the
+# exceptions that led to it. So no variable here shows a connection string, and an error is raised after the `except`
+# block, where Python does not attach the driver's exception to it: variables in the driver's frames hold the password.
 
 
 def server_uri(config: Config) -> ConnectionString:
-    """Return MONGODB_URI from the environment or else from `.env`; where it is empty, start the local server."""
+    """Return MONGODB_URI from the environment or `.env`; if it is empty, start the local server and return its URI."""
     uri = given_uri(config) or _uri_of_local_server(config)
     remember_secret(uri)
     return uri
@@ -53,8 +53,8 @@ def _uri_of_local_server(config: Config) -> ConnectionString:
 
 
 def given_uri(config: Config) -> ConnectionString:
-    """Return MONGODB_URI from the environment or else from `.env`; "" asks for the local server."""
-    if _VARIABLE in os.environ:  # an empty one wins as well: it asks for the local server
+    """Return MONGODB_URI from the environment, else from `.env`; "" means the local server."""
+    if _VARIABLE in os.environ:  # even if it is empty: that means the local server
         return ConnectionString(os.environ[_VARIABLE].strip())
     return _from_file(config.path.parent / ".env")
 
@@ -64,7 +64,8 @@ def open_client(uri: ConnectionString, **options: Any) -> MongoClient:
     defaults = {name: ms for name, ms in _DEFAULT_TIMEOUTS.items() if f"{name.lower()}=" not in uri.lower()}
     try:
         with warnings.catch_warnings():
-            # What matters is rejected. What else the driver warns of has no consequence: a compressor not installed.
+            # Whatever matters is rejected by _why_malformed. The driver's other warnings have no consequences, for
+            # example about a compressor that is not installed.
             warnings.simplefilter("ignore")
             refusal = _why_malformed(uri)
             if refusal is None:
@@ -76,13 +77,13 @@ def open_client(uri: ConnectionString, **options: Any) -> MongoClient:
             f"A certificate file named in MONGODB_URI cannot be used ({redact(error)}). Correct its path, or remove "
             "the option."
         )
-    except (ValueError, TypeError, KeyError):  # their texts may hold a part of the string
+    except (ValueError, TypeError, KeyError):  # their texts may contain part of the connection string
         refusal = explain_driver_error(InvalidURI())
     raise refusal
 
 
 def ping_ms(client: MongoClient) -> float:
-    """Return the median round trip of a ping in ms."""
+    """Return the median round-trip time of a ping in ms."""
     times = []
     for _ in range(_PINGS):
         started = time.perf_counter()
@@ -92,21 +93,21 @@ def ping_ms(client: MongoClient) -> float:
 
 
 def _from_file(file: Path) -> ConnectionString:
-    """MONGODB_URI of a .env file; "" where there is none."""
+    """MONGODB_URI from a .env file; "" if the file does not exist or does not set it."""
     if not file.exists():
         return ConnectionString()
-    # The byte-order mark of Windows' editor is no part of a name.
+    # A Windows editor may write a byte-order mark, which is not part of the variable's name.
     uri = _value_in(text_of(file, str(file), _ENV_LINE, encoding="utf-8-sig"))
     if uri is None:
         raise ConfigError(
-            f"{file} holds a connection string, but not as MONGODB_URI or with unmatched quotes. {_ENV_LINE}"
+            f"{file} holds a connection string, but it is not set as MONGODB_URI, or its quotes do not match. {_ENV_LINE}"
         )
     return ConnectionString(uri.strip())
 
 
 def _value_in(text: str) -> str | None:
-    """MONGODB_URI of a .env file's text; None where the text holds a connection string that would be overlooked."""
-    # As it stands, since a password may well hold ${...}.
+    """MONGODB_URI from the text of a .env file; None if the text holds a connection string that would be overlooked."""
+    # Don't interpolate: a password may contain ${...}.
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     if _VARIABLE not in values and any(_SCHEME.search(line) and f"{_VARIABLE}_TEST" not in line for line in lines):
@@ -115,17 +116,18 @@ def _value_in(text: str) -> str | None:
 
 
 def _why_malformed(uri: str) -> PbmError | None:
-    """The error of a URI that the driver would misread, ignore, or take for a host; nothing is contacted."""
+    """The error for a URI that the driver would misread, ignore, or take for a host; no server is contacted."""
     path, _, query = uri.partition("://")[2].partition("?")
     hosts, _, database = path.partition("/")
-    # A / or ? of a password that is not percent-encoded ends the hosts too early: a part of it would be looked up.
+    # If a / or ? in the password is not percent-encoded, the hosts end too early, and the driver would look up part of
+    # the password as a host.
     torn = "@" in database or ("@" in query and "@" not in hosts)
     if torn or not _SCHEME.match(uri) or _PLACEHOLDER.search(uri):
         return explain_driver_error(InvalidURI())
     if not query:
         return None
     try:
-        split_options(query, warn=False)  # by itself, MongoClient only warns of an option that it does not know
+        split_options(query, warn=False)  # MongoClient itself only warns about an unknown option
     except InvalidURI as error:
         return explain_driver_error(error)
     except (PyMongoError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What a driver error means, in words: what happened and what to do, without a secret."""
+"""Driver errors in plain words: what happened and what to do, without any secret."""
 
 import re
 from collections.abc import Callable
@@ -43,12 +43,12 @@ _NO_ANSWER = (
 )
 _NOT_A_COLLECTION = 166  # a view, or a time-series collection
 ATLAS_CODE = 8000
-"""Shared Atlas tiers (free, Flex) reject everything with this one code, and say why in words."""
+"""The one error code that shared Atlas tiers (free, Flex) use for whatever they reject; only the text says why."""
 _LOST_ANSWER = (
     "The MongoDB server is not responding. Check that it is still running and the network is up, and, on Atlas, the IP "
     "access list and whether the cluster is paused. ({text})"
 )
-# What a driver's text says, in lower case, and what it means; the first match counts.
+# A pattern to find in the driver's error text, in lower case, and what it means. The first match counts.
 _MEANINGS = (
     (r"reports wire version", "This MongoDB server is too old for the driver. ({text})"),
     (
@@ -69,9 +69,10 @@ _MEANINGS = (
 
 
 def explain_driver_error(error: PyMongoError, *, connected: bool = False) -> PbmError:
-    """Say what happened and what to do: `ServerUnavailable` where the server cannot be used, else `PbmError`.
+    """Return an error that says what happened and what to do.
 
-    Where a connection of this URI has worked before (`connected`), nothing in the URI needs fixing.
+    It is a `ServerUnavailable` if the server cannot be used, else a `PbmError`. If this URI has worked before
+    (`connected`), the message does not blame the URI when the server cannot be reached.
     """
     if isinstance(error, NotPrimaryError):
         return ServerUnavailable(
@@ -101,19 +102,19 @@ def explain_driver_error(error: PyMongoError, *, connected: bool = False) -> Pbm
 
 
 def driver_error_kind(error: PyMongoError) -> str:
-    """Class and code of a driver's error, without its text: that may name hosts, and a run file travels."""
+    """Return a driver error's class and code, without its text: it may name hosts, and run files are shared."""
     code = f", code {error.code}" if isinstance(error, OperationFailure) and error.code else ""
     return f"{type(error).__name__}{code}"
 
 
 def lacks_right(error: OperationFailure) -> bool:
-    """Whether the server rejected a command because the user lacks the right."""
+    """Return whether the server rejected a command because the user lacks permission."""
     return _lacks_right(error.code, str(error))
 
 
 def explain_refusal(code: int | None, said: str) -> PbmError:
-    """Say what it means that the server rejected a command or a write: its code and what it said."""
-    # The server repeats the whole command that it rejects; its name is enough.
+    """Return an error that explains why the server rejected a command or a write, from its code and its text."""
+    # The server repeats the whole command that it rejects. Keep only the command's name.
     text = redact(re.sub(r"execute command \{ (\w+):.*", r"run \1", said)).rstrip(". ")[:300]
     if _lacks_right(code, said):
         return PbmError(_NO_RIGHT.format(text=text))
@@ -139,9 +140,9 @@ def _short(text: str) -> str:
 
 
 class _Translated:
-    """A block in which a driver's error becomes another, with nothing of the driver's hanging on it.
+    """A context manager that replaces a driver's exception with another one that has no link to it.
 
-    It is no `contextmanager`: a frame of that would hold the driver's error, whose text may repeat the login.
+    It does not use `contextmanager`, whose frames would hold the driver's exception: its text may repeat the login.
     """
 
     def __init__(self, translation: Callable[[BaseException | None], PbmError | None]):
@@ -154,8 +155,8 @@ class _Translated:
         if isinstance(error, PbmError):
             error.__context__ = None
         told = self._translation(error)
-        # A crash reporter, or a debugger, shows the variables of each frame that an error passed, and those of the
-        # errors that it was made from. The driver's hold the password.
+        # A crash reporter or debugger shows the variables of every frame that an exception passed through, and of the
+        # exceptions that led to it. The variables in the driver's frames hold the password.
         del kind, error, trace
         if told:
             try:
@@ -167,11 +168,11 @@ class _Translated:
 def translated_driver_errors(
     unavailable: Callable[[], PbmError | None] = lambda: None, *, connected: bool = True
 ) -> AbstractContextManager[None]:
-    """Return a block in which a pymongo error becomes a `PbmError` whose message is fit to be shown.
+    """Return a context manager that turns a pymongo error into a `PbmError` whose message is safe to show.
 
     Args:
-        unavailable: called where the server cannot be used; what it returns, if anything, is raised instead.
-        connected: the server has answered before, so its address and how it is reached are not in doubt.
+        unavailable: called if the server cannot be used; if it returns an error, that one is raised instead.
+        connected: whether the server has answered before, so that its address and access are not in doubt.
     """
 
     def translation(error: BaseException | None) -> PbmError | None:
@@ -182,7 +183,7 @@ def translated_driver_errors(
 
 
 def needs_right(otherwise: str) -> AbstractContextManager[None]:
-    """Return a block in which a command that the user may not run becomes a SetupError that says what to do."""
+    """Return a context manager that raises a SetupError with this text if the user may not run a command."""
 
     def translation(error: BaseException | None) -> PbmError | None:
         return SetupError(otherwise) if isinstance(error, OperationFailure) and lacks_right(error) else None
@@ -195,7 +196,7 @@ def _translation(error: BaseException | None, *, connected: bool) -> PbmError | 
         told = explain_driver_error(error, connected=connected)
         told.driver_error = driver_error_kind(error)
         return told
-    if isinstance(error, ValueError) and str(error).startswith("SASLprep"):  # which the driver lets pass as it is
+    if isinstance(error, ValueError) and str(error).startswith("SASLprep"):  # which the driver does not wrap
         return ServerUnavailable(_CHARACTER)
     if isinstance(error, BSONError):
         return PbmError(f"A document on the server has a value that cannot be read: {redact(error)[:150]}.")

@@ -14,29 +14,29 @@ Bytes = Annotated[int, Field(strict=True, ge=0)]
 class Footprint:
     """Size of the claims on one server, in bytes."""
 
-    claims: Bytes  # a number of documents
+    claims: Bytes  # number of documents
     data_bytes: Bytes  # BSON, uncompressed
     storage_bytes: Bytes  # documents on disk, compressed
     index_bytes: dict[str, Bytes]  # on disk, by name
-    # In the server's cache at that moment; None where the server does not tell.
+    # In the server's cache at the time of the measurement; None if the server does not report it.
     cached_data_bytes: Bytes | None = None
     cached_index_bytes: Bytes | None = None
-    # Size of the pages that the documents are stored in; None where the server does not tell.
+    # Size of the leaf pages that the documents are stored in; None if the server does not report it.
     leaf_page_kb: int | None = None
 
     @property
     def total_index_bytes(self) -> int:
-        """All indexes together, on disk."""
+        """Size of all indexes on disk, in bytes."""
         return sum(self.index_bytes.values())
 
     @property
     def disk_bytes(self) -> int:
-        """Documents and indexes on disk."""
+        """Size of documents and indexes on disk, in bytes."""
         return self.storage_bytes + self.total_index_bytes
 
 
 def measure_footprint(store: ClaimStore) -> Footprint:
-    """Ask the server how large the claims are. On a sharded cluster it is the sum over the shards."""
+    """Return the size of the claims as the server reports it. On a sharded cluster, it is the sum over the shards."""
     with store.errors_explained():
         answers = store.collection.aggregate([{"$collStats": {"storageStats": {}}}]).to_list()
     shards = [answer["storageStats"] for answer in answers]

@@ -1,4 +1,4 @@
-"""The server's guarantee that every claim satisfies the rule, which MongoDB 9.0 can give."""
+"""The server's guarantee, available since MongoDB 9.0, that every claim satisfies the rule."""
 
 from contextlib import suppress
 from functools import partial
@@ -10,11 +10,11 @@ from .rule import CONSTRAINT
 
 
 def guarantee_rule(collection: Collection) -> None:
-    """Raise the level of a rule that is in force to constraint, where the server can; else leave all as it is.
+    """Raise the validation level of a rule in force to constraint if the server can; otherwise change nothing.
 
-    Written from the documentation of MongoDB 9.0, which asks for the two steps. Before the second one the server reads
-    every document, and it refuses if one lacks a field of a claim, or if its features are those of an older version
-    (which it cannot go back to as long as a collection has this level).
+    Written from the documentation of MongoDB 9.0, which requires the two steps. Before the second step, the server
+    reads every document. It rejects the step if a document lacks a field of a claim, or if the server's feature
+    compatibility version is an older one (which cannot be set again as long as a collection has this level).
     """
     if collection.options().get("validationLevel") == CONSTRAINT:
         return

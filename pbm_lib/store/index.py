@@ -1,4 +1,4 @@
-"""The one compound index: its variants, which of them is there, and switching from one to another."""
+"""The one compound index: its variants, which of them the collection has, and how to switch between them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +17,12 @@ from .driver_errors import lacks_right, needs_right
 
 @dataclass(frozen=True)
 class IndexVariant:
-    """A form of the one compound index, and with it an order of pages.
+    """A variant of the one compound index, which also sets the order of pages.
 
     Attributes:
-        name: in the config's `mongodb.index`.
-        index_name: of the index on the server, if this program builds it.
-        fields: of the index, ascending: the TIN, which a query fixes, then those that pages are sorted by.
+        name: its name in the config, as the value of `mongodb.index`.
+        index_name: name of the index on the server, if this program builds it.
+        fields: the index's fields, all ascending: the TIN, which a query fixes, then those that pages are sorted by.
     """
 
     name: str
@@ -31,12 +31,12 @@ class IndexVariant:
 
     @property
     def keys(self) -> dict[str, int]:
-        """The index's keys, as `create_index` and a shard key take them."""
+        """The index's keys, in the form that `create_index` and a shard key take."""
         return dict.fromkeys(self.fields, 1)
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The fields that pages are sorted by; `_id` is the last, so that no two claims stand at one place."""
+        """The fields that pages are sorted by; `_id` is the last, so no two claims have the same position."""
         return self.fields[1:]
 
 
@@ -44,57 +44,57 @@ VARIANTS = {
     variant.name: variant
     for variant in (
         IndexVariant(THREE_FIELD, "claims_by_provider", (TIN, BEGIN, ID)),
-        # Before _id, since what stands behind it is no bound of a scan: so the server skips, day by day, the claims
-        # that end too early, and reads a page of keys.
+        # The end date comes before _id, because a field after _id cannot bound the scan. This way the server skips,
+        # day by day, the claims that end too early, and reads about one page of keys.
         IndexVariant(OVERLAP, "claims_by_provider_overlap", (TIN, BEGIN, END, ID)),
     )
 }
-"""Every variant by its name."""
-# Of an index's properties these change nothing about which claims are in it, nor their order ...
+"""Every variant, by name."""
+# These properties of an index change neither which claims it contains nor their order.
 _HARMLESS = {"v", "key", "ns", "background"}
-# ... nor do these where they are switched off, which some servers say and others leave out.
+# Neither do these when they are off, which some servers report and others leave out.
 _SWITCHES = {"sparse", "hidden", "unique", "prepareUnique"}
 _SAME_FIELDS_OTHER_OPTIONS = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 
 
 def variant_named(name: str, error: type[PbmError]) -> IndexVariant:
-    """Return a variant by its name; raise this error if there is none."""
+    """Return the variant with this name; raise this error if there is none."""
     if name not in VARIANTS:
         raise not_accepted("index", in_short(name), error=error)
     return VARIANTS[name]
 
 
 def find_index(indexes: dict[str, Any], variant: IndexVariant) -> str | None:
-    """Return the name of a variant of the index in `index_information()`, whoever made it; None if it is not there."""
+    """Return the name that a variant has in `index_information()`, whoever built it; None if it is missing."""
     return next((name for name, index in indexes.items() if _serves(index, variant)), None)
 
 
 def foreign_indexes(collection: Collection) -> list[str]:
-    """Return the names of the indexes that this program does not make."""
+    """Return the names of the indexes that this program does not build."""
     ours = {variant.index_name: variant for variant in VARIANTS.values()}
     indexes = collection.index_information().items()
     return [name for name, index in indexes if name != "_id_" and not (name in ours and _serves(index, ours[name]))]
 
 
 def _serves(index: dict[str, Any], variant: IndexVariant) -> bool:
-    """Whether an index has a variant's keys, and is not hidden, partial or otherwise not for every query."""
+    """Whether an index has a variant's keys and serves every query: it is not hidden, partial, or otherwise limited."""
     return list(index["key"]) == list(variant.keys.items()) and all(map(_is_neutral, index, index.values()))
 
 
 def _is_neutral(name: str, value: Any) -> bool:
-    """Whether an index with this property serves every query as one without it."""
+    """Whether an index with this property serves the same queries as one without it."""
     if name == "collation":
         return _is_simple(value)
     return name in _HARMLESS or (name in _SWITCHES and not value)
 
 
 def _is_simple(collation: dict[str, Any] | None) -> bool:
-    """Whether text is compared byte by byte; so it is where nothing is said, and some servers say so."""
+    """Whether text is compared byte by byte. That is the default, which some servers report explicitly."""
     return not collation or collation.get("locale") == "simple"
 
 
 def refuse_other_collation(collection: Collection) -> None:
-    """Raise SetupError if the collection compares text by the rules of a language, as its indexes then do."""
+    """Raise SetupError if the collection, and so its indexes, compare text by the rules of a language."""
     collation = collection.options().get("collation")
     if not _is_simple(collation):
         raise SetupError(
@@ -105,7 +105,7 @@ def refuse_other_collation(collection: Collection) -> None:
 
 
 def install_index(collection: Collection, wanted: IndexVariant, *, progress: bool) -> None:
-    """Build a variant of the index, wait until it is ready, then drop the other variants, where they are ours."""
+    """Build a variant of the index, wait until it is ready, then drop the other variants that this program built."""
     name = build_index(collection, wanted, progress=progress)
     indexes = collection.index_information()
     for other in VARIANTS.values():
@@ -114,24 +114,25 @@ def install_index(collection: Collection, wanted: IndexVariant, *, progress: boo
 
 
 def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool = True) -> str:
-    """Build a variant of the index if it is not there, wait until it is ready, and return its name."""
+    """Build a variant of the index if it is missing, wait until it is ready, and return its name."""
     refuse_other_collation(collection)
     indexes = collection.index_information()
-    # One of another name serves as well, and nothing is built beside it.
+    # An equivalent index with another name serves as well. Don't build a second one.
     name = find_index(indexes, wanted) or wanted.index_name
     if name in indexes and not _serves(indexes[name], wanted):
         raise SetupError(
             f"{collection.full_name} has a different index named {name}; it was left alone. Drop it yourself, then "
             "set up again."
         )
-    # Also when it is listed: a list holds indexes that are still being built, and the server waits for those here.
+    # Call _build even if the index is listed: the list includes indexes that are still being built, and in this call
+    # the server waits for them.
     with working(f"Building the index {name}", progress=progress):
         _build(collection, wanted, name, listed=name in indexes)
     if find_index(collection.index_information(), wanted) is None:
-        # So the old one is needed.
+        # Stop here, before the old index is dropped: it is still needed.
         raise SetupError(
-            f"{name} was built, but {collection.full_name} has no usable index of that name: someone just dropped or "
-            "changed it. Set up again."
+            f"{name} was built, but {collection.full_name} has no usable index with that name: it was just dropped or "
+            "changed. Set up again."
         )
     return name
 

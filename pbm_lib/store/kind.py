@@ -1,4 +1,4 @@
-"""What has the collection's name: only a regular collection takes the rule and keeps every claim."""
+"""The kind of the collection: only a regular collection accepts the rule and keeps every claim."""
 
 from pymongo.collection import Collection
 
@@ -7,13 +7,13 @@ from .collection import describe
 
 _OTHER_KINDS = {
     "view": "a view, which holds no claims of its own",
-    "timeseries": "a time-series collection, which takes no validator",
+    "timeseries": "a time-series collection, which cannot have a validator",
     "capped": "a capped collection, which deletes old claims to make room for new ones",
 }
 
 
 def refuse_other_kinds(collection: Collection, error: type[PbmError] = SetupError) -> None:
-    """Raise `error` if what is there is a view, a time-series collection or a capped one."""
+    """Raise `error` if the collection is a view, a time-series collection, or a capped collection."""
     there = describe(collection)
     kind = "capped" if there.options.get("capped") else there.kind
     if kind in _OTHER_KINDS:

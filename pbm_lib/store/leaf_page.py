@@ -1,4 +1,4 @@
-"""The size of the pages that claims are stored in: set when the collection is created, and read back."""
+"""The size of the leaf pages that claims are stored in: set when the collection is created, and read back."""
 
 import re
 from typing import Any, get_args
@@ -9,12 +9,12 @@ from pymongo.errors import OperationFailure
 from ..config import LeafPageKb
 
 NAMESPACE_EXISTS = 48
-"""The server's error code for a collection that is already there."""
+"""The server's error code for a collection that already exists."""
 _SIZE = re.compile(r"\bleaf_page_max=(\d+)KB\b")
 
 
 def create_with_leaf_pages(collection: Collection, kb: int, **options: Any) -> None:
-    """Create the collection with leaf pages of that size, or with the server's own where the server rejects that."""
+    """Create the collection with leaf pages of this size, or of the server's default size if it rejects the option."""
     database, name = collection.database, collection.name
     try:
         database.create_collection(name, check_exists=False, storageEngine=_storage_engine(kb), **options)
@@ -22,12 +22,15 @@ def create_with_leaf_pages(collection: Collection, kb: int, **options: Any) -> N
     except OperationFailure as error:
         if error.code == NAMESPACE_EXISTS:
             raise
-    # Servers say in many ways that they reject the option. If something else is wrong, this fails for that reason.
+    # Servers reject the option with many different errors. If something else is wrong, this fails for that reason.
     database.create_collection(name, check_exists=False, **options)
 
 
 def leaf_page_kb(collection: Collection) -> int | None:
-    """Read the size from the server; None if the user may not ask, or the storage engine has no such pages."""
+    """Return the leaf page size in KB, read from the server.
+
+    None if the user may not read it, the storage engine has no leaf pages, or shards have different sizes.
+    """
     created = "$storageStats.wiredTiger.creationString"
     try:
         shards = collection.aggregate(
@@ -40,14 +43,14 @@ def leaf_page_kb(collection: Collection) -> int | None:
 
 
 def in_words(kb: int | None, wanted: int) -> str:
-    """Say which size the collection has, and which one the config asks for if that is another."""
+    """Return the collection's leaf page size in words, with the config's size if that is different."""
     if kb is None:
         return "unknown"
     return f"{kb} KB" + ("" if kb == wanted else f", set when the collection was created (config: {wanted} KB)")
 
 
 def sets_leaf_pages_alone(storage_engine: Any) -> bool:
-    """Whether a collection's option storageEngine is one that this program sets, for whatever size."""
+    """Return whether a collection's storageEngine option is one that this program sets, for any size."""
     return storage_engine in [_storage_engine(kb) for kb in get_args(LeafPageKb)]
 
 

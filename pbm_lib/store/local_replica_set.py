@@ -1,4 +1,4 @@
-"""Three mongods of ours on this machine as a replica set, for the length of a block; they are there to fail."""
+"""A replica set of three mongods on this machine that runs for the length of a block, so that its nodes can fail."""
 
 import errno
 import secrets
@@ -33,23 +33,23 @@ from .mongod import diagnose, find_mongod, free_ports, has_ended, is_taken, know
 _NODES = 3
 _NAME = "pbm_failover"
 _KEY = "key"
-_CACHE_GB = 0.25  # the least that mongod takes
+_CACHE_GB = 0.25  # the least that mongod accepts
 _OPLOG_MB = 128
 _START_SECONDS = 60
 _END_SECONDS = 30
-_FIRST_ELECTION_MS = 2_000  # a new set waits for so long before its first election; the config's timeout comes after
+_FIRST_ELECTION_MS = 2_000  # how long a new set waits before its first election; the config's timeout is set later
 _STEP_DOWN_SECONDS, _CATCH_UP_SECONDS = 20, 10
 _GOODBYE_SECONDS = 1
 _HEALTHY = [1, 2, 2]  # one primary, two secondaries
 
 
 class LocalReplicaSet:
-    """Three nodes, of which any can fail.
+    """Three nodes, any of which can fail.
 
     Attributes:
-        ports: on 127.0.0.1.
-        uri: connection string with a login; a write counts when a majority of the nodes has it.
-        leftovers: pids of mongods that an earlier run, which was killed, had left behind, and that were ended.
+        ports: the nodes' ports on 127.0.0.1.
+        uri: connection string with a login; a write is acknowledged once a majority of the nodes has it.
+        leftovers: pids of the mongods that a killed earlier run left behind, and that were ended before this one.
     """
 
     def __init__(self, folder: Path, ports: list[int], leftovers: list[int]):
@@ -60,10 +60,10 @@ class LocalReplicaSet:
         options = f"authSource=admin&replicaSet={_NAME}&w=majority"
         self.uri = ConnectionString(f"mongodb://{USER}:{self._password}@{self._hosts}/?{options}")
         remember_secret(self.uri)
-        self._client = open_client(self.uri)  # kept open, so that a node fails at its moment and not a login later
+        self._client = open_client(self.uri)  # kept open, so that a node fails on time, not a login later
 
     def step_down(self) -> str:
-        """Let the primary hand over to another node, and return where it was; it stands back for 20 seconds."""
+        """Make the primary step down, and return its address; it cannot become primary again for 20 seconds."""
         primary = self._primary()
         with translated_driver_errors():
             self._client.admin.command(
@@ -72,9 +72,9 @@ class LocalReplicaSet:
         return primary
 
     def kill_primary(self) -> str:
-        """End the primary as a crash would (SIGKILL), and return where it was."""
+        """Kill the primary as a crash would (SIGKILL), and return its address."""
         primary = self._primary()
-        with suppress(psutil.NoSuchProcess):  # it ended by itself
+        with suppress(psutil.NoSuchProcess):  # it has already ended
             self._nodes[int(primary.rpartition(":")[2])].kill()
         return primary
 
@@ -83,8 +83,8 @@ class LocalReplicaSet:
             return self._client.admin.command("hello")["primary"]
 
     def start(self, program: Path, election_timeout_ms: int) -> None:
-        """Start the nodes and wait until all three are there; a silent primary is replaced after so many ms."""
-        key = self._folder / _KEY  # the nodes' own login among themselves
+        """Start the nodes and wait until all three are healthy; then set the timeout for replacing a silent primary."""
+        key = self._folder / _KEY  # the nodes log in to each other with it
         key.touch(mode=0o600)
         key.write_text(secrets.token_hex(48), encoding="ascii")
         for folder, port in zip(_node_folders(self._folder), self.ports, strict=True):
@@ -93,7 +93,7 @@ class LocalReplicaSet:
             self._nodes[port] = launch(program, folder, port, _CACHE_GB, *options)
         deadline = time.monotonic() + _START_SECONDS
         for folder, (port, process) in zip(_node_folders(self._folder), self._nodes.items(), strict=True):
-            # Before it listens, another user's program might do so on its port: that must not be given the password.
+            # Until it listens, another user's program might listen on its port, and must not be given the password.
             _wait(deadline, lambda process=process, port=port: has_ended(process) or listens(process, port))
             if has_ended(process):
                 reason = known_reason(folder) or "Its log shows no known reason. Try again."
@@ -104,7 +104,7 @@ class LocalReplicaSet:
         members = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(self.ports)]
         settings = {"electionTimeoutMillis": _FIRST_ELECTION_MS}
         with translated_driver_errors():
-            # Where there is no user yet, mongod lets this machine make the set, and the first user.
+            # While there are no users yet, mongod lets a client on this machine create the set and the first user.
             with MongoClient(f"mongodb://127.0.0.1:{self.ports[0]}/?directConnection=true") as client:
                 client.admin.command("replSetInitiate", {"_id": _NAME, "members": members, "settings": settings})
             with MongoClient(f"mongodb://{self._hosts}/?replicaSet={_NAME}") as client:
@@ -117,22 +117,22 @@ class LocalReplicaSet:
             self._client.admin.command("replSetReconfig", current)
 
     def close(self) -> None:
-        """Close the connection; the nodes go on."""
+        """Close the connection; the nodes keep running."""
         with pymongo.timeout(_GOODBYE_SECONDS):
             self._client.close()
 
 
 @contextmanager
 def local_replica_set(config: Config) -> Iterator[LocalReplicaSet]:
-    """Start three mongods for the length of a block, by the config's section `failover`.
+    """Start three mongods for the length of a block, as set in the config's section `failover`.
 
-    Their data are in a folder of their own beside the local server's, which is closed to other users and deleted at
-    the end. They ask for a password that is drawn anew and kept nowhere. At the end of the block they are killed,
-    whatever ends it. Where this process was itself killed, they go on: the next block ends them first. It knows them by
-    their command line, which names a data folder in its own, and ends each by its pid.
+    Their data is in a separate folder next to the local server's. That folder is closed to other users and deleted at
+    the end. The nodes require a password, which is new each time and not saved. However the block ends, the nodes are
+    killed. If this process itself is killed, they keep running, and the next block ends them before it starts its own.
+    It recognizes them by their command line, which names a data folder inside its own, and ends each by its pid.
 
     Raises:
-        ServerUnavailable: they cannot be started, their ports are in use, or another process does this just now.
+        ServerUnavailable: the nodes cannot be started, a port is in use, or another process is running a failover.
     """
     folder = config.data_dir.with_name(f"{config.data_dir.name}-failover")
     with ExitStack() as at_the_end:
@@ -196,7 +196,7 @@ def _node_folders(folder: Path) -> list[Path]:
 
 
 def _end_nodes(folder: Path) -> list[int]:
-    """End every mongod whose data folder is one of these nodes', and return their pids."""
+    """Kill every mongod that uses one of these nodes' data folders, and return their pids."""
     ended = []
     for node in _node_folders(folder):
         while found := running_mongod(node, None):
@@ -208,11 +208,11 @@ def _end_nodes(folder: Path) -> list[int]:
 
 
 def _clear(folder: Path) -> None:
-    """End the nodes and delete the folder, whose lock this process holds."""
+    """Kill the nodes and delete the folder, whose lock this process holds."""
     try:
         _end_nodes(folder)
         shutil.rmtree(folder, ignore_errors=True)
-    except KeyboardInterrupt:  # a second one; it is obeyed when all is done
+    except KeyboardInterrupt:  # a second interrupt; finish cleaning up before obeying it
         _end_nodes(folder)
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -229,7 +229,7 @@ def _states(client: MongoClient) -> list[int]:
 
 def _wait(deadline: float, holds: Callable[[], object]) -> None:
     while True:
-        with suppress(PyMongoError):  # it is just starting, or electing
+        with suppress(PyMongoError):  # a node is still starting, or an election is running
             if holds():
                 return
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The embedded default: a real mongod on 127.0.0.1, started once and found again by every later process."""
+"""The local server, the default: a real mongod on 127.0.0.1, started once and reused by every later process."""
 
 import errno
 import os
@@ -43,11 +43,11 @@ class _LoginTaken(ServerUnavailable):
 
 
 def start_local_server(config: Config) -> LocalServer:
-    """Return the running local server, ready to answer; start it when there is none."""
+    """Return the local server, ready to answer; start it if it is not running."""
     folder = config.data_dir
     try:
         if not folder.exists():
-            _find(config, None)  # says so where a server still runs on it
+            _find(config, None)  # raises an error if a server still uses the missing folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         refuse_others_folder(folder)
         with FileLock(folder / LOCK, timeout=_START_SECONDS + 15):
@@ -70,7 +70,7 @@ def start_local_server(config: Config) -> LocalServer:
 
 
 def running_server(config: Config) -> LocalServer | None:
-    """Return the server of this config's data folder; None if it does not run."""
+    """Return the running server of this config's data folder; None if there is none."""
     last = read_state(config.data_dir)
     if last is None or not last.port:
         return None
@@ -79,13 +79,13 @@ def running_server(config: Config) -> LocalServer | None:
 
 
 def is_local_uri(config: Config, uri: str) -> bool:
-    """Whether a connection string is that of this config's local server, as last started."""
+    """Return whether a connection string is that of this config's local server, as last started."""
     last = read_state(config.data_dir)
     return last is not None and last.uri == uri
 
 
 def why_local_server_ended(config: Config, uri: str) -> str | None:
-    """Say why the local server ended; None if it runs, or if the connection string is another server's."""
+    """Return why the local server stopped; None if it is running or the connection string is another server's."""
     if not is_local_uri(config, uri) or running_server(config):
         return None
     return f"The local server stopped. {diagnose(config.data_dir)}"
@@ -96,7 +96,7 @@ def stop_local_server(config: Config) -> bool:
     """Shut down the local server cleanly and wait until its process has ended.
 
     Args:
-        config: the settings; they name the data folder.
+        config: the settings, which name the data folder.
 
     Returns:
         True if a server was stopped, False if none was running.
@@ -109,8 +109,8 @@ def stop_local_server(config: Config) -> bool:
     found = running_mongod(config.data_dir, last)
     if found is None:
         return False
-    if os.name != "posix" and last:  # elsewhere, what terminate() does is a clean shutdown
-        # The connection breaks when the server goes; the wait below tells whether it went.
+    if os.name != "posix" and last:  # on POSIX, terminate() shuts the server down cleanly
+        # The connection breaks when the server shuts down. The wait below shows whether it did.
         with suppress(PyMongoError), MongoClient(last.uri, serverSelectionTimeoutMS=5_000) as client:
             client.admin.command("shutdown")
         with suppress(psutil.TimeoutExpired):
@@ -120,7 +120,7 @@ def stop_local_server(config: Config) -> bool:
 
 
 def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
-    """The running server of a data folder, with its login; None where there is none to be used, or an error."""
+    """The running server of a data folder, with its login, or None; raises ServerUnavailable if it cannot be used."""
     found = running_mongod(config.data_dir, last)
     if found is None:
         return None
@@ -150,7 +150,7 @@ def _find(config: Config, last: LocalServer | None) -> LocalServer | None:
             "Then try again."
         )
     server = replace(last, pid=pid, port=found.port)
-    if not last.port:  # whoever started it was killed before it had its login
+    if not last.port:  # the process that started it was killed before it created the login
         return _make_ready(server, last, config.data_dir)
     if server != last:
         write_state(config.data_dir, server)
@@ -166,7 +166,7 @@ def _start(config: Config, last: LocalServer | None) -> LocalServer:
             "port, or to 0 for any."
         )
     if last is None:
-        # Written before there are data: a start that is broken off must not leave data without a login.
+        # Save the login before there is any data: an interrupted start must not leave data without a login.
         last = LocalServer(0, 0, secrets.token_urlsafe())
         write_state(folder, last)
     process = launch(program, folder, port, settings.cache_gb)
@@ -174,7 +174,7 @@ def _start(config: Config, last: LocalServer | None) -> LocalServer:
 
 
 def _make_ready(server: LocalServer, last: LocalServer, folder: Path) -> LocalServer:
-    """Wait until a server answers to its login, which its first start makes, and note that it does."""
+    """Wait until a server accepts its login, which the first start creates, then save the server's state."""
     first = not last.port
     process = psutil.Process(server.pid)
     try:
@@ -193,13 +193,13 @@ def _wait_until_ready(server: LocalServer, process: psutil.Process, folder: Path
     while time.monotonic() < deadline:
         if has_ended(process):
             raise ServerUnavailable(f"The local mongod stopped during startup. {diagnose(folder)}")
-        # Before it listens, another user's program might do so on its port: that must not be given the password.
+        # Until it listens, another user's program might listen on its port, and must not be given the password.
         if listens(process, server.port):
             try:
                 _log_in(server, folder, first=first)
                 return
             except PyMongoError:
-                pass  # it is just starting, or just ending
+                pass  # it is still starting, or already shutting down
         time.sleep(0.05)
     raise ServerUnavailable(f"The local mongod was not ready after {_START_SECONDS} seconds. {diagnose(folder)}")
 
@@ -217,7 +217,7 @@ def _log_in(server: LocalServer, folder: Path, *, first: bool) -> None:
             f"The database in {folder} rejects the folder's own login: one of its files was replaced. Delete the "
             "folder (the claims can be loaded again), or set local_server.data_dir to a new one."
         )
-    # Where there is no user yet, mongod lets the first one be made from this machine, by whoever comes first.
+    # While there are no users yet, mongod lets any client on this machine create the first one.
     address = f"mongodb://127.0.0.1:{server.port}/?directConnection=true"
     with MongoClient(address, serverSelectionTimeoutMS=500) as client:
         try:
@@ -230,7 +230,7 @@ def _log_in(server: LocalServer, folder: Path, *, first: bool) -> None:
 
 
 def _empty(folder: Path) -> None:
-    """Remove what a first start has written."""
+    """Delete what a first start wrote, but keep the lock."""
     for file in folder.iterdir():
         if file.is_dir():
             shutil.rmtree(file)

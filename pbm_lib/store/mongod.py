@@ -1,4 +1,4 @@
-"""The mongod program: which one runs here, its start, its port, and what its log says when it ended."""
+"""The mongod program: which one can run here, how it starts, its port, and why it ended, according to its log."""
 
 import json
 import os
@@ -16,12 +16,12 @@ import psutil
 from ..errors import ServerUnavailable
 
 LOG = "mongod.log"
-_FULL_BELOW = 2**20  # bytes; mongod cannot even write its log then
-_START_MARKS = (20698, 4615611)  # numbers of "SERVER RESTARTED" and "MongoDB starting" in mongod's log
+_FULL_BELOW = 2**20  # bytes; with less, mongod cannot even write its log
+_START_MARKS = (20698, 4615611)  # ids of "SERVER RESTARTED" and "MongoDB starting" in mongod's log
 
 
 def find_mongod(named: Path | None = None) -> Path:
-    """Return the mongod program that is named, or else the newest that runs here: the one from the wheel or on PATH."""
+    """Return the named mongod program, or else the newest that can run here: the wheel's or the one on PATH."""
     versions, complaints = {}, []
     for program in [named] if named else _installed():
         try:
@@ -31,7 +31,7 @@ def find_mongod(named: Path | None = None) -> Path:
         except (subprocess.TimeoutExpired, ValueError) as error:
             complaints.append(str(error))
     if versions:
-        return max(versions, key=lambda program: versions[program])  # of equals, the wheel's
+        return max(versions, key=lambda program: versions[program])  # if both are equal, the wheel's
     if not complaints:
         raise ServerUnavailable(
             "No mongod program found for the local server. Run: pip install -r requirements.txt (or put MongoDB's "
@@ -46,14 +46,14 @@ def find_mongod(named: Path | None = None) -> Path:
         )
     if named:
         raise ServerUnavailable(
-            f"local_server.mongod must be the path of a mongod program that runs here, or auto, got {named} "
+            f"local_server.mongod must be auto or the path of a mongod that can run on this machine, got {named} "
             f"({reason[:200]})."
         )
     raise ServerUnavailable(f"mongod cannot run here ({reason[:200]}). Put another mongod on PATH, or set MONGODB_URI.")
 
 
 def _installed() -> list[Path]:
-    """The mongod of the wheel and the one on PATH, where they are."""
+    """The mongods that are installed: the wheel's and the one on PATH."""
     programs = []
     if (spec := find_spec("fiftyone")) and spec.submodule_search_locations:
         name = "mongod.exe" if sys.platform == "win32" else "mongod"
@@ -64,7 +64,7 @@ def _installed() -> list[Path]:
 
 
 def _version(program: Path) -> tuple[int, ...]:
-    """The version that a program tells; ValueError says why there is none."""
+    """The version that a program reports; a ValueError says why it reports none."""
     tried = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30)
     if tried.returncode != 0:
         raise ValueError(tried.stderr.strip() or f"it exited with {tried.returncode}")
@@ -75,7 +75,7 @@ def _version(program: Path) -> tuple[int, ...]:
 
 
 def launch(program: Path, folder: Path, port: int, cache_gb: float, *options: str) -> psutil.Process:
-    """Start a mongod on 127.0.0.1 that asks for a login and outlives this process; it takes a while to listen."""
+    """Start a mongod on 127.0.0.1 that requires a login and outlives this process; it may not listen right away."""
     command = [
         str(program),
         "--auth",
@@ -84,11 +84,11 @@ def launch(program: Path, folder: Path, port: int, cache_gb: float, *options: st
         *("--bind_ip", "127.0.0.1"),
         *("--wiredTigerCacheSizeGB", str(cache_gb)),
         *("--logpath", str(folder / LOG)),
-        "--logappend",  # otherwise a start that fails would take a running server's log away
+        "--logappend",  # otherwise a failed start would move a running server's log away
         *options,
     ]
     if os.name == "posix":
-        command.append("--nounixsocket")  # a stale socket file of another user would block the start
+        command.append("--nounixsocket")  # another user's stale socket file would block the start
     # The server outlives this process, and an interrupt sent to a notebook's kernel must not reach it.
     detach = (
         {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
@@ -98,19 +98,19 @@ def launch(program: Path, folder: Path, port: int, cache_gb: float, *options: st
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **detach
     )
-    process.returncode = 0  # it goes on without us, which is no "subprocess still running" to warn about
+    process.returncode = 0  # it is meant to keep running, so avoid the warning "subprocess still running"
     return psutil.Process(process.pid)
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Whether a process runs no more, also where nobody has asked for its exit status yet."""
+    """Return whether a process has ended, even if no one has collected its exit status yet."""
     with suppress(psutil.NoSuchProcess):
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     return True
 
 
 def listens(process: psutil.Process, port: int) -> bool:
-    """Whether it is this process that listens on a port, and not another user's program."""
+    """Return whether this process, and not another user's program, listens on a port."""
     with suppress(psutil.Error):
         sockets = process.net_connections("tcp4")
         return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
@@ -118,7 +118,7 @@ def listens(process: psutil.Process, port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return so many ports on 127.0.0.1 on which nobody listens now, all different."""
+    """Return `count` different ports on 127.0.0.1 that are free now."""
     with ExitStack() as probes:
         sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
         for probe in sockets:
@@ -127,19 +127,19 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_taken(port: int) -> bool:
-    """Whether somebody listens on a port on 127.0.0.1."""
+    """Return whether a program listens on a port on 127.0.0.1."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def diagnose(folder: Path) -> str:
-    """Say in one sentence why the mongod of a data folder ended, from the end of its log, and what to do."""
+    """Return why the mongod of a data folder ended, according to the end of its log, and what to do about it."""
     return known_reason(folder) or f"See the end of its log, {folder / LOG}."
 
 
 def known_reason(folder: Path) -> str | None:
-    """The same, or None if its log shows no known reason."""
+    """Return the same as `diagnose`, but None if no known reason is found."""
     if not folder.is_dir():
         return f"Its data folder {folder} is gone. Put it back or set local_server.data_dir, then start again."
     errors = _last_errors(folder / LOG)
@@ -168,9 +168,9 @@ def known_reason(folder: Path) -> str | None:
 
 
 def _last_errors(log: Path) -> str:
-    """The lines of mongod's log, at its end, that report errors of the last start and what came of it."""
-    # Not every line: in each start it says that one thing or another is unavailable, and after an unclean end that it
-    # found the lock file of that; and clients' queries stand there in words of their own.
+    """The lines at the end of mongod's log that report errors during and after its last start."""
+    # Don't search every line. Each start logs that one thing or another is unavailable, and a start after an unclean
+    # shutdown logs that it found the old lock file. Logged queries contain whatever words the clients used.
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 100_000))
@@ -186,5 +186,5 @@ def _last_errors(log: Path) -> str:
             elif entry["s"] in ("E", "F"):
                 errors.append(line)
         except (ValueError, TypeError, KeyError):
-            errors.append(line)  # not in the log's form: what ended it may well be said here
+            errors.append(line)  # not in the log's format: it may well say why mongod ended
     return "\n".join(errors)

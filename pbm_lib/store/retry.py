@@ -1,4 +1,4 @@
-"""Reads that are made once more where the connection was lost on the way."""
+"""Retry a read once if it was cut off, for example because the connection was lost."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,7 +11,7 @@ _Answer = TypeVar("_Answer")
 
 
 def again_if_dropped(read: Callable[[], _Answer]) -> _Answer:
-    """Read, and once more if that ended halfway."""
+    """Run a read, and run it once more if it was cut off."""
     try:
         return read()
     except PyMongoError as error:
@@ -21,9 +21,9 @@ def again_if_dropped(read: Callable[[], _Answer]) -> _Answer:
 
 
 def is_dropped(error: PyMongoError) -> bool:
-    """Whether a read ended halfway for a reason that a second one does not meet."""
+    """Return whether a read was cut off for a reason that should not stop a second read."""
     if isinstance(error, ServerSelectionTimeoutError):
-        return False  # nobody answered for as long as one waits
+        return False  # no server answered within the timeout
     if isinstance(error, OperationFailure) and error.code == QUERY_PLAN_KILLED:
         return True
     return isinstance(error, AutoReconnect | CursorNotFound)

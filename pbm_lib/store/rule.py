@@ -1,4 +1,4 @@
-"""The collection's validator: installed so that the bound D holds for every claim, and only then to be relied on."""
+"""The collection's validator, which makes the bound D hold for every claim. Nothing relies on D before it holds."""
 
 import datetime as dt
 import hashlib
@@ -23,16 +23,16 @@ from .proof import forget_proof, is_proven, remember_proof
 from .scan import first_match
 
 CONSTRAINT = "constraint"
-"""The validation level of 9.0 at which the server vouches for every document, and lets nobody bypass the validator."""
+"""The validation level of MongoDB 9.0 at which every document satisfies the validator and no writer can bypass it."""
 REJECTED = 121
 """The server's error code for a document that its collection's validator rejects."""
 _INDEX_BUILD_IN_PROGRESS = 12587
-_CHECK_SECONDS = 120  # three million claims take some ten
+_CHECK_SECONDS = 120  # checking three million claims takes about ten
 _PAUSE_SECONDS = 0.1
-# The server rejects what breaks the rule.
+# With these levels and actions, the server rejects claims that break the rule.
 _ENFORCED = ("strict", CONSTRAINT)
 _REFUSING = ("error", "errorAndLog")
-# SHA-256 of each $jsonSchema that an earlier version installed: a rule with one of them is this program's too.
+# SHA-256 of each $jsonSchema that an earlier version installed. A rule with one of them is this program's, too.
 _EARLIER_SCHEMAS = {"872d6b981989674bcce9227a45928f6c3ba32fdff5c81515b652d2a1aacc520e"}
 _BSON_TYPES = {
     ObjectId: "objectId",
@@ -48,14 +48,17 @@ _BSON_TYPES = {
 def install_rule(
     collection: Collection, config: Config, build_index: Callable[[], None], *, recheck: bool, progress: bool
 ) -> None:
-    """Create the collection with its validator, or install that; where an index is being built, build ours first."""
+    """Create the collection with its validator, or install the validator if the collection exists.
+
+    If an index build is in the way, build this program's index first and try again.
+    """
     create = partial(create_collection, collection, config, recheck=recheck, progress=progress)
     try:
         create()
     except OperationFailure as error:
         if error.code != _INDEX_BUILD_IN_PROGRESS:
             raise
-        build_index()  # most likely another set-up builds the same one, and this waits for it
+        build_index()  # most likely another setup is building the same index, and this waits for it
         try:
             create()
         except OperationFailure as again:
@@ -68,7 +71,7 @@ def install_rule(
 
 
 def create_collection(collection: Collection, config: Config, *, recheck: bool, progress: bool) -> None:
-    """Create the collection with its validator; install the validator if the collection is there."""
+    """Create the collection with its validator; if the collection exists, install the validator."""
     days = config.data_generation.max_claim_days
     if collection.name not in collection.database.list_collection_names():
         try:
@@ -77,7 +80,7 @@ def create_collection(collection: Collection, config: Config, *, recheck: bool, 
                 "readWrite on that database."
             ):
                 create_with_leaf_pages(collection, config.mongodb.leaf_page_kb, validator=claim_validator(days))
-            remember_proof(collection, describe(collection), days)  # nothing is there that could break the rule
+            remember_proof(collection, describe(collection), days)  # it has no claims that could break the rule
             return
         except OperationFailure as error:
             if error.code != NAMESPACE_EXISTS:
@@ -87,16 +90,16 @@ def create_collection(collection: Collection, config: Config, *, recheck: bool, 
 
 
 def install_validator(collection: Collection, days: int, *, recheck: bool, progress: bool) -> None:
-    """Make the server reject claims that break begin <= end <= begin + D days; raise SetupError if one is there."""
-    # The rule is first installed in a form that `max_claim_days_of` does not recognize, then every claim is checked,
-    # and only then does it get its own form. So nobody relies on D before it holds, no claim slips in between, and a
-    # setup that is rejected leaves the collection as it was.
+    """Make the server reject claims that break begin <= end <= begin + D days; raise SetupError if one already does."""
+    # The rule is first installed in a form that `max_claim_days_of` does not recognize. Then every claim is checked,
+    # and only then is the rule installed in its final form. So nothing relies on D before it holds, no claim slips in
+    # between, and a setup that fails leaves the collection as it was.
     wanted, there = claim_validator(days), describe(collection)
     options = there.options
     present = options.get("validator") or {}
     refuse_other_rules(collection, options, days)
     if max_claim_days_of(options)[0] == days:
-        # Already in force. Unless the server vouches for it, a writer that bypassed it may have left a claim behind.
+        # The rule is already in force. Below the level constraint, a writer may have bypassed it with a longer claim.
         if options.get("validationLevel") != CONSTRAINT and (recheck or not is_proven(collection, there)):
             _refuse_longer_claims(collection, days, progress=progress)
             remember_proof(collection, there, days)
@@ -113,8 +116,8 @@ def install_validator(collection: Collection, days: int, *, recheck: bool, progr
 
 
 def wait_for_rule(collection: Collection, days: int) -> None:
-    """Return when the rule is in force; raise SetupError if it is not, nor about to be."""
-    # Another set-up at the same time has it in the other form as long as it checks the claims.
+    """Wait until the rule is in force; raise SetupError if no other setup is installing it, or if it takes too long."""
+    # While another setup checks the claims, the rule is in its unproven form.
     deadline = time.monotonic() + _CHECK_SECONDS
     while (known := max_claim_days_of(options := collection.options()))[0] != days:
         if options.get("validator") != _unproven(claim_validator(days)) or time.monotonic() > deadline:
@@ -123,23 +126,23 @@ def wait_for_rule(collection: Collection, days: int) -> None:
 
 
 def refusing_action(options: dict[str, Any]) -> str:
-    """The collection's validation action if it rejects claims, with or without a log entry; else error."""
+    """Return the collection's validation action if it rejects claims, with or without a log entry; else "error"."""
     action = options.get("validationAction")
     return action if action in _REFUSING else "error"
 
 
 def _unproven(validator: dict[str, Any]) -> dict[str, Any]:
-    """The same rule in another form."""
+    """The same rule in a form that `max_claim_days_of` does not recognize."""
     return {"$and": [validator]}
 
 
 def _proven(validator: dict[str, Any]) -> dict[str, Any]:
-    """The rule itself where a set-up that was interrupted left it behind in that other form."""
+    """The rule itself, even if an interrupted setup left it in its unproven form."""
     return validator["$and"][0] if set(validator) == {"$and"} and len(validator["$and"]) == 1 else validator
 
 
 def is_ours(validator: dict[str, Any] | None) -> bool:
-    """Whether this program or an earlier version installs that validator, for whatever D; and so if there is none."""
+    """Return whether there is no validator, or one that this program or an earlier version installs, for any D."""
     if not validator:
         return True
     rule = _proven(validator)
@@ -148,14 +151,14 @@ def is_ours(validator: dict[str, Any] | None) -> bool:
 
 
 def _is_earlier(rule: dict[str, Any]) -> bool:
-    """Whether an earlier version, whose claims had other fields, installs that rule, for whatever D."""
+    """Whether a rule was installed by an earlier version, whose claims had other fields, for any D."""
     if set(rule) != {"$jsonSchema", "$expr"} or max_claim_days_of({"validator": rule})[0] is None:
         return False
     return hashlib.sha256(bson.encode(rule["$jsonSchema"])).hexdigest() in _EARLIER_SCHEMAS
 
 
 def refuse_other_rules(collection: Collection, options: dict[str, Any], days: int) -> None:
-    """Raise SetupError if the rules there are not ours to change, or cannot be changed without a weaker level."""
+    """Raise SetupError if setup must not change the collection's rule, or cannot without lowering its level."""
     present = _proven(options.get("validator") or {})
     if _is_earlier(present):
         raise SetupError(
@@ -176,7 +179,7 @@ def refuse_other_rules(collection: Collection, options: dict[str, Any], days: in
     if options.get("validationLevel") == CONSTRAINT and max_claim_days_of(options)[0] is None:
         raise SetupError(
             f"{collection.full_name} has the validation level constraint, at which its rules cannot be changed, and "
-            "they are not the demo's. Choose another mongodb.collection in the config, or have an administrator "
+            "they are not this program's. Choose another mongodb.collection in the config, or have an administrator "
             f'run in mongosh: db.getSiblingDB("{collection.database.name}").runCommand({{collMod: '
             f'"{collection.name}", validationLevel: "strict"}}), then set up again; the level can be raised to '
             "constraint again after that."
@@ -189,7 +192,7 @@ def _refuse_longer_claims(collection: Collection, days: int, *, progress: bool) 
     if offender := first_match(collection, broken, {BEGIN: 1, END: 1}, progress=progress):
         forget_proof(collection)
         raise SetupError(
-            f"Claim {offender[ID]} in {collection.full_name} must have an ObjectId and begin <= end <= begin + {days} "
+            f"Claim {offender[ID]} in {collection.full_name} must have an ObjectId as its _id, and begin <= end <= begin + {days} "
             f"days, got {BEGIN} {offender.get(BEGIN)}, {END} {offender.get(END)}. Correct or delete it, or raise "
             "data_generation.max_claim_days."
         )
@@ -206,7 +209,7 @@ def _modify(collection: Collection, validator: dict[str, Any], level: str = "str
 
 
 def claim_validator(max_claim_days: int) -> dict[str, Any]:
-    """Return the collection's validator: the sample's structure, and begin <= end <= begin + D days."""
+    """Return the collection's validator: the structure of the sample claim, and begin <= end <= begin + D days."""
     return {"$jsonSchema": _schema(sample_claim()), "$expr": duration_rule(max_claim_days)}
 
 
@@ -224,7 +227,7 @@ def duration_rule(max_claim_days: int) -> dict[str, Any]:
 def reasons_for_rejection(details: dict[str, Any], path: str = "") -> list[str]:
     """Return which fields of a document the validator rejected and why, from `errInfo` of the server's error 121.
 
-    No value of the document is in them.
+    The reasons contain no values from the document.
     """
     reasons: list[str] = []
     for part in (*details.get("clausesNotSatisfied", ()), *details.get("schemaRulesNotSatisfied", ())):
@@ -241,9 +244,9 @@ def reasons_for_rejection(details: dict[str, Any], path: str = "") -> list[str]:
 
 
 def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
-    """Read D, and how it is known, from `Collection.options()`; or None, and why D cannot be relied on."""
-    # D also says that _id is an ObjectId and both dates are dates. What a validator cannot promise: a writer with the
-    # right bypassDocumentValidation (roles such as dbAdmin or restore have it) who uses it stores what he likes.
+    """Return D and how it is known, read from `Collection.options()`; or None and why D cannot be relied on."""
+    # If D is known, _id is also an ObjectId, and both dates are of type date. A validator cannot stop every writer: one
+    # with the right bypassDocumentValidation (in roles such as dbAdmin or restore) can use it to store anything.
     validator = options.get("validator")
     if not validator:
         return None, "the collection has no validator, so nothing limits how long a claim lasts"
@@ -253,8 +256,8 @@ def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
     if action not in _REFUSING:
         return None, f"the validator's action is {action}, not error, so longer claims may be stored"
     schema = validator.get("$jsonSchema", {})
-    # Without both dates the rule would pass: null sorts before every number. And where _id has one type, a page's
-    # order need not allow for others.
+    # If a date were missing, the rule would pass, since null sorts before every number. And if _id has only one type,
+    # the order of pages need not allow for others.
     for field, wanted in ((BEGIN, "date"), (END, "date"), (ID, "objectId")):
         if field not in schema.get("required", []) or _type_of(schema, field) != wanted:
             return None, f"the validator does not require {field} to be of type {wanted}"
@@ -276,7 +279,7 @@ def _days_in(expression: Any) -> int | None:
         days, rest = divmod(limit, DAY_MS)
     except (TypeError, KeyError, IndexError):
         return None
-    # Comparing whole expressions, never parts: a rule that merely looks alike promises nothing.
+    # Compare whole expressions, never parts: a rule that only looks similar guarantees nothing.
     return int(days) if rest == 0 and expression == duration_rule(int(days)) else None
 
 

@@ -1,4 +1,4 @@
-"""Which server it is: facts that a reader of its answers wants to know."""
+"""Facts about the server that help to interpret its answers."""
 
 import datetime as dt
 import re
@@ -10,8 +10,8 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from .connection import ping_ms
 
-# Last day of support, from https://www.mongodb.com/legal/support-policy/lifecycles as of 2026-11; a series that is not
-# here has none that we know.
+# Last day of support, from https://www.mongodb.com/legal/support-policy/lifecycles as of 2026-11. For a series that is
+# not listed here, the day is unknown.
 _SUPPORTED_UNTIL = {(6, 0): dt.date(2025, 7, 31), (7, 0): dt.date(2027, 8, 31), (8, 0): dt.date(2029, 10, 31)}
 
 
@@ -23,8 +23,8 @@ class ServerInfo:
         version: MongoDB version, for example "6.0.5".
         topology: "standalone", "replica set" or "sharded cluster".
         host_kind: "Atlas", "local" (this machine) or "remote".
-        cache_bytes: WiredTiger cache in bytes; None if the user cannot read it, or on a router.
-        ping_ms: median round trip of a ping in ms.
+        cache_bytes: size of the WiredTiger cache in bytes; None if the user cannot read it, or on a router.
+        ping_ms: median round-trip time of a ping in ms.
     """
 
     version: str
@@ -47,7 +47,7 @@ class ServerInfo:
 
 
 def end_of_support(version: str, today: dt.date | None = None) -> str | None:
-    """Say when MongoDB ended the support of a version's series; None if it has not, or if that is not known."""
+    """Say when MongoDB ended support for a version's series; return None if it has not, or if that is unknown."""
     series = _series(version)
     last = _SUPPORTED_UNTIL.get(series)
     if last is None or (today or dt.date.today()) <= last:
@@ -61,7 +61,7 @@ def _series(version: str) -> tuple[int, int]:
 
 
 def server_info(client: MongoClient) -> ServerInfo:
-    """Ask a server for its facts."""
+    """Return facts about the server that a client is connected to."""
     hello = client.admin.command("hello")
     hosts = [host for host, _ in client.nodes]
     if hello.get("msg") == "isdbgrid":
@@ -75,17 +75,17 @@ def server_info(client: MongoClient) -> ServerInfo:
     try:
         cache = client.admin.command("serverStatus")["wiredTiger"]["cache"]["maximum bytes configured"]
     except (OperationFailure, KeyError):
-        cache = None  # needs the right clusterMonitor; shared Atlas tiers and routers have no figure
+        cache = None  # needs the role clusterMonitor; shared Atlas tiers and routers do not report it
     version = client.server_info()["version"]
     return ServerInfo(version, topology, host_kind, cache and int(cache), ping_ms(client))
 
 
 def server_process(client: MongoClient, info: ServerInfo) -> psutil.Process | None:
-    """Return the server's process, if it is a mongod on this machine and the user may ask for its number."""
+    """Return the server's process if it is a mongod on this machine and the user may read its pid, else None."""
     if info.host_kind != "local":
         return None
     try:
-        # Its number may be one of a container, or of the far end of a tunnel: then it is another process here, or none.
+        # The pid may be from a container or the far end of a tunnel. Then it is another process here, or none.
         process = psutil.Process(int(client.admin.command("serverStatus")["pid"]))
         return process if process.name().startswith("mongod") else None
     except (PyMongoError, KeyError, psutil.Error):

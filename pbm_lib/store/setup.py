@@ -1,4 +1,4 @@
-"""Set up the collection: its validator and its one index, and switch from one variant of that to another."""
+"""Set up the collection with its validator and its one index, and switch between variants of the index."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,26 +21,27 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
 
     If the collection holds claims, setup reads every one to make sure that none breaks the rule begin <= end <= begin +
     D days, because the validator only guards later writes. It records in `<collection>_load` which collection and
-    validator it checked, and does not read the claims again while neither has changed. So it misses a longer claim that
-    came in later, past a bypassed or disabled validator; `recheck=True` finds it. On MongoDB 9.0 or newer, setup raises
-    the validation level to constraint if it can: then no writer can bypass the validator, and no check is needed.
+    validator it checked, and does not read the claims again as long as both stay the same. So it misses a longer claim
+    that came in later, past a bypassed or disabled validator; `recheck=True` finds it. On MongoDB 9.0 or newer, setup
+    raises the validation level to constraint if it can: then no writer can bypass the validator, and no check is
+    needed.
 
     If `mongodb.index` in the config has changed, setup builds the index it names, then drops the other one if it is
     this program's. No other index is touched.
 
     Args:
         store: an open store; D is its config's `data_generation.max_claim_days`.
-        recheck: read every claim, even if all were found to satisfy the rule before.
-        progress: show how far a check has come (a bar on standard output), and what else is being done, if it takes
-            longer than a second.
+        recheck: read every claim, even if an earlier setup found that all of them satisfy the rule.
+        progress: show the progress of a check (a bar on standard output) or the name of another step if it takes longer
+            than a second.
 
     Returns:
         The same store, refreshed from the server.
 
     Raises:
         SetupError: the collection has another validator, a different index of the same name, a collation other than
-            simple, or a claim longer than D; it is a view, a time-series, or a capped collection; the rule or the index
-            changed during setup; or the database user lacks a right. The message says which.
+            simple, or a claim longer than D; it is a view, a time-series collection, or a capped collection; the rule
+            or the index changed during setup; or the database user lacks permission. The message says which.
         ServerUnavailable: the server cannot be reached.
     """
     days, index = store.config.data_generation.max_claim_days, store.config.mongodb.index
@@ -55,7 +56,7 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
             wait_for_rule(store.collection, days)
         store.refresh()
     if store.server.series >= (9, 0):
-        with store.errors_explained(), working("Having the server check every claim", progress=progress):
+        with store.errors_explained(), working("Waiting for the server to check every claim", progress=progress):
             guarantee_rule(store.collection)
         store.refresh()
     return store
@@ -78,8 +79,8 @@ def index_variant(store: ClaimStore, index: str = OVERLAP, *, progress: bool = T
         The same store.
 
     Raises:
-        SetupError: there is no such variant, a different index is in the way, the new index was dropped during the
-            switch, or the database user lacks a right.
+        SetupError: the variant does not exist, a different index is in the way, the new index was dropped during the
+            switch, or the database user lacks permission.
         ServerUnavailable: the server cannot be reached. If that happens while the index is being restored, run
             `setup_collection(store)` later.
 
@@ -98,9 +99,9 @@ def index_variant(store: ClaimStore, index: str = OVERLAP, *, progress: bool = T
 @checked(SetupError)
 @contextmanager
 def both_indexes(store: ClaimStore) -> Iterator[ClaimStore]:
-    """Have every variant of the index there for the length of a block, and the config's alone afterwards.
+    """Build every index variant for the length of a `with` block; always restore the config's alone afterwards.
 
-    In the block, `store.refresh(index=...)` says which of them queries use.
+    In the block, `store.refresh(index=...)` selects the variant that queries use.
 
     Args:
         store: a store that `setup_collection` has set up.
@@ -109,8 +110,10 @@ def both_indexes(store: ClaimStore) -> Iterator[ClaimStore]:
         The same store.
 
     Raises:
-        SetupError: another index is in the way, one was dropped meanwhile, or the database user lacks a right.
-        ServerUnavailable: the server went away; if it was on the way back, `setup_collection(store)` goes back later.
+        SetupError: a different index is in the way, a new index was dropped in the meantime, or the database user lacks
+            permission.
+        ServerUnavailable: the server cannot be reached. If that happens while the index is being restored, run
+            `setup_collection(store)` later.
     """
     try:
         with store.errors_explained():
@@ -119,7 +122,7 @@ def both_indexes(store: ClaimStore) -> Iterator[ClaimStore]:
         yield store
     finally:
         index = store.config.mongodb.index
-        store.refresh(index=index)  # also where the other one may not be dropped
+        store.refresh(index=index)  # even if the user may not drop the other one
         _switch(store, index, progress=True)
 
 

@@ -1,4 +1,4 @@
-"""The way to the claims: connect to a server, and know what its collection has and enforces."""
+"""Connect to a server, and keep track of which index its claims collection has and which rule it enforces."""
 
 import copy
 import time
@@ -25,18 +25,18 @@ from .retry import again_if_dropped
 from .rule import max_claim_days_of
 from .server import ServerInfo, end_of_support, server_info
 
-# An unreachable server is reported within seconds; once connected, an operation outlasts an election (about 12 s).
+# An unreachable server is reported within seconds. Once connected, an operation can wait out an election (about 12 s).
 _CONNECT_SECONDS = 8
 _GOODBYE_SECONDS = 1
-# A shorter time costs more round trips; in a longer one, queries rely longer on a rule that somebody has changed.
+# A shorter time costs more round trips. With a longer one, queries rely longer on a rule that someone has changed.
 _KNOWN_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What the server said of the collection."""
+    """What the server last reported about the collection."""
 
-    at: float  # when it was asked, on the monotonic clock
+    at: float  # when the server was asked, on the monotonic clock
     identity: str | None
     max_claim_days: int | None
     bound_reason: str
@@ -69,7 +69,7 @@ class ClaimStore(ShownAsFacts):
         bound_reason: how D is known, or why it is not.
         leaf_page_kb: size in KB of the pages that the server stores the claims in; None if unknown.
         index_name: name of the compound index in use; None before `setup_collection`.
-        variant: the `IndexVariant` in use, which sets the order of pages; without an index, the config's.
+        variant: the `IndexVariant` in use, which sets the order of pages; if there is no index, the config's.
     """
 
     def __init__(self, collection: Collection, config: Config, server: ServerInfo, uri: ConnectionString):
@@ -77,7 +77,7 @@ class ClaimStore(ShownAsFacts):
         self.config = config
         self.server = server
         self.uri = uri
-        # A debugger shows a store also where the first look at the server fails.
+        # Set these before the first refresh: if that fails, a debugger must still be able to show the store.
         self._wanted = VARIANTS[config.mongodb.index]
         self._index: tuple[IndexVariant, str | None] = (self._wanted, None)
         self._known = _Known(0.0, None, None, "not read yet", None)
@@ -91,7 +91,7 @@ class ClaimStore(ShownAsFacts):
             index: the variant to use from now on, if the collection has both; None to keep the current one.
 
         Raises:
-            InvalidQuery: there is no such variant.
+            InvalidQuery: the variant does not exist.
             ServerUnavailable: the server cannot be reached.
         """
         if index is not None:
@@ -102,7 +102,8 @@ class ClaimStore(ShownAsFacts):
         wanted_first = sorted(VARIANTS.values(), key=lambda variant: variant != self._wanted)
         there = [(variant, name) for variant in wanted_first if (name := find_index(indexes, variant))]
         self._index = there[0] if there else (self._wanted, None)
-        self._known = known  # at once, since other threads use this store, and last, since it says that all is known
+        # Assign this in one step, since other threads use this store, and last, since it marks everything as known.
+        self._known = known
 
     @checked(InvalidQuery)
     def keep_fresh(self, *, before_timing: bool = False) -> None:
@@ -128,7 +129,7 @@ class ClaimStore(ShownAsFacts):
     def _ask(self) -> _Known:
         at = time.monotonic()
         described = describe(self.collection)
-        # A collection keeps its pages for life, so one question is enough.
+        # A collection's leaf page size never changes, so asking once is enough.
         kept = described.identity == self._known.identity
         pages = self._known.leaf_page_kb if kept else leaf_page_kb(self.collection)
         return _Known(at, described.identity, *max_claim_days_of(described.options), pages)
@@ -140,7 +141,7 @@ class ClaimStore(ShownAsFacts):
 
     @property
     def variant(self) -> IndexVariant:
-        """The index variant in use, which sets the order of pages; without an index, the config's."""
+        """The index variant in use, which sets the order of pages; if there is no index, the config's."""
         return self._index[0]
 
     @property
@@ -172,7 +173,7 @@ class ClaimStore(ShownAsFacts):
         """Open the same claims, read and decoded the same way, on a separate client.
 
         Args:
-            client_options: options of `pymongo.MongoClient` that differ, for example `event_listeners`.
+            client_options: options of `pymongo.MongoClient` to change, for example `event_listeners`.
 
         Returns:
             Another store. Close it, or use it as a context manager.
@@ -190,10 +191,10 @@ class ClaimStore(ShownAsFacts):
             index: "three_field" or "overlap".
 
         Returns:
-            Another store, which closes together with this one.
+            Another store, which is closed together with this one.
 
         Raises:
-            InvalidQuery: there is no such variant.
+            InvalidQuery: the variant does not exist.
             ServerUnavailable: the server cannot be reached.
         """
         other = copy.copy(self)
@@ -202,7 +203,7 @@ class ClaimStore(ShownAsFacts):
 
     def close(self) -> None:
         """Close the connections. The server keeps running."""
-        with pymongo.timeout(_GOODBYE_SECONDS):  # closing takes leave of the server, which may be gone
+        with pymongo.timeout(_GOODBYE_SECONDS):  # closing sends the server a last command, and it may be gone
             self.collection.database.client.close()
 
     def __enter__(self) -> Self:
@@ -212,7 +213,7 @@ class ClaimStore(ShownAsFacts):
         self.close()
 
     def errors_explained(self) -> AbstractContextManager[None]:
-        """Return a block in which a driver error becomes a `PbmError` with a readable message.
+        """Return a context manager that turns a driver error into a `PbmError` with a readable message.
 
         Raises:
             ServerUnavailable: the server cannot be used; for the local server, the message says why it stopped.
@@ -225,7 +226,7 @@ class ClaimStore(ShownAsFacts):
         return translated_driver_errors(ended)
 
     def facts(self) -> dict[str, str]:
-        """Return facts about this store, label to value."""
+        """Return facts about this store, as labels and their values."""
         ended = end_of_support(self.server.version)
         return {
             "Collection": self.collection.full_name,
@@ -238,16 +239,16 @@ class ClaimStore(ShownAsFacts):
 
 
 def open_known(uri: ConnectionString, config: Config, server: ServerInfo, **client_options: Any) -> ClaimStore:
-    """Open the claims of a server that a store was connected to before, here or in another process.
+    """Open the claims of a server that an earlier store was connected to, in this process or another one.
 
     Args:
-        uri: that store's.
-        config: that store's.
-        server: that store's.
-        client_options: options of `pymongo.MongoClient` that differ.
+        uri: the earlier store's URI.
+        config: the earlier store's config.
+        server: the earlier store's server facts.
+        client_options: options of `pymongo.MongoClient` to change.
 
     Raises:
-        ServerUnavailable: the server went away.
+        ServerUnavailable: the server cannot be reached.
     """
     client = open_client(uri, **client_options)
     try:
@@ -259,7 +260,7 @@ def open_known(uri: ConnectionString, config: Config, server: ServerInfo, **clie
 
 @checked(ConfigError)
 def connect(config: Config | None = None) -> ClaimStore:
-    """Open the claims collection, on MONGODB_URI if it is set, else on the local server.
+    """Open the claims collection on the server in MONGODB_URI if it is set, else on the local server.
 
     MONGODB_URI comes from the environment, or from a `.env` file next to the config file; the environment wins.
     Whatever the URI says about reads, everything is read from the primary with read concern "local", as naive datetimes
@@ -287,7 +288,7 @@ def connect(config: Config | None = None) -> ClaimStore:
 
 
 def open_first(uri: ConnectionString, config: Config) -> ClaimStore:
-    """Open the claims of the server that a connection string leads to, as `connect` does."""
+    """Open the claims of the server that a connection string names, as `connect` does."""
     with translated_driver_errors(connected=False):
         client = open_client(uri)
         try:

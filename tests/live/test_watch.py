@@ -140,7 +140,7 @@ def test_pages_that_are_due_and_never_asked_for_are_said(loaded_store, monkeypat
     monkeypatch.setattr(walker.Walker, "ask", slow)
     watch = watch_pages(loaded_store, seconds=1, pages_per_second=20, progress=False)
     assert watch.unasked == 20 - len(watch.samples) >= 15
-    assert watch.notes[0].startswith(f"{watch.unasked} of the pages that were due went unrequested")
+    assert watch.notes[0].startswith(f"{watch.unasked} of the pages that were due were never requested")
 
 
 # Trouble

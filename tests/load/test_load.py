@@ -135,7 +135,7 @@ def test_a_foreign_document_in_the_place_of_a_claim_does_not_hide_that_it_is_mis
     assert lost < foreign[ID] < following
     filled.collection.delete_one({ID: lost})
     filled.collection.insert_one(foreign)
-    with pytest.raises(LoadError, match=r"holds 1 documents of providers that are not in the config\."):
+    with pytest.raises(LoadError, match=r"holds 1 document of providers that are not in the config\."):
         load(filled)
     assert filled.collection.find_one({ID: foreign[ID]}) == foreign
     filled.collection.delete_one({ID: foreign[ID]})

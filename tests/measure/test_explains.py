@@ -111,7 +111,7 @@ def test_a_failed_explain_becomes_a_note(recorder, monkeypatch):
     found = costs(recorder)
     assert {operation for _, _, operation in found} == set(BY_TIER) - {"count"}
     assert len(recorder.run.notes) == 3 * 2
-    assert "Tier 3K, date range, count: explain failed (OperationFailure, code 2)." in recorder.run.notes
+    assert "Tier 3K, date range, total: explain failed (OperationFailure, code 2)." in recorder.run.notes
 
 
 def test_an_index_other_than_the_one_the_timed_calls_name_becomes_a_note(claims, recorder, monkeypatch):
@@ -119,7 +119,7 @@ def test_an_index_other_than_the_one_the_timed_calls_name_becomes_a_note(claims,
     explain_application(recorder)
     costs(recorder)
     assert (
-        f"Tier 60, provider only, count: the server used _id_, but the timed calls name {claims.index_name}."
+        f"Tier 60, provider only, total: the server used _id_, but the timed calls name {claims.index_name}."
     ) in recorder.run.notes
 
 

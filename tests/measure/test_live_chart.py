@@ -14,7 +14,7 @@ from pbm_lib.chart_style import INK
 from pbm_lib.measure.live_chart import LiveChart
 
 TIERS = ("3K", "300", "60")
-WORDS = {"count": "count", "first_page": "first page", "next_page": "next page", "deep_page": "deep page"}
+WORDS = {"count": "total", "first_page": "first page", "next_page": "next page", "deep_page": "deep page"}
 
 
 @pytest.fixture

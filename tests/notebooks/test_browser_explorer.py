@@ -172,12 +172,12 @@ class TestControls:
         assert figures["total"] == "3,000"
         (find,) = [row for row in explorer.log() if row[1] == "find"][:1]
         assert find[2:6] == [
-            figures["time of the page, bounded query"], figures["keys examined"], figures["documents examined"], "101"
+            figures["page time, bounded query"], figures["keys examined"], figures["documents examined"], "101"
         ]  # fmt: skip
         size = "return [...document.querySelectorAll('.pbm-figures .widget-html-content > div > div > div')]"
         size += ".map(e => [parseFloat(getComputedStyle(e).fontSize), e.innerText])"
         sizes = sorted(page.browser.execute_script(size), reverse=True)
-        assert sizes[0][1] == figures["time of the page, bounded query"]
+        assert sizes[0][1] == figures["page time, bounded query"]
         assert sizes[0][0] > 1.5 * sizes[1][0]
         page.picture("explorer_start")
 
@@ -238,7 +238,7 @@ class TestControls:
         explorer.wait_text(f"service dates {start} to {end} · unbounded query")
         figures = wait_page(explorer, claims, place)
         assert (explorer.is_chosen("unbounded query"), explorer.is_chosen("bounded query")) == (True, False)
-        assert figures["bounded query"] == before["time of the page, bounded query"]
+        assert figures["bounded query"] == before["page time, bounded query"]
         (compared,) = [label for label in figures if label.startswith(("as long", "as fast"))]
         assert compared.endswith(", the same claims")
         plan = explain_claims(store, tin, start, end, page_size=101, bounded=False)
@@ -254,7 +254,7 @@ class TestControls:
 
     def test_it_says_where_the_data_ends(self, explorer, store):
         data = store.config.data_generation
-        explorer.wait_text(f"Claims begin from {data.first_service_date} to {data.last_service_date}.")
+        explorer.wait_text(f"Claims begin between {data.first_service_date} and {data.last_service_date}.")
 
     def test_dates_out_of_order_give_a_clear_message(self, page, explorer):
         typed(explorer, "From", dt.date(2025, 10, 1))
@@ -299,7 +299,7 @@ class TestControls:
         figures = explorer.settle()
         ((_, command, ms, keys, documents, returned, mql),) = explorer.log()
         assert (command, returned) == ("find", "101")
-        assert ms == figures["time of the page, bounded query"]
+        assert ms == figures["page time, bounded query"]
         assert (keys, documents) == (figures["keys examined"], figures["documents examined"])
         assert re.sub(r"\s", "", mql) in re.sub(r"\s", "", explorer.text())
         for _ in range(8):
@@ -381,7 +381,7 @@ class TestSlowQuery:
         wait_for(lambda: explorer.opacity() < 0.5, 5, "the dimmed table")
         assert explorer.claims() == claims
         running = explorer.figures()
-        assert running["bounded query, the page before"] == fast["time of the page, bounded query"]
+        assert running["bounded query, last page read"] == fast["page time, bounded query"]
         first_reading = running["unbounded query, still running"]
         time.sleep(0.5)
         second_reading = explorer.figures()["unbounded query, still running"]
@@ -411,8 +411,8 @@ class TestSlowQuery:
         wait_for(lambda: "as long, the same claims" in explorer.figures(), 30, "the slow page")
         assert explorer.table_top() == top
         figures = explorer.settle(30)
-        assert float(figures["time of the page, unbounded query"].removesuffix(" s")) > 10
-        assert figures["bounded query"] == fast["time of the page, bounded query"]
+        assert float(figures["page time, unbounded query"].removesuffix(" s")) > 10
+        assert figures["bounded query"] == fast["page time, bounded query"]
         assert float(figures["as long, the same claims"].removesuffix(TIMES).replace(",", "")) > 10
         assert figures["keys examined"] == "26"
         assert (explorer.claims(), figures["total"]) == (claims, fast["total"])

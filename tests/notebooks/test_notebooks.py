@@ -57,7 +57,7 @@ class TestAsCommitted:
         cells = read(path).cells
         assert "**Remember one thing:** " in cells[0].source
         last = [cell.source for cell in cells if cell.cell_type == "code"][-2:]
-        assert any(re.match(r"pbm\.\w+_cards?\((?!\d|\")", source) for source in last)
+        assert any(re.search(r"^pbm\.\w+_cards?\((?!\d|\")", source, re.MULTILINE) for source in last)
 
     def test_cells_are_short_and_contain_no_logic(self, path):
         for cell in read(path).cells:

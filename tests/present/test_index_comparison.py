@@ -82,7 +82,7 @@ def test_different_claims_or_totals_are_shown_as_such(filled, tin, wrong, monkey
 
     monkeypatch.setattr(index_comparison, wrong, other)
     compared = compare_indexes(filled, tin, *WINDOW, build=True)
-    assert set(compared.frame.loc["same claims, same total"]) == {"False"}
+    assert set(compared.frame.loc["same claims, same total"]) == {False}
 
 
 def test_ctrl_c_in_the_middle_leaves_only_the_configs_index(filled, tin, monkeypatch):

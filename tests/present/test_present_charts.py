@@ -60,9 +60,9 @@ def test_the_depth_chart_names_the_deepest_page(loaded_store):
     tin = list_providers(loaded_store.config, "3K")[0].tin
     paging = compare_paging(loaded_store, tin)
     shown = title(paging_chart(paging))
-    assert " ms by skip/limit. A page 2,700 claims deep, with the same claims either way." in shown
+    assert " ms by skip/limit. A page 2,700 claims deep. Both ways return the same claims." in shown
     other = paging.assign(**{"same claims": False})
-    assert title(paging_chart(other)).endswith("with NOT the same claims either way.")
+    assert title(paging_chart(other)).endswith("Both ways return NOT the same claims.")
 
 
 def plan(bounded, index, keys, docs):

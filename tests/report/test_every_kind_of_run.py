@@ -272,7 +272,7 @@ def test_claims_that_were_lost_while_others_arrived_are_on_the_page(complete):
     page = page_of(replace(complete, arrivals=replace(complete.arrivals, lost=2, left=7)))
     assert (
         "Before you rely on it Pages lost 2 claims and repeated 0, in 45,678 checks of claims that were there all "
-        "along, while others arrived. 7 of the fed claims could not be removed. Run remove_fed_claims(store)."
+        "along, while other claims arrived. 7 of the fed claims could not be removed. Run remove_fed_claims(store)."
     ) in page.text
 
 

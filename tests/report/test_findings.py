@@ -133,7 +133,7 @@ def test_the_sentence_on_reading_a_whole_provider(good):
 def test_the_sentence_on_pages_while_claims_arrive(good):
     fed, exact = (
         good.arrivals,
-        "Pages lost 0 claims and repeated 0, in 45,678 checks of claims that were there all along.",
+        "Pages lost 0 claims and repeated 0, in 45,678 checks of claims that were present throughout.",
     )
     assert arrivals_finding(good) == (
         "While 498 claims/s arrived, the p95 of a page was 21 ms, against 11 ms before. That is 1.9 times as much, and "
@@ -142,7 +142,7 @@ def test_the_sentence_on_pages_while_claims_arrive(good):
     )
     slow = replace(fed, offered=310.0, achieved=280.0, burst_achieved=620.0, left=5, lost=3, repeated=4)
     said = arrivals_finding(replace(good, arrivals=slow))
-    assert said.startswith("While 280 claims/s arrived of 310 due, ")
+    assert said.startswith("While 280 claims/s arrived (310 were due), ")
     assert " In a burst beforehand, the server took 620 claims/s. The feed was set to half of that. " in said
     assert " 3,975 claims were fed, 5 of them still there. Pages lost 3 claims and repeated 4, in 45,678 " in said
 
@@ -168,9 +168,12 @@ def test_pages_that_hardly_differ_while_claims_arrive_are_not_called_different(g
     [
         (
             {"lost": 1},
-            "Pages lost 1 claims and repeated 0, in 45,678 checks of claims that were there all along, while ",
+            "Pages lost 1 claims and repeated 0, in 45,678 checks of claims that were present throughout, while ",
         ),
-        ({"repeated": 2}, "Pages lost 0 claims and repeated 2, in 45,678 checks of claims that were there all along, "),
+        (
+            {"repeated": 2},
+            "Pages lost 0 claims and repeated 2, in 45,678 checks of claims that were present throughout, ",
+        ),
         ({"left": 3}, "3 of the fed claims could not be removed. Run remove_fed_claims(store)."),
     ],
     ids=str,

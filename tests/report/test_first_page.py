@@ -86,7 +86,7 @@ def test_bad_news_is_the_headline(good):
     )
     for wrong in ({"lost": 1}, {"repeated": 1}):
         lossy = replace(bad, arrivals=replace(ARRIVALS, **wrong))
-        assert headline(lossy) == "Claims were lost or repeated while others arrived"
+        assert headline(lossy) == "Claims were lost or repeated while other claims arrived"
     performance = replace(good.settings.performance, targets={"first_page_p95_ms": {"3K": 40}})
     single = replace(good, settings=replace(good.settings, performance=performance))
     assert headline(single) == "1 of 1 target missed"
@@ -242,7 +242,7 @@ def test_limits_say_what_was_written_and_what_failed(good, elections, said):
 def test_limits_name_what_was_shared_and_what_was_missing(good):
     assert limits(good) == (
         "Server and client shared one machine with 2 CPUs: times exclude network latency and include what each costs "
-        "the other. A single node has no replication to do. The claims fit in that machine's memory, so few reads, if "
+        "the other. A single node does not replicate. The claims fit in that machine's memory, so few reads, if "
         "any, should have waited for a disk. The claims are synthetic. Claims were written in one short part of "
         "the run, 500 per second, and no node failed. Measure again on the cluster that you plan to use."
     )

@@ -152,7 +152,7 @@ def test_the_page_tells_the_whole_story(written, page, good):
     method = page.sections["Method and limits"]
     for words in (
         "Each operation ran up to 3 times, after 1 warm-up. The unbounded query ran as often as fits into 1 s, but at "
-        "least 2 times for a first page, and half as often for a count.",
+        "least 2 times for a first page, and half as often for a total.",
         "each index was the first to read about half of them",
         "Concurrent clients are processes, each with its own connections.",
         "The fixed rates are shares of the highest rate",
@@ -177,7 +177,7 @@ def test_people_and_next_steps_are_shown_where_they_are_given(good, page):
             "Each operation ran up to 110 times, after 3 warm-ups. A slow one ran as often as fits into 2.5 s, but at "
             "least 20 times, and a first page of a range at least 72 times, the minimum for a verdict. "
             "The unbounded query ran as often as fits into 2.5 s, but at least 6 times for a "
-            "first page, and half as often for a count. Calls that",
+            "first page, and half as often for a total. Calls that",
         ),
         (
             {"samples": 20, "warmup": 0, "unbounded_samples": 20},
@@ -202,7 +202,7 @@ def test_the_charts_and_the_summary_are_files_for_slides(written, good):
     with written.summary.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert len(rows) == len(good.series())
-    measured = "count, date range, three-field index"
+    measured = "total, date range, three-field index"
     wanted = {"section": "ranges", "measured": measured, "tier": "3K", "contestant": "unbounded"}
     (row,) = [row for row in rows if wanted.items() <= row.items()]
     assert (row["n"], row["p50"], row["p95"], row["note"]) == (

@@ -167,8 +167,8 @@ def test_the_working_set_is_the_indexes_and_the_claims_in_the_cache(run):
 def test_with_a_nearly_full_cache_the_working_set_is_at_least_what_it_held(run, cache_bytes, least):
     sizing = size_cluster(with_cache(run, cache_bytes))
     assert sizing.may_have_read_more == least
-    assert ("(at least 430.0 MB: a full cache drops what was read before)." in sizing.working_set_note) == least
-    assert ("cache taken by the working set, at least" in tiers_table(sizing).columns) == least
+    assert ("(at least 430.0 MB: a full cache evicts earlier reads)." in sizing.working_set_note) == least
+    assert ("cache used by the working set, at least" in tiers_table(sizing).columns) == least
 
 
 def test_what_the_cache_held_may_be_unknown(run):
@@ -178,7 +178,7 @@ def test_what_the_cache_held_may_be_unknown(run):
         "The working set is not known, because the server does not say what its cache holds."
     )
     table = tiers_table(sizing)
-    assert {row[table.columns.index("cache taken by the working set")] for row in table.rows} == {NONE}
+    assert {row[table.columns.index("cache used by the working set")] for row in table.rows} == {NONE}
     assert sizing.to_frame()["working set in cache, %"].isna().all()
     assert "working set unknown" in repr(sizing)
     assert f">{NONE}</td>" in sizing._repr_html_()
@@ -243,7 +243,7 @@ def test_a_cell_shows_the_finding_and_the_tiers(run):
     assert ">0.0%</td>" not in html.unescape(size_cluster(run, claims=1_000)._repr_html_())
     frame = sizing.to_frame().set_index("tier")
     holds = {"M10": False, "M20": False, "M30": False, "M40": True, "M50": True, "M60": True, "M80": True}
-    assert frame["holds them"].to_dict() == holds
+    assert frame["holds the claims"].to_dict() == holds
     assert frame.loc["M40", "USD per hour":].to_dict() == {
         "USD per hour": 1.04,
         "USD per month": 759,
@@ -253,7 +253,7 @@ def test_a_cell_shows_the_finding_and_the_tiers(run):
     assert frame.loc["M40", "indexes in cache, %":"working set in cache, %"].to_list() == [29.1, 112.5]
     first, _, *tiers, working_set, quoted = map(str.strip, repr(sizing).splitlines())
     assert first == f"ClusterSizing: {sizing.sentence}"
-    assert {line.split()[0]: line.endswith("holds them") for line in tiers} == holds
+    assert {line.split()[0]: line.endswith("holds the claims") for line in tiers} == holds
     assert (working_set, quoted) == (sizing.working_set_note, sizing.prices_note)
     assert size_cluster(run).production_note in repr(size_cluster(run))
     assert size_cluster(run).production_note in size_cluster(run)._repr_html_()

@@ -103,7 +103,7 @@ def test_conditions_cell_by_cell(config):
         "Page, window | 100 claims, 90 days",
         "Client's machine | 2 CPUs (A processor), 8 GB of memory, Linux 6.1 x86_64",
         "Software | Python 3.11.7, pymongo 4.20.0, pbm_lib 0.1.0",
-        "Seed | 7 (questions), 20261122 (claims)",
+        "Seed | 7 (queries), 20261122 (claims)",
     ]
     more = [
         "baseline",
@@ -120,7 +120,7 @@ def test_conditions_cell_by_cell(config):
         "50 claims, 90 days",
         "8 CPUs (model unknown), 16 GB of memory, Linux 6.1 x86_64",
         "Python 3.11.7, pymongo 4.21.0, pbm_lib 0.2.0 (0123456789ab-dirty)",
-        "7 (questions), 20261122 (claims)",
+        "7 (queries), 20261122 (claims)",
     ]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
 
@@ -147,7 +147,7 @@ def test_figures_name_every_method_and_index_in_words(config):
             for way, name in both
         ),
         *((page, "") for page in ("first page, provider only", *pages)),
-        *(("count, provider only", way) for way in ("count_documents", "capped count", "rollup")),
+        *(("total, provider only", way) for way in ("count_documents", "capped count", "rollup")),
         ("page and total in one call, provider only", "$facet"),
         ("build", "rollup"),
         ("build, overlap index", ""),
@@ -160,7 +160,7 @@ def test_figures_name_every_method_and_index_in_words(config):
 
 def test_tiers_cell_by_cell(run):
     assert cells(tiers_table(size_cluster(run, claims=50_000_000, hours=3))) == [
-        "tier | holds the claims | storage taken | cache taken by indexes | cache taken by the working set, at least | "
+        "tier | holds the claims | storage used | cache used by indexes | cache used by the working set, at least | "
         "USD per hour | USD per month | USD for 3 hours | price",
         "M10 | no | 125.0% | 465.7% | 1,800.6% | 0.08 | 58 | 0.24 | confirmed",
         "M20 | no | 62.5% | 232.8% | 900.3% | 0.20 | 146 | 0.60 | to be confirmed",
@@ -192,11 +192,11 @@ def test_figures_cell_by_cell(run, baseline):
         "measured | tier | method | note | n | p50 | p50 interval | p95 | p95 interval | max | claims/s | MB/s",
         f"first page, provider only | 3K |  | {WIDE} | 21 | 12 ms | 3.6 ms to 26 ms | 40 ms | from 32 ms | 44 ms | "
         f"{none}",
-        f"count, date range{own} | 3K | unbounded query | {WIDE} | 21 | 363 ms | 108 ms to 768 ms | 1.2 s | from 972 "
+        f"total, date range{own} | 3K | unbounded query | {WIDE} | 21 | 363 ms | 108 ms to 768 ms | 1.2 s | from 972 "
         f"ms | 1.3 s | {none}",
         f"first page, date range{own} | 3K | bounded query | {WIDE} | 21 | 24 ms | 7.2 ms to 51 ms | 80 ms | from 65 "
         f"ms | 88 ms | {none}",
-        f"count, date range{own} | 60 | bounded query | {WIDER} | 121 | 37 ms | 25 ms to 52 ms | 132 ms | 121 ms to "
+        f"total, date range{own} | 60 | bounded query | {WIDER} | 121 | 37 ms | 25 ms to 52 ms | 132 ms | 121 ms to "
         f"144 ms | 146 ms | {none}",
         f"page, 1 concurrent client |  |  | {WIDE} | 21 | 60 ms | 18 ms to 128 ms | 200 ms | from 162 ms | 220 ms | "
         f"700 | {DASH}",

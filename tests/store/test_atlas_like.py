@@ -111,7 +111,7 @@ class TestOnALoadedCollection:
 def test_who_may_write_can_switch_the_index_and_back(as_user, loaded, user):
     store = as_user(user)
     compared = compare_indexes(store, list_providers(store.config)[0].tin, *RANGE, build=True)
-    assert set(compared.frame.loc["same claims, same total"]) == {"True"}
+    assert set(compared.frame.loc["same claims, same total"]) == {True}
     store.refresh()
     assert store.index_name == "claims_by_provider"
 
@@ -164,7 +164,7 @@ class TestWhatAUserMayNotDo:
         overlap = VARIANTS["overlap"]
         loaded.collection.create_index(overlap.keys, name=overlap.index_name)
         compared = compare_indexes(store, tin, *RANGE, build=True)
-        assert set(compared.frame.loc["same claims, same total"]) == {"True"}
+        assert set(compared.frame.loc["same claims, same total"]) == {True}
         assert "cannot drop claims_by_provider_overlap" in repr(compared)
         assert store.index_name == "claims_by_provider"
         loaded.collection.drop_index(overlap.index_name)

@@ -296,7 +296,7 @@ class TestTheFileBesideTheConfig:
     @pytest.mark.filterwarnings("ignore")
     def test_an_address_that_would_be_overlooked_is_said(self, config, env_file, text):
         env_file.write_text(text, encoding="utf-8")
-        with pytest.raises(ConfigError, match="holds a connection string, but not as MONGODB_URI") as refusal:
+        with pytest.raises(ConfigError, match="holds a connection string, but it is not set as MONGODB_URI") as refusal:
             connect(config)
         assert "S3cr3t" not in all_that_hangs_on(refusal.value)
 

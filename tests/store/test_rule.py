@@ -148,7 +148,7 @@ def test_set_up_refuses_a_collection_with_such_a_claim_and_names_it(open_store, 
     before = store.collection.options()
     with pytest.raises(
         SetupError,
-        match=rf"^Claim {longer[ID]} in .* must have an ObjectId and begin <= end <= begin \+ {D} days, got ",
+        match=rf"^Claim {longer[ID]} in .* must have an ObjectId as its _id, and begin <= end <= begin \+ {D} days, got ",
     ):
         setup_collection(store)
     # It is left as it was, but for an empty validator where there was none: nobody takes the bound for granted.

@@ -1,4 +1,4 @@
-"""How the explorer asks the server: one thing at a time, within a time limit, and every request noted."""
+"""How the explorer queries the server: one query at a time, within a time limit, and with every request logged."""
 
 import threading
 import time
@@ -20,13 +20,13 @@ from .moments import Asked, Choice, Moments
 
 @dataclass(frozen=True)
 class Answer:
-    """A page, and how it came.
+    """A page, and how it was read.
 
     Attributes:
         page: the page.
-        request: what was sent for it.
-        ms: from the request sent to the answer decoded.
-        is_alone: whether no other query of this process ran meanwhile.
+        request: the request sent for it.
+        ms: time in ms from sending the request to having decoded the answer.
+        is_alone: whether no other query of this process was running when the page was requested.
     """
 
     page: ClaimPage
@@ -36,15 +36,15 @@ class Answer:
 
 
 class Asker:
-    """Asks for one explorer, on a connection of its own; each request goes into the log.
+    """Runs the queries of one explorer on a connection of its own, and logs every request.
 
     Args:
         store: an open store.
-        seconds: after which the server ends a query.
-        moments: that have the log.
+        seconds: time limit of a query; a query that takes longer is ended on the server.
+        moments: the explorer's moments, which hold the log.
 
     Attributes:
-        store: the same claims, on the connection that is listened to.
+        store: the same claims, on the connection whose requests are logged.
     """
 
     def __init__(self, store: ClaimStore, seconds: float, moments: Moments):
@@ -56,7 +56,7 @@ class Asker:
         self._examining = threading.Lock()
 
     def find(self, choice: Choice, asked: Asked, *, ends_earlier: bool) -> Answer:
-        """Read a page; `ends_earlier`: end what this explorer still waits for, instead of waiting for it."""
+        """Read a page. With `ends_earlier`, end this explorer's running queries instead of waiting for them."""
         with self._turn(ends_earlier=ends_earlier) as mine, self._noted(choice.bounded) as requests:
             page = find_claims(
                 self.store, *choice.question, page_size=asked.size or choice.page_size, cursor=asked.cursor,
@@ -65,7 +65,7 @@ class Asker:
         return Answer(page, requests[-1], _ms(requests), mine.alone)
 
     def count(self, choice: Choice, is_wanted: Callable[[], bool]) -> tuple[int, float]:
-        """Return a total and the ms of its count, if it is still wanted when its turn comes."""
+        """Return a total and the time of its count in ms; raise QueryEnded if nobody wants it when its turn comes."""
         with self._turn(), self._noted(choice.bounded) as requests:
             if not is_wanted():
                 raise QueryEnded("The count was not started, because another query was requested.")
@@ -77,7 +77,7 @@ class Asker:
         return total, _ms(requests)
 
     def examine(self) -> None:
-        """Find out what the server did for the requests of which that is not known, the latest first."""
+        """Find out what the server did for each request not examined yet, the latest first."""
         with self._examining:
             while self._not_examined:
                 request, bounded = self._not_examined.pop()
@@ -91,14 +91,14 @@ class Asker:
                     self._moments.planned(request, plan)
 
     def stop(self) -> None:
-        """End on the server what this explorer waits for."""
+        """End this explorer's running queries on the server."""
         end_turns(self)
 
     @contextmanager
     def _turn(self, *, ends_earlier: bool = False) -> Iterator[Turn]:
         too_long = PbmError(
             f"No answer within {self._seconds:g} s, so the query was ended. Choose a shorter range of dates or the "
-            "bounded query, or open the explorer with more seconds."
+            "bounded query, or open the explorer with a longer time limit (seconds=)."
         )
         with turn(self.store, self, ends_earlier=ends_earlier) as mine:
             limit = threading.Timer(self._seconds, mine.stop, [too_long])
@@ -111,7 +111,7 @@ class Asker:
 
     @contextmanager
     def _noted(self, bounded: bool) -> Iterator[list[Request]]:
-        """Add what a block sends to the log, whatever comes of it."""
+        """Add the requests that a block sends to the log, even if the block fails."""
         with self.listener.listening() as requests:
             try:
                 yield requests
@@ -121,5 +121,5 @@ class Asker:
 
 
 def _ms(requests: list[Request]) -> float:
-    """The time of requests that follow each other, without that of the checks between them."""
+    """Return the total time of consecutive requests, without the checks between them."""
     return sum(request.ms for request in requests)

@@ -1,4 +1,4 @@
-"""The explorer's controls: ipywidgets, and how they look."""
+"""The explorer's controls (ipywidgets) and their style."""
 
 from typing import Any
 
@@ -29,8 +29,8 @@ STYLE = f"""<style>
 .pbm-explorer .pbm-page.pbm-waiting {{opacity:.3;transition:opacity .2s .25s}}
 .pbm-explorer .pbm-place {{font-weight:600}}
 </style>"""
-"""A page that comes at once is not dimmed: that begins after a quarter of a second. What comes and goes keeps its room,
-so that nothing below it moves."""
+"""Dimming starts after a quarter of a second, so a page that arrives sooner is never dimmed. Parts that come and go
+have a minimum height, so that nothing below them moves."""
 WHY_A_DATE = (
     "A date, not a page number: a keyset page begins at a value in the index. For page N, the server would have to "
     "walk past every page before it."
@@ -38,10 +38,10 @@ WHY_A_DATE = (
 
 
 class Controls:
-    """What a reader sets and clicks.
+    """The widgets that a reader sets and clicks.
 
     Attributes:
-        tier, provider, size, order, start, end, bounded, count_each_page, jump_to: what is chosen; `value` says it.
+        tier, provider, size, order, start, end, bounded, count_each_page, jump_to: inputs; `value` is what is chosen.
         all_dates, first, previous, next, last, cancel, clear: buttons.
     """
 
@@ -72,12 +72,12 @@ class Controls:
 
 
 def row(*parts: widgets.Widget) -> widgets.Box:
-    """Return widgets side by side, in several lines where there is no room."""
+    """Return widgets side by side, wrapped onto several lines if there is not enough room."""
     return widgets.Box(parts, layout=widgets.Layout(**_ROW))
 
 
 def set_options(control: widgets.Dropdown, options: list[tuple[str, Any]]) -> None:
-    """Set what can be chosen; what is set already is not sent again."""
+    """Set a dropdown's options; options that have not changed are not sent to the browser again."""
     if list(control.options) != options:
         control.options = options
 

@@ -1,4 +1,4 @@
-"""The claim explorer of notebook 03: a provider's claims to click through, a thin skin over the queries."""
+"""The claim explorer of notebook 03: a thin layer over the queries, for clicking through a provider's claims."""
 
 from functools import cached_property
 from typing import Any
@@ -11,15 +11,15 @@ from .view import static_html, static_text
 
 
 class ClaimExplorer(ExplorerSteps):
-    """The claims of a billing provider, to click through in JupyterLab and to step through anywhere.
+    """An explorer for a billing provider's claims: click through them in JupyterLab, or call its methods anywhere.
 
-    In a notebook that someone is viewing, it shows as a panel of controls; headless, in exports, and in a shell, as a
-    table of the current page. The page is shown as soon as it is there; what the server examined and the total follow.
-    It runs one query at a time, on a connection of its own.
+    In a notebook that someone has open, it appears as a panel of controls. In a headless run, in an export, and in a
+    shell, it appears as a table of the current page. The page appears as soon as it arrives; the total and what the
+    server examined follow. The explorer runs one query at a time, on a connection of its own.
 
     Args:
-        store: an open store. The first page of the first provider is read at once.
-        seconds: time limit of a query, above 0 and at most 3,600; then the server ends it.
+        store: an open store. The explorer reads the first page of the first provider immediately.
+        seconds: time limit of a query, above 0 and at most 3,600; a query that takes longer is ended on the server.
 
     Raises:
         ServerUnavailable: the server cannot be reached.
@@ -31,7 +31,7 @@ class ClaimExplorer(ExplorerSteps):
 
     @cached_property
     def panel(self) -> ExplorerPanel:
-        """The controls that a notebook shows, made when they are first asked for."""
+        """The panel of controls that a notebook shows, created on first use."""
         return ExplorerPanel(self, self._moments)
 
     def __repr__(self) -> str:
@@ -41,7 +41,7 @@ class ClaimExplorer(ExplorerSteps):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         view = {}
         if _is_watched():
-            # The total of a quick count is then also in what is saved with the notebook.
+            # Wait briefly: the output saved with the notebook then includes the total, if its count is quick.
             self.panel.run(self.follow_up).join(timeout=1)
             view = self.panel.view()
         else:
@@ -51,11 +51,12 @@ class ClaimExplorer(ExplorerSteps):
 
 
 def _is_watched() -> bool:
-    """Whether a notebook's page asked for this cell: it names the cell, a headless run does not.
+    """Whether someone ran this cell in an open notebook: that request names the cell, and a headless run's does not.
 
-    A headless copy must not hold the panel: opened later, it would say that the widget's model is not found.
+    The output of a headless run must not hold the panel: opened later, it would say that the widget's model is not
+    found.
     """
     try:
         return "cellId" in get_ipython().get_parent()["metadata"]
     except (AttributeError, KeyError):
-        return False  # no notebook at all
+        return False  # not in a notebook

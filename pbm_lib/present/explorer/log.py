@@ -7,7 +7,7 @@ from ...display import milliseconds
 from ...query.request import Request
 from .moments import Shown
 
-_LINES = 6  # in a shell
+_LINES = 6  # shown in a shell
 _TITLE = "Request log, newest first"
 _CAPTION = (
     "Each find and aggregate for claims, timed by the driver (countDocuments sends an aggregate). Keys and documents "
@@ -16,7 +16,7 @@ _CAPTION = (
 
 
 def log_rows(requests: Sequence[Request]) -> list[dict[str, str]]:
-    """Return a row for each request, column to text."""
+    """Return one row per request, column to text."""
     return [
         {
             "sent": f"{request.sent_at.astimezone():%H:%M:%S}",
@@ -32,7 +32,7 @@ def log_rows(requests: Sequence[Request]) -> list[dict[str, str]]:
 
 
 def log_html(shown: Shown) -> str:
-    """Return the log as a table that scrolls within itself."""
+    """Return the log as a table in a box that scrolls on its own."""
     rows = log_rows(shown.log)
     faint = "font-size:0.85em;color:var(--jp-ui-font-color2,inherit);margin:2px 0"
     caption = f"<div style='font-weight:600;margin-top:4px'>{_TITLE}</div><div style='{faint}'>{_CAPTION}</div>"
@@ -57,7 +57,7 @@ def log_html(shown: Shown) -> str:
 
 
 def log_text(shown: Shown) -> list[str]:
-    """Return the newest lines of the log for a shell."""
+    """Return the newest requests in the log as lines of text for a shell."""
     rows = log_rows(shown.log[:_LINES])
     if not rows:
         return []

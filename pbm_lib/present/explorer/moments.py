@@ -1,4 +1,4 @@
-"""The moments of an explorer: what it shows, one frozen value after the other, and who is told of the next one."""
+"""The moments of an explorer: frozen snapshots of what it shows, one after another, and their listeners."""
 
 import threading
 import time
@@ -14,19 +14,19 @@ from ...vocabulary import OLDEST, query_words
 
 _Seen = TypeVar("_Seen")
 LOG_LENGTH, STRIP_LENGTH = 100, 50
-"""Requests that are kept, and pages whose times are."""
+"""Number of requests that the log keeps, and of page times that the strip shows."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a reader has chosen: a question, and how it is to be answered.
+    """What a reader has chosen: a question, and how to answer it.
 
     Attributes:
         question: provider and dates.
         page_size: claims on a page.
-        bounded: whether the bound D is to be used.
+        bounded: whether to use the bound D.
         order: "oldest" or "newest" claims first.
-        count_each_page: whether the total is counted again with every page.
+        count_each_page: whether to count the total again with every page.
     """
 
     question: Question
@@ -37,12 +37,12 @@ class Choice:
 
     @property
     def query(self) -> str:
-        """Which query it is, in words."""
+        """The chosen query, in words."""
         return query_words(self.bounded)
 
 
 class Asked(NamedTuple):
-    """Which page is asked for: the first one, the one behind a cursor, or the last one, of so many claims."""
+    """Which page is requested: the first, the one at a cursor, or the last; `size` overrides the chosen page size."""
 
     cursor: str | None = None
     last: bool = False
@@ -54,7 +54,7 @@ FIRST = Asked()
 
 
 class Earlier(NamedTuple):
-    """The page before: with which query it was read, its ms, and its claims if the same page was asked for."""
+    """The page shown before: its query, its time in ms, and its claims if the other query now reads the same page."""
 
     query: str
     ms: float
@@ -63,27 +63,27 @@ class Earlier(NamedTuple):
 
 @dataclass(frozen=True)
 class Shown:
-    """One moment of the explorer.
+    """One moment of the explorer: a snapshot of what it shows.
 
     Attributes:
-        choice: what was chosen.
-        page: the page that is shown; None before one is read, or when there is none.
-        asked: how that page was asked for.
-        asking: how the page is asked for that is being read, or was read last.
-        before: claims before the page; None if that is not known.
-        request: what was sent for the page, with what the server examined once that is known.
-        page_ms: time of the page in ms, from the request sent to the answer decoded.
-        is_alone: whether no other query of this process ran when the page was read.
-        total: claims in the whole result; None until counted.
+        choice: what the reader has chosen.
+        page: the page shown; None before one is read, or if there is none.
+        asked: how that page was requested.
+        asking: how the page being read, or the last page read, was requested.
+        before: number of claims before the page; None if unknown.
+        request: the request sent for the page, with its plan once that is known.
+        page_ms: time of the page in ms, from sending the request to having decoded the answer.
+        is_alone: whether no other query of this process was running when the page was requested.
+        total: number of claims in the whole result; None until counted.
         count_ms: time of the count in ms.
-        wants_total: whether the total is still to be counted if it is not known; not after its count was canceled.
-        earlier: the page before.
+        wants_total: whether to count the total if it is not known; False after its count was canceled.
+        earlier: the page shown before.
         error: what went wrong, in a sentence.
-        notice: what else there is to say, in a sentence.
-        reading_since, counting_since: since when a page is being read, or the total counted, on the monotonic clock;
-            None if it is not.
+        notice: anything else to tell the reader, in a sentence.
+        reading_since, counting_since: when the current page read or count began, on the monotonic clock; None if none
+            is running.
         log: the requests sent, newest first.
-        times: the query, in words, and ms of the pages read, oldest first.
+        times: (query in words, ms) of each page read, oldest first.
     """
 
     choice: Choice
@@ -112,38 +112,39 @@ class Shown:
 
     @property
     def examined(self) -> QueryPlan | None:
-        """What the server did for the page; None until known."""
+        """The plan of the page: what the server did for it; None until known."""
         return self.request.plan if self.request is not None else None
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when something is awaited that may take long, on the monotonic clock; None if nothing is."""
+        """When the current page read, or otherwise the count, began, on the monotonic clock; None if neither runs."""
         return self.reading_since if self.reading else self.counting_since
 
     @property
     def place(self) -> int | None:
-        """Claims before the page; None if that is not known."""
+        """Number of claims before the page, derived from the total for the last page; None if unknown."""
         if self.before is None and self.asked.last and None not in (self.total, self.page):
             return max(self.total - len(self.page), 0)
         return self.before
 
     @property
     def same_claims(self) -> bool | None:
-        """Whether this query and the other one gave the same page; None where the other did not read it."""
+        """Whether both queries returned the same page; None if the other query did not read it, or during a read."""
         if self.earlier is None or self.earlier.claims is None or self.page is None or self.reading:
             return None
         return self.earlier.claims == self.page.documents
 
 
 class Moments:
-    """What is shown now, and what comes of steps that overlap, since each click has a thread of its own.
+    """Holds the current moment, and resolves steps that overlap.
 
-    The latest step wins: an answer to an earlier one is dropped.
+    Steps can overlap because each click has its own thread. The latest step wins: an answer to an earlier one is
+    dropped.
 
     Attributes:
         now: the current moment.
         step: number of the latest step.
-        cancelled: how often something was cancelled.
+        cancelled: number of calls to `cancel`.
     """
 
     def __init__(self, choice: Choice):
@@ -154,18 +155,18 @@ class Moments:
         self._lock = threading.RLock()
 
     def listen(self, listener: Callable[[Shown], None]) -> None:
-        """Call a listener with this moment and each that follows, one at a time, from whichever thread brings it."""
+        """Call the listener with the current moment and every later one, one at a time, on whichever thread sets it."""
         with self._lock:
             self._listeners.append(listener)
             listener(self.now)
 
     def look(self, call: Callable[[Shown], _Seen]) -> _Seen:
-        """Call with the current moment while no other one comes, and return what that returns."""
+        """Call a function with the current moment, and return its result. The moment cannot change meanwhile."""
         with self._lock:
             return call(self.now)
 
     def begin(self, choice: Choice, asking: Asked, total: int | None, count_ms: float | None) -> int:
-        """Show that a page is being read, with its total where that is known, and return the number of this step."""
+        """Show that a page is being read, with the total if it is known, and return the number of this step."""
         with self._lock:
             self.step += 1
             old = self.now
@@ -181,7 +182,7 @@ class Moments:
             return self.step
 
     def end(self, step: int, page_ms: float, **answer: Any) -> None:
-        """Show the answer to a step, unless something else was asked for meanwhile."""
+        """Show the answer to a step, unless it is no longer the latest one."""
         with self._lock:
             if step != self.step:
                 return
@@ -189,7 +190,7 @@ class Moments:
             self._show(page_ms=page_ms, **answer, reading_since=None, times=times[-STRIP_LENGTH:])
 
     def fail(self, step: int, error: str) -> None:
-        """Show why a step has no answer. One still stands on the page before it; after another choice, on none."""
+        """Show why a step failed. The page shown before it stays, but if the choice has changed, no page is shown."""
         with self._lock:
             if step != self.step:
                 return
@@ -199,7 +200,7 @@ class Moments:
                 self._show(page=None, request=None, page_ms=None, reading_since=None, error=error)
 
     def cancel(self) -> None:
-        """Show the page before the step that is under way; a total that is being counted is not waited for."""
+        """Go back to the page shown before the running step. If only a count is running, stop waiting for it."""
         with self._lock:
             now, self.step, self.cancelled = self.now, self.step + 1, self.cancelled + 1
             if now.reading:
@@ -211,19 +212,19 @@ class Moments:
                 self._show(counting_since=None, wants_total=False, notice=notice)
 
     def add(self, to: Shown, **more: Any) -> None:
-        """Show more of the same page; a page that is gone needs it no longer."""
+        """Show more about the page of a moment, unless that page is no longer shown."""
         with self._lock:
             if self.now.page is to.page and self.now.choice == to.choice and not self.now.reading:
                 self._show(**more)
 
     def counting(self, choice: Choice, since: float | None) -> None:
-        """Show that the total of a choice is being counted, or no longer."""
+        """Show when the count of a choice's total began; None if it is no longer running."""
         with self._lock:
             if self._asks_for_same_total(choice):
                 self._show(counting_since=since)
 
     def add_total(self, to: Choice, total: int, count_ms: float) -> None:
-        """Show the total of a choice, on whichever of its pages one stands by now."""
+        """Show the total of a choice, whichever of its pages is shown by now."""
         with self._lock:
             if self._asks_for_same_total(to):
                 self._show(total=total, count_ms=count_ms, counting_since=None)
@@ -240,7 +241,7 @@ class Moments:
             self._show(log=())
 
     def planned(self, request: Request, plan: QueryPlan) -> None:
-        """Show what the server did for a request, in the log and where its page is shown."""
+        """Show what the server did for a request, both in the log and with its page if that is shown."""
         with self._lock:
             known = replace(request, plan=plan)
             log = tuple(known if each is request else each for each in self.now.log)
@@ -261,7 +262,7 @@ class Moments:
 
 
 def _earlier(old: Shown, choice: Choice, asked: Asked) -> Earlier | None:
-    """What is known of the page before: the same page, if it was read with the other query."""
+    """Return the page shown before, with its claims only if the other query now reads the same page."""
     if old.page is None or old.page_ms is None:
         return None
     same_page = asked == old.asked and choice == replace(old.choice, bounded=choice.bounded)

@@ -1,4 +1,4 @@
-"""The explorer in JupyterLab: its controls call its steps, and what comes of them is shown below."""
+"""The explorer in JupyterLab: its controls call its steps, and the results appear below the controls."""
 
 import datetime as dt
 import threading
@@ -21,22 +21,22 @@ from .view import FAINT, figures_html, headline_html, page_html, place_text, que
 
 _TICK_SECONDS = 0.1
 _BEGIN_SECONDS, _SOON_SECONDS = 1.0, 0.002
-_FIRST_YEAR = 1_000  # a date picker reports a year while it is typed: 0002, 0020, 0202
+_FIRST_YEAR = 1_000  # a date picker reports a year while it is being typed: 0002, 0020, 0202
 
 
 class ExplorerPanel:
-    """Controls, and below them the page.
+    """The explorer's controls, with the page below them.
 
-    A step runs in a thread of its own, since the kernel hears no click while a handler runs; widgets may be changed
+    Each step runs in its own thread, because the kernel receives no clicks while a handler runs. Widgets may be changed
     from any thread.
 
     Args:
-        explorer: whose steps are called.
-        moments: the explorer's.
+        explorer: the explorer whose steps the controls call.
+        moments: the explorer's moments.
 
     Attributes:
-        controls: what a reader sets and clicks.
-        head, place, figures, strip, page, queries, log: what is shown, as HTML.
+        controls: the widgets that a reader sets and clicks.
+        head, place, figures, strip, page, queries, log: the widgets that show the output, as HTML.
     """
 
     def __init__(self, explorer: ExplorerSteps, moments: Moments):
@@ -48,9 +48,9 @@ class ExplorerPanel:
         self._shown_page: ClaimPage | None = None
         self._shown_log: tuple[Request, ...] | None = None
         self.controls = controls = Controls(self._config)
-        wide = widgets.Layout(width="auto", min_width="0")  # 100% would leave out a widget's own margins
+        wide = widgets.Layout(width="auto", min_width="0")  # 100% would not account for a widget's margins
         self.head, self.page, self.queries, self.log = (widgets.HTML(layout=wide) for _ in range(4))
-        # Wide from the start: a text that grows does not move to the next line, and what is below it stays in place.
+        # These are wide from the start, so that a growing text never wraps onto the next line and moves what is below.
         self.place = widgets.HTML(layout=widgets.Layout(flex="1 1 21em"))
         self.strip = widgets.HTML(layout=widgets.Layout(min_width="21em"))
         self.figures = widgets.HTML(layout=widgets.Layout(flex="1 1 30em", min_width="0"))
@@ -59,12 +59,12 @@ class ExplorerPanel:
         self.page.add_class("pbm-page")
         self.log.add_class("pbm-log")
         data = self._config.data_generation
-        # In words: a date picker of ipywidgets knows limits in Python, but its calendar does not show them.
+        # Give the limits as text: an ipywidgets date picker has them in Python, but its calendar does not show them.
         days = (
             f"<span style='white-space:nowrap'>{day}</span>"
             for day in (data.first_service_date, data.last_service_date)
         )
-        ends = f"Claims begin from {' to '.join(days)}."
+        ends = f"Claims begin between {' and '.join(days)}."
         dates = widgets.HTML(
             f"<div style='{FAINT};font-size:0.85em'>{WHY_A_DATE} {ends}</div>", layout=widgets.Layout(flex="1 1 24em")
         )
@@ -91,19 +91,20 @@ class ExplorerPanel:
         moments.listen(self.refresh)
 
     def view(self) -> dict[str, Any]:
-        """Return what shows the panel in a notebook."""
+        """Return the MIME bundle that shows the panel in a notebook."""
         kind = "application/vnd.jupyter.widget-view+json"
         return {kind: self._box._repr_mimebundle_()[kind]}
 
     def run(self, step: Callable[..., object], **arguments: Any) -> threading.Thread:
-        """Start a step of the explorer in a thread of its own, and what follows its page.
+        """Start a step of the explorer, and what follows its page, in a new thread.
 
-        It returns when the step has begun, so that of two clicks the later one counts as the later step.
+        The call returns once the step has begun (but after at most a second), so that of two clicks, the later one is
+        the later step.
         """
         before, ended = self._moments.step, threading.Event()
 
         def work() -> None:
-            with suppress(PbmError):  # the explorer shows it
+            with suppress(PbmError):  # the explorer shows the error
                 step(**arguments)
             ended.set()
             self._explorer.follow_up()
@@ -116,8 +117,8 @@ class ExplorerPanel:
         return thread
 
     def refresh(self, shown: Shown) -> None:
-        """Show a moment of the explorer; called for one at a time, from any thread."""
-        self._refreshing = threading.get_ident()  # what changes in this thread now is not the reader's doing
+        """Show a moment of the explorer. Called for one moment at a time, on any thread."""
+        self._refreshing = threading.get_ident()  # changes on this thread during the refresh are not the reader's
         try:
             self._set_controls(shown)
             store = self._explorer.store
@@ -140,7 +141,7 @@ class ExplorerPanel:
             threading.Thread(target=self._tick, args=(shown.waiting_since,), name="stopwatch", daemon=True).start()
 
     def _tick(self, since: float) -> None:
-        """Let the stopwatch run as long as what began then is awaited."""
+        """Keep the stopwatch running for as long as the query that began at `since` is awaited."""
 
         def show(shown: Shown) -> bool:
             is_awaited = shown.waiting_since == since
@@ -161,7 +162,7 @@ class ExplorerPanel:
         if not shown.reading:
             controls.jump_to.value = None  # so that the same date can be chosen again
         if choice == self._choice:
-            return  # what the reader has just set is on its way; an answer to what was set before may not undo it
+            return  # the reader may have just set a control: an answer to an earlier choice must not undo that
         self._choice = choice
         tin, start, end = choice.question
         tiers = {provider.tin: provider.tier for provider in list_providers(self._config)}
@@ -209,13 +210,13 @@ class ExplorerPanel:
                 if value.year < _FIRST_YEAR:
                     return
                 if (within := self._within_the_data(value)) != value:
-                    control.value = within  # which is a change as well
+                    control.value = within  # this triggers `changed` again
                     return
             chosen(value)
 
         control.observe(changed, "value")
 
     def _within_the_data(self, day: dt.date) -> dt.date:
-        """The day, or the first or last one of the data. The date picker's own limits do not reach the browser."""
+        """Return the day, or the nearest one in the data. The date picker's own limits do not reach the browser."""
         data = self._config.data_generation
         return min(max(day, data.first_service_date), data.last_service_date + dt.timedelta(days=data.max_claim_days))

@@ -1,4 +1,4 @@
-"""The steps through a provider's claims that the explorer takes, and what is shown after each."""
+"""The explorer's steps through a provider's claims, and what it shows after each."""
 
 import datetime as dt
 from dataclasses import replace
@@ -26,7 +26,7 @@ _MOST_SECONDS = 3_600
 
 
 class ExplorerSteps:
-    """The explorer's steps, for a caller or a click."""
+    """The explorer's steps, called from code or by a click."""
 
     @checked(InvalidQuery)
     def __init__(self, store: ClaimStore, *, seconds: float = 60.0):
@@ -52,8 +52,8 @@ class ExplorerSteps:
     ) -> Self:
         """Change the choice, and read the page for it.
 
-        Another provider, other dates, another page size, or the other order lead to the first page. The other query
-        reads the same page again, so that the two can be compared.
+        A change of provider, dates, page size, or order goes to the first page. Any other change reads the same page
+        again, so that the bounded and the unbounded query can be compared.
 
         Args:
             tin: the billing provider's TIN, nine digits.
@@ -62,7 +62,7 @@ class ExplorerSteps:
             page_size: claims on a page.
             order: "oldest" or "newest" claims first.
             bounded: whether to use the bound D.
-            count_each_page: whether to count the total with every page, and not once.
+            count_each_page: whether to count the total with every page instead of once.
 
         Returns:
             This explorer.
@@ -75,8 +75,8 @@ class ExplorerSteps:
         asked = _given(tin=tin, start=service_date_start, end=service_date_end)
         how = _given(page_size=page_size, order=order, bounded=bounded, count_each_page=count_each_page)
         choice = replace(shown.choice, question=shown.choice.question._replace(**asked), **how)
-        # Each value by itself is checked before it is taken. That the dates are in order is checked after: who moves a
-        # range changes one end of it first.
+        # Check each value on its own before accepting it. Check the order of the dates later: someone who moves a range
+        # changes one end of it first.
         make_query(self.store, *choice.question._replace(end=None), order=choice.order, fresh=False)
         make_query(self.store, *choice.question._replace(start=None), order=choice.order, fresh=False)
         checked_page_size(self.store, choice.page_size)
@@ -85,7 +85,7 @@ class ExplorerSteps:
         return self._read(choice)
 
     def first(self) -> Self:
-        """Read the first page, and let the total be counted anew.
+        """Read the first page, and have the total counted again.
 
         Returns:
             This explorer.
@@ -97,9 +97,9 @@ class ExplorerSteps:
         return self._read(self.shown.choice)
 
     def last(self) -> Self:
-        """Read the last page, from the end of the index: it takes as long as the first one.
+        """Read the last page, from the end of the index, which takes as long as reading the first one.
 
-        If the total is known, it is the page that a walk from the first page ends with; otherwise it is a full page.
+        If the total is known, this is the page that a walk from the first page ends with; otherwise, it is a full page.
 
         Returns:
             This explorer.
@@ -121,7 +121,7 @@ class ExplorerSteps:
             This explorer.
 
         Raises:
-            InvalidQuery: there is none.
+            InvalidQuery: there is no next page.
             ServerUnavailable: the server cannot be reached.
         """
         shown = self.shown
@@ -131,34 +131,35 @@ class ExplorerSteps:
         return self._read(shown.choice, Asked(shown.page.next_cursor), before)
 
     def previous(self) -> Self:
-        """Read the page before.
+        """Read the previous page.
 
         Returns:
             This explorer.
 
         Raises:
-            InvalidQuery: there is none.
+            InvalidQuery: there is no previous page.
             ServerUnavailable: the server cannot be reached.
         """
         shown = self.shown
         if shown.page is None or shown.page.prev_cursor is None:
-            raise InvalidQuery("There is no page before: this is the first one. Continue with next().")
+            raise InvalidQuery("There is no previous page: this is the first one. Continue with next().")
         before = None if shown.place is None else shown.place - shown.choice.page_size
         self._read(shown.choice, Asked(shown.page.prev_cursor), before)
-        return self if len(self.page) else self.first()  # after a jump to the very first claim
+        return self if len(self.page) else self.first()  # empty after a jump to the very first claim
 
     @checked(InvalidQuery)
     def jump(self, service_date: dt.date) -> Self:
-        """Read the page that begins with the first claim on or after a service date; newest first, on or before it.
+        """Read the page that begins with the first claim on or after a service date (newest first: on or before it).
 
-        A keyset page begins at a value that the index knows, so it can begin at a date. It cannot begin at page N: the
-        claims of all pages before it would have to be counted.
+        A keyset page begins at a value in the index, so it can begin at a date. It cannot begin at page N, because the
+        claims on all pages before it would have to be counted.
 
         Args:
-            service_date: a date.
+            service_date: the date to jump to.
 
         Returns:
-            This explorer. Where no claim begins there, it shows the last page.
+            This explorer. If no claim begins on or after the date (newest first: on or before it), it shows the last
+            page.
 
         Raises:
             InvalidQuery: the date is invalid, or the chosen dates are not in order.
@@ -176,7 +177,7 @@ class ExplorerSteps:
         return self
 
     def cancel(self) -> Self:
-        """Cancel the running query on the server, and show the previous page. Call it from another thread.
+        """Cancel the running query on the server, and go back to the page shown before. Call it from another thread.
 
         Returns:
             This explorer.
@@ -186,7 +187,7 @@ class ExplorerSteps:
         return self
 
     def explain(self) -> QueryPlan:
-        """Return what the server did for the page.
+        """Return the plan of the page: what the server did for it.
 
         Returns:
             The plan.
@@ -216,22 +217,22 @@ class ExplorerSteps:
 
     @property
     def page(self) -> ClaimPage | None:
-        """The page that is shown; None where there is no answer."""
+        """The page shown; None if there is no answer."""
         return self.shown.page
 
     @property
     def page_ms(self) -> float | None:
-        """Time of the page in ms, from the request sent to the answer decoded."""
+        """Time of the page in ms, from sending the request to having decoded the answer."""
         return self.shown.page_ms
 
     @property
     def total(self) -> int:
-        """Claims in the whole result; counted when first asked for, not page by page."""
+        """Number of claims in the whole result; counted on first use, not with each page (unless `count_each_page`)."""
         return self._count(self.shown.choice)[0]
 
     @property
     def count_ms(self) -> float:
-        """Time of that count in ms."""
+        """Time of the count of the total in ms."""
         return self._count(self.shown.choice)[1]
 
     @property
@@ -241,16 +242,16 @@ class ExplorerSteps:
 
     @property
     def error(self) -> str | None:
-        """Why the choice has no answer, or only a part of one, in a sentence; None if all went well."""
+        """Why the choice has no answer, or only part of one, in a sentence; None if there was no error."""
         return self.shown.error
 
     @property
     def shown(self) -> Shown:
-        """This moment, as one frozen value."""
+        """The current moment: a frozen snapshot of what is shown."""
         return self._moments.now
 
     def follow_up(self) -> None:
-        """Bring what follows a page: what it examined, and the total. Errors are shown, not raised."""
+        """Get what follows a page: what the server examined for it, and the total. Errors are shown, not raised."""
         shown = self.shown
         try:
             if not shown.is_alone:
@@ -281,7 +282,7 @@ class ExplorerSteps:
         return self
 
     def _read_alone(self) -> None:
-        """Read the page again, since another query was running, and show the time that it takes alone."""
+        """Read the page again, because another query was running, and show the time that it takes alone."""
         shown = self.shown
         answer = self._asker.find(shown.choice, shown.asked, ends_earlier=False)
         self._moments.add(
@@ -307,6 +308,6 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _sentence(error: PbmError, question: Question) -> str:
     _, start, end = question
-    if type(error) is InvalidQuery and start and end:  # each by itself was accepted, so it is their order
+    if type(error) is InvalidQuery and start and end:  # each date was valid on its own, so their order is wrong
         return f"The last service date, {end}, is before the first, {start}. Choose a later last date."
     return str(error)

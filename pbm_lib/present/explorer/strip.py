@@ -1,4 +1,4 @@
-"""The times of the last pages as a strip of bars, one a page, drawn by hand: it is drawn with every page."""
+"""The times of the last pages as a strip of bars, one per page, in hand-written SVG: it is redrawn with every page."""
 
 import math
 import statistics
@@ -11,16 +11,16 @@ from .moments import STRIP_LENGTH
 _BAR, _GAP, _HEIGHT = 4, 1, 56
 _LEAST_MS, _MOST_MS = 1.0, 10_000.0
 GREEN, PURPLE = "var(--pbm-green,#00684A)", "var(--pbm-purple,#8F3FC0)"
-"""Colors of the bounded and of the unbounded query."""
+"""Colors of the bounded and the unbounded query."""
 
 
 def color_of(query: str) -> str:
-    """Return the color of a query, which is given in words."""
+    """Return the color of a query given in words."""
     return GREEN if query == query_words(bounded=True) else PURPLE
 
 
 def strip_text(times: Sequence[tuple[str, float]]) -> str:
-    """Return the times of pages, (query, ms) each, in a sentence."""
+    """Return a summary of page times, (query, ms) each, in a phrase."""
     if not times:
         return "no page yet"
     all_ms = [ms for _, ms in times]
@@ -31,7 +31,7 @@ def strip_text(times: Sequence[tuple[str, float]]) -> str:
 
 
 def strip_svg(times: Sequence[tuple[str, float]]) -> str:
-    """Return the times of pages, (query, ms) each, oldest first, as an SVG element; bars grow by the logarithm."""
+    """Return page times, (query, ms) each, oldest first, as an SVG element with bars on a log scale."""
     width = STRIP_LENGTH * (_BAR + _GAP)
     bars = "".join(
         f"<rect x='{place * (_BAR + _GAP)}' y='{_HEIGHT - height:.1f}' width='{_BAR}' height='{height:.1f}' "

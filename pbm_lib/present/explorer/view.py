@@ -1,4 +1,4 @@
-"""What the explorer shows, as HTML and as text: pure functions of one moment of it."""
+"""What the explorer shows, as HTML and as text: pure functions of one moment."""
 
 import html
 import math
@@ -19,23 +19,23 @@ from .moments import Choice, Shown
 from .strip import PURPLE, color_of, strip_svg, strip_text
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-_ROWS = 5  # of a page, in a shell
+_ROWS = 5  # rows of a page that a shell shows
 WAITING = "…"
-"""What stands for a figure that is on its way."""
-_NONE = "—"  # for one that does not come
-# JupyterLab's and VS Code's own colors, so that a dark theme stays dark; outside of both, the page's.
+"""Shown in place of a figure that is still to come."""
+_NONE = "—"  # shown in place of a figure that will not come
+# Use the colors of JupyterLab and VS Code, so that a dark theme stays dark. Elsewhere, the page's colors apply.
 TEXT, FAINT = "color:var(--jp-ui-font-color1,inherit)", "color:var(--jp-ui-font-color2,inherit)"
-# No width of its own: it takes what there is and scrolls or wraps, where else a widget would grow beyond the page.
+# Take the available width, and scroll or wrap within it. Otherwise, the widget would grow wider than the page.
 _AS_WIDE = "width:0;min-width:100%;box-sizing:border-box;"
-_ASCII = str.maketrans({"·": "-", WAITING: "...", TIMES: "x"})  # not every terminal has more
+_ASCII = str.maketrans({"·": "-", WAITING: "...", TIMES: "x"})  # some terminals show only ASCII
 _LINE = "1px solid var(--jp-border-color2,#999)"
-_APART = 2  # times; below, two single pages differ by chance
-_STOPWATCH_SECONDS = 0.3  # a page that comes sooner does without
+_APART = 2  # a smaller ratio of two single page times may be chance
+_STOPWATCH_SECONDS = 0.3  # a page that arrives sooner gets no stopwatch
 _LARGE, _LARGE_BESIDE, _SMALL = 3.4, 2.0, 1.35  # em
 
 
 def headline(store: ClaimStore, choice: Choice) -> str:
-    """Return provider, dates, order and query in one line of text."""
+    """Return the provider, dates, order, and query in one line of text."""
     tin, start, end = choice.question
     names = (provider.name for provider in list_providers(store.config) if provider.tin == tin)
     between = "all service dates"
@@ -43,7 +43,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
         between = f"service dates {start or 'from the first'} to {end or 'the last'}"
     query = choice.query
     if choice.bounded and not store.bounded:
-        query = f"{query_words(bounded=False)}, as nothing on the server bounds how long a claim lasts"
+        query = f"{query_words(bounded=False)}, because the server does not limit how long a claim lasts"
     elif not (start or end):
         query += f" (same as {'unbounded' if choice.bounded else 'bounded'})"
     newest = " · newest first" if choice.order == NEWEST else ""
@@ -51,7 +51,7 @@ def headline(store: ClaimStore, choice: Choice) -> str:
 
 
 def place_text(shown: Shown) -> str:
-    """Return which claims of how many the page has, and its number where that is known."""
+    """Return which claims of the total are on the page, and the page's number if it is known."""
     page, size = shown.page, shown.choice.page_size
     if page is None:
         return WAITING if shown.reading else ""
@@ -73,16 +73,16 @@ def figures(shown: Shown) -> dict[str, str]:
     plan, missing = shown.examined, WAITING if shown.reading or shown.page is not None else _NONE
     at_least = "" if plan is None or plan.complete else "more than "
     return {
-        "time of the page": missing if shown.reading or shown.page is None else milliseconds(shown.page_ms),
+        "page time": missing if shown.reading or shown.page is None else milliseconds(shown.page_ms),
         "keys examined": f"{at_least}{plan.keys_examined:,}" if plan else missing,
         "documents examined": f"{at_least}{plan.docs_examined:,}" if plan else missing,
         "total": f"{shown.total:,}" if shown.total is not None else missing if shown.wants_total else "not counted",
-        "time of the count": milliseconds(shown.count_ms) if shown.count_ms is not None else _counting(shown, missing),
+        "count time": milliseconds(shown.count_ms) if shown.count_ms is not None else _counting(shown, missing),
     }
 
 
 def beside(shown: Shown) -> str:
-    """Return what the same page took with the other query; "" where that was not read."""
+    """Return how the page compares with the same page read by the other query; "" if that query did not read it."""
     if shown.same_claims is None:
         return ""
     number, words = _compared(shown)
@@ -91,23 +91,23 @@ def beside(shown: Shown) -> str:
 
 
 def queries(store: ClaimStore, shown: Shown) -> dict[str, list[str]]:
-    """Return the MQL of page and total, label to queries; nothing where the choice is no query."""
+    """Return the MQL of the page and of the total, label to queries; empty if the choice is not a valid query."""
     choice, asking = shown.choice, shown.asking
     try:
         query = make_query(store, *choice.question, bounded=choice.bounded, order=choice.order, fresh=False)
     except InvalidQuery:
         return {}
-    # One claim more than the page has is read, to see whether another page follows.
+    # Each read asks for one more claim than the page holds, to see whether another page follows.
     limit = (asking.size or choice.page_size) + 1
     page = page_mql(store, query, page_size=limit, cursor=asking.cursor, last=asking.last)
     return {
-        "MQL of the page, with one more claim to see whether another page follows": [page],
+        "MQL of the page (reads one more claim, to see whether another page follows)": [page],
         "MQL of the total": count_mql(store, query),
     }
 
 
 def page_html(page: ClaimPage) -> str:
-    """Return a page as a table that scrolls within itself, so that it never pushes the rest out of sight."""
+    """Return a page as a table in a box that scrolls on its own, so that it never pushes the rest out of sight."""
     if not len(page):
         return f"<p style='{TEXT}'>No claim matches.</p>"
     box = f"{_AS_WIDE}max-height:24em;overflow:auto;border:{_LINE};{TEXT}"
@@ -115,7 +115,7 @@ def page_html(page: ClaimPage) -> str:
 
 
 def static_html(store: ClaimStore, shown: Shown) -> str:
-    """Return the moment as one piece of HTML that needs nothing else."""
+    """Return the moment as self-contained HTML."""
     page = "" if shown.page is None else page_html(shown.page)
     place = f"<div style='{TEXT};margin:6px 0'>{place_text(shown)}</div>"
     parts = (
@@ -126,10 +126,10 @@ def static_html(store: ClaimStore, shown: Shown) -> str:
 
 
 def headline_html(store: ClaimStore, shown: Shown) -> str:
-    """Return the headline and, below it, what went wrong, or what else there is to say."""
+    """Return the headline and, below it, the error and the notice, if any."""
     text = ""
     if shown.error:
-        # Told by a word and a bar as well as by its color.
+        # Don't rely on color alone: words and a bar also mark the error.
         text += _bar(f"<b>Not answered.</b> {html.escape(shown.error)}", "#D55E00", "alert")
     if shown.notice:
         text += _bar(html.escape(shown.notice), PURPLE, "status")
@@ -142,7 +142,7 @@ def _bar(text: str, color: str, role: str) -> str:
 
 
 def figures_html(shown: Shown) -> str:
-    """Return the figures, each above its label: the time of the page by far the largest, the others below it."""
+    """Return the figures, each above its label. The time of the page is by far the largest; the others are below it."""
     (label, value), *others = figures(shown).items()
     query, earlier = shown.choice.query, shown.earlier
     label = f"{label}, {query}"
@@ -152,7 +152,7 @@ def figures_html(shown: Shown) -> str:
         label, value = f"{query}, still running", f"{seconds:.1f} s"
     large = _tile(value, label, _LARGE, color_of(query))
     if earlier and (is_running or shown.same_claims is not None):
-        before = f"{earlier.query}, the page before" if is_running else earlier.query
+        before = f"{earlier.query}, last page read" if is_running else earlier.query
         large += _tile(milliseconds(earlier.ms), before, _LARGE_BESIDE, color_of(earlier.query))
     if shown.same_claims is not None:
         number, words = _compared(shown)
@@ -163,12 +163,12 @@ def figures_html(shown: Shown) -> str:
 
 
 def strip_html(shown: Shown) -> str:
-    """Return the times of the last pages as a strip of bars above their sentence."""
+    """Return the times of the last pages as a strip of bars, with their summary below."""
     return f"{strip_svg(shown.times)}<div style='font-size:0.85em;{FAINT}'>{strip_text(shown.times)}</div>"
 
 
 def queries_html(store: ClaimStore, shown: Shown) -> str:
-    """Return the MQL of page and total."""
+    """Return the MQL of the page and of the total."""
     style = f"{_AS_WIDE}{TEXT};overflow-x:auto;margin:0;font-size:12px;line-height:1.4"
     return "".join(
         f"<div style='{FAINT};font-size:0.85em;margin-top:6px'>{label}</div>"

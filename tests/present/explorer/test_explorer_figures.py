@@ -42,7 +42,7 @@ def log_rows(explorer):
 
 def tiles(html):
     """Return the time, keys examined, and documents examined of the page, as the tiles above the table show them."""
-    labels = "time of the page|keys examined|documents examined"
+    labels = "page time|keys examined|documents examined"
     return [text for text, _ in re.findall(rf">([^<>]+)</div><div[^>]*>({labels})", html)]
 
 

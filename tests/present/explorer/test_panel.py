@@ -55,7 +55,7 @@ class TestWhatItShows:
         )
         shown = ClaimExplorer(store)
         assert "&lt;script&gt;" in html_of(shown)
-        assert "nothing on the server bounds how long a claim lasts" in repr(shown)
+        assert "the server does not limit how long a claim lasts" in repr(shown)
 
     def test_an_empty_answer_says_so(self, explorer):
         explorer.choose(tin="999999999")
@@ -202,7 +202,7 @@ class TestPanel:
             wait_for(lambda: panel.figures.value != first, 10, "the stopwatch to run")
             assert "pbm-waiting" in panel.page.get_state()["_dom_classes"]
             assert panel.page.value == table
-            assert "bounded query, the page before" in panel.figures.value
+            assert "bounded query, last page read" in panel.figures.value
             assert re.search(rf">{fast:.1f} ms<|>{fast:.2f} ms<|>{fast:.0f} ms<", panel.figures.value)
             assert not panel.controls.cancel.disabled
             panel.controls.cancel.click()
