@@ -5,12 +5,12 @@ Quick start, in a Python shell:
     import pbm_lib as pbm
 
     store = pbm.setup_collection(pbm.connect())    # MONGODB_URI, or else a local mongod
-    pbm.load_claims(store)                         # continues where it stopped
+    pbm.load_claims(store)                         # resumes where it stopped
     provider = pbm.list_providers(store.config)[0]
     page = pbm.find_claims(store, provider.tin)    # first page, and the exact total
     page = pbm.find_claims(store, provider.tin, cursor=page.next_cursor)
 
-help(pbm.find_claims) and so on say more. The public names:
+For details, call help on any name, such as help(pbm.find_claims). The public names:
 
     settings      load_config, output_folder; Config
     server        connect, setup_collection, index_variant, stop_local_server, indexes_frame, footprint_frame,
@@ -29,7 +29,7 @@ help(pbm.find_claims) and so on say more. The public names:
                   latency_by_tier_chart, plans_chart, keyset_chart, concurrency_chart, performance_cards;
                   PerformanceRun, ReportFiles, ClusterSizing
     notebooks     table, number_card, refusal
-    errors        PbmError, and its kinds: ConfigError, ServerUnavailable, SetupError, LoadError,
+    errors        PbmError and its kinds: ConfigError, ServerUnavailable, SetupError, LoadError,
                   FeedError, InvalidQuery, InvalidCursor, RunFileError
 
 Error messages say what went wrong and, if you can fix it, how. For a wrong argument, they name the argument and
@@ -42,12 +42,12 @@ import threading
 
 import lazy_loader
 
-# The names are those of the stub beside this file. Each is imported when it is first used, so that a loading worker,
-# which needs this package for its claims alone, does not wait for pandas, matplotlib and Jupyter.
+# The names are those in the stub next to this file. Each is imported when it is first used, so that a loading worker,
+# which needs only the claims, does not wait for pandas, matplotlib, and Jupyter.
 _find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 _one_at_a_time = threading.RLock()
 
 
 def __getattr__(name: str) -> object:
-    with _one_at_a_time:  # libraries whose modules import each other fail when two threads begin with them at once
+    with _one_at_a_time:  # libraries with circular imports fail if two threads start importing them at once
         return _find(name)

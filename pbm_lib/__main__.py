@@ -1,4 +1,4 @@
-"""`python -m pbm_lib`."""
+"""Entry point of `python -m pbm_lib`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What public functions accept: `checked` enforces their annotations, and `not_accepted` words the errors."""
+"""Argument checks for public functions: `checked` enforces their annotations, and `not_accepted` builds the errors."""
 
 import functools
 import inspect
@@ -75,7 +75,7 @@ _ACCEPTED = {
     **dict.fromkeys(("start", "stop", "warmup", "unbounded_samples", "seed"), "a whole number of at least 0"),
     **dict.fromkeys(("count", "claims", "workers", "batch_size", "samples"), "a whole number of at least 1"),
 }
-"""What each parameter must be, by its name, which means the same everywhere."""
+"""What a parameter must be, by its name. A name means the same in every function."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _HIDDEN = "***"
@@ -83,12 +83,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def checked(error: type[PbmError]) -> Callable[[_Function], _Function]:
-    """Make a function reject what its annotations do not name, before it ends in an AttributeError somewhere.
+    """Return a decorator that makes a function reject arguments whose types its annotations do not name.
 
-    A parameter's own default is accepted whatever it is, and a parameter without an annotation takes anything.
+    Without it, such an argument would cause an AttributeError somewhere inside the function. A parameter's own default
+    is always accepted, and a parameter without an annotation accepts anything.
 
     Args:
-        error: class of the error, which names the argument, its value, and what is accepted.
+        error: class of the error to raise; a wrong `cursor` always raises InvalidCursor. The message names the
+            argument, its value, and what is accepted.
     """
 
     def decorated(function: _Function) -> _Function:
@@ -99,7 +101,7 @@ def checked(error: type[PbmError]) -> Callable[[_Function], _Function]:
         order = [name for name in parameters if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
         several = order[-1] if order and parameters[order[-1]].kind is inspect.Parameter.VAR_POSITIONAL else None
 
-        # Every page pays for this; `Signature.bind` would take several times as long.
+        # This runs for every page, and `Signature.bind` would take several times as long.
         @functools.wraps(function)
         def call(*arguments: Any, **options: Any) -> Any:
             names = order if several is None else itertools.chain(order, itertools.repeat(several))
@@ -115,19 +117,19 @@ def checked(error: type[PbmError]) -> Callable[[_Function], _Function]:
 
 
 def not_accepted(name: str, shown: str, accepted: str | None = None, error: type[PbmError] = InvalidQuery) -> PbmError:
-    """Return the error of an argument: its name, what it must be, and what it is.
+    """Return the error for a rejected argument. Its message gives the name, what is accepted, and the value.
 
     Args:
-        name: the argument's.
-        shown: its value, as a message shows it.
-        accepted: what it must be, in words; None takes the words for every argument of that name.
+        name: the argument's name.
+        shown: the argument's value, as the message shows it.
+        accepted: what the argument must be, in words; None uses the standard words for that name.
         error: class of the error.
     """
     return error(f"{name} must be {accepted or _ACCEPTED[name]}, got {shown}.")
 
 
 def in_short(value: object) -> str:
-    """Return a value as a message shows it: on one line, and hidden if it may hold an address with a password."""
+    """Return a value as a message shows it: on one line, and masked if it may contain an address with a password."""
     text = _SHORT.repr(value)
     if "mongodb" in text.lower() and ":/" in text:
         return _HIDDEN
@@ -135,7 +137,7 @@ def in_short(value: object) -> str:
 
 
 def switch(name: str, value: object) -> bool:
-    """Return a yes or no. It may be text, true or false in any case, as a command line passes it to a notebook."""
+    """Return a switch as a bool. A command line passes it to a notebook as text: true or false, in any case."""
     if isinstance(value, bool):
         return value
     known = {"true": True, "false": False}
@@ -145,13 +147,13 @@ def switch(name: str, value: object) -> bool:
 
 
 def full_path(name: str, path: str | Path, error: type[PbmError]) -> Path:
-    """Return the absolute path; reject what cannot be one."""
+    """Return the absolute path; reject a value that cannot be a path."""
     shown = in_short(str(path))
     try:
         if shown == _HIDDEN:
             raise ValueError("an address")
         return Path(path).expanduser().resolve()
-    except (OSError, RuntimeError, ValueError) as problem:  # no such user, or a character that no path may have
+    except (OSError, RuntimeError, ValueError) as problem:  # unknown user after ~, or invalid character
         raise error(f"{name} must be a valid path, got {shown} ({str(problem).rstrip('.')}).") from None
 
 
@@ -163,14 +165,14 @@ def check_columns(name: str, frame: Any, columns: Sequence[str], error: type[Pbm
 
 
 def _kinds_of(hint: Any) -> tuple[type, ...]:
-    """The classes that an annotation names: those of `int | None`, the list of `Sequence[int]`."""
+    """The classes that an annotation names: int and NoneType for `int | None`, Sequence for `Sequence[int]`."""
     parts = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     return tuple(get_origin(part) or part for part in parts)
 
 
 def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:
-    if isinstance(value, bool):  # to Python a whole number as well
+    if isinstance(value, bool):  # a bool is also an int, but is not accepted as a number
         return bool in kinds
-    if isinstance(value, str):  # to Python a sequence as well
+    if isinstance(value, str):  # a str is also a Sequence, but is not accepted as a list
         return str in kinds
     return isinstance(value, kinds) or (isinstance(value, int) and float in kinds)

@@ -1,4 +1,4 @@
-"""How the charts look, and the marks that they are made of."""
+"""The style of the charts, and the marks that they are drawn with."""
 
 import functools
 import io
@@ -15,7 +15,7 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Affine2D, Bbox
 
-# MongoDB's green, blue and greys, and a purple that color-blind readers tell from the green. Shapes differ as well.
+# MongoDB's green, blue, and grays, and a purple that color-blind readers can tell from the green. Shapes differ, too.
 GREEN, PURPLE, BLUE = "#00684A", "#8F3FC0", "#016BF8"
 SLATE, GREY, INK, LINE = "#3D4F58", "#6B787F", "#1C2D38", "#E3E8E6"
 THEME = {
@@ -27,26 +27,26 @@ THEME = {
     "ink": (INK, "#F0F4F3"),
     "line": (LINE, "#2F4350"),
 }
-"""Name of a color to how it looks on a light page and on a dark one."""
+"""Maps the name of a color to its value on a light page and on a dark page."""
 MARKS = ((GREEN, "o"), (PURPLE, "D"), (SLATE, "s"), (GREY, "^"))
-"""Color and shape of the first, second, third, and fourth thing that a chart compares. The first is our own way."""
+"""Color and shape of the first to fourth item that a chart compares. The first item is the demo's own method."""
 LOOKS = {
     "first_page": (GREEN, "o", "-"),
     "next_page": (SLATE, "s", "--"),
     "deep_page": (GREY, "^", ":"),
     "count": (BLUE, "v", "-"),
 }
-"""Color, shape, and line of an operation, the same in every chart."""
+"""Color, shape, and line style of each operation, the same in every chart."""
 _STYLE = mpl.rc_params_from_file(files(__package__) / "pbm.mplstyle", use_default_template=False)
 _TITLE_INCHES, _LINE_INCHES, _LETTERS_PER_INCH, _LABEL_INCHES = 0.3, 0.17, 13.5, 0.165
 _AXIS_INCHES, _MARGIN_INCHES, _LETTER_INCHES = (0.82, 0.48), 0.1, 0.08
-_PADDING_INCHES = 0.16  # of a chart's card
-_DOT = 1.002  # the ends of a dot, one over the other: a line of length 0 is drawn by nobody
+_PADDING_INCHES = 0.16  # around a chart, on its card
+_DOT = 1.002  # ratio of a dot's two ends: a line of length 0 would not be drawn
 _Drawn = TypeVar("_Drawn")
 
 
 def styled(draw: Callable[..., _Drawn]) -> Callable[..., _Drawn]:
-    """Let a chart be drawn, or saved, in the charts' style, whatever the notebook has set."""
+    """Make a function that draws or saves a chart use the charts' style, regardless of the notebook's settings."""
 
     @functools.wraps(draw)
     def drawn(*arguments: Any, **options: Any) -> _Drawn:
@@ -58,9 +58,9 @@ def styled(draw: Callable[..., _Drawn]) -> Callable[..., _Drawn]:
 
 
 def to_svg(figure: Figure) -> str:
-    """Return a figure as an SVG element for an HTML page, whose letters are text and whose colors are CSS variables.
+    """Return a figure as an SVG element for an HTML page, with letters as text and colors as CSS variables.
 
-    The page gives `--green` and the other names of `THEME` their values.
+    The page must define `--green` and the other names in `THEME`.
     """
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     text = _saved(figure, format="svg", transparent=True, metadata=nothing, dpi=200).decode()
@@ -70,13 +70,13 @@ def to_svg(figure: Figure) -> str:
 
 
 def to_png(figure: Figure) -> bytes:
-    """Return a figure as PNG, large enough for a slide."""
+    """Return a figure as a PNG that is large enough for a slide."""
     return _saved(figure, format="png", metadata={"Software": None}, dpi=200)
 
 
 @styled
 def card_png(figure: Figure) -> bytes:
-    """Return a figure as PNG for a notebook: on a white card with rounded corners, so that it stands on a dark page."""
+    """Return a figure as a PNG for a notebook, on a rounded white card that keeps it legible on a dark page."""
     width, height = figure.get_size_inches()
     whole = Bbox.from_extents(-_PADDING_INCHES, -_PADDING_INCHES, width + _PADDING_INCHES, height + _PADDING_INCHES)
     card = FancyBboxPatch(
@@ -94,8 +94,8 @@ def card_png(figure: Figure) -> bytes:
 @styled
 def _saved(figure: Figure, *, dpi: int, **options: Any) -> bytes:
     if figure.get_layout_engine() is not None:
-        figure.set_dpi(dpi)  # letters are a little wider or narrower at another resolution
-        # Laid out once: it takes as long as drawing does, and a report draws each chart twice.
+        figure.set_dpi(dpi)  # letter widths vary slightly with the resolution
+        # Lay the figure out only once: layout takes as long as drawing, and a report draws each chart twice.
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
     buffer = io.BytesIO()
@@ -111,13 +111,13 @@ class Chart(Figure):
 
 
 def figure_titled(title: str, subtitle: str = "", *, width: float, height: float) -> Figure:
-    """Return an empty figure under its title and subtitle, which is wrapped to its width.
+    """Return an empty figure below a title and a subtitle that wraps to the figure's width.
 
     Args:
-        title: a line.
-        subtitle: the figures behind it.
+        title: one line.
+        subtitle: the numbers behind the title.
         width: in inches.
-        height: in inches, of what is below the title.
+        height: in inches, without the title and subtitle.
     """
     lines = textwrap.wrap(subtitle, int(width * _LETTERS_PER_INCH))
     header = _TITLE_INCHES + _LINE_INCHES * (len(lines) + 0.7)
@@ -132,15 +132,16 @@ def figure_titled(title: str, subtitle: str = "", *, width: float, height: float
 
 
 def place(panels: dict[Any, float], width: float, height: float) -> None:
-    """Give panels their places in a figure, or each in its own, all as large as each other.
+    """Position panels of equal size, either in one figure or each in its own.
 
-    There is room for their axes and for what stands right of them. It takes a fraction of a layout engine's time.
+    Leave room for the axes and for the text to the right of each panel. This takes a fraction of the time that a layout
+    engine needs.
 
     Args:
-        panels: each with everything on it that is written outside of its axes, to where its part of its figure begins,
-            in inches.
-        width: of a part, in inches.
-        height: of a part, from the bottom of the figure up, in inches.
+        panels: maps each panel to the left edge of its part of the figure, in inches. Everything written outside the
+            panel's axes must already be drawn.
+        width: of each part, in inches.
+        height: of each part, from the bottom of the figure, in inches.
     """
     written = max((len(text.get_text()) for panel in panels for text in panel.texts), default=0)
     right = _MARGIN_INCHES + written * _LETTER_INCHES
@@ -156,14 +157,14 @@ def place(panels: dict[Any, float], width: float, height: float) -> None:
 
 
 def dots(panel, x: list[float], y: list[float], color: str, *, size: float = 2.2, alpha: float = 0.25) -> None:
-    """Draw a point for each pair of values, y above 0: as one line, since thousands of marks make a large file."""
+    """Draw a dot for each pair of values (y above 0), all as one line: thousands of markers would make a large file."""
     xs = [value for each in x for value in (each, each, math.nan)]
     ys = [value for each in y for value in (each, each * _DOT, math.nan)]
     panel.plot(xs, ys, color=color, alpha=alpha, linewidth=size, solid_capstyle="round", snap=False, zorder=1.5)
 
 
 def label_ends(panel, ends: list[tuple[float, float, str, str]]) -> None:
-    """Write (x, y, text, color) beside the end of each line, far enough from each other to be read.
+    """Write a label (x, y, text, color) next to the end of each line, with enough space between labels to read them.
 
     The panel's scales and limits must be final.
     """
@@ -185,12 +186,12 @@ def label_ends(panel, ends: list[tuple[float, float, str, str]]) -> None:
 
 
 def write(panel, x: float, y: float, text: str) -> None:
-    """Write a figure above its point."""
+    """Write a number above its point."""
     panel.annotate(text, (x, y), xytext=(0, 6), textcoords="offset points", ha="center", va="bottom", fontsize=8.5)
 
 
 def plain_ticks(axis) -> None:
-    """Label a log axis 0.1, 1, 10, 1,000 and not in powers; where few of these are in sight, 2 and 5 as well."""
+    """Label a log axis 0.1, 1, 10, 1,000 instead of with powers; if few of these are in view, label 2 and 5 as well."""
 
     def plain(value: float, _: int) -> str:
         return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
@@ -205,7 +206,7 @@ def plain_ticks(axis) -> None:
 
 
 def legend(figure: Figure, marks: list[tuple[str, str, str]]) -> None:
-    """Explain the marks, (marker, color, words) each, below the panels."""
+    """Add a legend below the panels, with one (marker, color, words) per entry."""
     handles = [
         Line2D(
             [], [], marker=marker, color=color, label=text, linestyle="none",

@@ -13,7 +13,7 @@ from .vocabulary import INDEXES, TARGETS
 
 _CLOSED = ConfigDict(extra="forbid")
 
-# Strict: YAML has types of its own, so "1", true and 1 are three different things.
+# Strict: YAML has its own types, so "1", true, and 1 are three different values.
 Whole = Annotated[int, Field(strict=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[Whole, Field(ge=1)]
@@ -40,9 +40,9 @@ _WORDS = {
     "match pattern '^[A-Za-z0-9_-]+$'": "letters, digits, _ and -",
     "have at": "text of at",
 }
-"""Pydantic's words for what a value must be, to ours."""
+"""Maps pydantic's words for what a value must be to the words in our messages."""
 _MORE = re.compile(r"( after valid|, unable to|, got a ).*")
-_LARGE = re.compile(r"(?<![\d.-])\d{4,}(?![\d.-])")  # no part of a date
+_LARGE = re.compile(r"(?<![\d.-])\d{4,}(?![\d.-])")  # not part of a date
 
 
 def _auto_or_count(value: Any) -> Any:
@@ -69,7 +69,7 @@ class MongoDBConfig:
 
 @dataclass(frozen=True, config=_CLOSED)
 class Tier:
-    """Providers of one size: `providers` of them with `claims_per_provider` claims each."""
+    """A tier of provider sizes: `providers` providers with `claims_per_provider` claims each."""
 
     name: Name
     claims_per_provider: Annotated[Whole, Field(ge=1, le=1_000_000_000)]
@@ -77,7 +77,7 @@ class Tier:
 
     @property
     def claims(self) -> int:
-        """Claims of all providers of this tier together."""
+        """Total claims of all providers in this tier."""
         return self.claims_per_provider * self.providers
 
 
@@ -192,7 +192,7 @@ class LocalServerConfig:
 
 @dataclass(frozen=True, config=_CLOSED)
 class AtlasTier:
-    """An Atlas cluster tier and its hourly list price in USD; `confirmed` if seen on Atlas' own pages."""
+    """An Atlas cluster tier and its hourly list price in USD; `confirmed` means it was seen on Atlas's own pages."""
 
     name: Name
     ram_gb: PositiveNumber
@@ -225,7 +225,7 @@ class Config:
         failover: the local replica set whose nodes are made to fail.
         local_server: the mongod used when MONGODB_URI is not set.
         atlas: the price table.
-        path: the file the settings came from; relative paths in it start at its folder.
+        path: the file that the settings came from; relative paths in it are resolved from its folder.
     """
 
     mongodb: MongoDBConfig
@@ -254,12 +254,12 @@ class Config:
 
     @property
     def data_dir(self) -> Path:
-        """Folder of the local server's data, absolute."""
+        """Absolute path of the local server's data folder."""
         return self._full(self.local_server.data_dir)
 
     @property
     def mongod(self) -> Path | None:
-        """The local server's program, absolute; None to use the newest one found."""
+        """Absolute path of the local server's mongod; None means the newest one found."""
         named = self.local_server.mongod
         return None if named == "auto" else self._full(named)
 
@@ -275,13 +275,13 @@ class Config:
 
 
 def shown(value: Any) -> str:
-    """Return a value of the file as an error message shows it, cut at 80 characters."""
+    """Return a value from the file as an error message shows it, cut to 80 characters."""
     text = str(value) if isinstance(value, dt.date) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def wanted(problem: Mapping[str, Any]) -> str:
-    """Return what a value that pydantic rejected must be, in words, from an entry of `ValidationError.errors()`."""
+    """Return, in words, what a value that pydantic rejected must be, from an entry of `ValidationError.errors()`."""
     text = _MORE.sub("", problem["msg"].removeprefix("Input should be ").removeprefix("String should "))
     for theirs, ours in _WORDS.items():
         text = text.replace(theirs, ours)

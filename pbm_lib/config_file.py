@@ -1,4 +1,7 @@
-"""Read and check config.yaml: every error names the key, its value, and what is accepted. And the project's folders."""
+"""Read and check config.yaml, and locate the project's folders.
+
+The error for an invalid setting names the key, its value, and what is accepted.
+"""
 
 import datetime as dt
 import difflib
@@ -19,11 +22,11 @@ CONFIG_VARIABLE = "PBM_LIB_CONFIG"
 """Environment variable with the default settings file; `python -m pbm_lib lab` sets it."""
 
 SECRET_KEY = re.compile(r"uri|url|pass|pwd|secret|user|credential|token|login|dsn|connection", re.IGNORECASE)
-"""A key whose value may be a secret: no key of the settings is like that."""
+"""Matches a key whose value may be a secret. No key of the settings matches it."""
 _SECRET_TEXT = re.compile(r"mongodb(\+srv)?://|:[^\s:@]+@", re.IGNORECASE)
 _PROJECT = Path(__file__).resolve().parents[1]
 _MOST = 5  # problems reported at once
-# Pydantic's names for an unknown key.
+# Pydantic's error types for an unknown key.
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 _RENAMED = {
     "mongodb.covering_index": ("index", "It is now mongodb.index: three_field (where it was false) or overlap."),
@@ -31,7 +34,7 @@ _RENAMED = {
     "performance.plain_iterations": ("unbounded_samples", "It is now performance.unbounded_samples."),
     "performance.plain_seconds": ("seconds_per_series", "It is now performance.seconds_per_series."),
 }
-"""Key of an earlier version to the one that replaced it, and what is said of that."""
+"""Maps a key of an earlier version to the key that replaced it, and to the hint for the error message."""
 
 
 @checked(ConfigError)
@@ -39,7 +42,7 @@ def load_config(path: str | Path | None = None) -> Config:
     """Read and check the settings.
 
     Args:
-        path: a YAML file. None or "" takes the file named by the environment variable PBM_LIB_CONFIG, or else the
+        path: a YAML file. None or "" means the file named by the environment variable PBM_LIB_CONFIG, or else the
             first config.yaml found in the working folder, the folders above it, or this package's project.
 
     Returns:
@@ -47,7 +50,7 @@ def load_config(path: str | Path | None = None) -> Config:
 
     Raises:
         ConfigError: the file is missing or not YAML; a key is unknown, missing, of the wrong type, or out of range;
-            the tiers do not add up; or the file holds a connection string or a password.
+            the tiers do not add up; or the file contains a connection string or a password.
 
     Example:
         >>> store = connect(load_config("small.yaml"))
@@ -93,7 +96,7 @@ def output_folder(path: str | Path = "") -> Path:
 
 
 def project_folder() -> Path:
-    """Return the folder of the project: notebooks, settings and results are in it."""
+    """Return the project's folder, which contains the notebooks, settings, and results."""
     return _PROJECT
 
 
@@ -113,7 +116,10 @@ def _find_config() -> Path:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe types; rejects two mistakes that YAML accepts or answers with a bare ValueError."""
+    """A safe loader that also rejects repeated keys and explains invalid dates.
+
+    PyYAML's own loader accepts repeated keys and raises a bare ValueError for an invalid date.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -137,7 +143,7 @@ def _explain_syntax(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         return f": character {error.position + 1} is not allowed in a text file"
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "not understood"
-    # Quoted parts come from the file; what looks like an alias or a tag may be a password that begins with * or !.
+    # Quoted parts come from the file: what looks like an alias or a tag may be a password that begins with * or !.
     hidden = re.sub(r"'[^'<]{3,}'", "(not shown)", problem).replace(r"character '\t' that", "a tab, which")
     return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
 
@@ -173,10 +179,10 @@ def _names(section: type) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    """Describe the first few problems of a config file in its own terms, misspelled keys first."""
+    """Describe the first few problems in a config file in the file's own terms, misspelled keys first."""
     problems = error.errors(include_url=False)
     unknown = [problem for problem in problems if problem["type"] in _UNKNOWN]
-    meant: set[tuple] = set()  # keys that are missing because another one is misspelled
+    meant: set[tuple] = set()  # missing keys that an unknown key was probably meant to be
     sentences = []
     for problem in unknown:
         *section, key = problem["loc"]

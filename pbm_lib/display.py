@@ -1,4 +1,4 @@
-"""How things read: an object as a handful of facts, in a shell and in a notebook; times and ratios as text."""
+"""How things are displayed: an object as a few facts, in a shell and in a notebook; times and ratios as text."""
 
 import html
 import re
@@ -7,10 +7,10 @@ from textwrap import indent, wrap
 from typing import Any, ClassVar
 
 LEAST_MS = 0.001
-"""What stands for a time of 0 ms, which is shorter than its clock can tell, where one divides by it or draws it."""
+"""Replaces a measured time of 0 ms (below the clock's resolution) wherever a time is drawn or used as a divisor."""
 _WIDTH = 110
-# Lab's own style of a <pre> breaks long lines and hides a table's stripes. A cell of a table grows with what is in it,
-# so code scrolls by itself only where its width has a limit: that of its lines, or what a narrow window has room for.
+# JupyterLab's own style for <pre> breaks long lines and hides a table's stripes. A table cell grows with its contents,
+# so code scrolls on its own only if its width is limited: to 100 characters, or to what fits in a narrow window.
 _CODE_STYLE = (
     "margin:0;text-align:left;white-space:pre;overflow-x:auto;max-width:min(100ch,60vw);line-height:1.35;"
     "background:transparent;font-family:var(--jp-code-font-family,monospace)"
@@ -18,12 +18,12 @@ _CODE_STYLE = (
 
 
 class ShownAsFacts:
-    """Base of an object that shows itself in a shell and in a notebook as what its `facts` returns."""
+    """Base class of objects that a shell and a notebook show as the facts that `facts` returns."""
 
-    code_facts: ClassVar[tuple[str, ...]] = ()  # labels whose values are code, which is shown in its own lines
+    code_facts: ClassVar[tuple[str, ...]] = ()  # labels whose values are code, which keeps its line breaks
 
     def facts(self) -> dict[str, str]:
-        """Return label to value."""
+        """Return the facts as a mapping of label to value."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -34,12 +34,12 @@ class ShownAsFacts:
 
 
 def facts_text(title: str, facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
-    """Return facts, label to value, as text for a shell, a long value wrapped below itself.
+    """Return facts as text for a shell, with long values wrapped.
 
     Args:
         title: the first line.
         facts: label to value.
-        code: labels whose values are code, which keeps its lines.
+        code: labels whose values are code, which keeps its line breaks.
     """
     margin = max(map(len, facts)) + 4
     lines = [title]
@@ -64,25 +64,25 @@ def facts_html(facts: dict[str, str], *, code: tuple[str, ...] = ()) -> str:
 
 
 def prose_html(text: str) -> str:
-    """Return text as HTML; JupyterLab would make a formula of what is between two dollar signs, but not in code."""
+    """Return text as HTML. Words that begin with $ become code: JupyterLab renders text between two $ as math."""
     return re.sub(r"\$\w+", r"<code style='padding:0;background:none'>\g<0></code>", html.escape(text))
 
 
 def code_html(code: str) -> str:
-    """Return code as HTML that keeps its lines: none is broken, and where one is too wide, all scroll by themselves."""
+    """Return code as HTML that never breaks a line; if a line is too wide, the code scrolls on its own."""
     return f"<pre style='{_CODE_STYLE}'>{html.escape(code)}</pre>"
 
 
 def kernel_of_notebook() -> Any:
-    """Return the notebook's kernel that runs this; None elsewhere."""
+    """Return the notebook kernel that runs this code, or None outside a notebook."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return getattr(shell, "kernel", None)
 
 
 def show_in_notebook(shown: Any) -> Any:
-    """Show an object where a notebook's kernel runs this, and return the handle of its output; None elsewhere.
+    """Show an object in a notebook and return its display handle; elsewhere, show nothing and return None.
 
-    The handle's `update` shows another object in its place.
+    The handle's `update` method shows another object in its place.
     """
     if kernel_of_notebook() is None:
         return None
@@ -93,7 +93,7 @@ NOT_MEASURED = "not measured"
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a time in ms as text, with as many digits as a reader can use; whole seconds from 1,000 ms on."""
+    """Return a time in ms as text, with as many digits as a reader can use, and in seconds from 1,000 ms up."""
     if value is None:
         return NOT_MEASURED
     if value >= 999.5:
@@ -117,7 +117,7 @@ def quantity(number: int, thing: str) -> str:
 
 
 def short_count(number: int) -> str:
-    """Return a number of claims as the tick of an axis: 0, 250, 1K, 900K, 1.5M."""
+    """Return a number of claims as an axis tick shows it: 0, 250, 1K, 900K, 1.5M."""
     for size, letter in ((1_000_000, "M"), (1_000, "K")):
         if number >= size:
             return f"{number / size:g}{letter}"

@@ -1,4 +1,4 @@
-"""What can go wrong: the exceptions, shared error texts, and the redactor of secrets."""
+"""The exceptions, the redactor of secrets, and shared error texts."""
 
 import os
 import re
@@ -16,7 +16,7 @@ class PbmError(Exception):
     driver_error = ""
 
     def _render_traceback_(self) -> list[str]:
-        # IPython asks an exception for its own rendering: a user's mistake shows as one sentence, not a stack.
+        # IPython calls this to render the exception: a user's mistake appears as one sentence, not as a stack trace.
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -57,13 +57,12 @@ class NotebookError(PbmError):
 
 
 _MASK = "***"
-# A mask in the place of a word tells the word to whoever knows the sentence: if the password is "refused", then
-# "Connection ***" gives it away. So our own sentences are never masked, since what is in them comes from no secret, and
-# a text from elsewhere is left out as a whole where it holds one. Only an address, which nothing else looks like, is
-# masked within its text.
+# Masking one word reveals it to anyone who knows the sentence: if the password is "refused", then "Connection ***"
+# gives it away. So our own sentences, which contain nothing from a secret, are never masked, and a text from elsewhere
+# is left out as a whole if it contains a secret. Only an address, which nothing else looks like, is masked in place.
 _LEFT_OUT = "details hidden because they may contain part of the connection string"
-# Up to the last @ of its line, since a password may hold anything; a path has one slash for two. Not the "mongodb://..."
-# of a sentence that explains what one looks like.
+# Match up to the last @ in the line, because a password may contain anything. One slash is enough, because a path
+# collapses two into one. Do not match "mongodb://..." in a sentence that explains what an address looks like.
 _ADDRESS = re.compile(r"mongodb(?:\+srv)?:/(?!/?\.\.\.)/?(?:.*@)?[^\s'\"/][^\s'\"]*", re.IGNORECASE)
 _SECRET_OPTIONS = ("tlscertificatekeyfilepassword", "authmechanismproperties")
 _addresses: set[str] = set()
@@ -72,7 +71,7 @@ _users: set[str] = set()
 
 
 class ConnectionString(str):
-    """A connection string that does not show itself where variables are listed: its repr is masked."""
+    """A connection string whose repr is masked, so that a list of variables does not show it."""
 
     __slots__ = ()
 
@@ -80,17 +79,17 @@ class ConnectionString(str):
         return "ConnectionString(***)"
 
     def __getitem__(self, key) -> "ConnectionString":
-        return ConnectionString(super().__getitem__(key))  # some debuggers cut a long text before they show it
+        return ConnectionString(super().__getitem__(key))  # some debuggers slice a long string before they show it
 
 
 def remember_secret(uri: str) -> None:
-    """Make `redact` hide a URI, well formed or not, its user, password and secret options, as written and decoded."""
+    """Make `redact` hide a URI, valid or not, and its user, password, and secret options, as written and decoded."""
     _, _, rest = uri.partition("://")
     options = [option.partition("=") for option in uri.partition("?")[2].split("&")]
     for name, _, value in options:
         if name.lower() in _SECRET_OPTIONS:
             _secrets.update(_forms(value))
-    # Any @ may be the one that ends the login: a password may hold one, and so may an option.
+    # Any @ may be the one that ends the login, because a password or an option may contain one.
     for at in re.finditer("@", rest):
         user, _, password = rest[: at.start()].partition(":")
         _addresses.update(_forms(uri))
@@ -99,7 +98,7 @@ def remember_secret(uri: str) -> None:
 
 
 def redact(text: object) -> str:
-    """Return a driver or server text with each address as `***`; if it holds a secret, return a stand-in text."""
+    """Return a driver or server text with each address as `***`; if it contains a secret, return a placeholder."""
     for name in ("MONGODB_URI", "MONGODB_URI_TEST"):
         remember_secret(os.environ.get(name, ""))
     shown = str(text)
@@ -109,16 +108,16 @@ def redact(text: object) -> str:
 
 
 def hide_addresses(text: object) -> str:
-    """Return a text with each connection string in it as `***`, whoever's it is."""
+    """Return a text with every connection string in it masked as `***`, whether or not this program uses it."""
     return _ADDRESS.sub(_MASK, str(text))
 
 
 def _holds_a_secret(text: str) -> bool:
-    # A user's name (demo), or a secret of one to three letters, is a part of many words: those count where they stand
-    # alone.
+    # A user name (such as demo) or a secret of one to three characters is part of many words, so it counts only as a
+    # whole word.
     whole = {secret for secret in _secrets if len(secret) > 3}
     alone = [re.compile(rf"(?<!\w){re.escape(word)}(?!\w)") for word in (_secrets | _users) - whole]
-    # What is percent-encoded can be so in more than one way.
+    # The same text can be percent-encoded in more than one way.
     return any(
         any(secret in form for secret in whole) or any(word.search(form) for word in alone)
         for form in {text, unquote(text), unquote_plus(text)}
@@ -126,16 +125,17 @@ def _holds_a_secret(text: str) -> bool:
 
 
 def _forms(secret: str) -> set[str]:
-    """As written, percent-decoded, and each of them as Python quotes it in an error's text."""
+    """The secret as written, percent-decoded, and each of these as Python quotes it in an error's text."""
     forms = {secret, unquote(secret), unquote_plus(secret)} - {""}
     return forms | {repr(form)[1:-1] for form in forms}
 
 
 def text_of(file: Path, called: str, hint: str, error: type[PbmError] = ConfigError, *, encoding: str = "utf-8") -> str:
-    """Return the text of a file, or raise an error that says what the file is called, what is wrong, and the hint."""
+    """Return the text of a file, or raise an error that names the file, says what is wrong, and gives the hint."""
     try:
         return file.read_text(encoding=encoding)
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "not UTF-8 text"
-    # Out here Python does not hang the problem on the error: it holds the file's text, which may be a .env file's.
+    # Raised outside the `except` block, so that Python does not chain the original exception: it may contain the file's
+    # text, and the file may be a .env file.
     raise error(f"Cannot read {hide_addresses(called)}: {reason}. {hint}".rstrip())

@@ -1,4 +1,4 @@
-"""How a table looks in a notebook."""
+"""The style of tables in a notebook."""
 
 import html
 import re
@@ -14,17 +14,18 @@ from .arguments import checked
 from .display import times_sign
 from .errors import PbmError
 
-# A number, which may have a unit, another number that it ends at, and how many samples it is of; or a dash.
+# A number, optionally with a unit, a second number (such as the end of a range), and a number of samples in
+# parentheses; or a dash, "same", or nothing.
 _NUMBER = r"[\d.,]+ ?(ms|s|%|[KMG]B|\N{MULTIPLICATION SIGN})?"
 _FIGURE = re.compile(rf"({_NUMBER}(( to |, | / ){_NUMBER})?( \(.*\))?|from {_NUMBER}|[\u2013\u2014]|same|)")
 
 
 @checked(PbmError)
 def table(frame: DataFrame) -> Styler:
-    """Return a frame styled for a reader: a tick for True, 111\N{MULTIPLICATION SIGN} for a ratio, nothing for nothing.
+    """Return a frame styled for readers: True as a check mark, ratios as 111\N{MULTIPLICATION SIGN}, no value as blank.
 
-    Words are at the left and figures at the right, with thousands separators. Row labels are shown where there are
-    any. A ratio is a number in a column that is called ratio.
+    Text is aligned left. Numbers are aligned right, with thousands separators. Row labels are shown if there are any.
+    A ratio is a number in a column named ratio.
 
     Args:
         frame: any pandas DataFrame with named columns.
@@ -35,7 +36,7 @@ def table(frame: DataFrame) -> Styler:
     columns = range(frame.shape[1])
     figures = [number for number in columns if _holds_figures(frame.iloc[:, number], is_first=number == 0)]
     formats = {name: _ratio if name == "ratio" else _cell for name in frame.columns}
-    # Names out of a config or a collection are text, whatever they look like.
+    # Names from a config or a collection are text, even if they look like HTML.
     style = frame.style.format(formats).format_index(escape="html", axis="columns").format_index(escape="html")
     if isinstance(frame.index, RangeIndex):
         style = style.hide()
@@ -48,7 +49,7 @@ def table(frame: DataFrame) -> Styler:
 
 
 def _holds_figures(column: Series, *, is_first: bool) -> bool:
-    if is_first and not is_numeric_dtype(column):  # what its rows are about
+    if is_first and not is_numeric_dtype(column):  # it names the rows
         return False
     return len(column) > 0 and all(map(_is_figure, column))
 

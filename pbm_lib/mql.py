@@ -1,4 +1,4 @@
-"""Queries and other documents as one would type them in mongosh, on one line or laid out over several."""
+"""Queries and other documents as you would type them in mongosh, on one line or laid out over several."""
 
 import datetime as dt
 import json
@@ -11,17 +11,17 @@ from bson import Decimal128, Int64, ObjectId, json_util
 _WIDTH = 88
 _STEP = "  "
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
-_EXACT = 2**53  # whole numbers up to here are exact in mongosh, as JavaScript's own numbers
-# What a driver adds to a command, and what nobody types.
+_EXACT = 2**53  # up to here, whole numbers are exact in mongosh, which uses JavaScript's numbers
+# Fields that a driver adds to a command and that nobody types.
 _OF_THE_DRIVER = {
     "lsid", "$db", "$clusterTime", "readConcern", "$readPreference", "txnNumber", "batchSize", "singleBatch", "cursor",
 }  # fmt: skip
-# Fields of a find that mongosh has a method of a cursor for, in the order in which one types them.
+# Fields of a find command for which mongosh has a cursor method, in the order in which you would type them.
 _OF_A_CURSOR = ("sort", "skip", "limit", "hint", "min", "max", "collation", "comment", "maxTimeMS")
 
 
 def to_mql(value: Any) -> str:
-    """Return a value for the server as one would type it in mongosh, which reads it back as the same value."""
+    """Return a value as you would type it in mongosh, which reads it back as the same value."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(key)}: {to_mql(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -42,29 +42,29 @@ def to_mql(value: Any) -> str:
 
 
 def pretty_mql(value: Any, width: int = _WIDTH, margin: str = "") -> str:
-    """Return what `to_mql` does, documents and lists over several lines where they do not fit on one.
+    """Return what `to_mql` returns, but with documents and lists on several lines if they do not fit on one.
 
-    A value that has no parts, such as text or an ObjectId, is never broken, and so may be wider.
+    A value without parts, such as text or an ObjectId, is never broken, so it may exceed the width.
 
     Args:
-        value: for the server.
-        width: characters of a line, the margin among them.
-        margin: what stands before every line but the first, to which the caller gives the same room.
+        value: any value for the server.
+        width: characters per line, including the margin.
+        margin: prefix of every line but the first, before which the caller puts as many characters.
     """
     return _laid_out(value, width, margin, width - len(margin))
 
 
 def call_mql(called: str, *arguments: Any, chain: Sequence[tuple[str, Any]] = (), width: int = _WIDTH) -> str:
-    """Return a call as one would type it in mongosh, laid out.
+    """Return a call as you would type it in mongosh, laid out.
 
-    On one line where it fits; else the first argument that has parts is opened, a part on a line. Calls chained to it
-    stand behind it, or, where that line would be too wide, on lines of their own.
+    The call is on one line if it fits. Otherwise, the first argument with parts is split, one part per line. Chained
+    calls follow on the last line or, if that would be too wide, on lines of their own.
 
     Args:
         called: what is called, for example "db.claims.find".
-        arguments: values for the server.
-        chain: methods called on what that returns, each with its argument.
-        width: characters of a line; only what cannot be broken is wider.
+        arguments: the call's arguments, any values for the server.
+        chain: methods called on the result, each with its argument.
+        width: characters per line; only text that cannot be broken may exceed it.
     """
     texts, chained = map(to_mql, arguments), "".join(f".{name}({to_mql(value)})" for name, value in chain)
     line = f"{called}({', '.join(texts)}){chained}"
@@ -86,13 +86,13 @@ def call_mql(called: str, *arguments: Any, chain: Sequence[tuple[str, Any]] = ()
 
 
 def command_mql(command: Mapping[str, Any], width: int = _WIDTH) -> str:
-    """Return a command as one would type it in mongosh, laid out.
+    """Return a command as you would type it in mongosh, laid out.
 
-    What the driver adds to every command is left out, and so is how the answer is cut into batches.
+    Fields that the driver adds to every command are left out, and so are those that divide the result into batches.
 
     Args:
-        command: as it was sent to the server, its name first.
-        width: characters of a line; only what cannot be broken is wider.
+        command: the command as it was sent to the server, its name first.
+        width: characters per line; only text that cannot be broken may exceed it.
     """
     name = next(iter(command), None)
     asked = {key: value for key, value in command.items() if key not in _OF_THE_DRIVER}
@@ -108,12 +108,12 @@ def command_mql(command: Mapping[str, Any], width: int = _WIDTH) -> str:
 
 
 def collection_mql(name: str) -> str:
-    """Return a collection of the present database as one would type it in mongosh."""
+    """Return a collection of the current database as you would type it in mongosh."""
     return f"db.{name}" if _NAME.fullmatch(name) else f"db.getCollection({json.dumps(name)})"
 
 
 def _laid_out(value: Any, width: int, margin: str, room: int) -> str:
-    """A value whose first line has this room, and whose other lines have the margin and end at the width."""
+    """A value laid out so that its first line fits in `room` and the others, after the margin, fit in the width."""
     line = to_mql(value)
     if len(line) <= room or not value or not isinstance(value, Mapping | list | tuple):
         return line

@@ -1,4 +1,4 @@
-"""Processes that this program starts of itself: they run nothing of the caller's script, and end with their parent."""
+"""Child processes of this program. They do not run the caller's script, and they end with their parent."""
 
 import os
 import signal
@@ -11,10 +11,10 @@ from multiprocessing import connection, parent_process, resource_tracker
 
 @contextmanager
 def spawning() -> Iterator[None]:
-    """Within this block a process that starts runs nothing of the caller's script, and no Ctrl-C breaks off its start.
+    """Within this block, new processes do not run the caller's script, and Ctrl-C does not interrupt their start.
 
-    Python would have it run the script again. Ours need nothing of it, so a script may start them without
-    `if __name__ == "__main__":`, and from a pipe, too.
+    By default, Python would run the script again in each process. Ours need nothing from it, so a script may start them
+    without `if __name__ == "__main__":`, even if the script itself comes from a pipe.
     """
     main = vars(sys.modules["__main__"])
     hidden = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
@@ -27,18 +27,18 @@ def spawning() -> Iterator[None]:
 
 
 def obey_parent() -> None:
-    """Leave Ctrl-C, which reaches the whole group, to the parent; end when that dies. A started process calls this."""
+    """Leave Ctrl-C, which reaches the whole group, to the parent; end when the parent dies. Each child calls this."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 @contextmanager
 def _interrupt_held_back() -> Iterator[None]:
-    """Within this block Ctrl-C waits. A process that starts in it never hears one: it would end in a traceback."""
+    """Delay Ctrl-C until this block ends. Processes started in it never receive Ctrl-C, so none ends in a traceback."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    resource_tracker.ensure_running()  # its own start would end the waiting
+    resource_tracker.ensure_running()  # if it started within the block, it would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

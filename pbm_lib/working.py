@@ -1,4 +1,4 @@
-"""Say what a call is doing while it takes long, where somebody looks on: in a notebook's cell, or in a terminal."""
+"""Show what a long call is doing where a user can see it: in a notebook cell or in a terminal."""
 
 import html
 import shutil
@@ -18,21 +18,21 @@ _ELLIPSIS = "…"
 
 @contextmanager
 def working(text: str, *, progress: bool = True) -> Iterator[Callable[[str], None]]:
-    """Say what this block is doing, from its second second on, and for how long; nothing of it is left at its end.
+    """Show what this block is doing, and for how long, after its first second. The line is removed when the block ends.
 
-    In a notebook that is a line of the cell's output, in a terminal one on standard error. Nothing is shown where
-    nobody looks on: in a notebook that papermill runs, where standard error is no terminal, in a thread beside the
-    main one (which has no cell), and in a process that this program started. A block within another one has its text
-    shown in the other's place.
+    In a notebook, it is a line of the cell's output; in a terminal, a line on standard error. Nothing is shown where
+    nobody would see it: in a notebook that papermill runs, if standard error is not a terminal, in a thread other than
+    the main one (which alone has a cell), and in a process that this program started. Within another such block, the
+    inner block's text replaces the outer one's until the inner block ends.
 
-    A thread of its own writes it, about each second, so that the block may measure times.
+    A separate thread updates the line about once per second, so the block can still measure times.
 
     Args:
-        text: what it is doing, for example "Building the index"; the seconds are added.
-        progress: whether to show it at all.
+        text: what the block is doing, for example "Building the index"; the seconds are added.
+        progress: whether to show anything at all.
 
     Yields:
-        A function that takes another text, whose seconds begin anew.
+        A function that takes a new text and starts its seconds again at zero.
     """
     outer = _Line.shown if progress and _has_cell() else None
     if outer is not None:
@@ -58,10 +58,10 @@ def working(text: str, *, progress: bool = True) -> Iterator[Callable[[str], Non
 
 @contextmanager
 def unsaid() -> Iterator[None]:
-    """Let no block within this one say what it is doing: something else does, such as a progress bar."""
+    """Show no line within this block, because something else shows the progress, such as a progress bar."""
     outer = _Line.shown
     if _has_cell() and outer is None:
-        _Line.shown = _Line("", None)  # of which nothing is ever shown, since it is not begun
+        _Line.shown = _Line("", None)  # never shown, because it is never begun
     try:
         yield
     finally:
@@ -78,9 +78,9 @@ class _Place(Protocol):
 
 
 class _Line:
-    """What is being done, and the thread that shows it."""
+    """The text of what is being done, and the thread that shows it."""
 
-    shown: "_Line | None" = None  # of the main thread, which alone has one
+    shown: "_Line | None" = None  # the main thread's line; no other thread has one
 
     def __init__(self, text: str, place: _Place | None):
         self.doing = (text, time.monotonic())
@@ -89,11 +89,11 @@ class _Line:
         self._thread = threading.Thread(target=self._run, name="working", daemon=True)
 
     def say(self, text: str) -> None:
-        """Take another text; the thread shows it when it writes next."""
+        """Take a new text; the thread shows it the next time it writes."""
         self.doing = (text, time.monotonic())
 
     def begin(self) -> None:
-        with suppress(RuntimeError):  # a machine that has no thread left gets no line
+        with suppress(RuntimeError):  # if no more threads can be started, there is no line
             self._thread.start()
 
     def end(self) -> None:
@@ -102,7 +102,7 @@ class _Line:
             self._thread.join()
 
     def _run(self) -> None:
-        # Whatever a front end or a terminal does not take: the work goes on, without a line.
+        # If the front end or the terminal fails, the work continues without a line.
         with suppress(Exception):
             pause = _SHOW_AFTER_SECONDS
             while not self._is_over.wait(pause):
@@ -117,7 +117,7 @@ class _Line:
 
 
 class _Cell:
-    """An output of the notebook's cell that is running."""
+    """An output of the running notebook cell."""
 
     def __init__(self) -> None:
         self._handle: Any = None
@@ -130,11 +130,11 @@ class _Cell:
 
     def clear(self) -> None:
         if self._handle is not None:
-            self._handle.update({}, raw=True)  # an output without data takes no room
+            self._handle.update({}, raw=True)  # an output without data takes no space
 
 
 class _Faint:
-    """A line that is no result."""
+    """A line in a faint color, because it is not a result."""
 
     def __init__(self, text: str):
         self._text = text
@@ -147,14 +147,14 @@ class _Faint:
 
 
 class _Terminal:
-    """The terminal's present line."""
+    """The terminal's current line."""
 
     def __init__(self, stream: Any):
         self._stream = stream
         self._length = 0
 
     def show(self, text: str) -> None:
-        # Not every terminal has more than ASCII, and a line that wraps could not be overwritten.
+        # Some terminals show only ASCII, and a line that wraps could not be overwritten.
         text = text.replace(_ELLIPSIS, "...")[: shutil.get_terminal_size().columns - 1]
         self._stream.write(f"\r{text.ljust(self._length)}")
         self._stream.flush()
@@ -167,25 +167,25 @@ class _Terminal:
 
 
 def _has_cell() -> bool:
-    """Whether this is the main thread, which alone has a cell or a terminal to itself."""
+    """Whether this is the main thread, the only one with a cell or a terminal to itself."""
     return threading.current_thread() is threading.main_thread()
 
 
 def _place() -> _Place | None:
-    """Where somebody looks on; None if nobody does."""
+    """Where a user would see a line; None if nobody would."""
     if not _has_cell() or parent_process() is not None:
         return None
     kernel = kernel_of_notebook()
     if kernel is not None:
         return _Cell() if _runs_a_cell_for_somebody(kernel) else None
-    with suppress(Exception):  # there is no stream, or it is closed, or it is somebody's own
+    with suppress(Exception):  # there is no stream, it is closed, or it is an object without `isatty`
         if sys.stderr.isatty():
             return _Terminal(sys.stderr)
     return None
 
 
 def _runs_a_cell_for_somebody(kernel: Any) -> bool:
-    """Whether a kernel runs a cell, not a widget's callback, for a front end that could ask its user for input."""
+    """Whether a kernel is running a cell, not a widget's callback, for a front end that can ask its user for input."""
     try:
         request = kernel.get_parent()
         return request["header"]["msg_type"] == "execute_request" and request["content"].get("allow_stdin", True)
@@ -194,4 +194,4 @@ def _runs_a_cell_for_somebody(kernel: Any) -> bool:
 
 
 def _to_nobody(text: str) -> None:
-    """Take another text, which nobody sees."""
+    """Ignore a new text, because nobody would see it."""

@@ -1,1 +1,1 @@
-"""The claim document, the billing providers, and the claim of each number. May import what is no folder."""
+"""The claim document, the billing providers, and the claim with each number. May not import other folders."""

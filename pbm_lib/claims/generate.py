@@ -1,4 +1,4 @@
-"""Synthetic claims: claim number n is a function of the settings and n alone. No real person is in them."""
+"""Synthetic claims: claim number n is a function of the settings and n alone. None is about a real person."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ from .roster import name_pools, provider_roster
 from .shuffle import Shuffle, mixed
 
 GENERATOR_VERSION = 3
-"""Raised whenever the same settings would give other claims, so that two generations never mix in a collection."""
+"""Increased whenever the same settings would give different claims, so two versions never mix in a collection."""
 
-_DRAWS = 12  # uniform numbers a claim; a multiple of four, which is what one step of Philox yields
+_DRAWS = 12  # uniform numbers per claim; a multiple of four, because one step of Philox yields four
 _BLOCK = 5_000
 _MAX_PATIENTS = 40_000
 _PRACTITIONERS = 2_000
 _JITTER_DAYS = 7
-# Of the claims that last longer than a day: share billed by the month, and mean days of the others.
+# Of the claims that last longer than a day: the share billed by the month, and the mean days of the others.
 _BILLED_BY_MONTH = 0.2
 _MEAN_DAYS = 6.0
 _EPOCH = dt.date(1970, 1, 1)
 _LATE_SALT = 13
-# Monday to Sunday, and January to December: practices rest on Sundays, winter brings more illness.
+# Monday to Sunday, and January to December: most practices are closed on Sundays, and winter brings more illness.
 _WEEKDAY_WEIGHTS = np.array([1.15, 1.10, 1.08, 1.05, 1.12, 0.55, 0.25])
 _MONTH_WEIGHTS = np.array([1.15, 1.10, 1.05, 1.00, 0.97, 0.93, 0.90, 0.92, 0.98, 1.03, 1.07, 1.10])
 _SYSTEM_SHARE = np.cumsum([system.share for system in CLAIM_SYSTEMS])[:-1]
@@ -44,12 +44,13 @@ _PENDING = _METHODS.index("PENDING")
 
 
 def _steps(of: str) -> np.ndarray:
-    """A row a claim system: the cumulated shares of the recovery methods, without the last."""
+    """One row per claim system: the cumulative shares of the recovery methods, without the last."""
     return np.cumsum([[getattr(system, of).get(code, 0) for code in _METHODS] for system in CLAIM_SYSTEMS], 1)[:, :-1]
 
 
 _IN_FULL, _IN_PART = _steps("in_full"), _steps("in_part")
-# Of the claims: share with an overpayment; of those, up to here nothing was recouped, up to here a part, else all.
+# The share of claims with an overpayment. Of these, nothing was recouped for a draw below the second value, part of it
+# below the third, and all of it otherwise.
 _OVERPAID, _NOTHING_BACK, _PART_BACK = 0.62, 0.35, 0.60
 
 
@@ -59,8 +60,8 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
 
     Args:
         config: the settings.
-        start: first claim number, inclusive, from 0.
-        stop: last claim number, exclusive, up to `target_volume`; None for all.
+        start: number of the first claim, 0 or more.
+        stop: number after the last claim, up to `target_volume`; None for all.
 
     Yields:
         Claim documents as the load inserts them: ObjectId `_id`, naive UTC datetimes, Decimal128 amounts.
@@ -79,22 +80,23 @@ def generate_claims(config: Config, start: int = 0, stop: int | None = None) -> 
 
 
 def id_marks(seed: int, volume: int) -> tuple[str, str]:
-    """Return the last 16 hex digits of the first and of the last claim's `_id`; those of all others lie between."""
+    """Return the last 16 hex digits of the first and the last claim's `_id`; those of all other claims lie between."""
     first = _seed_bytes(seed).hex()
     return f"{first}{0:010x}", f"{first}{volume - 1:010x}"
 
 
 def fed_ids(seed: int, volume: int, last_service_date: dt.date, max_claim_days: int) -> tuple[ObjectId, ObjectId]:
-    """Return the first and the last `_id` that an arriving claim of these settings can have.
+    """Return the first and the last `_id` that a claim in a feed can have with these settings.
 
-    They lie behind those of all configured claims, and are no other claim's: the number of each begins at the volume.
+    They come after the `_id`s of all configured claims, and no other claim has one of them: the numbers of a feed's
+    claims start at the volume.
     """
     mark = _fed_seconds(last_service_date, max_claim_days).to_bytes(4, "big") + _seed_bytes(seed)
     return ObjectId(mark + volume.to_bytes(5, "big")), ObjectId(mark + b"\xff" * 5)
 
 
 class ClaimGenerator:
-    """Makes claims by number. Its memory does not grow with the volume."""
+    """Generates claims by number. Its memory use does not grow with the volume."""
 
     def __init__(self, data: DataGenerationConfig):
         self._data = data
@@ -115,11 +117,11 @@ class ClaimGenerator:
         self._jitter = min(0.5, _JITTER_DAYS / days)
 
     def ids(self, numbers: np.ndarray) -> list[ObjectId]:
-        """Return the `_id` of each claim number; they ascend, so that a range of numbers is a range of `_id`."""
+        """Return the `_id` of each claim number. They ascend, so a range of numbers is a range of `_id`s."""
         return [ObjectId(row) for row in rows_of(self._id_bytes(numbers, self._arrival_ms(numbers) // 1000)).tolist()]
 
     def documents(self, start: int, stop: int) -> list[RawBSONDocument]:
-        """Return the claims start to stop, stop exclusive, as BSON."""
+        """Return the claims numbered start to stop, exclusive, as BSON."""
         numbers = np.arange(start, stop)
         draws, arrival = self._draws(start, stop), self._arrival_ms(numbers)
         begin, end, system = self._service(draws, self._share(numbers))
@@ -127,16 +129,16 @@ class ClaimGenerator:
         return self._encoded(numbers, draws, begin, end, system, updated, self._id_bytes(numbers, arrival // 1000))
 
     def arriving(self, start: int, stop: int, now: dt.datetime) -> list[RawBSONDocument]:
-        """Return claims that arrive now, beyond the configured ones, as BSON.
+        """Return claims that arrive now, in addition to the configured ones, as BSON.
 
-        They are numbered from the volume on and spread over the providers as the configured claims are. Every second
-        one is for a service of the period's last days; the others are late, for services of any day. All but
-        lastUpdatedTs is a function of the settings and the number.
+        Their numbers start at the volume, and they are distributed among the providers as the configured claims are.
+        Every second one is for a service in the last days of the period. The others are late, for services on any day.
+        Everything except lastUpdatedTs is a function of the settings and the number.
 
         Args:
             start: number of the first claim, at least the volume.
-            stop: number of the last claim, exclusive.
-            now: when they were last updated, UTC; or the end of the service, where that is later.
+            stop: number after the last claim.
+            now: time of their last update, UTC; if a service ends later, its end is used instead.
         """
         numbers = np.arange(start, stop)
         draws = self._draws(start, stop)
@@ -148,12 +150,12 @@ class ClaimGenerator:
         return self._encoded(numbers, draws, begin, end, system, updated, self._id_bytes(numbers, seconds))
 
     def _draws(self, start: int, stop: int) -> np.ndarray:
-        """Uniform numbers, a column a claim."""
+        """Uniform numbers, one column per claim."""
         draw = np.random.Generator(np.random.Philox(key=self._seed, counter=_DRAWS // 4 * start))
         return draw.random((stop - start, _DRAWS)).T
 
     def _service(self, draws: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """First and last day of the service, since 1970, and the claim system; `share` says where in the period."""
+        """First and last day of service (days since 1970) and the claim system; `share` is the place in the period."""
         system = np.searchsorted(_SYSTEM_SHARE, draws[0], side="right")
         begin = self._first_day + self._begin_day(share, draws[1])
         return begin, begin + self._duration_days(system, draws[2], draws[3]), system
@@ -203,19 +205,19 @@ class ClaimGenerator:
         return _WEEKDAY_WEIGHTS[weekday] * _MONTH_WEIGHTS[month]
 
     def _begin_day(self, share: np.ndarray, draw: np.ndarray) -> np.ndarray:
-        """Day of the window, 0-based: chronological with jitter, as a live feed delivers."""
+        """Day of the period, 0-based: chronological with jitter, as in a live feed."""
         share = np.abs(share + (2 * draw - 1) * self._jitter)
         share = np.where(share >= 1, 2 - share, share)
         day = np.searchsorted(self._arrival_share, share, side="right")
         return np.minimum(day, len(self._arrival_share) - 1)
 
     def _duration_days(self, system: np.ndarray, one_day: np.ndarray, length: np.ndarray) -> np.ndarray:
-        """Days from begin to end: 0 for most claims, else a few, or a month where care is billed by the month."""
+        """Days from begin to end: 0 for most claims, otherwise a few, or a month for care billed by the month."""
         longest = self._data.max_claim_days
         by_month = length < _BILLED_BY_MONTH
         month = 27 + 4 * length / _BILLED_BY_MONTH
         rest = np.maximum(0, (length - _BILLED_BY_MONTH) / (1 - _BILLED_BY_MONTH))
-        # An exponential tail, cut so that it never reaches beyond D.
+        # An exponential tail, truncated so that it never exceeds D.
         few = 1 - _MEAN_DAYS * np.log1p(rest * np.expm1(-longest / _MEAN_DAYS))
         days = np.clip(np.floor(np.where(by_month, month, few)), 1, longest)
         return np.where(one_day < _SAME_DAY[system], 0, days).astype(np.int64)
@@ -224,7 +226,7 @@ class ClaimGenerator:
         return (numbers + 0.5) / self._data.target_volume
 
     def _arrival_ms(self, numbers: np.ndarray) -> np.ndarray:
-        """When claims arrive, in ms since 1970; ascends with the number, after nearly every claim's end."""
+        """When claims arrive, in ms since 1970. This ascends with the number and is after nearly every claim's end."""
         share = self._share(numbers)
         day = np.searchsorted(self._arrival_share, share, side="right")
         start = np.concatenate(([0.0], self._arrival_share))
@@ -233,7 +235,7 @@ class ClaimGenerator:
         return ((day + late + np.clip(within, 0, 0.999999)) * DAY_MS).astype(np.int64)
 
     def _lag_ms(self, draw: np.ndarray) -> np.ndarray:
-        """From a claim's arrival to its last update."""
+        """Time from a claim's arrival to its last update, in ms."""
         return (np.minimum(-np.log1p(-draw) * 15, 180) * DAY_MS).astype(np.int64)
 
     def _people(self, count: int, stream: int) -> list[str]:
@@ -244,7 +246,7 @@ class ClaimGenerator:
 
 
 class _Groups:
-    """For each provider a group of people, so many from a place of its own on in the list of all."""
+    """A group of people for each provider: consecutive entries in the list of all people, from its own start."""
 
     def __init__(self, sizes: np.ndarray, people: int, seed: int):
         self._sizes, self._people = sizes, people
@@ -252,7 +254,7 @@ class _Groups:
         self._first = (mixed(who, seed) % np.uint64(people)).astype(np.int64)
 
     def member(self, provider: np.ndarray, draw: np.ndarray) -> np.ndarray:
-        """Position of the one that a draw from 0 to 1 picks from the provider's group."""
+        """Return the position of the person that a draw from 0 to 1 picks from the provider's group."""
         return (self._first[provider] + (draw * self._sizes[provider]).astype(np.int64)) % self._people
 
 
@@ -264,17 +266,17 @@ def _plain_claims(generator: ClaimGenerator, start: int, stop: int) -> Iterator[
 
 @lru_cache(maxsize=2)
 def claim_generator(data: DataGenerationConfig) -> ClaimGenerator:
-    """Return the generator of these settings; building its pools takes a quarter of a second, so it is kept."""
+    """Return the generator for these settings. It is cached, because building its pools takes a quarter of a second."""
     return ClaimGenerator(data)
 
 
 def _late_days(max_claim_days: int) -> int:
-    """How long after its first day of service a claim arrives at the latest."""
+    """Days from a claim's place in the period, before jitter, to its arrival: the longest claim plus the jitter."""
     return max_claim_days + _JITTER_DAYS
 
 
 def _fed_seconds(last_service_date: dt.date, max_claim_days: int) -> int:
-    """The first second, since 1970, in which no configured claim arrives."""
+    """The first second, counted from 1970, after the last configured claim arrives."""
     return ((last_service_date - _EPOCH).days + 1 + _late_days(max_claim_days)) * DAY_MS // 1000
 
 
@@ -283,13 +285,13 @@ def _seed_bytes(seed: int) -> bytes:
 
 
 def _amounts(system, has_one, radius, angle, outcome, part):
-    """Overpayment and recouped amount in cents, and the recovery method that fits them."""
-    normal = np.sqrt(-2 * np.log1p(-radius)) * np.cos(2 * np.pi * angle)  # Box and Muller
+    """Overpayment and recouped amount in cents, and a recovery method that fits them."""
+    normal = np.sqrt(-2 * np.log1p(-radius)) * np.cos(2 * np.pi * angle)  # Box-Muller
     cents = np.clip(np.exp(_LOG_CENTS[system] + _SIGMA[system] * normal), 1, 99_999_999).astype(np.int64)
     overpaid = np.where(has_one < _OVERPAID, cents, 0)
     in_part = (outcome >= _NOTHING_BACK) & (outcome < _PART_BACK)
     recouped = np.where(outcome < _NOTHING_BACK, 0, np.where(in_part, (overpaid * part).astype(np.int64), overpaid))
-    # Within its outcome the draw is uniform again, and so decides the method as well.
+    # Within its outcome, the draw is uniform again, so it also decides the method.
     low, high = np.where(in_part, _NOTHING_BACK, _PART_BACK), np.where(in_part, _PART_BACK, 1)
     steps = np.where(in_part[:, None], _IN_PART[system], _IN_FULL[system])
     method = ((outcome - low) / (high - low) >= steps.T).sum(0)

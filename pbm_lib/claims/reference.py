@@ -1,4 +1,4 @@
-"""Reference sets that the claims draw from: code sets, shares, amounts in US dollars. The figures are made up."""
+"""Reference data for the generated claims: code sets, shares, and amounts in US dollars. The figures are made up."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ RECOVERY_METHODS = {
     "EXTENDED_REPAYMENT_SCHEDULE": "The provider pays it back in installments on an agreed schedule.",
     "DIRECT_PAYMENT": "The provider sends the money back by check or transfer.",
 }
-"""How an overpayment comes back: code to its meaning, in one line."""
+"""How an overpayment is recovered: code to its meaning, in one line."""
 
 
 @dataclass(frozen=True)
 class ClaimSystem:
-    """A system that claims come from, with its share of all claims and what its overpayments are like."""
+    """A system that claims come from, with its share of all claims and the distribution of its overpayments."""
 
     code: str
-    meaning: str  # in one line, for a reader who is not from the field
+    meaning: str  # in one line, for a reader outside the field
     share: float  # of all claims, 0 to 1
-    median_usd: float  # of the overpayments, where there is one
+    median_usd: float  # of its overpayments, excluding claims without one
     sigma: float  # spread of the logarithm of the overpayment
     same_day: float  # share of its claims that end on the day they begin
-    in_full: dict[str, float]  # recovery method to its share, where all of an overpayment was recouped
-    in_part: dict[str, float]  # the same, where a part of it was
+    in_full: dict[str, float]  # recovery method to its share, if all of an overpayment was recouped
+    in_part: dict[str, float]  # the same, if only part of it was
 
 
 CLAIM_SYSTEMS = (

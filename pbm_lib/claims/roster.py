@@ -1,4 +1,4 @@
-"""The billing providers: who they are, how many claims each has. A pure function of the settings."""
+"""The billing providers: who they are, and how many claims each has. They are a pure function of the settings."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,7 +47,7 @@ class Provider:
 
 @dataclass(frozen=True)
 class NamePools:
-    """Names that people and practices are made from."""
+    """Pools of first and last names for people and practices."""
 
     first: tuple[str, ...]
     last: tuple[str, ...]
@@ -65,7 +65,7 @@ def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
         The providers. The same seed and tiers always give the same list.
 
     Raises:
-        InvalidQuery: there is no such tier.
+        InvalidQuery: the config has no tier with that name.
     """
     names = [known.name for known in config.data_generation.tiers]
     if tier is not None and tier not in names:
@@ -76,7 +76,7 @@ def list_providers(config: Config, tier: str | None = None) -> list[Provider]:
 
 @lru_cache(maxsize=4)
 def provider_roster(data: DataGenerationConfig) -> tuple[Provider, ...]:
-    """Return all billing providers in the config's order of tiers; TINs, NPIs and provider ids are unique."""
+    """Return all billing providers in the config's order of tiers; TINs, NPIs, and provider ids are unique."""
     tiers = [tier for tier in data.tiers for _ in range(tier.providers)]
     position = np.arange(len(tiers))
     lasts = name_pools(data.seed).last
@@ -98,11 +98,11 @@ def provider_roster(data: DataGenerationConfig) -> tuple[Provider, ...]:
 
 @lru_cache(maxsize=4)
 def name_pools(seed: int) -> NamePools:
-    """Return the name pools of a seed, repeated as Faker weighs them; the only place where Faker is asked."""
+    """Return the name pools for a seed, with names repeated as Faker weights them. Nothing else uses Faker."""
     fake = Faker("en_US", providers=[_PEOPLE])
     fake.seed_instance(seed)
     people = fake.provider(_PEOPLE)
-    # All at once: drawn one by one, as `first_name` does, the weights would be added up again for each.
+    # Draw all at once: drawing one by one, as `first_name` does, would add up the weights again for each name.
     first, last = (
         fake.random_elements(names, _POOL, use_weighting=True) for names in (people.first_names, people.last_names)
     )

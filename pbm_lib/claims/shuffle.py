@@ -1,4 +1,4 @@
-"""A seeded shuffle of 0..n-1 that is computed point by point, so that it needs no memory whatever n is."""
+"""A seeded shuffle of 0..n-1, computed point by point, so that its memory use does not depend on n."""
 
 import math
 
@@ -8,7 +8,7 @@ _ROUNDS = 4
 
 
 def mixed(values: np.ndarray, salt: int) -> np.ndarray:
-    """Return 64 well-mixed bits for each uint64 (the finalizer of SplitMix64); each salt is another mixing."""
+    """Return 64 well-mixed bits for each uint64 (the finalizer of SplitMix64); each salt mixes differently."""
     bits = values + np.uint64(salt % 2**64)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -16,10 +16,10 @@ def mixed(values: np.ndarray, salt: int) -> np.ndarray:
 
 
 class Shuffle:
-    """A bijection of 0..size-1: a Feistel network over a rectangle, walked until it lands inside."""
+    """A bijection of 0..size-1: a Feistel network over a rectangle, repeated until the result is within the size."""
 
     # Black and Rogaway's generalized Feistel cipher with cycle walking ("Ciphers with Arbitrary Finite Domains", 2002);
-    # it shuffles, it keeps no secret.
+    # it is used to shuffle, not to encrypt.
 
     def __init__(self, size: int, seed: int):
         self.size = size

@@ -1,4 +1,4 @@
-"""Claims as rows of a table: what a reader looks at, as text and as HTML."""
+"""Claims as rows of a table, as text and as HTML, with the fields that a reader looks at."""
 
 import datetime as dt
 import html
@@ -20,14 +20,15 @@ COLUMNS = {
     "balance": ("processedAmounts", "overpaymentBalance", "amount"),
     "recovery": ("recoveryMethod",),
 }
-"""Column to the path of its field, in the order of a table."""
+"""Maps each column to the path of its field, in the order of the table."""
 _AMOUNTS = ("overpayment", "recouped", "balance")
-# The page's own color below a head that stays in sight; JupyterLab's and VS Code's have dark ones.
+# Sticky table headers need the page's own background color, which is dark in some themes of JupyterLab and
+# VS Code.
 _GROUND = "background:var(--jp-layout-color1,var(--vscode-editor-background,Canvas))"
 
 
 def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return a row a claim, column to text."""
+    """Return one row per claim, which maps each column to its text."""
     rows = [{name: _text(_at(claim, path)) for name, path in COLUMNS.items()} for claim in claims]
     for row, claim in zip(rows, claims, strict=True):
         row["claim"] = row["claim"] or str(claim[ID])
@@ -35,7 +36,7 @@ def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(COLUMNS)) -> list[str]:
-    """Return rows of `claim_rows` under their heads as lines of text, for a shell; amounts of zero are blank."""
+    """Return rows from `claim_rows`, with a header, as lines of text for a shell. Amounts of zero are blank."""
     names = [name for name in (rows[0] if rows else ()) if name in columns]
     widths = {name: max(len(name), *(len(_shown(name, row[name])) for row in rows)) for name in names}
     lines = [dict(zip(names, names, strict=True)), *rows] if rows else []
@@ -49,14 +50,14 @@ def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(
 
 
 def claims_table(claims: Sequence[dict[str, Any]]) -> str:
-    """Return at least one claim as an HTML table: words to the left, amounts to the right, those of zero blank."""
+    """Return claims (at least one) as an HTML table: text on the left, amounts on the right, amounts of zero blank."""
     rows = claim_rows(claims)
 
     def style(name: str, more: str) -> str:
         return f"style='text-align:{'right' if name in _AMOUNTS else 'left'};white-space:nowrap;{more}'"
 
     heads = "".join(
-        # Names in two lines keep the columns as narrow as what is in them, and the table within a notebook's width.
+        # Two-line names keep the columns as narrow as their contents, and the table within a notebook's width.
         f"<th {style(name, f'position:sticky;top:0;vertical-align:bottom;padding:3px 6px;{_GROUND}')}>"
         f"{html.escape(name).replace(' ', '<br>')}</th>"
         for name in rows[0]
@@ -76,12 +77,12 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
 
 
 def _shown(name: str, text: str) -> str:
-    """A cell's text; nothing for an amount of zero, so that the others stand out."""
+    """A cell's text; blank for an amount of zero, so that the others stand out."""
     return "" if name in _AMOUNTS and not text.strip("0.") else text
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:
-    # A claim of a customer's own collection may lack any of its fields.
+    # A claim in a customer's own collection may lack any of these fields.
     for name in path:
         document = document.get(name) if isinstance(document, dict) else None
     return document

@@ -1,4 +1,4 @@
-"""The TINs of the billing providers, by themselves: who asks for their claims needs no names, whose import is long."""
+"""The TINs of the billing providers, apart from their names: queries need only TINs, and names are slow to import."""
 
 from functools import lru_cache
 
@@ -18,6 +18,6 @@ def provider_tins(data: DataGenerationConfig) -> tuple[str, ...]:
 
 
 def tins_of_tier(data: DataGenerationConfig, tier: str) -> list[str]:
-    """Return the TINs of a tier's providers, in the same order."""
+    """Return the TINs of a tier's providers, in the same order as `provider_tins`."""
     tiers = [known.name for known in data.tiers for _ in range(known.providers)]
     return [tin for name, tin in zip(tiers, provider_tins(data), strict=True) if name == tier]

@@ -1,1 +1,1 @@
-"""The command line: demo, failover, lab, report, stop. May import everything but __main__."""
+"""The command line: demo, failover, lab, report, stop, uri. May import everything but __main__."""

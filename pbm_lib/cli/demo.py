@@ -1,4 +1,4 @@
-"""`python -m pbm_lib demo`: the four notebooks in order."""
+"""`python -m pbm_lib demo`: run the four notebooks in order."""
 
 import argparse
 import shlex
@@ -11,7 +11,7 @@ from .notebooks import NOTEBOOKS, refuse_to_overwrite, run_notebook
 
 
 def run(options: argparse.Namespace) -> int:
-    """Execute the notebooks and say where the report is."""
+    """Run the notebooks and print where the report is."""
     config = load_config(options.config)
     output = output_folder(options.output)
     refuse_to_overwrite(output / "notebooks")

@@ -1,4 +1,4 @@
-"""`python -m pbm_lib failover`: pages while a node of a local replica set steps down, and while one is killed."""
+"""`python -m pbm_lib failover`: read pages while one node of a local replica set steps down and another is killed."""
 
 import argparse
 import signal
@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     """Show the failover, print what was seen, and save its chart."""
     config = load_config(options.config)
     target = output_folder(options.output) / "failover.png"
-    # What a supervisor sends, or a terminal that is closed: left to its default it would leave the mongods behind.
+    # A supervisor sends SIGTERM, and a closed terminal SIGHUP. Their default action would leave the mongods running.
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""`python -m pbm_lib lab`: JupyterLab with the demo's settings."""
+"""`python -m pbm_lib lab`: start JupyterLab with the demo's settings."""
 
 import argparse
 import json
@@ -13,15 +13,15 @@ from tempfile import TemporaryDirectory
 
 from ..config_file import CONFIG_VARIABLE, load_config, project_folder
 
-# JupyterLab's name for the file of the workspace "default", which a plain address of it opens.
+# JupyterLab's name for the file of the workspace "default", which it opens if the address names no workspace.
 _WORKSPACE = "default-37a8.jupyterlab-workspace"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Start JupyterLab and wait for its end."""
-    config = load_config(options.config)  # a mistake in it is said here, not in every notebook
+    """Start JupyterLab and wait until it ends."""
+    config = load_config(options.config)  # report a mistake in it here, not in every notebook
     print(f"JupyterLab opens in your browser with the settings in {config.path}. Press Ctrl-C to stop it.", flush=True)
-    # A layout of its own each time: yours stays as it is, and no tab of the last meeting opens before a customer.
+    # Use a new layout each time: the user's own is unchanged, and customers see no tab from the last meeting.
     with TemporaryDirectory(prefix=f"pbm_lab_{os.getpid()}_", ignore_cleanup_errors=True) as workspaces:
         write_workspace(Path(workspaces))
         extra = [f"--LabApp.workspaces_dir={workspaces}", *options.extra]
@@ -29,18 +29,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
-    """Return the command line that starts JupyterLab on the project, so that report and settings can be opened too.
+    """Return the command line that starts JupyterLab on the project, so that the report and settings can be opened.
 
-    It opens on the first notebook. The package's own `lab_settings/overrides.json` turns the news pop-up off, lays a
-    notebook out as a whole, so that it does not jump while it is scrolled, and saves only when asked to, so that the
-    notebooks stay as they were delivered. Jupyter's access token stays on. One Ctrl-C ends it.
+    JupyterLab opens the first notebook. The package's own `lab_settings/overrides.json` turns off the news pop-up,
+    renders each notebook as a whole, so that it does not jump when scrolled, and turns off autosave, so that the
+    notebooks stay as delivered. Jupyter's access token stays on. One Ctrl-C ends JupyterLab.
 
     Args:
-        folder: the project's, which is the root of what JupyterLab opens; `notebooks/` is in it.
+        folder: the project's folder, which contains `notebooks/`; JupyterLab's root.
         extra: further options for JupyterLab.
 
     Returns:
-        Words for `subprocess`.
+        The arguments for `subprocess`.
     """
     return [
         sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}",
@@ -53,10 +53,10 @@ def lab_command(folder: Path, extra: Sequence[str] = ()) -> list[str]:
 
 
 def write_workspace(folder: Path) -> None:
-    """Write the layout that JupyterLab opens with: its left sidebar closed.
+    """Write the layout that JupyterLab opens with: the left sidebar is closed.
 
     Args:
-        folder: JupyterLab's folder of workspaces, in which it goes on to keep the layout.
+        folder: JupyterLab's folder of workspaces, where it continues to save the layout.
     """
     layout = {"left": {"collapsed": True}}
     workspace = {"data": {"layout-restorer:data": layout}, "metadata": {"id": "default"}}
@@ -64,24 +64,24 @@ def write_workspace(folder: Path) -> None:
 
 
 def run_lab(command: Sequence[str], config_file: Path) -> int:
-    """Run JupyterLab until it ends, with the notebooks' empty `config_path` leading to a settings file.
+    """Run JupyterLab until it ends; a notebook whose `config_path` is empty uses the given settings file.
 
-    Ctrl-C and SIGTERM end it and its kernels.
+    Ctrl-C and SIGTERM end JupyterLab and its kernels.
 
     Args:
-        command: what `lab_command` returned.
+        command: the result of `lab_command`.
         config_file: the settings file.
 
     Returns:
-        Its exit status.
+        JupyterLab's exit status.
     """
     environment = {**os.environ, CONFIG_VARIABLE: str(config_file)}
     with subprocess.Popen(command, env=environment) as lab:
-        # What a supervisor sends, or `kill`: left to its default it would end this process alone.
+        # A supervisor or `kill` sends SIGTERM. Its default action would end only this process.
         signal.signal(signal.SIGTERM, lambda *_: lab.terminate())
         while True:
             try:
                 return lab.wait()
             except KeyboardInterrupt:
-                # The terminal sent it to JupyterLab as well, which ends its kernels before itself.
+                # The terminal also sent the Ctrl-C to JupyterLab, which ends its kernels before it exits.
                 continue

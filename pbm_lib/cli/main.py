@@ -12,15 +12,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: words of the command line; None takes the process's own.
+        arguments: words of the command line; None uses those of the process.
 
     Returns:
-        Exit status: 0 done, 1 an error that was said in a sentence, 130 interrupted.
+        Exit status: 0 for success, 1 for an error that was reported in one sentence, 130 if interrupted.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a path or a name may have letters that the terminal has not
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path or name may contain characters that the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
-    # Each command is a module of this folder, imported when it is asked for: stopping the server needs no charts.
+    # Each command is a module in this folder, imported only when it runs: stopping the server needs no charts.
     command = import_module(f"..{options.command}", __name__)
     try:
         return command.run(options)

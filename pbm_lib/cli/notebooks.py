@@ -1,4 +1,4 @@
-"""Run a notebook headless through papermill, and say in one sentence what stopped it."""
+"""Run a notebook headless through papermill, and explain in one sentence what stopped it."""
 
 import json
 import sys
@@ -19,13 +19,13 @@ NOTEBOOKS = ("01_setup", "02_load", "03_explore", "04_performance")
 
 
 def refuse_to_overwrite(output_dir: Path) -> None:
-    """Raise ConfigError if an executed copy would be written over a notebook that is no such copy."""
+    """Raise ConfigError if an executed copy would overwrite a notebook that is not an executed copy."""
     for name in NOTEBOOKS:
         target = output_dir / f"{name}.ipynb"
         delivered = notebooks_folder() / target.name
         try:
             is_other = target.exists() and (target.samefile(delivered) or not _is_executed_copy(target))
-        except OSError as error:  # a folder that may not even be looked into
+        except OSError as error:  # this user may not look into the folder
             raise _unwritable(target, error) from None
         if is_other:
             raise ConfigError(
@@ -41,7 +41,7 @@ def _unwritable(target: Path, error: OSError) -> ConfigError:
 
 
 def _is_executed_copy(notebook: Path) -> bool:
-    """Whether papermill wrote this file, which leaves its name in what it writes; not so for one that it cannot be."""
+    """Whether papermill wrote this file, as its metadata shows. False if it is unreadable or not a notebook."""
     try:
         return "papermill" in json.loads(notebook.read_bytes())["metadata"]
     except (OSError, ValueError, TypeError, KeyError):
@@ -53,16 +53,16 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
 
     Args:
         name: one of `NOTEBOOKS`.
-        output_dir: folder of the executed copy; made if it is missing.
+        output_dir: folder of the executed copy; created if it is missing.
         parameters: values for its `parameters` cell.
 
     Returns:
         Path of the executed copy.
 
     Raises:
-        ConfigError: the notebook has no parameter of that name, the copy cannot be written, or a notebook that is no
-            executed copy stands where it would be.
-        NotebookError: a cell ended in an error.
+        ConfigError: the notebook has no parameter of that name, the copy cannot be written, or it would overwrite a
+            notebook that is not an executed copy.
+        NotebookError: a cell raised an error.
     """
     refuse_to_overwrite(output_dir)
     source, target = notebooks_folder() / f"{name}.ipynb", output_dir / f"{name}.ipynb"
@@ -72,7 +72,7 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of the libraries, not of the notebook
+            warnings.simplefilter("ignore", DeprecationWarning)  # from the libraries, not from the notebook
             papermill.execute_notebook(
                 str(source),
                 str(target),
@@ -86,7 +86,7 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
                 coalesce_streams=True,
             )
     except PapermillExecutionError as error:
-        # Our own message is fit to be shown; another's, papermill's error and its frames may hold anything.
+        # Our own messages are safe to show. Other messages, papermill's error, and its frames may contain anything.
         ours = isinstance(getattr(errors, error.ename, None), type)
         told = f"{error.ename}: {(error.evalue if ours else errors.redact(error.evalue)).rstrip('.')}"
         stopped: errors.PbmError = NotebookError(

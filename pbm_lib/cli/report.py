@@ -1,4 +1,4 @@
-"""`python -m pbm_lib report`: the report of a saved run."""
+"""`python -m pbm_lib report`: write the report of a saved run."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from ..report.report import write_report
 
 
 def run(options: argparse.Namespace) -> int:
-    """Render the report and say what was written."""
+    """Write the report and print which files were written."""
     baseline = PerformanceRun.load(options.baseline) if options.baseline else None
     written = write_report(
         PerformanceRun.load(options.run_file),

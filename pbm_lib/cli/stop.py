@@ -1,4 +1,4 @@
-"""`python -m pbm_lib stop`: end the local server."""
+"""`python -m pbm_lib stop`: stop the local server."""
 
 import argparse
 
@@ -8,10 +8,10 @@ from ..store.local_state import holds_database, refuse_others_folder
 
 
 def run(options: argparse.Namespace) -> int:
-    """Stop the server and say so."""
+    """Stop the server and print the result."""
     config = load_config(options.config)
     refuse_others_folder(config.data_dir)
-    gone = not holds_database(config.data_dir)  # a mongod that ends writes to it again
+    gone = not holds_database(config.data_dir)  # checked first: a mongod writes to the folder again as it ends
     if not stop_local_server(config):
         print(f"No local server for {config.path} is running.")
         return 0

@@ -1,4 +1,4 @@
-"""`python -m pbm_lib uri`: the local server's address, for Compass or mongosh."""
+"""`python -m pbm_lib uri`: print the local server's address, for Compass or mongosh."""
 
 import argparse
 
@@ -10,7 +10,7 @@ from ..store.local_state import refuse_others_folder
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the address. It holds the password, which stands nowhere else that a user sees."""
+    """Print the address. It contains the password, which users see nowhere else."""
     config = load_config(options.config)
     if given_uri(config):
         raise ServerUnavailable(
