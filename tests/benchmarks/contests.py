@@ -1,4 +1,4 @@
-"""Who is asked what, in turn, and what must be the same in the answers: the contests of the query benchmark."""
+"""The contests of the query benchmark: who runs which query, in what order, and which answers must match."""
 
 import datetime as dt
 import operator
@@ -36,7 +36,7 @@ SAME_RANGE, NEW_PLACE = "overlap: same range, 1M", "overlap: no range, new place
 
 
 class Bench(Windows):
-    """Questions that are drawn, and contestants who answer them."""
+    """Draws questions at random and times the contestants that answer them."""
 
     def __init__(self, store: ClaimStore, seed: int):
         super().__init__(store, seed)
@@ -45,7 +45,7 @@ class Bench(Windows):
         self.providers = {tier: pbm.list_providers(config, tier) for tier in tiers}
 
     def question(self, tier: str) -> Question:
-        """A provider of a tier and a window, both drawn."""
+        """Draw a provider of a tier, and a window."""
         return (self.draw.choice(self.providers[tier]).tin, *self.any_window())
 
     def contest(
@@ -56,9 +56,10 @@ class Bench(Windows):
         draw: Callable[[], Any],
         alike: Callable[[Any], Any] = lambda answer: answer,
     ) -> None:
-        """Time each contestant on a question of its own, unless the number is negative; then compare all answers.
+        """Time each contestant on a question of its own, then compare every contestant's answers to all questions.
 
-        `alike` makes of an answer what must be the same for all.
+        Rounds with a negative number are not timed. `alike` reduces an answer to what must be the same for all
+        contestants.
         """
         asked = {name: draw() for name in contestants}
         calls = [
@@ -81,20 +82,21 @@ def total(store: ClaimStore, question: Question) -> int:
 
 
 def whole_days(claims: list[dict[str, Any]]) -> tuple[list, set]:
-    """What two orders of the claims of a day have in common: the begin dates, and the claims of all days but the last.
+    """Return the parts of a page that do not depend on how claims are sorted within a day.
 
-    The last day may go on behind the page.
+    These are the begin dates, and the ids of the claims of every day except the last. The last day may continue beyond
+    the page.
     """
     begins = [claim[BEGIN] for claim in claims]
     return begins, {claim[ID] for claim in claims if claim[BEGIN] != begins[-1]}
 
 
 def bound(bench: Bench, store: ClaimStore) -> None:
-    """First page of a range at the largest provider: in each round unbounded once, and bounded several times."""
+    """Time the first page of a range at the largest provider: per round, unbounded once and bounded several times."""
     ask = partial(page, store)
     for number in range(UNBOUNDED_ROUNDS):
         for kind in ("fixed", "varied"):
-            # The unbounded query's time grows with the window's distance from the first claim: its few draws are
+            # The unbounded query's time grows with the window's distance from the first claim, so its few windows are
             # spread evenly.
             window = bench.fixed if kind == "fixed" else bench.any_window(number, UNBOUNDED_ROUNDS)
             question = (bench.large.tin, *window)
@@ -103,7 +105,7 @@ def bound(bench: Bench, store: ClaimStore) -> None:
                 return bench.time(f"first page, {kind}: {UNBOUNDED}", ask, question, bounded=False)
 
             def quick(kind=kind, question=question) -> list:
-                answer = ask(question)  # untimed, and brings the fixed window into the cache
+                answer = ask(question)  # untimed; also brings the fixed window into the cache
                 for _ in range(BOUNDED_A_ROUND):
                     drawn = question if kind == "fixed" else (bench.large.tin, *bench.any_window())
                     bench.time(f"first page, {kind}: {DEFAULT}", ask, drawn)
@@ -115,7 +117,7 @@ def bound(bench: Bench, store: ClaimStore) -> None:
 
 
 def overhead(bench: Bench, store: ClaimStore, rounds: int) -> None:
-    """find_claims and iter_claims beside the bare driver with the same filter, sort, hint and limit."""
+    """Compare find_claims and iter_claims with the bare driver, using the same filter, sort, hint, and limit."""
     size, order = store.config.query.default_page_size, dict.fromkeys(store.variant.order, 1)
     hint, streamed = store.index_name, bench.providers[STREAMED]
     with MongoClient(store.uri) as client:
@@ -133,7 +135,7 @@ def overhead(bench: Bench, store: ClaimStore, rounds: int) -> None:
         pages = {"find_claims": lambda tin: page(store, (tin,)), BARE: bare_page}
         for number in range(-WARM_UP, rounds):
             bench.contest("page", number, pages, lambda: bench.large.tin, operator.itemgetter(slice(size)))
-        # Streams are long: no question is asked only to compare. Each provider comes to both, in different rounds.
+        # Streams take long, so none is run only for comparison. Both methods stream each provider, in different rounds.
         seen: dict[str, list] = {}
         for number in range(STREAM_ROUNDS):
             tins = [streamed[(number + shift) % len(streamed)].tin for shift in (0, len(streamed) // 2)]
@@ -148,7 +150,7 @@ def overhead(bench: Bench, store: ClaimStore, rounds: int) -> None:
 
 
 def variants(bench: Bench, default: ClaimStore, overlap: ClaimStore, rounds: int) -> None:
-    """The default and the overlap index, both there at once, at each tier."""
+    """Compare the default and the overlap index at each tier, with both indexes in place."""
     pages = {DEFAULT: partial(page, default), OURS: partial(page, overlap)}
     totals = {DEFAULT: partial(total, default), OURS: partial(total, overlap)}
     for number in range(-WARM_UP, rounds):
@@ -159,7 +161,7 @@ def variants(bench: Bench, default: ClaimStore, overlap: ClaimStore, rounds: int
 
 
 def against(bench: Bench, where: str, ours: ClaimStore, reference: Reference, rounds: int) -> None:
-    """First page of a range at each tier: the overlap index against the reference."""
+    """Compare the first page of a range at each tier: the overlap index against the reference."""
     pages = {OURS: partial(page, ours), REFERENCE: reference.first_page}
     for number in range(-WARM_UP, rounds):
         for tier in TIERS:
@@ -167,7 +169,7 @@ def against(bench: Bench, where: str, ours: ClaimStore, reference: Reference, ro
 
 
 def totals(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) -> None:
-    """Totals of a range: the overlap index against the reference."""
+    """Compare totals of a range: the overlap index against the reference."""
     asked = {OURS: partial(total, ours), REFERENCE: reference.total}
     for number in range(-1, rounds):
         for tier in COUNTED:
@@ -175,11 +177,11 @@ def totals(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) ->
 
 
 def depth(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) -> None:
-    """The page 90 % deep in a range of the largest provider: the overlap index against the reference.
+    """Compare the page 90% deep in a range of the largest provider: the overlap index against the reference.
 
-    The server keeps the plan of a query for all that differ only in their values. So others have read other pages
-    before: page 2 of the period's first window, where it is best to walk the range from its beginning; or deep pages,
-    as in a steady state. Before that the server has forgotten all plans, as after a restart.
+    The server reuses the plan of a query for all queries that differ only in their values. So before each question, the
+    plan cache is cleared, as after a restart, and other pages are read: either page 2 of the period's first window,
+    where it is best to walk the range from its beginning, or deep pages, as in a steady state.
     """
     first_window = (bench.providers["1M"][0].tin, *bench.window(0))
     pages = {
@@ -202,17 +204,17 @@ def depth(bench: Bench, ours: ClaimStore, reference: Reference, rounds: int) -> 
         boundary = Boundary("next", (claim[BEGIN], claim[END], claim[ID]))
         return question, claim, encode_cursor(boundary, filters.make_query(ours, *question))
 
-    # In this order, since the plan of page 2 reads thousands of claims and leaves the reference a warmer cache.
+    # Page 2 comes last because its plan reads thousands of claims and leaves the reference a warmer cache.
     for what, read_before in ((DEEP_AFTER_DEEP, deep), (DEEP_AFTER_PAGE_2, page_2)):
         for number in range(-1, rounds):
             bench.contest(what, number, pages, partial(place, read_before))
 
 
 def flatness(bench: Bench, ours: ClaimStore, rounds: int) -> None:
-    """Pages with the overlap index in turn: first pages of a range, of two tiers, and pages without a range.
+    """Time pages with the overlap index in turn: first pages of a range at two tiers, and pages without a range.
 
-    The first page without a range is the same one in each round, so it is warm. To tell that from what a range costs,
-    two more are asked for: a range that is warm as well, and a page without a range at a new place.
+    The first page without a range is the same in every round, so it is warm. To separate that effect from the cost of a
+    range, two more pages are timed: one of a range that is also warm, and one without a range at a new place.
     """
     ask, tin = partial(page, ours), bench.providers["1M"][0].tin
     for number in range(rounds):
@@ -229,7 +231,7 @@ def flatness(bench: Bench, ours: ClaimStore, rounds: int) -> None:
 
 
 def examined(bench: Bench, ours: ClaimStore) -> dict[str, tuple[int, int]]:
-    """Keys and documents that a page of a late window examines, at each tier: of its providers those that need most."""
+    """Return, by tier, the most keys and the most documents that a page of a late window examines for any provider."""
     late, result = bench.window(int(LATE * bench.days)), {}
     for tier, providers in bench.providers.items():
         plans = [pbm.explain_claims(ours, provider.tin, *late) for provider in providers]

@@ -1,14 +1,14 @@
-"""A second opinion on what a performance run times: run by hand, on claims that are loaded.
+"""Check the times of a performance run against an independent client: run by hand, on claims that are loaded.
 
     .venv/bin/python tests/benchmarks/independent.py [--rounds R]
 
-An independent client, bare pymongo with queries that are typed out here, and the stopwatch of a performance run take
-turns, call by call, at the same things: the first page of a provider, the first page of a 90-day range, and the total
-of either, for the largest and a small provider. Each call of a range has a window of its own, so that neither finds in
-the cache what the other has just read; the providers' first pages and totals are the same every time. Then each also
-answers the other's questions, untimed; a difference is an error.
+An independent client (bare pymongo, with queries written out here) and the stopwatch of a performance run take turns,
+call by call, at the same operations: a provider's first page, the first page of a 90-day range, and the total of each,
+for the largest provider and a small one. Each call with a range has its own window, so that neither client finds in the
+cache what the other has just read. Without a range, a provider's first page and total are the same every time. Each
+client then also answers the other's questions, untimed; any difference is an error.
 
-Uses the collection that `pbm_lib.connect()` opens. Prints the ratio of the medians, run / independent client, and saves
+Uses the collection that `pbm_lib.connect()` opens. Prints the ratio of the medians (run / independent client) and saves
 every sample as JSON under outputs/benchmarks/.
 """
 
@@ -35,7 +35,7 @@ Question = tuple[Any, ...]
 
 
 class Independent:
-    """Asks with pymongo alone: what is typed out here is all that is sent."""
+    """A client that uses pymongo alone and sends exactly what is written here."""
 
     def __init__(self, store: ClaimStore):
         self._client = MongoClient(store.uri)
@@ -46,7 +46,7 @@ class Independent:
         self._sort = [(field, 1) for field in store.variant.order]
 
     def page(self, tin: str, start: dt.date | None = None, end: dt.date | None = None) -> list[dict[str, Any]]:
-        """The first page, and one claim more, to know whether another page follows."""
+        """Return the first page. The query asks for one extra claim, to learn whether another page follows."""
         question = {TIN: tin}
         if start and end:
             first, last = whole_days(start, end)
@@ -56,7 +56,7 @@ class Independent:
         return found.to_list()[: self._size]
 
     def total(self, tin: str, start: dt.date | None = None, end: dt.date | None = None) -> int:
-        """The exact total; of a range, the claims that begin in it and those that reach into it."""
+        """Return the exact total. For a range: the claims that begin in it plus the earlier ones that reach into it."""
         if not (start and end):
             return self._claims.count_documents({TIN: tin}, hint=self._hint)
         first, last = whole_days(start, end)
@@ -76,7 +76,7 @@ def whole_days(start: dt.date, end: dt.date) -> tuple[dt.datetime, dt.datetime]:
 def contests(
     windows: Windows, measured: ClaimStore, bare: Independent
 ) -> dict[str, tuple[Callable[[], Question], ...]]:
-    """What is asked: how a question is drawn, and how each client asks it."""
+    """Return, for each measurement, how a question is drawn and how each client asks it."""
 
     def page(*question: Any) -> list[dict[str, Any]]:
         return list(pbm.find_claims(measured, *question, with_total=False))

@@ -1,13 +1,13 @@
-"""The load's measured claims: run by hand, never a timed test.
+"""Benchmark of the load: run by hand, never a timed test.
 
     .venv/bin/python tests/benchmarks/load.py [--claims N] [--rounds R] [--tune]
 
-Starts a mongod of its own with the config's cache and takes turns, every other round from the last to the first: the
+Starts its own mongod with the config's cache. The contestants take turns, in reverse order in every other round: the
 ceiling (claims generated and encoded beforehand, inserted by the best number of writers), `load_claims`, the same with
-the overlap index, and the loop that anyone would write first. The others have the three-field index. Each has validator
-and index in place and begins with an empty collection on a server that is warm: it has run since before the first
-round. Prints a table and saves the figures as JSON under outputs/benchmarks/. `--tune` tries instead what could be set
-otherwise: index before or after, batch sizes, workers, write concerns.
+the overlap index, and the loop that anyone would write first. All but the third use the three-field index. Each starts
+with an empty collection that has its validator and index, on a server that is warm: it has been running since before
+the first round. Prints a table and saves the figures as JSON under outputs/benchmarks/. With `--tune`, tries other
+settings instead: index before or after the load, batch sizes, workers, write concerns.
 """
 
 import argparse
@@ -43,14 +43,14 @@ from pbm_lib.store.local_server import start_local_server
 from pbm_lib.vocabulary import OVERLAP, THREE_FIELD
 
 MOST_CLAIMS = 30_000_000
-"""More would fill the disk of most machines, and the ceiling keeps them all in memory."""
+"""More claims would fill the disk of most machines, and the ceiling keeps all of them in memory."""
 NAIVE_CLAIMS, NAIVE_BATCH = 100_000, 10_000
 NAIVE_NAMES = ("James", "Mary", "Robert", "Patricia", "John", "Jennifer", "Michael", "Linda", "David", "Susan")
 GENERATED_AT_30M = 300_000
 
 
 def scaled(config: Config, claims: int) -> Config:
-    """The config with every provider scaled, so that there are so many claims."""
+    """Return the config with every provider scaled to reach this number of claims."""
     data = config.data_generation
     tiers = tuple(
         replace(tier, claims_per_provider=tier.claims_per_provider * claims // data.target_volume)
@@ -61,7 +61,7 @@ def scaled(config: Config, claims: int) -> Config:
 
 @contextmanager
 def server_for(config: Config) -> Iterator[Config]:
-    """A local server of its own, on a free port and an empty folder, for the length of a block."""
+    """Yield a config for a separate local server, on a free port and in an empty folder. Stop the server at the end."""
     with tempfile.TemporaryDirectory(prefix="pbm-load-") as folder:
         local = replace(config.local_server, port=0, data_dir=str(Path(folder) / "data"))
         config = replace(config, local_server=local)
@@ -73,7 +73,7 @@ def server_for(config: Config) -> Iterator[Config]:
 
 @contextmanager
 def empty_store(config: Config, uri_options: str = "") -> Iterator[ClaimStore]:
-    """A collection with validator and index and nothing in it."""
+    """Yield a store whose collection is empty but has its validator and index."""
     uri = start_local_server(config).uri + uri_options
     with MongoClient(uri) as client:
         client.drop_database(config.mongodb.database)
@@ -92,7 +92,7 @@ def temporary_uri(uri: str) -> Iterator[None]:
 
 @contextmanager
 def opened(config: Config) -> Iterator[ClaimStore]:
-    """The claims on that config's own server, which is started if it does not run."""
+    """Yield a store on the config's own server. Start the server if it is not running."""
     with temporary_uri(start_local_server(config).uri):
         store = connect(config)
     with store:
@@ -100,7 +100,7 @@ def opened(config: Config) -> Iterator[ClaimStore]:
 
 
 def write_encoded(uri: str, config: Config, writer: int, writers: int, ready, go) -> None:
-    """One writer of the ceiling: encode its batches, wait for the others, insert them."""
+    """Act as one writer of the ceiling: encode its batches, wait for the other writers, then insert the batches."""
     data = config.data_generation
     batches, generator = [], claim_generator(data)
     for number, start in enumerate(range(0, data.target_volume, data.batch_size)):
@@ -117,7 +117,7 @@ def write_encoded(uri: str, config: Config, writer: int, writers: int, ready, go
 
 
 def ceiling(config: Config, writers: int) -> float:
-    """Claims a second of writers that have nothing to do but to send."""
+    """Return the claims per second of writers that do nothing but send."""
     context = multiprocessing.get_context("spawn")
     with empty_store(config) as store:
         ready, go = context.Barrier(writers + 1), context.Event()
@@ -138,7 +138,7 @@ def ceiling(config: Config, writers: int) -> float:
 
 
 def loaded(config: Config, **figures: Any) -> dict[str, float]:
-    """Load with load_claims, and once more; the rate is that of the whole call, checks and start-up included."""
+    """Call load_claims twice. `rate` is that of the whole first call, including checks and start-up."""
     with empty_store(config) as store, peak_memory(store) as peak:
         started = time.perf_counter()
         report = pbm.load_claims(store, progress=False, **figures)
@@ -157,7 +157,7 @@ def loaded(config: Config, **figures: Any) -> dict[str, float]:
 
 
 def naive(config: Config) -> float:
-    """Claims a second of the loop that anyone would write first: one process, `random`, `insert_many` of 10,000."""
+    """Return the claims per second of the obvious loop: one process, `random`, and `insert_many` of 10,000 claims."""
     data, providers = config.data_generation, pbm.list_providers(config)
     draw, first = random.Random(1), dt.datetime.combine(data.first_service_date, dt.time())
     days, volume = (data.last_service_date - data.first_service_date).days, min(NAIVE_CLAIMS, data.target_volume)
@@ -206,7 +206,7 @@ def _naive_claim(draw: random.Random, provider: pbm.Provider, number: int, first
 
 @contextmanager
 def peak_memory(store: ClaimStore | None = None) -> Iterator[dict[str, float]]:
-    """Note the most memory (resident, summed) that this process and its children took together; no mongod in it."""
+    """Track the peak of the summed resident memory of this process and its children, excluding mongod."""
     peak, over = {"mib": 0.0}, threading.Event()
 
     def watch() -> None:
@@ -230,7 +230,7 @@ def peak_memory(store: ClaimStore | None = None) -> Iterator[dict[str, float]]:
 
 
 def generate_part(config: Config) -> None:
-    """Generate stretches of the volume, as a worker does, and keep nothing."""
+    """Generate stretches of the volume, as a worker does, and discard them."""
     data = config.data_generation
     generator = claim_generator(data)
     pieces = GENERATED_AT_30M // data.batch_size
@@ -240,13 +240,13 @@ def generate_part(config: Config) -> None:
 
 
 def in_own_process(function: Callable[[Config], Any], config: Config) -> Any:
-    """What the function returns for a config, called in a new process."""
+    """Call the function with a config in a new process, and return its result."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, config).result()
 
 
 def generator_memory(config: Config) -> float:
-    """Peak resident MiB of one process that generates from all over the volume."""
+    """Return the peak resident memory (MiB) of one process that generates claims from across the whole volume."""
     process = multiprocessing.get_context("spawn").Process(target=generate_part, args=(config,))
     process.start()
     peak = 0.0
@@ -262,7 +262,7 @@ def generator_memory(config: Config) -> float:
 
 
 def compare(config: Config, rounds: int) -> dict[str, Any]:
-    """The contestants in turn; the best number of writers is found first."""
+    """Run the contestants in turn, after finding the best number of writers."""
     small = scaled(config, min(config.data_generation.target_volume, 300_000))
     by_writers = {writers: ceiling(small, writers) for writers in (1, 2, 3, 4)}
     best = max(by_writers, key=by_writers.get)
@@ -273,7 +273,7 @@ def compare(config: Config, rounds: int) -> dict[str, Any]:
         top, ours, overlap, loop = in_turn(
             number,
             lambda: ceiling(config, best),
-            # In a process of its own, so that its memory holds nothing that the contestants before it left behind.
+            # In its own process, so that its memory includes nothing that earlier contestants left behind.
             lambda: in_own_process(loaded, config),
             lambda: in_own_process(loaded, with_overlap),
             lambda: naive(config),
@@ -300,7 +300,7 @@ def compare(config: Config, rounds: int) -> dict[str, Any]:
 
 
 def tune(config: Config, rounds: int) -> dict[str, Any]:
-    """What could be set otherwise, one thing at a time, in turn, so that a busy minute hits them all."""
+    """Try other settings, one at a time. They take turns, so that a busy minute affects all of them."""
     contestants: dict[str, Callable[[], float]] = {"index before": lambda: timed(config)}
     contestants["index after"] = lambda: timed(config, index_after=True)
     for size in (1_000, 2_000, 5_000, 10_000, 20_000):
@@ -328,7 +328,7 @@ def timed(
     index_after: bool = False,
     uri_options: str = "",
 ) -> float:
-    """Claims a second of the inserting alone, until the index is there."""
+    """Return the claims per second of inserting alone, plus the index build if that comes after."""
     with empty_store(config, uri_options) as store:
         if index_after:
             store.collection.drop_index(store.index_name)
@@ -341,7 +341,7 @@ def timed(
 
 
 def whole(text: str, least: int, most: int, step: int = 1) -> int:
-    """A number that an option accepts; argparse makes a sentence of what it does not."""
+    """Return an option's whole number, or raise the error that argparse reports."""
     multiples = "" if step == 1 else f", in steps of {step:,}, so that every provider has whole claims"
     try:
         value = int(text)
@@ -353,7 +353,7 @@ def whole(text: str, least: int, most: int, step: int = 1) -> int:
 
 
 def parser_with(config: Config, description: str, *, rounds: int) -> argparse.ArgumentParser:
-    """A parser with the options --claims and --rounds."""
+    """Return a parser with the options --claims and --rounds."""
     data = config.data_generation
     step = data.target_volume // math.gcd(data.target_volume, *(tier.claims_per_provider for tier in data.tiers))
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -363,7 +363,7 @@ def parser_with(config: Config, description: str, *, rounds: int) -> argparse.Ar
 
 
 def parsed(config: Config, words: list[str] | None = None) -> argparse.Namespace:
-    """The options, of the command line if no other words are given."""
+    """Parse the given words, or the command line if there are none."""
     parser = parser_with(config, __doc__, rounds=3)
     parser.add_argument("--tune", action="store_true")
     return parser.parse_args(words)

@@ -1,24 +1,26 @@
-"""The query's measured claims: run by hand, never a timed test.
+"""Benchmark of the query: run by hand, never a timed test.
 
     .venv/bin/python tests/benchmarks/query.py [--claims N] [--rounds R]
 
-Contestants are pbm_lib with its default, the three-field index and the bounded query; pbm_lib with the overlap index;
-the reference (reference.py), on an index of the same four fields; and bare pymongo, with what pbm_lib sends.
+The contestants are pbm_lib with its default (the three-field index and the bounded query); pbm_lib with the overlap
+index; the reference (reference.py), on an index of the same four fields; and bare pymongo, sending what pbm_lib sends.
 
 Starts two servers, each with the config's cache to itself, and loads the same claims into both: one collection with the
 config's leaf pages, for pbm_lib, and one with MongoDB's default of 32 KB, for the reference. On one server they would
-share a cache, and each would measure what the other had left of it. "One collection" is the first: there pbm_lib and
-the reference use the same index. All indexes of four fields are built after the load, so none is more compact. Where
-the reference is asked, that is the only compound index: it sends no hint, and a second one would take its planner time.
+share a cache, and each would measure what the other had left of it. "One collection" is the first: there, pbm_lib and
+the reference use the same index. All four-field indexes are built after the load, so that none is more compact than
+another. Where the reference runs, that is the only compound index: the reference sends no hint, so its planner would
+spend time on a second one.
 
-What is compared takes turns, and changes its order from round to round. Each sample has its own provider of the tier
-and its own window of 90 days, so that none finds in the cache what another has just read. Then each contestant also
-answers the others' questions, untimed; a difference is an error. Nothing is cold: the servers run on with what they
-have read. "Fixed" and "warm" are what was asked for before. Totals are compared on one collection, deep pages on two.
+The contestants take turns, and their order changes from round to round. Each sample has its own provider of the tier
+and its own 90-day window, so that no contestant finds in the cache what another has just read. Each contestant then
+also answers the others' questions, untimed; any difference is an error. Nothing is cold: the servers keep running with
+what they have read. "Fixed" and "warm" mean that the same page was read before. Totals are compared on one collection,
+deep pages on two.
 
-3,000,000 claims take 6 minutes on a quiet machine and 5 GB of disk. With few claims everything is in the cache, and the
-ratios say little. R is for first pages; totals and deep pages take a quarter of it. Prints a table and saves every
-sample as JSON under outputs/benchmarks/. The ratio of the two loads is in the table of load.py.
+3,000,000 claims take 6 minutes on a quiet machine and 5 GB of disk. With few claims, everything fits in the cache and
+the ratios say little. R is the number of rounds for first pages; totals and deep pages take a quarter of it. Prints a
+table and saves every sample as JSON under outputs/benchmarks/. The ratio of the two loads is in the table of load.py.
 """
 
 import datetime as dt
@@ -59,7 +61,7 @@ from pbm_lib.vocabulary import OVERLAP, THREE_FIELD
 
 DEFAULT_LEAF_PAGE_KB = 32
 
-# Measure, dividend, divisor (both names of samples), sign, aim.
+# Measure, dividend and divisor (both are names of samples), sign, aim.
 RATIOS: list[tuple[str, str, str, str, float]] = [
     *(
         (f"range first page, {tier}: {title}", f"{where}, {tier}: {OURS}", f"{where}, {tier}: {REFERENCE}", "<=", aim)
@@ -103,7 +105,7 @@ RATIOS: list[tuple[str, str, str, str, float]] = [
 
 
 def table(bench: Bench, late: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
-    """The lines of the table."""
+    """Return the rows of the table."""
     rows = []
     for measure, dividend, divisor, sign, aim in RATIOS:
         above, below = bench.samples[dividend], bench.samples[divisor]
@@ -121,7 +123,7 @@ def table(bench: Bench, late: dict[str, tuple[int, int]]) -> list[dict[str, Any]
 
 @contextmanager
 def loaded(config: Config) -> Iterator[ClaimStore]:
-    """A store on a server of its own, all claims in it."""
+    """Yield a store on its own server, with all claims loaded."""
     with server_for(config) as own, opened(own) as store:
         pbm.setup_collection(store, progress=False)
         if store.leaf_page_kb != own.mongodb.leaf_page_kb:

@@ -1,4 +1,4 @@
-"""The reference: the query as a good programmer first writes it, in bare pymongo, with none of pbm_lib's means."""
+"""The reference: the query as a good programmer first writes it, in bare pymongo, with none of pbm_lib's techniques."""
 
 import datetime as dt
 from typing import Any, Self
@@ -12,14 +12,15 @@ INDEX = {TIN: 1, BEGIN: 1, END: 1, ID: 1}
 ORDER = {BEGIN: 1, END: 1, ID: 1}
 
 Question = tuple[str] | tuple[str, dt.date, dt.date]
-"""TIN; or TIN, first day, last day."""
+"""A TIN, optionally with the first and the last day of a range."""
 
 
 class Reference:
     """Pages and totals on the index {tin, begin, end, _id}.
 
-    The plain overlap filter, sorted by (begin, end, _id); later pages by a keyset `$or` below an `$and`; the total by
-    one `count_documents`. No bound, no hint. A page asks for one claim more, to know whether another page follows.
+    Uses the unbounded overlap filter, sorted by (begin, end, _id), and sends no hint. Later pages use a keyset `$or`
+    below an `$and`; the total is one `count_documents`. A page asks for one extra claim, to learn whether another page
+    follows.
     """
 
     def __init__(self, store: ClaimStore):
@@ -37,7 +38,7 @@ class Reference:
         return self._page(_overlap(question))
 
     def next_page(self, question: Question, claim: dict[str, Any]) -> list[dict[str, Any]]:
-        """The page behind a claim."""
+        """Return the page that follows a claim."""
         begin, end, _id = claim[BEGIN], claim[END], claim[ID]
         behind = [
             {BEGIN: {"$gt": begin}},
@@ -50,11 +51,11 @@ class Reference:
         return self.claims.count_documents(_overlap(question))
 
     def claim_at(self, question: Question, place: int) -> dict[str, Any]:
-        """The fields of the order of a claim so far into a result, counted from 0."""
+        """Return the sort fields of the claim at a position in the result, counted from 0."""
         return self.claims.find_one(_overlap(question), ORDER, sort=ORDER, skip=place)
 
     def forget_plans(self) -> None:
-        """Let the server forget which plan it has chosen for which query."""
+        """Clear the server's plan cache for the collection."""
         self.claims.database.command("planCacheClear", self.claims.name)
 
     def _page(self, filter_: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,13 +1,13 @@
-"""What the size of storage pages costs and brings: run by hand, never a timed test.
+"""Benchmark of leaf page sizes, their costs and benefits: run by hand, never a timed test.
 
     .venv/bin/python tests/benchmarks/storage.py [--claims N] [--rounds R] [--index VARIANT]
 
-For each size of leaf pages, starts a mongod of its own with the config's cache and loads the same claims. Then the
-sizes take turns, every other round from the last to the first: a page of a 90-day range, drawn afresh, of the largest
-provider and of a small one, and a stream of all claims of a provider of the third tier as raw BSON. The answers of all
-sizes are compared. All of it is done twice, each time on servers just started and warmed up: with the machine's memory
-free, and, where a memory cgroup can be written (Linux, mostly as root), with each mongod and its file cache held to
-1.8 GB, which is about what an Atlas M10 leaves it. Prints tables and saves every sample as JSON under
+For each leaf page size, starts a separate mongod with the config's cache and loads the same claims. The sizes then take
+turns, in reverse order in every other round: a page of a newly drawn 90-day range of the largest provider and of a
+small one, and a stream of all claims of a provider of the third tier as raw BSON. The answers of all sizes are
+compared. All of this runs twice, each time on servers that were just started and warmed up: once with the machine's
+memory free, and once, where a memory cgroup can be written (Linux, mostly as root), with each mongod and its file cache
+held to 1.8 GB, which is about what an Atlas M10 leaves it. Prints tables and saves every sample as JSON under
 outputs/benchmarks/. 3,000,000 claims take 8 GB of disk.
 """
 
@@ -34,10 +34,10 @@ from pbm_lib.vocabulary import INDEXES, OVERLAP
 
 SIZES_KB = (8, 16, 32)
 HELD_BYTES = int(1.8 * 2**30)
-STREAM_EVERY = 20  # rounds of pages to one of streams
+STREAM_EVERY = 20  # rounds of pages per round of streams
 WARM_UP = 10
 BATCH = 1_000
-# Where a memory cgroup is made, and the file that takes its limit: version 1, then version 2.
+# Where a memory cgroup is created, and the file that holds its limit: cgroup version 1, then version 2.
 GROUPS = (
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
     (Path("/sys/fs/cgroup"), "memory.max"),
@@ -46,7 +46,7 @@ GROUPS = (
 
 @contextmanager
 def memory_group(name: str) -> Iterator[Path | None]:
-    """A cgroup whose processes may take HELD_BYTES, for the length of a block; None where none can be made."""
+    """Yield a cgroup whose processes may use HELD_BYTES of memory, or None if none can be created."""
     group = next((root / name for root, limit in GROUPS if limited(root / name, limit)), None)
     try:
         yield group
@@ -56,7 +56,7 @@ def memory_group(name: str) -> Iterator[Path | None]:
 
 
 def limited(group: Path, limit: str) -> bool:
-    """Make a cgroup and set its limit; whether that worked."""
+    """Create a cgroup and set its limit; return whether that worked."""
     try:
         group.mkdir()
     except OSError:
@@ -75,7 +75,7 @@ def can_be_held() -> bool:
 
 
 def drop_file_cache(folder: Path) -> None:
-    """Let the system forget what it keeps of a stopped server's files, so that they are read within the limit."""
+    """Drop a stopped server's files from the system's file cache, so that they are read again within the limit."""
     os.sync()
     for file in folder.rglob("*.wt"):
         with file.open("rb") as opened:
@@ -84,18 +84,18 @@ def drop_file_cache(folder: Path) -> None:
 
 @contextmanager
 def started_anew(config: Config, *, held: bool) -> Iterator[ClaimStore]:
-    """A store on a server that has read nothing yet, in a memory cgroup or not, and that is stopped at the end."""
+    """Yield a store on a newly started server, optionally in a memory cgroup, and stop the server at the end."""
     stop_local_server(config)
     with memory_group(f"pbm_storage_{config.mongodb.leaf_page_kb}") if held else nullcontext() as group:
         if group:
             drop_file_cache(config.data_dir)
         try:
             with opened(config) as store:
-                if group:  # what it took until now, just started, does not count
+                if group:  # what the server used while starting does not count
                     (group / "cgroup.procs").write_text(str(running_server(config).pid), encoding="ascii")
                 yield store
         finally:
-            stop_local_server(config)  # before the group goes
+            stop_local_server(config)  # before the group is removed
 
 
 def page(bench: Windows, tin: str, window: tuple[dt.date, dt.date]) -> list[Any]:
@@ -103,7 +103,7 @@ def page(bench: Windows, tin: str, window: tuple[dt.date, dt.date]) -> list[Any]
 
 
 def stream(store: ClaimStore, tin: str) -> list[bytes]:
-    """All claims of a provider in order, as they come from the server."""
+    """Return all claims of a provider in order, as raw BSON."""
     raw = store.collection.with_options(
         codec_options=store.collection.codec_options.with_options(document_class=RawBSONDocument)
     )
@@ -113,7 +113,7 @@ def stream(store: ClaimStore, tin: str) -> list[bytes]:
 
 
 def measures(config: Config) -> dict[str, tuple[str, int]]:
-    """What is measured: its name to its title, and how many claims a rate is of; 0 for a time."""
+    """Map the name of each measurement to its title and the number of claims behind its rate (0 for a time)."""
     large, _, third, *_, small = sorted(config.data_generation.tiers, key=lambda tier: -tier.claims_per_provider)
     return {
         "large": (f"range page, {large.name}, p50 / p95 in ms", 0),
@@ -123,7 +123,7 @@ def measures(config: Config) -> dict[str, tuple[str, int]]:
 
 
 def measure(benches: dict[int, Windows], rounds: int) -> None:
-    """Take every sample of one phase, the sizes in turn, and hold their answers against each other."""
+    """Take every sample of one phase, with the sizes in turn, and compare their answers."""
     first, config = benches[SIZES_KB[0]], benches[SIZES_KB[0]].store.config
     long = measures(config)["stream"][1]
     streamed = [provider for provider in pbm.list_providers(config) if provider.claim_count == long]
@@ -145,7 +145,7 @@ def measure(benches: dict[int, Windows], rounds: int) -> None:
 
 
 def in_short(samples: Samples, claims: int) -> str:
-    """A time's median, p95 and n; or a rate's median, least, most and n."""
+    """Return a time's median, p95, and n; or a rate's median, minimum, maximum, and n."""
     times, n = sorted(samples.seconds), f"n={len(samples.seconds)}"
     if claims:
         return f"{claims / samples.median:,.0f} ({claims / times[-1]:,.0f}-{claims / times[0]:,.0f}, {n})"

@@ -1,4 +1,4 @@
-"""What the benchmarks share: samples, contestants that take turns, and the file where the figures are left."""
+"""What the benchmarks share: samples, contestants that take turns, and the file that stores the figures."""
 
 import datetime as dt
 import json
@@ -19,7 +19,7 @@ OUTPUT = Path(__file__).resolve().parents[2] / "outputs" / "benchmarks"
 
 @dataclass
 class Samples:
-    """Seconds of one operation."""
+    """The times of one operation, in seconds."""
 
     name: str
     seconds: list[float] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Samples:
 
 
 class Windows:
-    """One store, its largest and a small provider, windows drawn from a seed, and the samples by name."""
+    """One store, its largest provider and its smallest ones, windows drawn from a seed, and the samples by name."""
 
     def __init__(self, store: ClaimStore, seed: int):
         self.store, self.draw = store, random.Random(seed)
@@ -59,7 +59,7 @@ class Windows:
         return start, start + dt.timedelta(days=WINDOW_DAYS - 1)
 
     def any_window(self, part: int = 0, parts: int = 1) -> tuple[dt.date, dt.date]:
-        """A window that begins in one of equal parts of the period, counted from 0."""
+        """Draw a window that begins in the given part of the period, which has `parts` equal parts counted from 0."""
         return self.window(int((part + self.draw.random()) / parts * (self.days + 1)))
 
     def time(self, name: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -67,14 +67,17 @@ class Windows:
 
 
 def in_turn(number: int, *contestants: Callable[[], Any]) -> list[Any]:
-    """Call each, in odd rounds the last one first, so that none profits from its place; answers in the order given."""
+    """Call each contestant, in reverse order in odd rounds so that none benefits from its place.
+
+    Return the answers in the order in which the contestants are given.
+    """
     places = range(len(contestants))
     answers = {place: contestants[place]() for place in (places if number % 2 == 0 else reversed(places))}
     return [answers[place] for place in places]
 
 
 def save(name: str, started: dt.datetime, content: dict[str, Any]) -> None:
-    """Write figures as JSON under outputs/benchmarks/, with begin and end, and say where."""
+    """Write the figures as JSON under outputs/benchmarks/, with start and end times, and print the file's path."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
     file = OUTPUT / f"{name}-{started:%Y%m%dT%H%M%SZ}.json"
     finished = dt.datetime.now(dt.UTC)

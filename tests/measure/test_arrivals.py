@@ -1,4 +1,4 @@
-"""Pages before, while and after claims arrive: what a run records, and that the claims are gone, whatever ends it."""
+"""Pages before, while, and after claims arrive: what a run records, and that its claims are gone however it ends."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def fed_of(store):
 
 
 def insert_fed(store, count):
-    """What a run that was killed leaves behind."""
+    """Insert fed claims, as a run that was killed leaves them behind."""
     data = store.config.data_generation
     now = store.collection.database.client.admin.command("hello")["localTime"]
     documents = claim_generator(data).arriving(data.target_volume, data.target_volume + count, now)
@@ -51,14 +51,14 @@ def is_as_loaded(store):
 
 
 def measured(store, folder, **settings):
-    """The run after this part alone."""
+    """Measure this part alone and return the run."""
     with recording(store, folder, **{**FEED, **settings}) as recorder:
         measure_arrivals(recorder)
     return PerformanceRun.load(recorder.run.path)
 
 
 def held_back(monkeypatch, pages, feed):
-    """Let the burst, which is the first watch, reach such parts of its rates; return the rates of each watch."""
+    """Make the burst (the first watch) reach only these shares of its rates; return the rates of each watch."""
     asked = []
 
     def watching(store, **rates):
@@ -95,7 +95,7 @@ def test_the_same_pages_are_read_before_while_and_after_claims_arrive(run, loade
     assert [sample.claims for sample in before[:shared]] == [sample.claims for sample in after[:shared]]
 
 
-def test_the_feed_is_recorded_and_gone(run, loaded_store):
+def test_the_feed_is_recorded_and_its_claims_are_removed(run, loaded_store):
     fed = run.arrivals
     assert fed.burst_offered == 200 and 0 < fed.offered <= 100 and 0 < fed.pages_offered <= 30
     assert 0 < fed.achieved <= fed.offered
@@ -119,7 +119,7 @@ def test_a_rate_that_the_burst_does_not_reach_is_halved(loaded_store, tmp_path, 
     assert run.arrivals.is_halved == (feed == 50)
 
 
-def test_a_feed_of_none_leaves_the_part_out(loaded_store, tmp_path):
+def test_a_feed_of_0_skips_this_part(loaded_store, tmp_path):
     run = measured(loaded_store, tmp_path, feed_per_second=0)
     assert (run.arrivals, run.samples, run.notes) == (None, (), ())
 
@@ -133,10 +133,10 @@ def test_lost_and_repeated_claims_of_every_watch_are_counted(loaded_store, tmp_p
     assert (run.arrivals.lost, run.arrivals.repeated, run.arrivals.is_exact) == (4, 8, False)
 
 
-# Who cannot, and what goes wrong
+# Missing permissions and failures
 
 
-def test_who_only_reads_gets_a_note(as_user, tmp_path):
+def test_a_user_who_can_only_read_gets_a_note(as_user, tmp_path):
     owner, reader = as_user("owner"), as_user("reader")
     for state in ("loading", "complete"):
         LoadRecord(owner).mark(state)
@@ -144,7 +144,7 @@ def test_who_only_reads_gets_a_note(as_user, tmp_path):
     assert (run.arrivals, run.samples) == (None, ())
     (note,) = run.notes
     assert note.startswith("Pages while claims arrive: not measured. The database user lacks permission")
-    # What somebody else's killed run left there, that user may not remove either: the run goes on, and says so.
+    # Nor may this user remove what another user's killed run left behind. The run continues and says so.
     insert_fed(owner, 3)
     said = arrivals.clear_left_claims(reader)
     assert said.startswith("The collection held 3 extra claims, fed by a watch or a run that was killed, and")
@@ -152,7 +152,7 @@ def test_who_only_reads_gets_a_note(as_user, tmp_path):
     assert remove_fed_claims(owner) == 3
 
 
-def test_claims_that_were_not_loaded_by_us_get_a_note(store, tmp_path):
+def test_claims_that_load_claims_did_not_load_get_a_note(store, tmp_path):
     data = store.config.data_generation
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
     run = measured(store, tmp_path)
@@ -161,7 +161,7 @@ def test_claims_that_were_not_loaded_by_us_get_a_note(store, tmp_path):
     assert note.startswith("Pages while claims arrive: not measured. ") and note.endswith("Run notebook 02_load first.")
 
 
-def test_a_feed_that_brings_nothing_gets_a_note(loaded_store, tmp_path, monkeypatch):
+def test_a_feed_that_inserts_nothing_gets_a_note(loaded_store, tmp_path, monkeypatch):
     def none(store, **rates):
         watch = watch_pages(store, **{**rates, "feed_per_second": 0})
         return replace(watch, feed_errors=(("OperationFailure, code 13", 2),))
@@ -172,7 +172,7 @@ def test_a_feed_that_brings_nothing_gets_a_note(loaded_store, tmp_path, monkeypa
     assert run.notes == ("Pages while claims arrive: not measured. No claims could be fed: OperationFailure, code 13.",)
 
 
-def test_a_watch_that_cannot_go_on_stops_the_run_in_a_sentence(loaded_store, tmp_path, monkeypatch):
+def test_a_watch_that_cannot_continue_stops_the_run_with_a_clear_message(loaded_store, tmp_path, monkeypatch):
     def interrupted(store, **rates):
         raise PbmError("The watch was interrupted. 7 fed claims were removed.")
 
@@ -196,7 +196,7 @@ PROGRAM = (
 
 @pytest.fixture
 def under_way(filled, test_uri, tmp_path):
-    """This part in a process of its own, when fed claims are there."""
+    """This part in its own process, yielded once it has fed claims."""
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}  # so that it finds `recordings`
     process = start_python(
         "-c", PROGRAM, filled.config.path, tmp_path / "run", uri=test_uri, env=environment, stderr=subprocess.PIPE
@@ -234,7 +234,7 @@ def test_a_run_that_was_killed_leaves_claims_that_the_next_one_removes(under_way
     assert is_as_loaded(filled)
 
 
-def test_an_interrupt_removes_the_claims_and_leaves_the_run_file(under_way, filled, tmp_path):
+def test_an_interrupt_removes_the_claims_and_keeps_the_run_file(under_way, filled, tmp_path):
     under_way.send_signal(signal.SIGINT)
     _, told = under_way.communicate(timeout=60)
     last = told.strip().splitlines()[-1]
@@ -244,7 +244,7 @@ def test_an_interrupt_removes_the_claims_and_leaves_the_run_file(under_way, fill
     assert is_as_loaded(filled)
 
 
-def test_a_run_beside_a_watch_that_feeds_has_to_wait(filled, tmp_path, monkeypatch):
+def test_a_run_during_a_watch_that_feeds_claims_has_to_wait(filled, tmp_path, monkeypatch):
     insert_fed(filled, 1)
     monkeypatch.setattr("pbm_lib.load.fed.time", type("Time", (), {"sleep": lambda _: insert_fed(filled, 5)}))
     with pytest.raises(LoadError, match=r"is feeding claims to .*\. Wait for it to end, then try again\."):
@@ -256,7 +256,7 @@ def test_a_run_beside_a_watch_that_feeds_has_to_wait(filled, tmp_path, monkeypat
 # The run file
 
 
-def test_a_run_file_from_before_this_part_is_read_as_one_that_fed_nothing(make_config, tmp_path):
+def test_a_run_file_older_than_this_part_loads_as_a_run_that_fed_nothing(make_config, tmp_path):
     kept = complete_run(make_config())
     file = replace(kept, arrivals=None).save(tmp_path)
     content = json.loads(file.read_text(encoding="utf-8"))
@@ -269,6 +269,6 @@ def test_a_run_file_from_before_this_part_is_read_as_one_that_fed_nothing(make_c
     assert old.samples == kept.samples
 
 
-def test_what_arrived_survives_the_file(make_config, tmp_path):
+def test_arrivals_survive_saving_and_loading(make_config, tmp_path):
     run = complete_run(make_config())
     assert PerformanceRun.load(run.save(tmp_path)).arrivals == run.arrivals

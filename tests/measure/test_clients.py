@@ -1,4 +1,4 @@
-"""Clients at once are processes: what they measure, and that none is left, whatever happens to whom."""
+"""Concurrent clients are processes: what they measure, and that none is left behind, whichever process fails."""
 
 import itertools
 import os
@@ -36,7 +36,7 @@ def jobs(count, seconds):
 
 @pytest.fixture(scope="module")
 def levels(loaded_store, tmp_path_factory):
-    """A run in which one client and two were at work."""
+    """A run that measured one client and then two."""
     path = tmp_path_factory.mktemp("levels") / "run.json"
     settings = {"concurrency": (1, 2), "concurrency_seconds": 0.5}
     with recording(loaded_store, path, **settings) as recorder, Crowd(recorder) as crowd:
@@ -48,9 +48,9 @@ def levels(loaded_store, tmp_path_factory):
 # What they measure
 
 
-def test_each_number_of_clients_is_at_work_for_its_time(levels):
+def test_each_number_of_clients_works_for_the_configured_time(levels):
     assert [level.clients for level in levels.levels] == [1, 2]
-    # A page that ends a hair before the time is over is the last one: no other is begun.
+    # A page that ends just before the time is up is the last one, so a level can end slightly early.
     assert all(level.seconds > 0.4 for level in levels.levels)
     for level in levels.levels:
         warm_ups = levels.select(clients=level.clients, warmup=True, **PAGE)
@@ -58,11 +58,11 @@ def test_each_number_of_clients_is_at_work_for_its_time(levels):
         pages = levels.select(clients=level.clients, warmup=False, **PAGE)
         assert [sample.iteration for sample in pages] == list(range(len(pages)))
         assert not [sample for sample in pages if not sample.counts or not 0 < sample.claims <= 100]
-        # Each client's calls follow each other.
+        # Each client makes one call at a time.
         assert sum(sample.ms for sample in pages) / 1000 <= level.seconds * level.clients
 
 
-def test_their_rate_is_their_pages_over_their_time(levels):
+def test_the_rate_of_clients_is_their_pages_divided_by_their_time(levels):
     for series, samples in levels.series().items():
         (level,) = [level for level in levels.levels if level.clients == series.clients]
         pages = [sample for sample in samples if sample.counts]
@@ -71,7 +71,7 @@ def test_their_rate_is_their_pages_over_their_time(levels):
         assert rates.claims_per_s == pytest.approx(sum(sample.claims for sample in pages) / level.seconds)
 
 
-def test_the_processors_of_clients_and_local_server_are_known(levels, loaded_store):
+def test_the_cpu_use_of_clients_and_a_local_server_is_recorded(levels, loaded_store):
     for level in levels.levels:
         assert 0 < level.client_cpu <= psutil.cpu_count()
         if "MONGODB_URI_TEST" not in os.environ:
@@ -80,7 +80,7 @@ def test_the_processors_of_clients_and_local_server_are_known(levels, loaded_sto
         assert max(level.server_cpu for level in levels.levels) > 0
 
 
-def test_a_user_who_may_not_ask_for_the_servers_process_gets_the_rest(as_user, tmp_path):
+def test_a_user_who_may_not_see_the_servers_process_gets_everything_else(as_user, tmp_path):
     settings = {"concurrency": (1,), "concurrency_seconds": 0.2}
     with recording(as_user("reader"), tmp_path / "run.json", **settings) as recorder, Crowd(recorder) as crowd:
         measure_concurrency(recorder, crowd)
@@ -89,7 +89,7 @@ def test_a_user_who_may_not_ask_for_the_servers_process_gets_the_rest(as_user, t
     assert files_with_traces(tmp_path) == []
 
 
-def test_a_client_imports_nothing_for_people_and_no_secret_is_on_its_command_line(loaded_store, tmp_path):
+def test_a_client_imports_nothing_heavy_and_exposes_no_secret(loaded_store, tmp_path):
     with recording(loaded_store, tmp_path / "run.json") as recorder, Crowd(recorder) as crowd:
         crowd.work(jobs(1, 0.1), clients=1, **PAGE)
         (client,) = clients_of_ours()
@@ -100,7 +100,7 @@ def test_a_client_imports_nothing_for_people_and_no_secret_is_on_its_command_lin
     assert HEAVY.isdisjoint(module.partition(".")[0] for module in modules)
 
 
-# What they ask
+# What they ask for
 
 
 def drawn(store, name, count=400, **changes):
@@ -108,11 +108,11 @@ def drawn(store, name, count=400, **changes):
     return list(itertools.islice(walks(Questions(store.config, store.config.performance, name), tiers), count))
 
 
-def test_the_same_name_asks_the_same_and_another_one_something_else(loaded_store):
+def test_the_same_name_draws_the_same_walks_and_another_name_draws_others(loaded_store):
     assert drawn(loaded_store, "client 1") == drawn(loaded_store, "client 1") != drawn(loaded_store, "client 2")
 
 
-def test_the_tiers_come_evenly_and_every_second_walk_has_a_date_range(loaded_store):
+def test_tiers_are_drawn_evenly_and_about_half_of_the_walks_have_a_date_range(loaded_store):
     asked = drawn(loaded_store, "mix", 600)
     tiers = {provider.tin: provider.tier for provider in list_providers(loaded_store.config)}
     by_tier = Counter(tiers[walk.question.tin] for walk in asked)
@@ -120,7 +120,7 @@ def test_the_tiers_come_evenly_and_every_second_walk_has_a_date_range(loaded_sto
     assert 220 < sum(walk.question.start is not None for walk in asked) < 380
 
 
-def test_pages_by_themselves_are_those_of_the_walks(loaded_store):
+def test_places_of_single_pages_are_those_of_the_walks(loaded_store):
     config = loaded_store.config
     questions = Questions(config, config.performance, "client 1")
     taken = list(itertools.islice(places(questions, config.performance.tiers_to_test, 100), 400))
@@ -129,7 +129,7 @@ def test_pages_by_themselves_are_those_of_the_walks(loaded_store):
     expected = [walk.question for walk in drawn(loaded_store, "client 1")]
     asked = [{place.question for place in pages} for pages in walked]
     assert asked == [{question} for question in expected[: len(walked)]]
-    assert {len(pages) for pages in walked} == {1, 3, PAGES}  # of 60, 300 and 3,000 claims, or a part of them
+    assert {len(pages) for pages in walked} == {1, 3, PAGES}  # for 60, 300, and 3,000 claims, or part of them
     for pages in walked:
         begins = [place.begin for place in pages[1:]]
         assert begins == sorted(begins)
@@ -138,12 +138,12 @@ def test_pages_by_themselves_are_those_of_the_walks(loaded_store):
         assert page[0][BEGIN] >= begin and page.prev_cursor
 
 
-# When somebody dies
+# When a process dies
 
 
 @pytest.fixture
 def crowd(loaded_store, tmp_path):
-    """Clients of a recorder whose file is run.json."""
+    """A crowd of clients for a recorder whose file is run.json."""
     with recording(loaded_store, tmp_path / "run.json") as recorder:
         yield Crowd(recorder)
     assert clients_of_ours() == []
@@ -162,7 +162,7 @@ def test_a_client_that_is_killed_ends_the_run_at_once(crowd, tmp_path):
     assert str(tmp_path / "run.json") in str(told.value)
 
 
-def test_a_client_hears_no_interrupt_not_even_while_it_starts(crowd):
+def test_a_client_ignores_interrupts_even_while_it_starts(crowd):
     def interrupt():
         wait_for(clients_of_ours, 60, "a client")
         for _ in range(20):
@@ -178,7 +178,7 @@ def test_a_client_hears_no_interrupt_not_even_while_it_starts(crowd):
     assert together.outcomes[0].calls
 
 
-def test_too_few_open_files_for_the_clients_is_an_error_that_says_so(crowd):
+def test_too_low_a_limit_on_open_files_is_a_clear_error(crowd):
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + 15, limits[1]))
@@ -200,7 +200,7 @@ def test_clients_that_cannot_connect_say_why(proxied, tmp_path):
     assert clients_of_ours() == []
 
 
-def test_a_server_that_goes_away_ends_the_run_with_what_its_clients_saw(proxied, tmp_path):
+def test_a_server_that_goes_away_ends_the_run_and_keeps_what_its_clients_measured(proxied, tmp_path):
     store, proxy = proxied
     proxy.cut_for_good_after = 60
     with (
@@ -236,7 +236,7 @@ def test_a_server_that_hangs_does_not_hang_the_run(own_server, tmp_path):
 
 @pytest.fixture
 def at_work(loaded_store, test_uri, tmp_path):
-    """A program that measures clients, in a process of its own."""
+    """A program that measures clients, in its own process."""
     words = [crowds.__file__, loaded_store.config.path, tmp_path / "run.json"]
     process = start_python(*words, uri=test_uri, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
@@ -248,7 +248,7 @@ def at_work(loaded_store, test_uri, tmp_path):
 
 
 def clients_when(process, *, working):
-    """Its clients: the first as soon as it is there, or both while they work."""
+    """Return the program's clients: the first as soon as it exists, or both while they work."""
     wait_for(lambda: process.poll() is not None or spawned(process), 60, "a client")
     if working:
         wait_for(lambda: process.poll() is not None or len(spawned(process)) == 2, 60, "two clients")
@@ -258,7 +258,7 @@ def clients_when(process, *, working):
 
 
 @pytest.mark.parametrize("working", [False, True], ids=["while they start", "while they work"])
-def test_an_interrupt_leaves_no_client(at_work, working):
+def test_an_interrupt_leaves_no_client_behind(at_work, working):
     clients = clients_when(at_work, working=working)
     os.killpg(at_work.pid, signal.SIGINT)
     _, told = at_work.communicate(timeout=60)
@@ -268,7 +268,7 @@ def test_an_interrupt_leaves_no_client(at_work, working):
 
 
 @pytest.mark.parametrize("working", [False, True], ids=["while they start", "while they work"])
-def test_the_death_of_the_parent_leaves_no_client(at_work, working):
+def test_the_death_of_the_parent_leaves_no_client_behind(at_work, working):
     clients = clients_when(at_work, working=working)
     at_work.kill()
     at_work.wait()

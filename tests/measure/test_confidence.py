@@ -1,4 +1,4 @@
-"""The interval of a percentile: its ranks by whole numbers, its coverage by simulation, and when it decides."""
+"""The confidence interval of a percentile: its exact ranks, its simulated coverage, and when it decides a target."""
 
 import math
 from itertools import accumulate
@@ -21,7 +21,7 @@ TAIL_MARGIN = 3 * math.sqrt(0.025 * 0.975 / RUNS)
 
 
 def exact_tails(n, percent):
-    """For each rank r, in units of 100 ** -n: how often the r-th sample is above the percentile, and below it."""
+    """Return, per rank r, how often the r-th sample is above the percentile and below it, in units of 100 ** -n."""
     chances = [math.comb(n, above) * percent ** (n - above) * (100 - percent) ** above for above in range(n + 1)]
     at_most = list(accumulate(chances))
     return {r: (100**n - (at_most[n - r] if r <= n else 0), at_most[n - r]) for r in range(1, n + 1)}
@@ -42,13 +42,13 @@ def test_a_median_has_both_ends_from_6_samples_on():
     assert percentile_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 50) == (1.0, 6.0)
 
 
-def test_an_upper_end_needs_72_samples_and_one_that_is_not_the_slowest_110():
+def test_an_upper_end_takes_72_samples_and_one_below_the_slowest_takes_110():
     assert min(n for n in range(1_000) if percentile_ranks(n, 95)[1]) == FEWEST_FOR_UPPER_END
     assert min(n for n in range(1, 1_000) if percentile_ranks(n, 95)[1] and percentile_ranks(n, 95)[1] < n) == 110
 
 
 @pytest.mark.parametrize("n", [20_000, 1_000_000])
-def test_the_ranks_of_very_many_samples_are_those_of_the_normal_approximation(n):
+def test_the_ranks_of_very_many_samples_match_the_normal_approximation(n):
     half = NORMAL.inv_cdf(0.975) * math.sqrt(n * 0.95 * 0.05)
     assert percentile_ranks(n, 95) == (pytest.approx(0.95 * n - half, abs=2), pytest.approx(0.95 * n + half, abs=2))
 
@@ -64,7 +64,7 @@ def test_the_ends_are_two_of_the_samples_whatever_their_order():
 
 
 def misses(times, truth):
-    """The share of runs, a row each, whose interval is all above the true percentile, and all below it."""
+    """Return the shares of runs (one per row) whose interval is all above, and all below, the true percentile."""
     low, high = percentile_ranks(times.shape[1], 95)
     ordered = np.sort(times, axis=1)
     return np.mean(ordered[:, low - 1] > truth), np.mean(ordered[:, high - 1] < truth)
@@ -72,8 +72,8 @@ def misses(times, truth):
 
 @pytest.mark.parametrize(("n", "expected"), [(72, 0.9655), (110, 0.9539), (300, 0.9672)])
 @pytest.mark.parametrize("draw", [log_normal, bimodal, heavy_tail])
-def test_independent_samples_are_covered_in_95_of_100_runs(draw, n, expected):
-    """However times are distributed: with so few samples no two of them have between them exactly 95%, but more."""
+def test_the_interval_of_independent_samples_holds_the_truth_in_95_of_100_runs(draw, n, expected):
+    """Coverage is the same for any distribution, and above 95% because no two of so few samples cover exactly that."""
     times, truth = draw(np.random.default_rng([7, n]), (RUNS, n))
     above, below = misses(times, truth)
     assert 1 - above - below >= 0.95 - MARGIN
@@ -86,19 +86,20 @@ def test_independent_samples_are_covered_in_95_of_100_runs(draw, n, expected):
     [(0.5, 72, 0.90), (0.5, 110, 0.88), (0.5, 300, 0.90), (0.9, 72, 0.45), (0.9, 110, 0.45), (0.9, 300, 0.52)],
 )
 def test_how_far_dependent_samples_fall_short(rho, n, expected):
-    """Where a call tends to be as slow as the one before it, n calls tell less than n: the interval is too narrow.
+    """Where a call tends to be as slow as the one before it, n calls tell less than n independent calls would.
 
-    With rho = 0.5 it misses the true percentile more than twice as often as it says, with 0.9 every second time, and
-    more samples in a row hardly help. The interval cannot see this in itself. That is why the calls of one series are
-    spread over the run, with others in between, and why a series whose halves differ is marked as not steady. The mark
-    finds what lasts as long as half of the series; test_steady says how much of this dependence that is.
+    The interval is then too narrow. With rho = 0.5, it misses the true percentile more than twice as often as it
+    claims; with 0.9, about every second time. More consecutive samples hardly help. The interval itself cannot show
+    this. That is why the calls of one series are spread over the run, with others in between, and why a series whose
+    halves differ is marked as not steady. The mark finds what lasts as long as half of the series; test_steady shows
+    how much of this dependence it finds.
     """
     values = autocorrelated(np.random.default_rng([11, n]), 5_000, n, rho)
     covered = 1 - sum(misses(np.exp(values), math.exp(P95)))
     assert covered == pytest.approx(expected, abs=0.03)
 
 
-# How many more
+# How many more samples
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_how_far_dependent_samples_fall_short(rho, n, expected):
         (50_000, 2_600, None),
     ],
 )
-def test_more_samples_that_would_decide(n, above, more):
+def test_how_many_more_samples_would_decide(n, above, more):
     assert samples_to_decide(n, above) == more
 
 
@@ -128,11 +129,12 @@ def test_the_nearer_the_share_is_to_5_percent_the_more_samples_it_takes():
 
 @pytest.mark.parametrize("n", [30, 60, 72, 110, 300])
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.03, 0.08, 0.1])
-def test_the_samples_asked_for_mostly_decide(n, share):
-    """Of runs that leave a target undecided, and are told how many more samples would decide it, most are then decided.
+def test_the_suggested_number_of_samples_usually_decides(n, share):
+    """Most runs that leave a target undecided are decided after the estimated number of additional samples.
 
-    The share of samples above the target is known here; the estimate knows only that of its n samples. It aims for four
-    in five. From 30 samples 3 in 5 were decided in the worst case (3% above), from 110 samples 3 in 4 to all.
+    The true share of samples above the target is known here; the estimate knows only the share among its n samples. It
+    aims to decide four in five. From 30 samples, 3 in 5 were decided in the worst case (3% above); from 110 samples, 3
+    in 4 to all of them were.
     """
     random = np.random.default_rng([13, n])
 

@@ -1,4 +1,4 @@
-"""What the server says of the application's queries, and of the use of its indexes."""
+"""What the server reports about the application's queries and about the use of its indexes."""
 
 import pytest
 from recordings import recording
@@ -47,7 +47,7 @@ def test_each_operation_of_each_tier_is_explained_once(claims, recorder):
     pages = {"first_page", "next_page", "deep_page"}
     expected = {(tier, scenario, "count") for tier in ("3K", "300", "60") for scenario in (PROVIDER, RANGE)}
     expected |= {("3K", scenario, page) for scenario in (PROVIDER, RANGE) for page in pages}
-    # All claims of a 300 provider are three pages; in a window, or of a 60 provider, they fit on one.
+    # A provider of tier 300 has three pages of claims, but only one in a window. A provider of tier 60 has only one.
     expected |= {("300", PROVIDER, page) for page in pages} | {("300", RANGE, "first_page")}
     expected |= {("60", PROVIDER, "first_page"), ("60", RANGE, "first_page")}
     assert set(found) == expected
@@ -56,7 +56,7 @@ def test_each_operation_of_each_tier_is_explained_once(claims, recorder):
     assert recorder.run.notes == ()
 
 
-def test_it_says_what_the_server_examines(claims, recorder):
+def test_the_costs_show_what_the_server_examines(claims, recorder):
     explain_application(recorder)
     found = costs(recorder)
     count = found["3K", PROVIDER, "count"]
@@ -89,7 +89,7 @@ def test_a_bounded_total_is_the_sum_of_its_two_counts(claims, recorder):
 
 @pytest.mark.parametrize("operation", ["first_page", "count"])
 @pytest.mark.parametrize("query", [BOUNDED, UNBOUNDED])
-def test_a_range_is_explained_for_either_query_with_the_index_that_its_store_uses(claims, operation, query):
+def test_a_range_is_explained_for_either_query_with_the_index_of_its_store(claims, operation, query):
     cost = explain_range(claims, questions_of(claims), "3K", operation, bounded=query == BOUNDED)
     assert (cost.operation, cost.tier, cost.scenario, cost.query) == (operation, "3K", RANGE, query)
     assert (cost.variant, cost.index) == (claims.variant.name, claims.index_name)
@@ -105,7 +105,7 @@ def test_the_unbounded_query_examines_more(claims):
     assert unbounded.keys_examined > bounded.keys_examined
 
 
-def test_a_query_that_is_not_explained_is_a_note(recorder, monkeypatch):
+def test_a_failed_explain_becomes_a_note(recorder, monkeypatch):
     monkeypatch.setattr(ClaimQuery, "count_filters", lambda query: [{"$nothing": query.tin}])
     explain_application(recorder)
     found = costs(recorder)
@@ -114,7 +114,7 @@ def test_a_query_that_is_not_explained_is_a_note(recorder, monkeypatch):
     assert "Tier 3K, date range, total: explain failed (OperationFailure, code 2)." in recorder.run.notes
 
 
-def test_another_index_than_the_timed_calls_name_is_a_note(claims, recorder, monkeypatch):
+def test_an_index_other_than_the_one_the_timed_calls_name_becomes_a_note(claims, recorder, monkeypatch):
     monkeypatch.setattr(ClaimQuery, "hinted", property(lambda _: {"hint": "_id_"}))
     explain_application(recorder)
     costs(recorder)
@@ -123,11 +123,11 @@ def test_another_index_than_the_timed_calls_name_is_a_note(claims, recorder, mon
     ) in recorder.run.notes
 
 
-def test_index_uses_are_what_was_asked(claims):
+def test_index_uses_count_each_query(claims):
     before, tin = index_uses(claims), list_providers(claims.config, "3K")[0].tin
     for _ in range(3):
         count_claims(claims, tin)  # one count
-        count_claims(claims, *window(claims, "3K"))  # two of them
+        count_claims(claims, *window(claims, "3K"))  # two counts
         find_claims(claims, tin, with_total=False)
     claims.collection.find_one({ID: 0}, hint="_id_")
     after = index_uses(claims)
@@ -151,16 +151,16 @@ def test_a_run_records_how_often_each_index_was_used_in_it(claims, recorder):
     assert recorder.run.notes == ()
 
 
-def test_fewer_uses_than_timed_calls_are_a_note(filled, tmp_path):
+def test_fewer_uses_than_timed_calls_become_a_note(filled, tmp_path):
     with recording(filled, tmp_path) as recorder:
-        timed_counts(recorder, 1)  # in the run, but not in what is counted
+        timed_counts(recorder, 1)  # in the run, but before index uses are counted
         with counted_index_uses(recorder):
             timed_counts(recorder, 2)
     (note,) = recorder.run.notes
     assert note.startswith("The server counted 2 uses of claims_by_provider during the run, but 3 timed calls named it")
 
 
-def test_an_index_that_was_built_anew_is_counted_from_then_on(filled, tmp_path):
+def test_a_rebuilt_index_is_counted_from_then_on(filled, tmp_path):
     with recording(filled, tmp_path) as recorder, counted_index_uses(recorder):
         filled.collection.drop_index(filled.index_name)
         setup_collection(filled)
@@ -170,7 +170,7 @@ def test_an_index_that_was_built_anew_is_counted_from_then_on(filled, tmp_path):
 
 
 @pytest.mark.parametrize("user", ["owner", "writer", "reader"])
-def test_who_may_not_ask_for_the_uses_of_indexes_gets_a_note(as_user, tmp_path, user):
+def test_a_user_who_may_not_read_index_uses_gets_a_note(as_user, tmp_path, user):
     store = as_user(user)
     assert index_uses(store) is None
     with recording(store, tmp_path) as recorder, counted_index_uses(recorder):

@@ -1,4 +1,4 @@
-"""The small chart that fills while a run goes on, as a notebook shows it."""
+"""The small chart that fills in a notebook while a run is in progress."""
 
 import statistics
 from dataclasses import replace
@@ -32,7 +32,7 @@ def shown(monkeypatch):
 
 
 def drawn(figure, color):
-    """The calls of a color, row by row, and their medians: time and place of each."""
+    """Return the calls drawn in a color, row by row: their times, the place of the row, and their median."""
     (panel,) = figure.axes
     calls = [line for line in panel.lines if same_color(line.get_color(), color) and np.isnan(line.get_xdata()).any()]
     medians = {line.get_ydata()[0]: line.get_xdata()[0] for line in panel.lines if same_color(line.get_color(), INK)}
@@ -40,7 +40,7 @@ def drawn(figure, color):
     return [(times, place, medians[place]) for times, (place,) in rows]
 
 
-def test_each_call_is_a_dot_in_the_row_of_its_tier_beside_those_of_its_operation(shown):
+def test_each_call_is_a_dot_in_the_row_of_its_tier_grouped_by_operation(shown):
     samples = good_samples()
     odd = {"section": "latency", "operation": "count", "tier": "3K"}
     left_out = series([7.0], **{**odd, "tier": "10K"}) + series([0.0], **odd)
@@ -68,12 +68,12 @@ def test_each_call_is_a_dot_in_the_row_of_its_tier_beside_those_of_its_operation
         found = {round(place): (times, median) for times, place, median in drawn(figure, colors[words])}
         assert found == {row: (times, statistics.median(times)) for row, times in enumerate(by_tier.values())}
         places += [place for _, place, _ in drawn(figure, colors[words])]
-    # No operation covers another, and in each row they come in the order of the legend, from the top.
+    # Operations do not overlap, and each row shows them from the top in the order of the legend.
     assert all(places[row::3] == sorted(set(places[row::3])) for row in range(3))
     assert panel.get_ylim()[0] > max(places) and panel.get_ylim()[1] < min(places)  # the largest tier on top
 
 
-def test_it_is_drawn_again_now_and_then_and_when_it_is_over(shown):
+def test_it_is_redrawn_occasionally_and_at_the_end(shown):
     chart = LiveChart(TIERS)
     samples = series([3.0], section="latency", operation="count", tier="60")
     for _ in range(5):
@@ -83,7 +83,7 @@ def test_it_is_drawn_again_now_and_then_and_when_it_is_over(shown):
     assert len(shown) == 3
 
 
-def test_outside_of_a_notebook_nothing_is_shown(shown, monkeypatch):
+def test_outside_a_notebook_nothing_is_shown(shown, monkeypatch):
     for shell in (None, SimpleNamespace()):
         monkeypatch.setattr(IPython, "get_ipython", lambda shell=shell: shell)
         LiveChart(TIERS).update([], now=True)

@@ -1,4 +1,4 @@
-"""The performance run on a real server: what it records, what it compares, and what is left when it is stopped."""
+"""A performance run on a real server: what it records, what it compares, and what remains when it is stopped."""
 
 import json
 import platform
@@ -44,7 +44,7 @@ def run(loaded_store, tmp_path_factory):
 # What a run records
 
 
-def test_each_operation_has_its_samples_and_its_warmups_apart(run):
+def test_each_operation_has_its_samples_and_separate_warmups(run):
     for tier in ("3K", "300", "60"):
         for scenario in ("provider", "range"):
             for operation in ("count", "first_page"):
@@ -62,14 +62,14 @@ def test_every_section_of_the_vocabulary_is_measured(run):
     assert {sample.section for sample in run.samples} == set(SECTIONS)
 
 
-def test_a_next_page_is_the_one_behind_the_first_page_of_the_same_number(run):
+def test_a_next_page_follows_the_first_page_of_the_same_number(run):
     for scenario in ("provider", "range"):
         first, behind = (run.select(**run.latency_labels("3K", name, scenario)) for name in ("first_page", "next_page"))
         assert [(s.iteration, s.warmup) for s in first] == [(s.iteration, s.warmup) for s in behind]
         assert {s.claims for s in first} == {100} and all(s.claims for s in behind)
 
 
-def test_an_operation_without_a_second_page_is_left_out_and_said_so(run):
+def test_an_operation_without_a_second_page_is_left_out_with_a_note(run):
     assert not run.select(operation="next_page", tier="60")
     assert [note for note in run.notes if note.startswith("Tier 60, provider only")]
 
@@ -88,7 +88,7 @@ def test_every_pair_of_answers_is_compared_and_agrees(run):
 
 
 def test_an_answer_that_differs_is_recorded(open_store, loaded_store, tmp_path):
-    # Against the truth, the bounded query of this copy believes that no claim lasts longer than a day.
+    # The validator of this copy falsely says that no claim lasts longer than a day, and the bounded query relies on it.
     store = open_store(loaded_store.config)
     options = {"output_dir": tmp_path, "progress": False, "samples": 4, "unbounded_samples": 4, "concurrency": ()}
     lasting = store.collection.database["lasting"]
@@ -101,10 +101,10 @@ def test_an_answer_that_differs_is_recorded(open_store, loaded_store, tmp_path):
     wrong = run_performance(copied, **options)
     store.collection.database.drop_collection("lasting")
     unequal = {check.against for check in wrong.checks if check.equal < check.compared}
-    assert unequal == {"unbounded"}  # both indexes believe the same
+    assert unequal == {"unbounded"}  # the bounded query is equally wrong on both indexes
 
 
-def test_ways_to_ask_for_a_range_are_asked_the_same_windows(run):
+def test_all_range_methods_run_on_the_same_windows(run):
     asked = {}
     for sample in run.select(section="ranges", operation="count", warmup=False):
         asked.setdefault((sample.tier, sample.contestant, sample.index), {})[sample.iteration] = sample.claims
@@ -114,7 +114,7 @@ def test_ways_to_ask_for_a_range_are_asked_the_same_windows(run):
         assert set(bounded) == {0, 1, 2}
 
 
-def test_the_other_index_is_gone_afterwards(run, loaded_store):
+def test_the_other_index_is_removed_afterward(run, loaded_store):
     assert set(loaded_store.collection.index_information()) == {"_id_", "claims_by_provider"}
     (build,) = run.select(section="ranges", operation="build")
     assert (build.index, build.claims) == ("overlap", 6_000)
@@ -140,7 +140,7 @@ def test_the_application_is_measured_with_the_index_that_the_config_names(open_s
     assert set(store.collection.index_information()) == {"_id_", "claims_by_provider_overlap"}
 
 
-def test_each_call_of_a_cold_series_asks_for_other_claims(run):
+def test_each_call_of_a_cold_series_asks_for_different_claims(run):
     for tier in ("3K", "300", "60"):
         cold, warm = (run.select(section="cold", tier=tier, contestant=visit) for visit in ("cold", "warm"))
         assert [sample.iteration for sample in cold] == [sample.iteration for sample in warm]
@@ -149,7 +149,7 @@ def test_each_call_of_a_cold_series_asks_for_other_claims(run):
     assert not [note for note in run.notes if note.startswith("Cold pages")]
 
 
-def test_clients_at_once_are_counted_over_the_time_that_they_worked(run):
+def test_concurrent_clients_are_counted_over_the_time_that_they_worked(run):
     assert [level.clients for level in run.levels] == [1, 2]
     for level in run.levels:
         assert level.seconds >= 0.2
@@ -157,7 +157,7 @@ def test_clients_at_once_are_counted_over_the_time_that_they_worked(run):
         assert 0 < pages * 0.1 / level.clients < level.seconds * 1000  # no page takes less than 0.1 ms
 
 
-def test_a_whole_provider_is_streamed_with_its_size(run, loaded_store):
+def test_streaming_a_whole_provider_records_its_size(run, loaded_store):
     tin = list_providers(loaded_store.config, "3K")[0].tin
     (size,) = loaded_store.collection.aggregate(
         [
@@ -172,7 +172,7 @@ def test_a_whole_provider_is_streamed_with_its_size(run, loaded_store):
     assert summary["mb_per_s"] == pytest.approx(2 * size["n"] / 1e6 / seconds, rel=0.01)
 
 
-def test_the_run_says_what_it_was_taken_on(run, loaded_store):
+def test_the_run_records_what_it_ran_on(run, loaded_store):
     assert run.complete and run.started.tzinfo and run.started <= run.ended
     assert run.conditions.server_version == loaded_store.server.version
     assert run.conditions.provider_claims == {"3K": 3_000, "300": 300, "60": 60}
@@ -184,7 +184,7 @@ def test_the_run_says_what_it_was_taken_on(run, loaded_store):
     assert run.settings.performance == replace(loaded_store.config.performance, feed_per_second=50)
 
 
-def test_the_run_names_no_place_and_no_person(run, test_uri):
+def test_the_run_file_names_no_host_path_or_person(run, test_uri):
     text = run.path.read_text(encoding="utf-8")
     for secret in (
         "mongodb:",
@@ -252,14 +252,14 @@ def test_the_bar_fills_with_the_expected_time_and_names_what_is_measured(loaded_
     ],
     ids=str,
 )
-def test_an_argument_that_is_not_accepted_is_named(loaded_store, tmp_path, arguments, named):
+def test_a_rejected_argument_is_named(loaded_store, tmp_path, arguments, named):
     with pytest.raises(ConfigError) as caught:
         run_performance(loaded_store, output_dir=tmp_path, progress=False, **arguments)
     assert named in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_collection_that_is_not_set_up_or_not_loaded_is_refused(open_store, tmp_path):
+def test_a_collection_that_is_not_set_up_or_not_loaded_is_rejected(open_store, tmp_path):
     store = open_store()
     with pytest.raises(SetupError, match="setup_collection"):
         run_performance(store, output_dir=tmp_path, progress=False)
@@ -267,7 +267,7 @@ def test_a_collection_that_is_not_set_up_or_not_loaded_is_refused(open_store, tm
         run_performance(setup_collection(store), output_dir=tmp_path, progress=False)
 
 
-def test_a_folder_that_cannot_be_written_is_refused(loaded_store, tmp_path):
+def test_a_folder_that_cannot_be_written_is_rejected(loaded_store, tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(PbmError, match="taken"):
         run_performance(loaded_store, output_dir=tmp_path / "taken", progress=False)
@@ -287,7 +287,7 @@ def test_a_folder_that_cannot_be_written_is_refused(loaded_store, tmp_path):
         ({"count_p95_ms": {"3K": 0}}, "count_p95_ms.3K must be above 0, got 0"),
     ],
 )
-def test_a_target_for_nothing_is_refused(make_config, targets, message):
+def test_an_invalid_target_is_rejected(make_config, targets, message):
     with pytest.raises(ConfigError, match=message):
         make_config({"performance": {"targets": targets}})
 
@@ -320,7 +320,7 @@ def test_figures_of_known_samples():
     assert figures.notes == ("wide spread: IQR 98% of median",)
 
 
-def test_few_samples_are_marked_and_none_have_no_figures():
+def test_few_samples_are_marked_and_no_samples_give_no_figures():
     labels = {"section": "latency", "operation": "count"}
     assert statistics_of(series([5.0] * 71, **labels)).notes == ("n < 72: too few for an upper bound on p95",)
     assert statistics_of(series([5.0] * 72, **labels)).notes == ()
@@ -344,13 +344,13 @@ def test_a_series_that_was_not_steady_is_marked_by_the_order_of_its_samples():
     assert (in_turn.drift, in_turn.likeness, in_turn.is_steady) == (None, None, True)
 
 
-def test_the_summary_has_the_interval_beside_the_p95(make_config):
+def test_the_summary_has_the_interval_next_to_the_p95(make_config):
     summary = fake_run(make_config(), good_samples()).summary()
     columns = list(summary.columns)
     assert columns[columns.index("p95") :][:3] == ["p95", "p95_low", "p95_high"]
     wanted = {"section": "latency", "measured": "first page, provider only", "tier": "3K"}
     (row,) = summary[(summary[list(wanted)] == list(wanted.values())).all(axis=1)].to_dict("records")
-    unit = 6.1 / 61**2  # squares of 1 to 121, so many ms each; the interval is from the 110th to the 120th
+    unit = 6.1 / 61**2  # the times are the squares of 1 to 121, in this unit; the interval is the 110th to the 120th
     assert (row["p95_low"], row["p95"], row["p95_high"]) == pytest.approx(
         (110**2 * unit, 115**2 * unit, 120**2 * unit), abs=0.005
     )
@@ -371,10 +371,10 @@ def test_warmups_failures_and_retries_are_kept_out_and_counted():
     assert figures.notes[1:] == ("wide spread: IQR 50% of median", "1 failed", "1 retried")[1:]
 
 
-# Trouble on the way to the server
+# Connection problems and other failures
 
 
-def test_a_call_that_the_driver_repeated_is_known(proxied):
+def test_a_call_that_the_driver_retried_is_recognized(proxied):
     store, proxy = proxied
     tin = list_providers(store.config)[0].tin
     watch = Stopwatch()
@@ -396,7 +396,7 @@ def test_a_folder_that_vanishes_during_the_run_is_named(make_config, tmp_path):
         Recorder(run, Stopwatch(), None, Progress({}, shown=False)).save()
 
 
-def test_a_call_that_failed_is_recorded_by_its_kind_alone(proxied):
+def test_a_failed_call_is_recorded_only_by_the_kind_of_its_error(proxied):
     store, proxy = proxied
     tin = list_providers(store.config)[0].tin
     watch = Stopwatch()
@@ -408,7 +408,7 @@ def test_a_call_that_failed_is_recorded_by_its_kind_alone(proxied):
     assert timing.error in ("ServerSelectionTimeoutError", "AutoReconnect", "NetworkTimeout", "ConnectionFailure")
 
 
-def test_a_server_that_goes_away_stops_the_run_and_leaves_what_was_measured(proxied, tmp_path):
+def test_a_server_that_goes_away_stops_the_run_and_keeps_what_was_measured(proxied, tmp_path):
     store, proxy = proxied
     proxy.cut_for_good_after = 40
     with pytest.raises(PbmError, match="3 calls in a row failed") as caught:
@@ -422,7 +422,7 @@ def test_a_server_that_goes_away_stops_the_run_and_leaves_what_was_measured(prox
     assert "127.0.0.1" not in file.read_text(encoding="utf-8")
 
 
-def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri, tmp_path):
+def test_a_run_that_is_killed_keeps_what_it_had_measured(loaded_store, test_uri, tmp_path):
     program = (
         "import sys, pbm_lib; from pbm_lib import run_performance\n"
         "store = pbm_lib.connect(pbm_lib.load_config(sys.argv[1]))\n"
@@ -436,7 +436,7 @@ def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.1)
             for file in (tmp_path / "runs").glob("*.json"):
-                if file.stat().st_size:  # else it is only just being made
+                if file.stat().st_size:  # otherwise the file is still being created
                     samples = PerformanceRun.load(file).samples
     finally:
         process.send_signal(signal.SIGKILL)
@@ -447,14 +447,14 @@ def test_a_run_that_is_killed_leaves_what_it_had_measured(loaded_store, test_uri
     assert "INCOMPLETE" in repr(left)
 
 
-def test_every_operation_at_a_tier_is_called_in_one_way():
+def test_every_operation_of_a_tier_has_one_call():
     assert {*CALLS, "next_page"} == set(BY_TIER) and "next_page" not in CALLS
 
 
 # The run file
 
 
-def test_a_run_survives_its_file(run, tmp_path):
+def test_a_run_survives_saving_and_loading(run, tmp_path):
     loaded = PerformanceRun.load(run.path)
     assert loaded == run
     assert loaded.summary().equals(run.summary())
@@ -464,7 +464,7 @@ def test_a_run_survives_its_file(run, tmp_path):
 @pytest.mark.parametrize(
     "key", ["checks", "costs", "levels", "offered", "rollup", "index_uses", "notes", "ended", "method"]
 )
-def test_a_run_file_without_one_of_its_keys_is_refused(make_config, tmp_path, key):
+def test_a_run_file_without_one_of_its_keys_is_rejected(make_config, tmp_path, key):
     file = fake_run(make_config(), good_samples()).save(tmp_path)
     content = json.loads(file.read_text(encoding="utf-8"))
     del content[key]
@@ -515,7 +515,7 @@ def changed(content: dict, path: str, value) -> dict:
     ],
     ids=str,
 )
-def test_a_run_file_that_was_tampered_with_is_refused(make_config, tmp_path, path, value, message):
+def test_a_run_file_that_was_tampered_with_is_rejected(make_config, tmp_path, path, value, message):
     file = fake_run(make_config(), good_samples()).save(tmp_path)
     content = changed(json.loads(file.read_text(encoding="utf-8")), path, value)
     file.write_text(json.dumps(content), encoding="utf-8")
@@ -538,7 +538,7 @@ def test_a_run_file_that_was_tampered_with_is_refused(make_config, tmp_path, pat
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_what_is_no_run_file_is_refused(tmp_path, content, message):
+def test_a_file_that_is_not_a_run_file_is_rejected(tmp_path, content, message):
     file = tmp_path / "run.json"
     file.write_bytes(content)
     with pytest.raises(RunFileError) as caught:
@@ -546,6 +546,6 @@ def test_what_is_no_run_file_is_refused(tmp_path, content, message):
     assert message in str(caught.value)
 
 
-def test_a_missing_run_file_is_said_to_be_missing(tmp_path):
+def test_a_missing_run_file_is_reported_as_missing(tmp_path):
     with pytest.raises(RunFileError, match="No such file"):
         PerformanceRun.load(tmp_path / "none.json")

@@ -1,4 +1,4 @@
-"""The open loop: calls that begin when they are due, and what a server that stalls does to them."""
+"""The open loop: calls that start when they are due, and what a stalled server does to them."""
 
 import itertools
 import random
@@ -26,7 +26,7 @@ def gaps_of(moments):
 
 @pytest.fixture(scope="module")
 def run(loaded_store, tmp_path_factory):
-    """A run with one client and two at once, and the open loop at parts of the better one's rate."""
+    """A run with one client, then two, and the open loop at fractions of the higher rate."""
     path = tmp_path_factory.mktemp("open") / "run.json"
     settings = {"concurrency": (1, 2), "concurrency_seconds": 1.0}
     with recording(loaded_store, path, **settings) as recorder, Crowd(recorder) as crowd:
@@ -39,19 +39,19 @@ def run(loaded_store, tmp_path_factory):
 # When calls are due
 
 
-def test_calls_are_due_as_by_a_poisson_process():
+def test_due_times_follow_a_poisson_process():
     moments = arrivals(20_000, 50.0, random.Random(1))
     assert len(moments) == 20_000 and moments == sorted(moments)
     assert moments[0] > 0 and moments[-1] < 50
     gaps = gaps_of(moments)
     assert gaps.mean() == pytest.approx(1 / 400, rel=0.01)
     assert gaps.var() == pytest.approx(1 / 400**2, rel=0.06)
-    # Of exponential gaps so many are above their mean, and above twice their mean.
+    # The shares of exponential gaps that are above their mean, and above twice their mean.
     assert (gaps > gaps.mean()).mean() == pytest.approx(np.exp(-1), rel=0.05)
     assert (gaps > 2 * gaps.mean()).mean() == pytest.approx(np.exp(-2), rel=0.1)
 
 
-def test_each_call_goes_to_one_client_whose_calls_are_due_as_by_a_poisson_process():
+def test_each_call_goes_to_one_client_whose_due_times_follow_a_poisson_process():
     moments = arrivals(20_000, 50.0, random.Random(1))
     shares = dealt(moments, 4, random.Random(2))
     assert sorted(itertools.chain(*shares)) == moments
@@ -61,7 +61,7 @@ def test_each_call_goes_to_one_client_whose_calls_are_due_as_by_a_poisson_proces
         assert gaps.var() == pytest.approx(1 / 100**2, rel=0.12)
 
 
-def test_the_same_seed_has_the_same_calls_due():
+def test_the_same_seed_gives_the_same_due_times():
     assert arrivals(100, 5.0, random.Random("7 x")) == arrivals(100, 5.0, random.Random("7 x"))
     assert arrivals(100, 5.0, random.Random("7 x")) != arrivals(100, 5.0, random.Random("8 x"))
 
@@ -69,7 +69,7 @@ def test_the_same_seed_has_the_same_calls_due():
 # What a run records
 
 
-def test_each_rate_is_a_part_of_the_highest_of_the_closed_loop(run):
+def test_each_rate_is_a_fraction_of_the_highest_closed_loop_rate(run):
     level, highest = fastest_level(run)
     assert highest == max(
         run.throughput(Series("concurrency", "page", clients=clients)).pages_per_s for clients in (1, 2)
@@ -81,7 +81,7 @@ def test_each_rate_is_a_part_of_the_highest_of_the_closed_loop(run):
         assert 0 < rate.client_cpu <= psutil.cpu_count()
 
 
-def test_the_rate_achieved_is_that_of_all_calls_up_to_the_last_answer(run):
+def test_the_achieved_rate_covers_all_calls_up_to_the_last_answer(run):
     for rate in run.offered:
         calls = run.select(load=rate.load, clients=rate.clients, warmup=False, **PAGE)
         assert len(calls) == round(rate.offered * 1.0)
@@ -92,15 +92,15 @@ def test_the_rate_achieved_is_that_of_all_calls_up_to_the_last_answer(run):
     assert not run.notes
 
 
-def test_a_calls_time_counts_from_when_it_was_due(run):
+def test_a_calls_time_starts_when_it_was_due(run):
     for sample in run.select(warmup=False, **PAGE):
         assert 0 < sample.service_ms <= sample.ms
-    # A thread that has slept until its moment comes a little late.
+    # A thread that sleeps until its call is due wakes up a little late.
     assert any(sample.service_ms < sample.ms for sample in run.select(warmup=False, **PAGE))
     assert not [sample.service_ms for sample in run.select(section="concurrency") if sample.service_ms]
 
 
-def test_without_a_closed_loop_there_is_no_open_one_and_a_note_says_why(loaded_store, tmp_path):
+def test_without_a_closed_loop_there_is_no_open_loop_and_a_note_says_why(loaded_store, tmp_path):
     with recording(loaded_store, tmp_path / "run.json", concurrency=()) as recorder, Crowd(recorder) as crowd:
         measure_concurrency(recorder, crowd)
         measure_open_loop(recorder, crowd)
@@ -120,7 +120,7 @@ def own_server(tmp_path, make_config):
 
 @pytest.fixture
 def stalled(own_server, tmp_path):
-    """Call it with a job for one client: the server is stopped so many seconds after its start, for so many."""
+    """Return a function that runs a job on one client and stops the server `after` seconds into it, for `seconds`."""
     server, store = own_server
 
     def work(job, after, seconds, **labels):
@@ -138,24 +138,24 @@ def stalled(own_server, tmp_path):
     return work
 
 
-def test_a_stall_of_the_server_is_in_the_open_loops_p99_and_not_in_that_of_the_service_time(stalled):
+def test_a_server_stall_shows_in_the_open_loops_p99_but_not_in_that_of_the_service_time(stalled):
     due = tuple(arrivals(500, 5.0, random.Random(3)))
     _, run = stalled(Job("stall", 5.0, due, 30.0), 2.5, 0.5)
     calls = run.select(warmup=False, counts=True, **PAGE)
     assert len(calls) == 500
     p99, service_p99 = np.percentile([(call.ms, call.service_ms) for call in calls], 99, axis=0)
     assert p99 > 250 > service_p99
-    # Only the calls that were under way saw it themselves: one for each thread of the client.
+    # Only the calls in progress saw the stall in their service time: one for each thread of the client.
     assert 1 <= sum(call.service_ms > 250 for call in calls) <= 4
     assert sum(call.ms > 100 for call in calls) > 20
 
 
-def test_calls_that_never_began_are_counted_and_told(stalled, own_server, tmp_path, monkeypatch):
+def test_calls_that_never_started_are_counted_and_reported(stalled, own_server, tmp_path, monkeypatch):
     together, run = stalled(Job("stall", 1.0, tuple(arrivals(200, 1.0, random.Random(3))), 0.1), 0.8, 2.0)
     (outcome,) = together.outcomes
     assert outcome.unasked > 10
     assert len(run.select(warmup=False, **PAGE)) == 200 - outcome.unasked
-    # As a part of a run: rates that no client keeps up.
+    # The same as part of a run, at rates that no client can keep up with.
     monkeypatch.setattr(open_loop, "_OVERTIME_SECONDS", 0.0)
     monkeypatch.setattr(open_loop, "LOADS", (1_000,))
     settings = {"concurrency": (1,), "concurrency_seconds": 0.5}

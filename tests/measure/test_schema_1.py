@@ -1,4 +1,4 @@
-"""A run file that an earlier version wrote, with a small run of it, still reads and renders."""
+"""The file of a small run, written by an earlier version, still loads and renders."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pbm_lib import PerformanceRun, RunFileError, write_report
 FILE = Path(__file__).with_name("schema_1_run.json")
 
 
-def test_a_file_of_schema_1_is_read_in_todays_words():
+def test_a_schema_1_file_loads_with_todays_names():
     content = json.loads(FILE.read_text(encoding="utf-8"))
     run = PerformanceRun.load(FILE)
     assert run.method == 1 and run.complete
@@ -27,15 +27,15 @@ def test_a_file_of_schema_1_is_read_in_todays_words():
         assert sorted(ours_now) == sorted(old) and old
     assert {check.against for check in run.checks} == {"unbounded", "skip"}
     assert [cost.query for cost in run.costs] == ["bounded", "unbounded"]
-    # Its price table says of no price whether it is confirmed.
+    # Its price table does not say whether a price is confirmed.
     assert "confirmed" not in content["settings"]["atlas"]["tiers"][0]
     assert [tier.confirmed for tier in run.settings.atlas.tiers] == [False] * 5
-    # Its counts and first pages were measured with the others, each with windows of its own.
+    # Its counts and first pages were measured along with the other operations, each with its own windows.
     assert run.latency_labels("3K", "first_page", "range")["section"] == "latency"
     assert run.statistics(**run.latency_labels("3K", "count", "provider")).n == 3
 
 
-def test_it_is_saved_in_todays_schema_and_stays_what_it_was(tmp_path):
+def test_it_is_saved_in_todays_schema_and_loads_unchanged(tmp_path):
     run = PerformanceRun.load(FILE)
     file = run.save(tmp_path)
     assert json.loads(file.read_text(encoding="utf-8"))["schema"] == 2
@@ -62,7 +62,7 @@ def test_a_price_that_an_earlier_version_did_not_mark_is_not_confirmed(make_conf
 
 
 @pytest.mark.parametrize("key", ["settings", "checks", "plans", "samples"])
-def test_one_that_lacks_a_part_is_refused(tmp_path, key):
+def test_a_file_that_lacks_a_part_is_rejected(tmp_path, key):
     content = json.loads(FILE.read_text(encoding="utf-8"))
     del content[key]
     file = tmp_path / "run.json"

@@ -1,4 +1,4 @@
-"""The mark of a series that was not steady: what it finds, what it does not, and how often it is wrong."""
+"""The mark for a series that was not steady: what it finds, what it misses, and how often it is wrong."""
 
 import numpy as np
 import pytest
@@ -10,14 +10,14 @@ SERIES = 1_000
 
 
 def marked(rows):
-    """The share of series, a row each, that are marked."""
+    """Return the share of series (one per row) that are marked."""
     return np.mean([drift_of(row) is not None for row in rows])
 
 
-# The test behind it
+# The statistical test behind it
 
 
-def test_p_is_that_of_the_textbook():
+def test_p_matches_the_textbook_example():
     # The example in scipy's documentation of mannwhitneyu: method "asymptotic".
     males, females = np.array([19.0, 22, 16, 29, 24]), np.array([20.0, 11, 17, 12])
     assert mann_whitney_p(males, females) == pytest.approx(0.11134688653314041)
@@ -25,11 +25,11 @@ def test_p_is_that_of_the_textbook():
 
 
 @pytest.mark.parametrize("values", [1_000_000, 10, 3])
-def test_p_is_that_of_shuffled_samples_ties_or_not(values):
+def test_p_matches_that_of_shuffled_samples_with_and_without_ties(values):
     random = np.random.default_rng([30, values])
     drawn = random.integers(0, values, 60)
     drawn[30:] = np.maximum(drawn[30:], random.integers(0, values, 30))
-    # What U says, without ranks: wins over the other half's values, less losses.
+    # The equivalent of U without ranks: wins over the other half's values, minus losses.
     wins = np.sign(drawn[:, None] - drawn)
     orders = np.array([random.permutation(60) for _ in range(20_000)])
     shuffled = np.array([wins[order[:30, None], order[30:]].sum() for order in orders])
@@ -38,7 +38,7 @@ def test_p_is_that_of_shuffled_samples_ties_or_not(values):
     assert mann_whitney_p(drawn[:30], drawn[30:]) == pytest.approx(simulated, rel=0.15)
 
 
-def test_equal_values_are_no_difference():
+def test_equal_values_do_not_differ():
     assert mann_whitney_p(np.ones(10), np.ones(12)) == 1.0
     assert drift_of([4.0] * 100) is None
 
@@ -54,8 +54,8 @@ def test_fewer_than_2_of_100_steady_series_are_marked(draw, n):
 
 
 @pytest.mark.parametrize(("spread", "found"), [(0.2, 1.0), (0.3, 0.99), (0.5, 0.91), (1.0, 0.29)])
-def test_a_step_to_one_and_a_half_times_is_found_in_noise_that_is_not_larger_than_the_step(spread, found):
-    """Of 110 samples. The spread is the standard deviation of their logarithms; the step in the middle is 0.41."""
+def test_a_step_to_one_and_a_half_times_is_found_in_noise_no_larger_than_the_step(spread, found):
+    """The spread is the standard deviation of the logarithms of 110 samples; on that scale, the step is 0.41."""
     steps = np.where(np.arange(110) < 55, 1.0, 1.5)
     share = marked(np.random.default_rng(19).lognormal(0, spread, (SERIES, 110)) * steps)
     assert share == pytest.approx(found, abs=0.05)
@@ -63,7 +63,7 @@ def test_a_step_to_one_and_a_half_times_is_found_in_noise_that_is_not_larger_tha
 
 
 @pytest.mark.parametrize("n", [20, 110])
-def test_a_slow_change_is_found_and_its_size_is_that_of_the_halves(n):
+def test_a_slow_change_is_found_and_measured_between_the_halves(n):
     times = np.linspace(10.0, 20.0, n)
     assert drift_of(times) == pytest.approx(17.5 / 12.5, rel=0.02)
     assert drift_of(times[::-1]) == pytest.approx(12.5 / 17.5, rel=0.02)
@@ -82,20 +82,22 @@ def test_times_of_0_ms_have_a_ratio_too():
 
 
 @pytest.mark.parametrize(("rho", "found"), [(0.5, 0.1), (0.9, 0.47)])
-def test_dependence_that_comes_and_goes_within_the_halves_is_no_drift(rho, found):
-    """Where each call hangs together with the one before, one of ten series drifts with rho = 0.5, every second with
-    0.9: those in which slow calls happened to fill one of the halves. That is what the other mark is for."""
+def test_dependence_that_comes_and_goes_within_the_halves_is_not_drift(rho, found):
+    """Where each call depends on the one before, about 1 in 10 series drifts with rho = 0.5, and every second with 0.9.
+
+    These are the series in which slow calls happened to fill one of the halves. The other mark finds the dependence.
+    """
     share = marked(np.exp(0.5 * autocorrelated(np.random.default_rng(23), SERIES, 110, rho)))
     assert share == pytest.approx(found, abs=0.05)
 
 
 def alike(rows):
-    """The share of series, a row each, whose calls are marked as alike."""
+    """Return the share of series (one per row) whose calls are marked as alike."""
     return np.mean([likeness_of(row) is not None for row in rows])
 
 
 @pytest.mark.parametrize("rho", [0.5, 0.9])
-def test_calls_that_hang_together_are_found_alike(rho):
+def test_calls_that_depend_on_each_other_are_found_alike(rho):
     rows = np.exp(0.5 * autocorrelated(np.random.default_rng(29), SERIES, 110, rho))
     assert alike(rows) > 0.97
     found = [likeness_of(row) for row in rows]
@@ -109,7 +111,7 @@ def test_fewer_than_2_of_100_series_of_independent_calls_are_found_alike(draw, n
     assert alike(times) < 0.02
 
 
-def test_slow_dependence_of_little_size_is_not_marked_and_neither_are_equal_times_or_few():
+def test_weak_dependence_equal_times_and_few_samples_are_not_marked():
     rows = np.exp(autocorrelated(np.random.default_rng(37), 20, 20_000, 0.1))
     assert alike(rows) == 0
     assert likeness_of([4.0] * 100) is None

@@ -1,4 +1,4 @@
-"""When a target is met, missed, or not decided, and which of both scenarios that hangs on."""
+"""When a target is met, missed, or not decided, and which of the two scenarios decides that."""
 
 import pytest
 from fake_runs import application, fake_run, series
@@ -8,7 +8,7 @@ from pbm_lib.measure.targets import target_results
 
 @pytest.fixture(scope="module")
 def result(make_config):
-    """The result of a target of so many ms, for a run with these times."""
+    """Return a function that gives the result of a target, in ms, for a run with the given times."""
 
     def result_of(target, provider=(), range_=()):
         config = make_config({"performance": {"targets": {"first_page_p95_ms": {"3K": target}}}})
@@ -21,7 +21,7 @@ def result(make_config):
 
 
 def up_to(count, unit=1.0):
-    """Times of 1, 2 ... units, both halves alike."""
+    """Return times of 1, 2, ... units, ordered so that both halves are alike."""
     return [unit * number for number in (*range(1, count + 1, 2), *range(2, count + 1, 2))]
 
 
@@ -29,7 +29,7 @@ def up_to(count, unit=1.0):
     ("target", "verdict"),
     [(109.1, "met"), (109, "not decided"), (108.9, "not decided"), (100, "not decided"), (99.9, "missed")],
 )
-def test_a_target_is_decided_where_it_is_outside_the_interval(result, target, verdict):
+def test_a_target_is_decided_when_it_is_outside_the_interval(result, target, verdict):
     found = result(target, up_to(110))
     assert (found.low_ms, found.high_ms, found.n, found.scenario) == (100, 109, 110, "provider only")
     assert found.value_ms == pytest.approx(104.55)
@@ -68,10 +68,10 @@ def test_warmups_and_failures_are_not_counted_as_slow(make_config):
     assert (none.verdict, none.value_ms, none.scenario, none.n) == ("not measured", None, "", 0)
 
 
-# Both scenarios: the interval of `up_to(110)` is 100 to 109, that of `up_to(30)` begins at 26 and is open.
+# Both scenarios: the interval of `up_to(110)` is 100 to 109; that of `up_to(30)` starts at 26 and has no upper end.
 
 
-def test_alike_the_scenario_with_the_higher_p95_stands_for_both(result):
+def test_with_equal_verdicts_the_scenario_with_the_higher_p95_represents_both(result):
     met = result(200, up_to(110), up_to(110, unit=1.5))
     assert (met.verdict, met.scenario, met.value_ms) == ("met", "date range", pytest.approx(1.5 * 104.55))
     missed = result(50, up_to(110, unit=1.5), up_to(110))
@@ -91,7 +91,7 @@ def test_a_slower_scenario_that_is_not_decided_does_not_hide_one_that_is_missed(
     assert result(99, [], up_to(30, unit=3.8)).value_ms > found.value_ms
 
 
-def test_two_scenarios_that_are_not_decided_take_what_the_dearer_one_takes(result):
+def test_two_undecided_scenarios_need_what_the_more_demanding_one_needs(result):
     few, fewer = result(200, up_to(60)), result(200, up_to(30))
     assert (few.more, fewer.more) == (12, 42)
     both = result(200, up_to(60), up_to(30))

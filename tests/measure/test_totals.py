@@ -1,4 +1,4 @@
-"""A provider's total in four ways: the same number, and nothing of it left on the server."""
+"""A provider's total in four ways: all agree, and nothing is left on the server."""
 
 import signal
 
@@ -42,13 +42,13 @@ def rollups(store):
 
 
 def being_made(store):
-    """Whether the server is making a rollup, which it does in a collection of its own."""
+    """Whether the server is building a rollup, which it does in a temporary collection."""
     operations = store.collection.database.client.admin.aggregate([{"$currentOp": {}}])
     return any(op.get("ns", "").startswith(f"{store.collection.database.name}.tmp.agg_out") for op in operations)
 
 
 def examined(store, command):
-    """Keys and documents that the server looks at for an aggregate."""
+    """Return the keys and documents that the server examines for an aggregate."""
     sent = {name: command[name] for name in ("aggregate", "pipeline", "hint", "cursor") if name in command}
     answer = store.collection.database.command("explain", sent, verbosity="executionStats")
     stats = (answer["stages"][0]["$cursor"] if "stages" in answer else answer)["executionStats"]
@@ -56,7 +56,7 @@ def examined(store, command):
 
 
 def sent_by(store, ask):
-    """The one aggregate that a call with a store sends."""
+    """Return the one aggregate that a call with a store sends."""
     wire = Wire()
     with listened_to(store, wire) as heard:
         wire.clear()
@@ -97,7 +97,7 @@ def test_all_four_ways_agree(open_store, tmp_path, index):
     expected["3K", "page_and_total", FACET] = {100}
     assert found == expected
     assert {s.scenario for s in run.samples if s.tier} == {PROVIDER}
-    # Each answer, warm-ups among them, was held against the exact count.
+    # Each answer, including warm-ups, was compared with the exact count.
     checks = {(check.tier, check.operation, check.against): check for check in run.checks}
     assert set(checks) == {key for key in expected if key[2] != COUNT and key[0]}
     assert all(check.compared == check.equal == 4 + 1 for check in run.checks)
@@ -121,7 +121,7 @@ def test_the_capped_count_is_exact_up_to_its_cap_and_one_more_beyond(loaded_stor
     assert count_up_to(loaded_store, tin_of(loaded_store, "300"), cap) == expected
 
 
-def test_the_capped_count_stops_reading_there(loaded_store):
+def test_the_capped_count_stops_reading_at_its_cap(loaded_store):
     tin = tin_of(loaded_store, "3K")
     assert examined(loaded_store, sent_by(loaded_store, lambda heard: count_up_to(heard, tin, 1_000))) == (1_001, 0)
 
@@ -134,25 +134,25 @@ def test_above_the_cap_only_the_cap_is_checked(recorder):
     assert all(check.equal == check.compared == 5 for check in recorder.run.checks)
 
 
-def test_no_claim_is_fetched_to_make_the_rollup(filled):
+def test_no_claim_is_fetched_to_build_the_rollup(filled):
     making = sent_by(filled, lambda heard: ClaimRollup(heard, RUN_ID).make(seconds=60))
     assert making["pipeline"].pop() == {"$out": f"claims_pbm_rollup_{RUN_ID}"}
     assert examined(filled, making) == (6_000, 0)
 
 
-def test_a_total_of_the_rollup_reads_the_months_of_its_provider(rollup, filled):
+def test_a_rollup_total_reads_only_the_months_of_its_provider(rollup, filled):
     tin = tin_of(filled, "3K")
     assert examined(filled, sent_by(filled, lambda heard: ClaimRollup(heard, RUN_ID).total(tin))) == (36, 36)
 
 
-def test_of_a_provider_without_claims_every_total_is_0(rollup, filled):
+def test_every_total_of_a_provider_without_claims_is_0(rollup, filled):
     assert rollup.total("900000001") == count_up_to(filled, "900000001") == 0
     page = page_and_total(filled, "900000001", seconds=20)
     assert page == find_claims(filled, "900000001")
 
 
 @pytest.mark.parametrize("tier", ["3K", "60"])
-def test_page_and_total_in_one_call_is_the_page_of_find_claims(loaded_store, tier):
+def test_page_and_total_in_one_call_equals_the_page_of_find_claims(loaded_store, tier):
     page = page_and_total(loaded_store, tin_of(loaded_store, tier), seconds=20)
     assert page == find_claims(loaded_store, tin_of(loaded_store, tier))
     following = find_claims(loaded_store, tin_of(loaded_store, tier), cursor=page.next_cursor, with_total=False)
@@ -160,7 +160,7 @@ def test_page_and_total_in_one_call_is_the_page_of_find_claims(loaded_store, tie
     assert tier == "60" or page[99] != following[0]
 
 
-def test_what_is_written_after_the_rollup_was_made_is_not_in_it(recorder, monkeypatch):
+def test_a_claim_written_after_the_rollup_was_built_is_not_in_it(recorder, monkeypatch):
     make = ClaimRollup.make
 
     def then_a_claim_arrives(rollup, **options):
@@ -182,7 +182,7 @@ def test_what_is_written_after_the_rollup_was_made_is_not_in_it(recorder, monkey
 
 
 class TestTheTemporaryCollection:
-    def test_is_there_while_it_is_asked_and_gone_afterwards(self, recorder, monkeypatch):
+    def test_exists_while_it_is_queried_and_is_gone_afterward(self, recorder, monkeypatch):
         before, seen = collections(recorder.store), []
         total = ClaimRollup.total
         monkeypatch.setattr(
@@ -204,13 +204,13 @@ class TestTheTemporaryCollection:
             measure_totals(recorder)
         assert collections(recorder.store) == before
 
-    def test_does_not_bother_set_up_or_a_check_of_the_claims(self, filled, rollup):
+    def test_does_not_affect_setup_or_a_check_of_the_claims(self, filled, rollup):
         assert rollups(filled) == {rollup.name}
         assert require_claims(setup_collection(filled)) is filled
         assert count_claims(filled, tin_of(filled, "3K")) == 3_000
         assert rollups(filled) == {rollup.name}
 
-    def test_nobody_elses_is_dropped(self, filled, rollup):
+    def test_is_dropped_without_touching_anything_else(self, filled, rollup):
         database, ours = filled.collection.database, rollup.name
         others = [
             f"{ours}0", f"my_{ours}", f"other{ours.removeprefix('claims')}", ours.replace("rollup", "Rollup"),
@@ -225,7 +225,7 @@ class TestTheTemporaryCollection:
         assert collections(filled) == left
         assert left >= {*others, view}
 
-    def test_dropped_by_another_run_is_a_note_and_the_other_ways_go_on(self, recorder, monkeypatch):
+    def test_dropped_by_another_run_becomes_a_note_and_the_other_ways_continue(self, recorder, monkeypatch):
         total, asked = ClaimRollup.total, []
 
         def then_another_run_begins(rollup, tin):
@@ -240,12 +240,12 @@ class TestTheTemporaryCollection:
         run = recorder.run
         assert run.notes == (f"Totals: Someone else dropped claims_pbm_rollup_{run.id}.",)
         samples = run.select(contestant=ROLLUP, operation="count")
-        assert [sample.error for sample in samples] == [None, None, "RollupGone"]  # and no more were asked
+        assert [sample.error for sample in samples] == [None, None, "RollupGone"]  # and no further calls were made
         assert {check.compared == check.equal for check in run.checks} == {True}
         for way in (COUNT, CAPPED):
             assert len([s for s in run.select(contestant=way) if s.counts]) == 3 * 4
 
-    def test_left_by_another_run_is_dropped_and_a_note(self, recorder, rollup):
+    def test_left_behind_by_another_run_is_dropped_with_a_note(self, recorder, rollup):
         measure_totals(recorder)
         recorder.save()
         (note,) = recorder.run.notes
@@ -254,7 +254,7 @@ class TestTheTemporaryCollection:
 
 
 class TestAnotherProcess:
-    """A run that is ended from outside while its totals are measured."""
+    """A run in another process that is ended from outside while it measures totals."""
 
     @pytest.fixture
     def start(self, filled, test_uri, tmp_path):
@@ -272,14 +272,14 @@ class TestAnotherProcess:
                 process.kill()
             process.wait()
 
-    def test_ctrl_c_while_it_is_asked_leaves_nothing(self, filled, start):
+    def test_ctrl_c_while_the_rollup_is_queried_leaves_nothing_behind(self, filled, start):
         process = start()
         wait_for(lambda: rollups(filled), 60, "a rollup")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) != 0
         assert rollups(filled) == set()
 
-    def test_ctrl_c_while_it_is_made_ends_that_on_the_server(self, filled, start):
+    def test_ctrl_c_while_the_rollup_is_built_ends_the_build_on_the_server(self, filled, start):
         process = start("slow")
         wait_for(lambda: being_made(filled), 60, "the making")
         process.send_signal(signal.SIGINT)
@@ -287,7 +287,7 @@ class TestAnotherProcess:
         wait_for(lambda: not being_made(filled), 5, "the end of the making")
         assert rollups(filled) == set()
 
-    def test_what_a_killed_run_left_is_gone_after_the_next(self, filled, start, tmp_path):
+    def test_what_a_killed_run_left_behind_is_gone_after_the_next_run(self, filled, start, tmp_path):
         process = start()
         wait_for(lambda: rollups(filled), 60, "a rollup")
         process.kill()
@@ -299,7 +299,7 @@ class TestAnotherProcess:
         assert recorder.run.rollup.claims == 6_000
 
 
-def test_facet_beyond_its_time_limit_is_a_note(recorder):
+def test_facet_beyond_its_time_limit_becomes_a_note(recorder):
     measure_totals(recorder, facet_seconds=0.001)
     recorder.save()
     assert recorder.run.notes == ("Totals: $facet was stopped after 0.001 s.",)
@@ -307,7 +307,7 @@ def test_facet_beyond_its_time_limit_is_a_note(recorder):
     assert [(sample.error, sample.counts) for sample in facet] == [("TimeLimitPassed", False)]
 
 
-def test_facet_is_asked_once_of_the_largest_provider(recorder, monkeypatch):
+def test_facet_runs_once_for_the_largest_provider(recorder, monkeypatch):
     monkeypatch.setattr(totals, "_FACET_CLAIMS", 100)
     measure_totals(recorder)
     recorder.save()
@@ -316,7 +316,7 @@ def test_facet_is_asked_once_of_the_largest_provider(recorder, monkeypatch):
     assert {check.tier: check.equal for check in recorder.run.checks if check.against == FACET} == {"60": 5, "3K": 1}
 
 
-def test_facet_of_the_largest_provider_beyond_its_time_limit_is_a_note_alone(recorder, monkeypatch):
+def test_facet_for_the_largest_provider_beyond_its_time_limit_is_only_a_note(recorder, monkeypatch):
     monkeypatch.setattr(totals, "_FACET_MOST", 0)
     measure_totals(recorder, facet_seconds=0.001)
     recorder.save()
@@ -324,7 +324,7 @@ def test_facet_of_the_largest_provider_beyond_its_time_limit_is_a_note_alone(rec
     assert recorder.run.select(contestant=FACET) == []
 
 
-def test_a_rollup_that_the_server_rejects_is_a_note(recorder):
+def test_a_rollup_that_the_server_rejects_becomes_a_note(recorder):
     recorder.store.collection.drop_index(recorder.store.index_name)
     measure_totals(recorder)
     recorder.save()
@@ -333,7 +333,7 @@ def test_a_rollup_that_the_server_rejects_is_a_note(recorder):
     assert {check.compared == check.equal for check in recorder.run.checks} == {True}
 
 
-def test_a_rollup_that_takes_too_long_is_a_note(recorder, monkeypatch):
+def test_a_rollup_that_takes_too_long_becomes_a_note(recorder, monkeypatch):
     monkeypatch.setattr(totals, "_BUILD_SECONDS", 0.2)
     monkeypatch.setattr(ClaimRollup, "pipeline", slow_to_make)
     measure_totals(recorder)
@@ -343,7 +343,7 @@ def test_a_rollup_that_takes_too_long_is_a_note(recorder, monkeypatch):
     assert rollups(recorder.store) == set()
 
 
-def test_making_it_ends_on_the_server_where_the_connection_is_lost(filled, test_uri, monkeypatch):
+def test_building_a_rollup_ends_on_the_server_when_the_connection_is_lost(filled, test_uri, monkeypatch):
     monkeypatch.setattr(ClaimRollup, "pipeline", slow_to_make)
     monkeypatch.setenv("MONGODB_URI", f"{test_uri}{'&' if '?' in test_uri else '?'}socketTimeoutMS=700")
     with connect(filled.config) as store, pytest.raises(ServerUnavailable):
@@ -353,7 +353,7 @@ def test_making_it_ends_on_the_server_where_the_connection_is_lost(filled, test_
 
 
 class TestUsersOfFewRights:
-    def test_who_only_reads_gets_a_note_and_the_other_ways(self, as_user, tmp_path):
+    def test_a_user_who_can_only_read_gets_a_note_and_the_other_ways(self, as_user, tmp_path):
         with recording(as_user("reader"), tmp_path) as recorder:
             measure_totals(recorder)
         (note,) = recorder.run.notes
@@ -362,7 +362,7 @@ class TestUsersOfFewRights:
         assert not [sample for sample in recorder.run.samples if sample.error]
         assert recorder.run.rollup is None
 
-    def test_who_reads_and_writes_gets_all(self, as_user, tmp_path):
+    def test_a_user_who_can_read_and_write_gets_all_ways(self, as_user, tmp_path):
         store = as_user("writer")
         with recording(store, tmp_path) as recorder:
             measure_totals(recorder)

@@ -1,4 +1,4 @@
-"""What a run says that it measures is what it measures: deep pages are deep, windows have their length."""
+"""A run measures what it says it measures: deep pages are deep, and windows have the configured length."""
 
 import threading
 from collections import Counter
@@ -23,7 +23,7 @@ from pbm_lib.vocabulary import SCENARIOS
 
 @pytest.fixture
 def recorder(store, tmp_path):
-    """A recorder of a run on a store of this test's own, with the claims of the 3K provider."""
+    """A recorder of a run on this test's own store, which holds all claims of the config."""
     data = store.config.data_generation
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
     run = fake_run(store.config, [], complete=False, checks=(), levels=(), path=tmp_path / "run.json")
@@ -37,7 +37,7 @@ def refused_by_the_server(store):
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_deep_page_begins_about_nine_tenths_into_the_answer(loaded_store, scenario):
+def test_a_deep_page_starts_about_nine_tenths_into_the_result(loaded_store, scenario):
     questions = Questions(loaded_store.config, loaded_store.config.performance, "deep")
     for number in range(10):
         question = questions.number(number, "3K", scenario)
@@ -46,17 +46,17 @@ def test_a_deep_page_begins_about_nine_tenths_into_the_answer(loaded_store, scen
         assert 0.85 < claims.index(page[0]) / len(claims) < 0.95
 
 
-def test_the_deepest_page_compared_begins_exactly_behind_nine_tenths_of_the_claims(recorder):
+def test_the_deepest_page_compared_starts_exactly_after_nine_tenths_of_the_claims(recorder):
     measure_depth(recorder)
     recorder.save()
     assert {sample.depth for sample in recorder.run.select(section="depth")} == {0, 1_000, 2_700}
     (check,) = recorder.run.checks
-    # Three depths, a warm-up and three samples of each of two ways; only the very first has nothing to be held against.
+    # Three depths, each with a warm-up and three samples in two ways. The first call at each has nothing to match.
     assert check.equal == check.compared == 3 * (2 * 4 - 1)
 
 
 @pytest.mark.parametrize("days", [1, 7, 90, 1_096, 5_000])
-def test_a_window_has_its_days_and_lies_in_the_period(loaded_store, days):
+def test_a_window_has_the_configured_length_and_lies_in_the_period(loaded_store, days):
     config = loaded_store.config
     first, last = config.data_generation.first_service_date, config.data_generation.last_service_date
     questions = Questions(config, replace(config.performance, window_days=days), "windows")
@@ -69,14 +69,14 @@ def test_a_window_has_its_days_and_lies_in_the_period(loaded_store, days):
 
 
 @pytest.mark.parametrize("windows", [4, 6, 20, 110])
-def test_the_first_windows_are_spread_over_the_period_as_all_are(loaded_store, windows):
+def test_even_the_first_windows_are_spread_over_the_period(loaded_store, windows):
     questions = Questions(loaded_store.config, loaded_store.config.performance, "spread")
     starts = sorted(questions.number(number, "3K", "range").start for number in range(windows))
     period, first = (
         questions.period_days - questions.window_days,
         loaded_store.config.data_generation.first_service_date,
     )
-    # The largest gap of points by the golden ratio is at most 1 / (golden ratio * n), about 1.9 times the mean one.
+    # Points spaced by the golden ratio leave gaps of at most about 1.9 times the mean gap.
     days = [0, *((start - first).days for start in starts), period]
     assert max(b - a for a, b in pairwise(days)) <= 2.7 * period / windows + 1
 
@@ -88,7 +88,7 @@ def test_providers_of_a_tier_take_turns(loaded_store):
 
 
 class Disturbed(Recorder):
-    """A recorder during whose first call a claim is deleted behind everybody's back."""
+    """A recorder that deletes one claim, the `victim`, during its first call."""
 
     victim: dict | None = None
 
@@ -99,21 +99,21 @@ class Disturbed(Recorder):
             self.victim = None
 
 
-def test_pages_that_are_not_the_same_claims_are_found_unequal(recorder):
+def test_pages_with_different_claims_are_found_unequal(recorder):
     tin = list_providers(recorder.store.config, "3K")[0].tin
     disturbed = Disturbed(recorder.run, recorder.watch, recorder.store, Progress({}, shown=False))
     (first,) = recorder.store.collection.find({TIN: tin}, sort=[(BEGIN, 1), (ID, 1)], limit=1)
     disturbed.victim = {ID: first[ID]}
     with disturbed:
         measure_depth(disturbed)
-    # With the provider's first claim gone, skip/limit lands one claim further on than the cursors of before.
+    # With the provider's first claim gone, skip/limit lands one claim further on than the cursors made before.
     (check,) = disturbed.run.checks
     assert check.compared == 3 * (2 * 4 - 1) and 0 < check.equal < check.compared
     claims = {sample.claims for sample in disturbed.run.select(section="depth")}
-    assert claims == {100}  # as many on both, so that only a look at the claims tells
+    assert claims == {100}  # both have the same number of claims, so only comparing the claims shows the difference
 
 
-def test_a_failure_in_one_thread_is_no_retry_in_another(loaded_store):
+def test_a_failure_in_one_thread_is_not_a_retry_in_another(loaded_store):
     watch = Stopwatch()
     under_way, failed = threading.Event(), threading.Event()
     tin = list_providers(loaded_store.config, "60")[0].tin
@@ -153,7 +153,7 @@ def test_three_failures_in_a_row_end_a_run_and_two_with_a_success_between_do_not
 
 
 class TimedWire(Wire):
-    """Knows which commands were sent by a call that was being timed."""
+    """Records which commands were sent during a timed call."""
 
     def __init__(self):
         super().__init__()
@@ -173,7 +173,7 @@ class TimedWire(Wire):
             self._of_thread.is_timed = False
 
 
-def test_what_a_query_makes_sure_of_is_in_no_timed_call(loaded_store, clock, tmp_path, monkeypatch):
+def test_the_checks_before_a_query_are_not_in_any_timed_call(loaded_store, clock, tmp_path, monkeypatch):
     wire, reopened, time = TimedWire(), ClaimStore.reopened, Stopwatch.time
 
     def heard(store, event_listeners, **options):
@@ -191,7 +191,7 @@ def test_what_a_query_makes_sure_of_is_in_no_timed_call(loaded_store, clock, tmp
     assert set(wire.timed) == {"ping", "find", "getMore", "aggregate"}
 
 
-def test_what_people_see_timed_has_only_the_query_in_it(loaded_store, clock):
+def test_the_times_that_people_see_include_only_the_query(loaded_store, clock):
     wire = TimedWire()
     tin = list_providers(loaded_store.config, "60")[0].tin
     with listened_to(loaded_store, wire) as heard:

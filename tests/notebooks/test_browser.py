@@ -1,4 +1,7 @@
-"""The four notebooks in a real JupyterLab, in a real browser. `PBM_SCREENSHOTS` keeps the pictures."""
+"""The four notebooks in a real JupyterLab, in a real browser.
+
+Set `PBM_SCREENSHOTS` to a folder to keep the pictures.
+"""
 
 import os
 import re
@@ -44,7 +47,7 @@ def page(home, address, pictures):
 
 
 def trouble(cells):
-    """What no customer should see in a notebook's outputs."""
+    """Return what no customer should see in a notebook's outputs."""
     found = []
     for cell in cells:
         for output in cell["outputs"]:
@@ -65,7 +68,7 @@ def test_a_notebook_that_is_opened_too_early_names_the_one_to_run(page):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs_without_a_word_of_trouble(page, name):
+def test_a_notebook_runs_without_errors_or_warnings(page, name):
     page.open(name)
     assert page.dialogs() == []
     cells = page.run_all()
@@ -75,7 +78,7 @@ def test_a_notebook_runs_without_a_word_of_trouble(page, name):
     page.whole(name)
 
 
-def test_all_cells_can_be_run_twice_and_after_a_restart_in_the_middle(page):
+def test_all_cells_run_twice_and_again_after_a_restart(page):
     page.open("03_explore")
     assert trouble(page.run_all()) == []
     assert trouble(page.run_all()) == []

@@ -1,6 +1,6 @@
 """The explorer in a real JupyterLab, in a real browser: every control, by clicking and typing.
 
-`PBM_SCREENSHOTS` keeps the pictures.
+Set `PBM_SCREENSHOTS` to a folder to keep the pictures.
 """
 
 import datetime as dt
@@ -42,7 +42,7 @@ from explorers import slow_unbounded
 
 slow = slow_unbounded(400)
 slow.__enter__()"""
-"""Makes the unbounded query of a kernel take 0.4 s for each claim, on the server: a page of 25 takes over 10 s."""
+"""Code that makes a kernel's unbounded query take 0.4 s per claim on the server. A page of 25 takes over 10 s."""
 LIMIT_SECONDS = 5
 
 
@@ -72,7 +72,7 @@ def address(home, config, store, test_uri):
 
 
 def add_slow_notebooks(folder):
-    """Add copies of 03 in which the unbounded query is slow; in one of them, the explorer waits a few seconds only."""
+    """Add copies of 03 in which the unbounded query is slow. In one of them, the explorer waits only a few seconds."""
     kept = ("title", "parameters", "connect", "explorer-text", "explorer", "explorer-notice")
     for name, call in (
         ("03_slow", "pbm.ClaimExplorer(store)"),
@@ -97,13 +97,13 @@ def page(home, address, tmp_path_factory):
 
 @pytest.fixture
 def busy(store, test_uri):
-    """Call it for the commands that the server is running on the claims."""
+    """Return a function that lists the commands that the server is running on the claims."""
     with open_client(test_uri) as client:
         yield lambda: under_way(client, store.collection.full_name)
 
 
 def opened(page, name):
-    """The explorer of a notebook that has just been run, with all its figures."""
+    """Open and run a notebook, and return its explorer once all its figures are shown."""
     page.open(name)
     assert not [output for cell in page.run_all() for output in cell["outputs"] if output["output_type"] == "error"]
     explorer = ExplorerOnPage(page.browser)
@@ -129,7 +129,7 @@ def wait_page(explorer, claims, place):
 
 
 def typed(explorer, label, date):
-    """Type a date as a reader does; the input takes month, day and year."""
+    """Type a date as a person does. The input takes month, day, and year."""
     control = explorer.control(label, "input")
     control.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT, f"{date:%m%d%Y}")
     return control
@@ -145,7 +145,7 @@ def opened_once(page):
 
 
 class TestControls:
-    """One notebook, one explorer: each test begins with the first tier's first page of 100, oldest first."""
+    """These tests share one explorer. Each starts on the first page of 100 claims of the first tier, oldest first."""
 
     @pytest.fixture
     def explorer(self, opened_once, store):
@@ -161,7 +161,7 @@ class TestControls:
     def tin(self, store, tier="3K", number=0):
         return list_providers(store.config, tier)[number].tin
 
-    def test_it_begins_with_the_first_page_and_its_figures(self, page, explorer, store):
+    def test_it_starts_with_the_first_page_and_its_figures(self, page, explorer, store):
         assert [explorer.is_chosen(text) for text in ("bounded query", "Oldest first", "once")] == [True] * 3
         for text in ("First", "Previous", "Cancel"):
             assert not explorer.button(text).is_enabled()
@@ -252,11 +252,11 @@ class TestControls:
         assert explorer.control("From", "input").get_property("value") == ""
         assert explorer.control("to", "input").get_property("value") == ""
 
-    def test_it_says_where_the_data_end(self, explorer, store):
+    def test_it_says_where_the_data_ends(self, explorer, store):
         data = store.config.data_generation
         explorer.wait_text(f"Claims begin between {data.first_service_date} and {data.last_service_date}.")
 
-    def test_dates_out_of_order_are_a_sentence(self, page, explorer):
+    def test_dates_out_of_order_give_a_clear_message(self, page, explorer):
         typed(explorer, "From", dt.date(2025, 10, 1))
         typed(explorer, "to", dt.date(2025, 9, 1))
         explorer.wait_text("Not answered. The last service date, 2025-09-01, is before the first, 2025-10-01.")
@@ -291,7 +291,7 @@ class TestControls:
             sent[text] = [row[1] for row in explorer.log()]
         assert sent == {"with each page": ["aggregate", "find"], "once": ["find"]}
 
-    def test_the_log_says_what_was_sent_and_can_be_cleared(self, page, explorer):
+    def test_the_log_shows_what_was_sent_and_can_be_cleared(self, page, explorer):
         explorer.button("Clear log").click()
         explorer.wait_text("No request since the log was cleared.")
         explorer.button("Next").click()
@@ -311,7 +311,7 @@ class TestControls:
             "return [box.clientHeight, box.scrollHeight, ...[...box.querySelectorAll('tr')].map(r => r.clientHeight)]"
         )
         assert heights[0] < heights[1]
-        assert max(heights[2:]) < 30  # pixels: each on one line
+        assert max(heights[2:]) < 30  # pixels, so each row is on one line
         page.picture("explorer_log")
 
     @pytest.mark.parametrize("width", [WIDTH, 1_000])
@@ -331,7 +331,7 @@ class TestControls:
         finally:
             page.browser.set_window_size(WIDTH, HEIGHT)
 
-    def test_the_dark_theme_can_be_read(self, page, explorer):
+    def test_the_dark_theme_is_readable(self, page, explorer):
         page.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
         try:
             for selector in (".pbm-page tbody td", ".pbm-log td", ".pbm-place", ".pbm-explorer pre"):
@@ -350,11 +350,11 @@ class TestControls:
 
 
 class TestSlowQuery:
-    """The unbounded query of a range that begins with the provider's first 30 claims takes over ten seconds."""
+    """The unbounded query of a range that ends at the provider's 30th claim takes over ten seconds."""
 
     @pytest.fixture
     def slow(self, page, store, busy):
-        """A fresh explorer on that range; the kernel and what it runs have ended at the end."""
+        """A fresh explorer on that range. Afterward, the kernel restarts, and nothing that it ran is left."""
         explorer = opened(page, "03_slow")
         provider = list_providers(store.config)[0]
         Select(explorer.control("Page size", "select")).select_by_visible_text("25")
@@ -374,7 +374,7 @@ class TestSlowQuery:
         wait_for(lambda: busy() == ["find"], 10, "the slow query")
         wait_for(lambda: "unbounded query, still running" in explorer.figures(), 10, "the stopwatch")
 
-    def test_it_is_watched_and_canceled(self, page, slow, busy):
+    def test_it_is_timed_on_screen_and_can_be_canceled(self, page, slow, busy):
         explorer, fast, claims = slow, slow.figures(), slow.claims()
         top, place = explorer.table_top(), explorer.place()
         self.begin(explorer, busy)
@@ -404,7 +404,7 @@ class TestSlowQuery:
         assert explorer.table_top() == top
         page.picture("explorer_canceled")
 
-    def test_it_is_compared_once_it_has_come(self, page, slow, busy):
+    def test_it_is_compared_once_it_has_arrived(self, page, slow, busy):
         explorer, fast, claims = slow, slow.figures(), slow.claims()
         top = explorer.table_top()
         self.begin(explorer, busy)
@@ -424,7 +424,7 @@ class TestSlowQuery:
         assert explorer.table_top() == top
         page.picture("explorer_fast")
 
-    def test_no_second_query_runs_beside_it_whatever_is_clicked(self, page, slow, busy, store):
+    def test_no_second_query_runs_at_the_same_time_whatever_is_clicked(self, page, slow, busy, store):
         explorer, tin = slow, list_providers(store.config, "300")[0].tin
         with watched(busy) as seen:
             self.begin(explorer, busy)
@@ -464,7 +464,7 @@ class TestSlowQuery:
 
 @contextmanager
 def watched(busy):
-    """Within the block, how many commands the server runs on the claims is noted again and again."""
+    """Record repeatedly, within the block, how many commands the server is running on the claims."""
     seen, done = [], threading.Event()
 
     def watch():

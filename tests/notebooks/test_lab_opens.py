@@ -1,4 +1,4 @@
-"""JupyterLab as `python -m pbm_lib lab` opens it, in a browser: nothing in the presenter's way, all in reach."""
+"""JupyterLab as `python -m pbm_lib lab` opens it, in a browser: uncluttered, with everything within reach."""
 
 import shutil
 
@@ -17,7 +17,7 @@ LINK = "../outputs/performance_report.html"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project's folder with the first notebook, and one whose only code cell shows where a report was written."""
+    """A project folder with the first notebook, and one whose only code cell shows where a report was written."""
     home = tmp_path_factory.mktemp("lab")
     for name in ("notebooks", "outputs", "workspaces"):
         (home / "project" / name if name != "workspaces" else home / name).mkdir(parents=True)
@@ -32,7 +32,7 @@ def project(tmp_path_factory):
     cells = [new_markdown_cell("# Report"), new_markdown_cell("a"), new_markdown_cell("b"), new_code_cell(code)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), report.parents[1] / "notebooks" / "report.ipynb")
-    write_workspace(home / "workspaces")  # where lab_server lets JupyterLab keep its layout
+    write_workspace(home / "workspaces")  # where lab_server has JupyterLab keep its layout
     return home
 
 

@@ -1,4 +1,4 @@
-"""The notebooks: clean as committed, and what stops one is a sentence. `cli/test_demo.py` runs all four."""
+"""The notebooks: clean as committed, and any failure is a clear message. `cli/test_demo.py` runs all four."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from pbm_lib import ConfigError
 from pbm_lib.cli.notebooks import NOTEBOOKS, run_notebook
 from pbm_lib.errors import NotebookError
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of papermill and Jupyter, not ours
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from papermill and Jupyter, not from this code
 FILES = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
 
@@ -21,7 +21,7 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
-def test_the_four_notebooks_are_there_in_order():
+def test_the_four_notebooks_exist_in_order():
     assert tuple(path.stem for path in FILES) == NOTEBOOKS
 
 
@@ -48,7 +48,7 @@ class TestAsCommitted:
         assert lines[1].startswith('output_dir: str = ""')
         assert all(re.fullmatch(r"\w+: (str|int|bool|float) = [^#]+  # .+", line) for line in lines)
 
-    def test_the_parameters_are_out_of_the_presenters_sight_in_lab(self, path):
+    def test_the_parameters_are_hidden_in_lab(self, path):
         (cell,) = [cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", [])]
         assert cell.metadata["jupyter"]["source_hidden"] is True
         assert not [cell.id for cell in read(path).cells if "papermill_description" in cell.source]
@@ -59,16 +59,16 @@ class TestAsCommitted:
         last = [cell.source for cell in cells if cell.cell_type == "code"][-2:]
         assert any(re.search(r"^pbm\.\w+_cards?\((?!\d|\")", source, re.MULTILINE) for source in last)
 
-    def test_cells_are_short_and_hold_no_machinery(self, path):
+    def test_cells_are_short_and_contain_no_logic(self, path):
         for cell in read(path).cells:
             if cell.cell_type == "code":
                 lines = [line for line in cell.source.splitlines() if line.strip() and not line.startswith("#")]
-                # Parameters are read once, by who runs the notebook, and not shown to a customer.
+                # Parameters are read once, by the person who runs the notebook, and not shown to customers.
                 assert len(lines) <= (8 if "parameters" in cell.metadata.get("tags", []) else 5), cell.source
                 assert not re.search(r"^\s*(def|class|if|try|while)\b", cell.source, re.MULTILINE), cell.source
                 assert "sys.path" not in cell.source
 
-    def test_it_is_prose_between_cells(self, path):
+    def test_it_has_prose_between_cells(self, path):
         cells = read(path).cells
         assert cells[0].cell_type == "markdown"
         assert cells[0].source.startswith(f"# {int(path.stem[:2])} · ")
@@ -98,7 +98,7 @@ def test_a_notebook_opened_too_early_names_the_one_to_run(name, tmp_path, test_u
     assert "Traceback" not in "".join(errors[0].traceback)
 
 
-def test_a_misspelt_key_is_one_sentence_in_the_notebook(tmp_path):
+def test_a_misspelled_key_is_one_sentence_in_the_notebook(tmp_path):
     config = write_config(tmp_path, {"mongodb": {"databse": "x"}})
     with pytest.raises(NotebookError, match="Did you mean database"):
         run_notebook("01_setup", tmp_path, {"config_path": str(config)})
@@ -108,7 +108,7 @@ def test_a_misspelt_key_is_one_sentence_in_the_notebook(tmp_path):
     assert len(shown.splitlines()) == 1
 
 
-def test_an_unknown_parameter_is_refused(tmp_path):
+def test_an_unknown_parameter_is_rejected(tmp_path):
     with pytest.raises(ConfigError, match=r"no parameter itterations\. Accepted: .*output_dir"):
         run_notebook("04_performance", tmp_path, {"itterations": 5})
 
@@ -119,7 +119,7 @@ def test_papermill_shows_the_parameters_with_their_help():
         assert all(parameter["help"] and parameter["inferred_type_name"] != "None" for parameter in known.values())
 
 
-def test_the_small_settings_are_the_projects_but_for_their_sizes():
+def test_the_small_settings_have_the_same_keys_as_the_projects():
     project = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
     small = small_settings()
     assert {section: set(keys) for section, keys in small.items()} == {

@@ -10,12 +10,12 @@ from traitlets.config import Config
 
 from pbm_lib.cli.notebooks import NOTEBOOKS
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of papermill and Jupyter, not ours
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from papermill and Jupyter, not from this code
 
 
-# 04 is run twice as a whole in cli/test_demo.py; its cells only read the run, and a second measurement takes long.
+# cli/test_demo.py runs 04 twice as a whole. Its cells only read the run, and a second measurement takes long.
 @pytest.mark.parametrize("name", NOTEBOOKS[:3])
-def test_every_cell_twice_gives_no_error_and_no_warning(name, loaded_store, tmp_path, test_uri, monkeypatch):
+def test_running_every_cell_twice_gives_no_error_and_no_warning(name, loaded_store, tmp_path, test_uri, monkeypatch):
     notebook = nbformat.read(PROJECT / "notebooks" / f"{name}.ipynb", as_version=4)
     doubled = []
     for cell in notebook.cells:

@@ -1,4 +1,4 @@
-"""The number to remember is the one that was measured."""
+"""The cards of the notebooks: the number to remember is the one that was measured."""
 
 import datetime as dt
 import math
@@ -25,7 +25,7 @@ def test_a_card_is_a_number_its_label_and_its_note(value, shown):
     assert "claims &amp; more" in in_notebook
 
 
-def test_a_card_that_has_no_number_says_so():
+def test_a_card_without_a_valid_number_says_so():
     assert repr(number_card(math.nan, "claims")) == "nan claims"
     with pytest.raises(PbmError, match=r"^value must be a number or text, got None\."):
         number_card(None, "claims")
@@ -37,7 +37,7 @@ def report(pace):
     return LoadReport(6_000, 0, 0.0, 1, 500, (("3K", 1, 3_000),), ((0.0, 0),), pace)
 
 
-def test_the_card_of_a_load_is_its_rate_or_how_many_claims_are_there():
+def test_the_card_of_a_load_is_its_rate_or_the_number_of_claims():
     pace = LoadPace(6_000, 4.0, 2, 500, ((0.0, 0), (4.0, 6_000)), dt.datetime(2026, 11, 22))
     assert repr(load_card(report(pace))).startswith("1,500 claims per second")
     assert "6,000 claims in 4.0 s" in repr(load_card(report(pace)))

@@ -1,4 +1,4 @@
-"""The distributions that notebook 02 shows: what they say of a sample, also of one with little in it."""
+"""The distributions that notebook 02 shows: what they say about a sample, even one with little in it."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_a_sample_is_drawn_evenly_from_the_whole_period(sample):
     assert sample["tin"].nunique() == 19
 
 
-def test_the_table_says_in_numbers_what_the_sample_is_like(sample):
+def test_the_table_describes_the_sample_in_numbers(sample):
     said = dict(claims_summary(sample).to_numpy().tolist())
     assert said["claims in the sample"] == "3,000"
     assert said["same-day claims"] == f"{(sample['days'] == 0).mean():.0%}"
@@ -24,7 +24,7 @@ def test_the_table_says_in_numbers_what_the_sample_is_like(sample):
     assert said["claim system PDE"] == f"{(sample['system'] == 'PDE').mean():.0%}"
 
 
-def test_the_chart_has_a_panel_a_distribution_and_its_finding_as_title(sample):
+def test_the_chart_has_one_panel_per_distribution_and_its_finding_as_title(sample):
     figure = claims_chart(sample)
     assert len(figure.axes) == 3
     assert all(panel.get_title() or panel.get_title(loc="left") for panel in figure.axes)

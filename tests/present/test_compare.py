@@ -1,4 +1,4 @@
-"""Side by side: both ways give the same claims, and the table says so only when they do."""
+"""Side-by-side comparisons: both ways give the same claims, and the table says so only if they do."""
 
 import datetime as dt
 import time
@@ -38,12 +38,13 @@ def test_both_ways_of_paging_return_the_same_claims(loaded_store, tin):
 
 
 def test_a_page_of_0_ms_divides_nothing_by_zero(loaded_store, tin, monkeypatch):
-    monkeypatch.setattr("pbm_lib.present.compare.timed", lambda store, call: (call(), 0.0))  # as a coarse clock says
+    # A coarse clock can measure 0 ms.
+    monkeypatch.setattr("pbm_lib.present.compare.timed", lambda store, call: (call(), 0.0))
     frame = compare_paging(loaded_store, tin, [100])
     assert frame.loc[0, ["skip/limit ms", "keyset ms", "ratio"]].tolist() == [0, 0, 0]
 
 
-def test_a_way_that_returns_other_claims_is_shown_as_such(loaded_store, tin, monkeypatch):
+def test_a_way_that_returns_different_claims_is_shown_as_such(loaded_store, tin, monkeypatch):
     def one_too_deep(store, tin, depth):
         return cursor_after(store, tin, depth + 1)
 
@@ -52,12 +53,12 @@ def test_a_way_that_returns_other_claims_is_shown_as_such(loaded_store, tin, mon
 
 
 @pytest.mark.parametrize("depths", [[-1], [3_000], [1.5], [True]], ids=str)
-def test_depths_beyond_the_claims_are_refused(loaded_store, tin, depths):
+def test_depths_beyond_the_claims_are_rejected(loaded_store, tin, depths):
     with pytest.raises(InvalidQuery, match="0 to 2,999"):
         compare_paging(loaded_store, tin, depths)
 
 
-def test_both_queries_give_one_answer(loaded_store, tin):
+def test_both_queries_give_the_same_answer(loaded_store, tin):
     frame = compare_plans(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
     assert list(frame.columns) == ["unbounded query", "bounded query"]
     assert set(frame.loc["same claims, same total"]) == {True}
@@ -66,7 +67,7 @@ def test_both_queries_give_one_answer(loaded_store, tin):
     assert list(frame.loc["total"]) == [f"{total:,}"] * 2
 
 
-def test_explained_queries_stand_side_by_side(loaded_store, tin):
+def test_explained_queries_are_shown_side_by_side(loaded_store, tin):
     plan = explain_claims(loaded_store, tin)
     frame = plans_frame(plan, *explain_count(loaded_store, tin, dt.date(2024, 3, 1)))
     assert list(frame.columns) == ["bounded query", "claims that begin in the range", "claims that begin before it"]
@@ -85,7 +86,7 @@ def test_a_slow_query_is_named_while_it_runs_and_a_quick_one_is_not(loaded_store
     assert terminal.shown == [f"Running the unbounded query ... {seconds} s" for seconds in (1, 2)]
 
 
-def test_the_depth_that_takes_its_time_is_named(loaded_store, tin, monkeypatch, terminal):
+def test_a_depth_that_takes_long_is_named(loaded_store, tin, monkeypatch, terminal):
     def slow(store, tin, depth, size):
         time.sleep(0.5 if depth else 0)
         return skip_page(store, tin, depth, size)
@@ -102,7 +103,7 @@ def test_a_terminal_is_told_that_a_query_is_explained(loaded_store, tin, monkeyp
     assert terminal.shown == ["Explaining the bounded query ... 1 s"]
 
 
-def test_a_larger_bound_examines_more_and_answers_alike(loaded_store, tin):
+def test_a_larger_bound_examines_more_and_gives_the_same_answer(loaded_store, tin):
     frame = compare_bounds(loaded_store, tin, dt.date(2024, 3, 1), dt.date(2024, 3, 31))
     assert list(frame["D, days"]) == [30, 60, 90, 180, 365]
     assert frame["same claims"].all()

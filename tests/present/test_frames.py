@@ -45,7 +45,7 @@ def test_a_table_shows_names_as_they_are_and_not_as_html():
     assert "1,234" in shown
 
 
-def test_a_table_has_ticks_and_ratios_and_nothing_for_nothing():
+def test_a_table_has_check_marks_and_ratios_and_leaves_missing_values_blank():
     frame = DataFrame(
         {"depth": [0, 900_000], "same claims": [True, False], "ms": [3.21, None], "ratio": [1.04, 111.4]}, dtype=object
     )
@@ -59,12 +59,12 @@ RATIO = "111\N{MULTIPLICATION SIGN}"
 
 
 def cells(styled):
-    """The text of each cell of a styled frame, row by row, without the labels of its rows."""
+    """Return the text of each cell of a styled frame, row by row, without the row labels."""
     rows = re.findall(r"<tr>(.*?)</tr>", styled.to_html(), re.DOTALL)[1:]
     return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
 
 
-def test_words_stand_left_and_figures_right_also_where_they_are_text():
+def test_words_are_left_aligned_and_figures_right_aligned_even_as_text():
     frame = DataFrame({"tier": ["1M", "10K"], "p50 (n)": ["3.2 ms (110)", "\N{EN DASH}"], "note": ["2 retried", ""]})
     shown = table(frame).to_html()
     right = re.findall(r"td\.col(\d) \{\s*text-align: right", shown)
@@ -80,12 +80,12 @@ def test_words_stand_left_and_figures_right_also_where_they_are_text():
         *dict.fromkeys(["1M", "M10", "123 Main Street", "first page", "2025-01-01", "10K to 1M"], False).items(),
     ],
 )
-def test_what_a_figure_is(text, is_figure):
+def test_which_texts_count_as_figures(text, is_figure):
     shown = table(DataFrame({"words": ["a"], "other": [text]})).to_html()
     assert ("text-align: right" in shown) is is_figure
 
 
-def test_labels_of_rows_are_shown_where_there_are_any():
+def test_row_labels_are_shown_if_there_are_any():
     assert "<b>" not in table(DataFrame({"x": [1]}, index=["<b>label</b>"])).to_html()
     assert "label" in table(DataFrame({"x": [1]}, index=["<b>label</b>"])).to_html()
     assert not re.search(r"<th[^>]*row_heading", table(DataFrame({"x": [1]})).to_html())
@@ -104,7 +104,7 @@ def test_the_roster_by_tier_adds_up(loaded_store):
     assert frame["claims in total"].sum() == 6_000
 
 
-def test_the_indexes_are_the_servers(store):
+def test_the_indexes_are_those_of_the_server(store):
     frame = indexes_frame(store)
     assert list(frame["index"]) == ["_id_", "claims_by_provider"]
     assert frame["key"][1] == '{"billingProvider.providerTin": 1, serviceBeginDate: 1, _id: 1}'
@@ -135,17 +135,17 @@ class TestWhatANotebookNeeds:
         with pytest.raises(LoadError, match="01_setup"):
             require_claims(open_store())
 
-    def test_without_claims_the_second_is_named(self, store):
+    def test_without_claims_the_second_notebook_is_named(self, store):
         with pytest.raises(LoadError, match=r"no claims of this demo\. Run notebook 02_load"):
             require_claims(store)
 
-    def test_an_unfinished_load_is_said(self, store):
+    def test_an_unfinished_load_is_reported(self, store):
         store.collection.insert_one(sample_claim())
         LoadRecord(store).mark("loading")
         with pytest.raises(LoadError, match="only partly loaded"):
             require_claims(store)
 
-    def test_other_settings_are_said(self, store, open_store, make_config):
+    def test_different_settings_are_reported(self, store, open_store, make_config):
         store.collection.insert_one(sample_claim())
         LoadRecord(store).mark("complete")
         changes = {"mongodb": {"database": store.collection.database.name}, "data_generation": {"seed": 5}}
@@ -154,15 +154,16 @@ class TestWhatANotebookNeeds:
             require_claims(other)
 
 
-def test_the_rule_is_the_servers(store, open_store):
+def test_the_rule_is_that_of_the_server(store, open_store):
     days = store.config.data_generation.max_claim_days
     assert f'NumberLong("{days * 86_400_000}")' in repr(rule_note(store))
     assert 'overpaymentAmount: {amount: "decimal"}' in repr(rule_note(store))
     assert max(map(len, repr(rule_note(store)).splitlines()[1:])) <= 4 + 88
     shown = cell_output(rule_note(store))["text/html"]
     assert "one day is 86,400,000 ms" in shown
-    assert ">$jsonSchema</code>" in shown and ">$expr</code>" in shown  # bare, they would begin a formula in Lab
-    assert "white-space:pre;" in shown  # so that no line of it is broken
+    # Outside of <code>, JupyterLab would take the dollar sign for the start of a formula.
+    assert ">$jsonSchema</code>" in shown and ">$expr</code>" in shown
+    assert "white-space:pre;" in shown  # so that no line wraps
     assert "Run setup_collection" in repr(rule_note(open_store()))
 
 
@@ -174,7 +175,7 @@ def test_every_code_that_a_claim_may_have_is_explained_in_one_line(make_config):
     assert frame["what it means"].str.fullmatch(r"[A-Z].{30,100}\.").all()
 
 
-def test_a_rule_of_somebody_else_is_not_shown_as_ours(open_store):
+def test_a_foreign_rule_is_not_shown_as_this_programs_rule(open_store):
     store = open_store()
     store.collection.database.create_collection(store.collection.name, validator={"$expr": {"$gt": ["$x", 1]}})
     assert "does not have this program's rule" in repr(rule_note(store))

@@ -1,4 +1,4 @@
-"""Both indexes asked for one range: same claims, medians in turns, and the config's index alone afterwards."""
+"""Both indexes timed on one range: same claims, medians of alternating calls, and only the config's index afterward."""
 
 import datetime as dt
 
@@ -18,7 +18,7 @@ def tin(store):
 
 
 @pytest.mark.parametrize("build", [False, "false", "False", "FALSE"], ids=repr)
-def test_without_leave_nothing_is_built_however_it_is_said(store, tin, build):
+def test_without_permission_nothing_is_built_however_false_is_written(store, tin, build):
     before = store.collection.index_information()
     compared = compare_indexes(store, tin, *WINDOW, build=build)
     assert "build_overlap_index is False" in repr(compared)
@@ -28,13 +28,13 @@ def test_without_leave_nothing_is_built_however_it_is_said(store, tin, build):
 
 
 @pytest.mark.parametrize("build", ["yes", "", 1, None], ids=repr)
-def test_leave_that_is_neither_true_nor_false_is_refused(store, build):
+def test_a_permission_that_is_neither_true_nor_false_is_rejected(store, build):
     with pytest.raises(InvalidQuery, match=r"^build must be true or false, got .*\.$"):
         compare_indexes(store, "411234567", *WINDOW, build=build)
 
 
 @pytest.mark.parametrize("build", [True, "TRUE"], ids=repr)
-def test_with_leave_both_indexes_are_compared_and_the_first_is_alone_afterwards(filled, tin, build, capsys):
+def test_with_permission_both_indexes_are_compared_and_only_the_first_remains(filled, tin, build, capsys):
     before = filled.collection.index_information()
     compared = compare_indexes(filled, tin, *WINDOW, build=build)
     assert isinstance(compared, IndexComparison)
@@ -46,7 +46,7 @@ def test_with_leave_both_indexes_are_compared_and_the_first_is_alone_afterwards(
     assert [int(keys) for keys in compared.frame.loc["keys examined"]] == [p.keys_examined for p in compared.plans]
     assert compared.plans[1].keys_examined < compared.plans[0].keys_examined
     assert (filled.collection.index_information(), filled.index_name) == (before, NAMES[0])
-    # What a shell shows, and a notebook.
+    # What a shell shows, and what a notebook shows.
     assert "\nclaims on 2025-03-01 " in repr(compared)
     assert max(map(len, repr(compared).splitlines())) < 100
     assert ">overlap</th>" in cell_output(compared)["text/html"]
@@ -71,7 +71,7 @@ def test_the_indexes_take_turns_and_medians_are_shown(filled, tin, monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", ["iter_claims", "count_claims"])
-def test_other_claims_or_another_total_are_shown_as_such(filled, tin, wrong, monkeypatch):
+def test_different_claims_or_totals_are_shown_as_such(filled, tin, wrong, monkeypatch):
     right = getattr(index_comparison, wrong)
 
     def other(store, *arguments, **options):
@@ -85,7 +85,7 @@ def test_other_claims_or_another_total_are_shown_as_such(filled, tin, wrong, mon
     assert set(compared.frame.loc["same claims, same total"]) == {False}
 
 
-def test_ctrl_c_in_the_middle_leaves_the_configs_index_alone(filled, tin, monkeypatch):
+def test_ctrl_c_in_the_middle_leaves_only_the_configs_index(filled, tin, monkeypatch):
     before = filled.collection.index_information()
 
     def timed(store, call):
@@ -100,7 +100,7 @@ def test_ctrl_c_in_the_middle_leaves_the_configs_index_alone(filled, tin, monkey
     assert (filled.collection.index_information(), filled.index_name) == (before, NAMES[0])
 
 
-def test_what_is_in_the_way_is_a_sentence_and_no_error(store, tin):
+def test_a_conflicting_index_gives_a_clear_message_and_no_error(store, tin):
     store.collection.create_index("x", name=NAMES[1])
     before = store.collection.index_information()
     compared = compare_indexes(store, tin, *WINDOW, build=True)

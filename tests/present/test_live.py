@@ -1,4 +1,4 @@
-"""What notebook 03 shows of claims that arrive and of a node that fails."""
+"""What notebook 03 shows while claims arrive and while a node fails."""
 
 import pytest
 from loads import configured_digest, stored_digest
@@ -9,7 +9,7 @@ from pbm_lib.load.state import LoadRecord
 from pbm_lib.present import live
 
 
-def test_pages_are_watched_while_claims_arrive_as_the_config_says(filled):
+def test_pages_are_watched_while_claims_arrive_as_configured(filled):
     watch = watch_arrivals(filled, progress=False)
     assert (watch.pages_offered, watch.feed_offered) == (20, 50)
     assert (len(watch.samples) + watch.unasked, watch.lost, watch.repeated) == (20, 0, 0)
@@ -17,7 +17,7 @@ def test_pages_are_watched_while_claims_arrive_as_the_config_says(filled):
     assert stored_digest(filled) == configured_digest(filled.config)
 
 
-def test_who_only_reads_gets_a_watch_without_claims_that_arrive_and_a_sentence(as_user):
+def test_a_user_who_can_only_read_gets_a_watch_without_a_feed_and_a_note(as_user):
     owner, reader = as_user("owner"), as_user("reader")
     for state in ("loading", "complete"):
         LoadRecord(owner).mark(state)
@@ -31,7 +31,7 @@ def test_who_only_reads_gets_a_watch_without_claims_that_arrive_and_a_sentence(a
     assert "Notes" in watch.facts()
 
 
-def test_what_has_another_cause_is_not_watched_a_second_time(store, filled, monkeypatch):
+def test_a_watch_that_fails_for_another_reason_is_not_repeated(store, filled, monkeypatch):
     filled.collection.delete_many({})
     with pytest.raises(LoadError):
         watch_arrivals(filled, progress=False)
@@ -49,7 +49,7 @@ def test_what_has_another_cause_is_not_watched_a_second_time(store, filled, monk
 
 
 @pytest.mark.parametrize("off", [False, "false", "False"], ids=repr)
-def test_a_failover_that_is_not_wanted_is_a_sentence_and_starts_nothing(loaded_store, monkeypatch, off):
+def test_a_failover_that_is_switched_off_gives_a_note_and_starts_nothing(loaded_store, monkeypatch, off):
     monkeypatch.setattr(live, "watch_failover", None)
     scene = try_failover(loaded_store.config, wanted=off)
     assert scene.watch is None
@@ -58,12 +58,12 @@ def test_a_failover_that_is_not_wanted_is_a_sentence_and_starts_nothing(loaded_s
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, None], ids=repr)
-def test_a_switch_that_is_none_is_named(loaded_store, wrong):
+def test_an_invalid_switch_is_named(loaded_store, wrong):
     with pytest.raises(InvalidQuery, match=r"^wanted must be true or false, got "):
         try_failover(loaded_store.config, wanted=wrong)
 
 
-def test_a_failover_is_shown_as_its_chart_and_its_figures(loaded_store, monkeypatch):
+def test_a_failover_is_shown_by_its_chart_and_its_figures(loaded_store, monkeypatch):
     samples = tuple(PageSample(number / 20, 4.0, 0, None, 100) for number in range(200))
     watch = Watch(
         tin=None, seconds=10.0, samples=samples, pages_offered=20, unasked=0, feed_offered=0, feed=(),

@@ -1,4 +1,4 @@
-"""The trial of a new field: shown on the real collection, which is as before afterwards."""
+"""The trial of a new field: shown on the real collection, which is unchanged afterward."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def _killed(*_):
     raise KeyboardInterrupt
 
 
-def test_a_collection_without_the_rule_is_told_and_left_empty(open_store):
+def test_a_collection_without_the_rule_is_reported_and_left_empty(open_store):
     store = open_store()
     with pytest.raises(SetupError, match="accepted a claim whose serviceEndDate is text"):
         try_new_field(store)

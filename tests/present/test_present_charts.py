@@ -1,4 +1,4 @@
-"""The charts of notebooks 02 and 03: the title says what the figures say, and any report can be drawn."""
+"""The charts of notebooks 02 and 03: the titles match the figures, and any report can be drawn."""
 
 import datetime as dt
 
@@ -51,7 +51,7 @@ def test_the_rate_of_a_load_is_drawn_over_its_time(report, said):
     assert list(rates) == pytest.approx([500, 2_500])
 
 
-def test_a_load_whose_pace_was_not_recorded_is_a_sentence_in_place_of_the_chart():
+def test_a_load_whose_pace_was_not_recorded_shows_a_sentence_instead_of_a_chart():
     figure = load_rate_chart(loaded(0, None))
     assert title(figure) == f"Already loaded. {NO_PACE}"
 
@@ -75,7 +75,7 @@ OVERLAP = plan(True, "claims_by_provider_overlap", 107, 101)
 
 
 def bars(figure):
-    """From where to where each bar goes: those of the whole provider, then those of the acts."""
+    """Return where each bar starts and ends: those of the whole provider, then those of the acts."""
     return [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in figure.axes[0].patches]
 
 
@@ -104,7 +104,7 @@ def test_an_act_that_was_explained_twice_is_drawn_once():
     assert len(bars(figure)) == 2 * 3
 
 
-def test_a_query_without_an_index_has_a_bar_of_the_documents_it_read():
+def test_a_query_without_an_index_has_a_bar_for_the_documents_it_read():
     figure = acts_chart([plan(False, None, 0, 6_000)], 3_000)
     assert bars(figure) == [(1, 3_000), (1, 6_000)]
     assert title(figure) == "One page: 6,000 claims"
@@ -121,6 +121,6 @@ def test_acts_of_a_small_provider_and_of_one_without_claims_are_drawn(loaded_sto
 
 
 @pytest.mark.parametrize(("acts", "claims"), [([], 5), ([None], 5), ([BOUNDED], 0)], ids=str)
-def test_what_is_no_act_is_refused(acts, claims):
+def test_an_invalid_act_is_rejected(acts, claims):
     with pytest.raises(PbmError, match=r"^(acts|claims) must be (a list of|a whole number).*, got "):
         acts_chart(acts, claims)

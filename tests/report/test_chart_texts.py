@@ -1,4 +1,4 @@
-"""Titles, subtitles, and descriptions of the charts: computed from known samples, of good runs and of bad ones."""
+"""Titles, subtitles, and descriptions of the charts, computed from known samples of good and bad runs."""
 
 from dataclasses import replace
 
@@ -64,7 +64,7 @@ def test_no_title_is_longer_than_eight_words(good):
         ),
     ],
 )
-def test_latency_by_size_says_how_pages_go_with_it(good, median, title, trend):
+def test_latency_by_size_says_how_pages_scale_with_it(good, median, title, trend):
     run = with_times(good, around(median), **ALL_PAGES)
     assert latency_title(run) == title
     assert latency_subtitle(run) == (
@@ -72,12 +72,12 @@ def test_latency_by_size_says_how_pages_go_with_it(good, median, title, trend):
     )
 
 
-def test_a_tier_between_that_is_slower_than_both_ends_is_named(good):
+def test_a_tier_in_between_that_is_slower_than_both_ends_is_named(good):
     run = with_times(good, around(50.0), **application("300", "first_page", "range"))
     assert latency_subtitle(run).endswith(" 11 ms at 60 claims and 14 ms at 3K, flat (at most 50 ms, at 300).")
 
 
-def test_latency_by_size_says_nothing_of_what_is_missing(good):
+def test_latency_by_size_leaves_out_what_is_missing(good):
     half = replace(good, samples=tuple(s for s in good.samples if s.scenario == "range" and s.tier == "3K"))
     assert latency_title(half) == "Latency by provider size"
     assert latency_subtitle(half) == "Median of the first page: date range, 14 ms at 3K claims (n = 121)."
@@ -104,7 +104,7 @@ def test_date_ranges_say_what_the_bound_gains(good, factor, title):
     assert plans_title(run) == title
 
 
-def test_a_gain_of_few_windows_is_said_by_its_ends(good):
+def test_the_gain_on_few_windows_is_given_as_a_range(good):
     times = [
         sample.ms * factor for sample, factor in zip(good.select(**FIRST_PAGE), (40, 50, 60, 45, 80), strict=False)
     ]
@@ -112,7 +112,7 @@ def test_a_gain_of_few_windows_is_said_by_its_ends(good):
     assert plans_title(with_times(good, times[:1], **UNBOUNDED)) == "Bounded at 3K: 40 times faster"
 
 
-def test_date_ranges_have_each_way_and_the_gain_below(good):
+def test_date_ranges_have_each_way_and_the_gain_in_the_subtitle(good):
     assert plans_subtitle(good) == (
         "Median of the first page at 3K: unbounded query 700 ms (n = 7), bounded query 14 ms (n = 121), bounded query "
         "on the overlap index 4.5 ms (n = 9). On 7 shared windows, the unbounded query takes a median of 52 times as "
@@ -124,7 +124,7 @@ def test_date_ranges_have_each_way_and_the_gain_below(good):
     assert "On one shared window, the unbounded query takes " in plans_subtitle(one)
 
 
-def test_answers_that_differ_are_the_title(good):
+def test_answers_that_differ_become_the_title(good):
     def of(*checks):
         run = replace(good, checks=checks)
         return plans_title(run), plans_subtitle(run).rpartition("to 69). ")[2]
@@ -195,7 +195,7 @@ def test_clients_have_their_highest_rate_in_the_title(good):
     assert (concurrency_title(nothing), concurrency_subtitle(nothing)) == ("Concurrent clients", "Not measured.")
 
 
-def test_a_rate_at_the_machines_limit_is_no_capacity(good):
+def test_a_rate_at_the_machines_limit_is_not_called_a_capacity(good):
     def of(*levels):
         run = replace(good, levels=levels)
         return concurrency_title(run), concurrency_subtitle(run).partition("46 ms. ")[2]
@@ -208,7 +208,7 @@ def test_a_rate_at_the_machines_limit_is_no_capacity(good):
     assert of(one, busy) == of(one, Level(2, 2.5, None, None, 1.7)) == of(busy) == at_limit
     free = ("72 pages per second with 2 clients", "That is 1.4 times the rate of 1 client.")
     assert of(one, Level(2, 2.5, 0.9, 0.79, 1.69)) == free
-    # Only the number of clients that is named counts: the others' rate is not claimed.
+    # Only the number of clients in the title counts. The title says nothing about the rates of the others.
     assert of(Level(1, 2.02, 1.0, 1.0), Level(2, 2.5, 0.9, 0.7)) == free
 
 
@@ -216,7 +216,7 @@ def test_a_rate_at_the_machines_limit_is_no_capacity(good):
 
 
 def nothing_but(run: PerformanceRun, section: str) -> PerformanceRun:
-    """The run with the samples of one section alone."""
+    """Return the run with only the samples of one section."""
     return replace(run, samples=tuple(run.select(section=section)))
 
 

@@ -1,4 +1,4 @@
-"""What the charts draw: each mark where its own series says, on runs no two of whose figures are equal."""
+"""What the charts draw: each mark is where its own series puts it, on runs whose figures all differ."""
 
 import itertools
 from dataclasses import replace
@@ -104,7 +104,7 @@ def test_a_depth_that_only_one_way_reached_is_on_the_axis(run, baseline):
     assert ("skip/limit 24 ms", PURPLE, 1) in [end[:3] for end in ends(panel)]
 
 
-def test_words_stand_as_high_as_the_ends_of_their_lines(beside):
+def test_labels_are_as_high_as_the_ends_of_their_lines(beside):
     for panel in (beside["keyset"].axes[0], beside["concurrency"].axes[1]):
         found = sorted((y[-1], x[-1]) for color in (GREEN, PURPLE) for _, x, y in lines(panel, color))
         assert [end[2:] for end in ends(panel)] == [(x, pytest.approx(height(panel, x, y))) for y, x in found]
@@ -114,11 +114,11 @@ def test_words_stand_as_high_as_the_ends_of_their_lines(beside):
 
 PAGES_PER_S = [101 / 2.02, 181 / 2.5]
 P50 = [12.0, 13.0]
-P95 = [12.0 * (96 / 51) ** 2, 13.0 * (172 / 91) ** 2]  # of so many squares, over the median
+P95 = [12.0 * (96 / 51) ** 2, 13.0 * (172 / 91) ** 2]  # squares: the one at p95 over the one at the median
 LEVELS = [1, 2]
 
 
-def test_the_rate_of_clients_at_once_is_a_line_with_its_figures(alone, beside):
+def test_the_rate_of_concurrent_clients_is_a_line_with_its_figures(alone, beside):
     panel, compared = alone["concurrency"].axes[0], beside["concurrency"].axes[0]
     own = (("o", "-"), LEVELS, approx(PAGES_PER_S))
     theirs = (("o", ":"), LEVELS, approx([101 / 3.03, 181 / 5.0]))
@@ -130,7 +130,7 @@ def test_the_rate_of_clients_at_once_is_a_line_with_its_figures(alone, beside):
         ]
 
 
-def test_the_latency_of_clients_at_once_is_p50_and_p95(alone, beside):
+def test_the_latency_of_concurrent_clients_is_p50_and_p95(alone, beside):
     panel, compared = alone["concurrency"].axes[1], beside["concurrency"].axes[1]
     for color, marker, figures in ((GREEN, "o", P50), (PURPLE, "D", P95)):
         own = ((marker, "-"), LEVELS, approx(figures))
@@ -181,7 +181,7 @@ def test_a_baseline_in_which_nothing_was_measured_adds_nothing(run, alone, name)
 
 
 @pytest.mark.parametrize("name", ["latency_by_tier", "keyset"])
-def test_times_of_0_ms_are_at_the_least_that_is_told_from_none(run, name):
+def test_times_of_0_ms_are_drawn_as_one_microsecond(run, name):
     zero = replace(run, samples=tuple(replace(s, ms=0.0 if s.counts else s.ms) for s in run.samples))
     for panel in PUBLIC[name](zero, zero).axes:
         found = {y for color in (GREEN, PURPLE, SLATE, GREY) for _, _, ys in lines(panel, color) for y in ys}
@@ -210,10 +210,10 @@ def test_a_chart_for_a_slide_has_its_title_and_the_figures_behind_it(run, alone,
 
 
 @pytest.mark.parametrize("name", ["latency_by_tier", "keyset", "concurrency"])
-def test_nothing_that_is_written_covers_anything_else(beside, name):
+def test_no_text_covers_anything_else(beside, name):
     figure = beside[name]
     figure.draw_without_rendering()
-    around = [panel.get_tightbbox() for panel in figure.axes]  # with all that is written beside it
+    around = [panel.get_tightbbox() for panel in figure.axes]  # including all text around it
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(around))
     _, subtitle = figure.texts
     for panel, box in zip(figure.axes, around, strict=True):

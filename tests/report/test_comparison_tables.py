@@ -1,4 +1,4 @@
-"""The tables of what was compared, cell by cell, on runs whose figures all differ."""
+"""The comparison tables, cell by cell, on runs whose figures all differ."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def config(make_config):
 
 
 def cells(table: Table) -> list[str]:
-    """Columns and rows, a line each, with bars between the cells."""
+    """Return the columns and the rows, one line each, with bars between the cells."""
     assert {len(row) for row in table.rows} <= {len(table.columns)}
     return [" | ".join(row) for row in (table.columns, *table.rows)]
 
@@ -251,7 +251,7 @@ def test_costs_cell_by_cell(config):
     ]
 
 
-def test_costs_of_a_tier_that_was_not_to_be_measured_have_their_place(config):
+def test_costs_of_a_tier_that_was_not_selected_keep_their_place(config):
     run = fake_run(config, [], costs=COSTS)
     performance = replace(run.settings.performance, tiers_to_test=("60",))
     tiers = [row[1] for row in costs_table(replace(run, settings=replace(run.settings, performance=performance))).rows]
@@ -280,7 +280,7 @@ def test_a_frame_is_the_table_of_the_report(config, part):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_frame_of_what_was_not_measured_has_no_row(config, part):
+def test_a_frame_of_what_was_not_measured_has_no_rows(config, part):
     frame = comparison_frame(fake_run(config, [], levels=(), offered=()), part)
     assert frame.empty and len(frame.columns)
 
@@ -294,6 +294,6 @@ def test_a_frame_of_what_was_not_measured_has_no_row(config, part):
         (["costs"], r"part must be the name of a comparison, such as 'ranges', got \['costs'\]\."),
     ],
 )
-def test_a_part_that_is_none_is_rejected(config, part, message):
+def test_an_unknown_part_is_rejected(config, part, message):
     with pytest.raises(PbmError, match=message):
         comparison_frame(fake_run(config, []), part)

@@ -1,4 +1,4 @@
-"""Reports of runs that lack something: killed, without rights, of schema 1. Each page holds what is true of its run."""
+"""Reports of runs that lack something (killed, few permissions, schema 1). Each page says what is true of its run."""
 
 import json
 import re
@@ -24,7 +24,7 @@ ALWAYS = [
     "What was measured, and where",
     "Method and limits",
 ]
-"""Sections of every report, below its first page; those whose chart has nothing to show say so."""
+"""The sections of every report, below its first page. A section whose chart has nothing to show says so."""
 
 _HOLE = re.compile(r"\bNone\b(?! of)|\bnan\b|\{\{|\{%|[,:;] ?\.|\.\.| ,|\(\)|not measured (to|of|as)\b")
 
@@ -35,7 +35,7 @@ def complete(make_config):
 
 
 def page_of(run, baseline=None):
-    """The page of a run, which has no empty table, no hole in its text, and a title to each of its charts."""
+    """Return a run's page, after a check for empty tables, gaps in the text, and charts without a title."""
     page = Page(render_page(run, baseline))
     assert all(len(rows) > 1 for rows in page.tables.values()), page.tables
     assert all(len(row) == len(rows[0]) for rows in page.tables.values() for row in rows)
@@ -52,7 +52,7 @@ def page_of(run, baseline=None):
 
 
 def below(page):
-    """The headings of its sections below the first page, in order."""
+    """Return the headings of the sections below the first page, in order."""
     return list(page.sections)[1:]
 
 
@@ -78,7 +78,7 @@ def test_a_run_that_was_killed_after_its_cold_pages(complete):
     )
     page = page_of(killed)
     assert below(page) == [*ALWAYS[:6], "Cold and warm", ALWAYS[6], "All figures"]
-    assert page.text.count("Incomplete run: no page latency was measured") == 2  # in the browser's title as well
+    assert page.text.count("Incomplete run: no page latency was measured") == 2  # also in the browser's title
     assert "The run was stopped before its end." in page.text
     assert "This run was stopped before its end, so not all of this took place." in page.text
     assert page.pictures == [] and all(words in page.text for words in NOTHING_DRAWN)
@@ -105,7 +105,7 @@ def test_a_run_that_was_killed_before_its_first_sample(complete):
     assert "There were no claims to measure." in page.sections["Size and cost"]
     assert page.pictures == [] and all(words in page.text for words in NOTHING_DRAWN)
     assert dict(page.tables["The run"][1:])["Ping"] == "not measured"
-    # A whole run compared with it has nothing beside its figures.
+    # A complete run compared with it shows no figures of the baseline.
     beside = page_of(replace(complete, notes=()), baseline=killed)
     assert "baseline " not in beside.sections[next(iter(beside.sections))]
     assert not any("ratio" in rows[0] for rows in beside.tables.values())
@@ -143,12 +143,12 @@ def test_a_run_that_was_killed_within_a_later_part(complete, ended):
 
 
 def says_nothing_of(page, *words):
-    """None of these is anywhere on the page, in text or in pictures' descriptions."""
+    """Assert that none of these words is on the page, in its text or in the descriptions of its pictures."""
     everything = " ".join([page.text, *(picture["aria-label"] for picture in page.pictures)]).lower()
     assert [each for each in words if each.lower() in everything] == []
 
 
-def test_a_run_of_a_user_who_only_reads(complete):
+def test_a_run_of_a_user_who_can_only_read(complete):
     notes = ("The overlap index was not compared: no right to build it.", "Totals: no rollup was built. No right.")
     kept = [s for s in complete.samples if s.index != "overlap" and s.contestant != "rollup" and s.section != "live"]
     reader = replace(
@@ -182,7 +182,7 @@ def test_a_run_of_a_user_who_only_reads(complete):
     assert "All ways to query a range ran on the same windows" in method
 
 
-def test_a_real_run_of_a_user_who_only_reads(as_user, tmp_path):
+def test_a_real_run_of_a_user_who_can_only_read(as_user, tmp_path):
     run = run_performance(
         as_user("reader"),
         samples=2,
@@ -222,7 +222,7 @@ def test_a_run_without_the_unbounded_query_names_what_it_compares(complete):
     says_nothing_of(page, "All ways to query a range", "speedup over the bounded")
 
 
-def test_a_run_without_clients_says_nothing_of_them(complete):
+def test_a_run_without_clients_says_nothing_about_them(complete):
     kept = tuple(sample for sample in complete.samples if sample.section not in ("concurrency", "open_loop"))
     page = page_of(replace(complete, samples=kept, levels=(), offered=()))
     assert len(page.pictures) == 3 and NOTHING_DRAWN[3] in page.text
@@ -237,7 +237,7 @@ def test_a_run_without_clients_says_nothing_of_them(complete):
         ("Atlas", "The server's cache was 0.5 GB. ", "not those of an Atlas tier"),
     ],
 )
-def test_where_the_server_ran_is_what_the_page_says(complete, kind, said, unsaid):
+def test_the_page_says_where_the_server_ran(complete, kind, said, unsaid):
     run = replace(complete, conditions=replace(complete.conditions, host_kind=kind, topology="replica set"))
     page = page_of(run)
     assert said in page.text
@@ -252,7 +252,7 @@ def test_answers_that_differ_are_on_the_page(complete):
     ) in page.text
 
 
-def test_a_run_that_fed_nothing_says_nothing_of_a_feed(complete):
+def test_a_run_that_fed_nothing_says_nothing_about_a_feed(complete):
     kept = tuple(sample for sample in complete.samples if sample.section != "live")
     page = page_of(replace(complete, samples=kept, arrivals=None))
     assert "While claims arrive" not in page.sections
@@ -260,7 +260,7 @@ def test_a_run_that_fed_nothing_says_nothing_of_a_feed(complete):
     assert "No claim was written during the run, and no node failed." in page.text
 
 
-def test_a_run_that_was_stopped_while_claims_arrived_shows_the_pages_that_it_had(complete):
+def test_a_run_that_was_stopped_while_claims_arrived_shows_the_pages_that_it_read(complete):
     kept = tuple(sample for sample in complete.samples if sample.contestant != "after")
     page = page_of(replace(complete, samples=kept, arrivals=None, complete=False))
     (rows,) = [rows for caption, rows in page.tables.items() if caption.startswith("Pages at a fixed rate")]
@@ -285,7 +285,7 @@ def schema_1():
     return PerformanceRun.load(SCHEMA_1)
 
 
-def test_a_run_of_schema_1_says_how_that_was_measured(schema_1):
+def test_a_run_of_schema_1_says_how_it_was_measured(schema_1):
     page = page_of(schema_1)
     assert [heading for heading in below(page) if heading not in ALWAYS] == [
         "Reading a whole provider", "All figures", "What the server reports for each query",
@@ -303,7 +303,7 @@ def test_a_run_of_schema_1_says_how_that_was_measured(schema_1):
     assert [row[0] for row in clients[1:]] == ["1", "2"]
 
 
-def test_a_baseline_of_schema_1_is_said_to_be_measured_in_another_way(complete, schema_1):
+def test_a_baseline_of_schema_1_is_reported_as_measured_differently(complete, schema_1):
     page = page_of(complete, baseline=schema_1)
     assert (
         "method: clients as processes (schema 2) in this run, clients as threads (schema 1) in the baseline"
@@ -316,7 +316,7 @@ def test_a_baseline_of_schema_1_is_said_to_be_measured_in_another_way(complete, 
     assert targets[1][-1] == f"{theirs.p95:.1f} ms"
 
 
-def test_a_run_of_schema_1_beside_a_baseline_of_today(complete, schema_1):
+def test_a_run_of_schema_1_with_a_baseline_of_today(complete, schema_1):
     page = page_of(schema_1, baseline=complete)
     assert (
         "method: clients as threads (schema 1) in this run, clients as processes (schema 2) in the baseline"
@@ -335,7 +335,7 @@ def test_a_run_of_schema_1_beside_a_baseline_of_today(complete, schema_1):
         ("costs", "tier", "9M", "no tier is named '9M'"),
     ],
 )
-def test_a_run_file_whose_words_no_report_knows_is_rejected(complete, tmp_path, part, key, value, message):
+def test_a_run_file_with_unknown_names_is_rejected(complete, tmp_path, part, key, value, message):
     content = json.loads(complete.save(tmp_path).read_text(encoding="utf-8"))
     content[part][0][key] = value
     file = tmp_path / "changed.json"

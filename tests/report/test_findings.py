@@ -1,4 +1,4 @@
-"""The sentences of a report: what a reader must know, and what was found, of good runs and of bad ones."""
+"""The sentences of a report: what a reader must know, and what was found, for good and bad runs."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def good(make_config):
     return fake_run(make_config(), good_samples())
 
 
-# What a reader must know before believing it
+# What a reader must know before relying on the report
 
 
 def test_a_good_run_has_no_problems_and_a_run_that_was_stopped_says_so(good):
@@ -56,14 +56,14 @@ def test_a_good_run_has_no_problems_and_a_run_that_was_stopped_says_so(good):
     ],
     ids=lambda value: value.against if isinstance(value, Check) else "",
 )
-def test_answers_that_differ_are_named_with_what_they_were_held_against(good, check, said):
+def test_answers_that_differ_are_named_with_what_they_were_compared_with(good, check, said):
     equal = replace(check, equal=check.compared)
     assert problems(replace(good, checks=(equal, check))) == [
         f"Answers differ: {said} against the application's own way, 2 of 3 pairs."
     ]
 
 
-def test_failures_and_retries_are_said(good):
+def test_failures_and_retries_are_reported(good):
     failed = series([900.0] * 2, error="AutoReconnect", **FIRST_PAGE) + series([80.0], retries=1, **FIRST_PAGE)
     bad = replace(good, samples=(*good.samples, *failed))
     assert problems(bad) == [
@@ -147,7 +147,7 @@ def test_the_sentence_on_pages_while_claims_arrive(good):
     assert " 3,975 claims were fed, 5 of them still there. Pages lost 3 claims and repeated 4, in 45,678 " in said
 
 
-def test_pages_that_hardly_differ_while_claims_arrive_are_not_told_apart(good):
+def test_pages_that_hardly_differ_while_claims_arrive_are_not_called_different(good):
     during = {"section": "live", "operation": "page", "contestant": "during"}
     alike = arrivals_finding(with_times(good, around(3.0), **during))
     assert "against 11 ms before. The 95% intervals overlap, so these samples do not tell the two apart. In a" in alike

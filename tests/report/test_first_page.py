@@ -40,7 +40,7 @@ def good(config):
 
 @pytest.fixture(scope="module")
 def shallow(good):
-    """The run without its part on depth."""
+    """The run without its depth section."""
     return without(good, section="depth")
 
 
@@ -64,11 +64,11 @@ def test_the_headline_is_the_deepest_page(good):
         (2.6, "The first page takes 2.6 ms at 3K claims"),
     ],
 )
-def test_without_depth_it_is_how_pages_go_with_the_size(shallow, ms, said):
+def test_without_depth_the_headline_is_how_pages_scale_with_size(shallow, ms, said):
     assert headline(with_times(shallow, around(ms), **application("3K", "first_page", "provider"))) == said
 
 
-def test_of_date_ranges_alone_it_is_their_first_page(shallow):
+def test_with_date_ranges_alone_the_headline_is_their_first_page(shallow):
     ranges = without(shallow, scenario="provider")
     assert headline(ranges) == "First pages stay flat, 60 to 3K claims"
     assert headline(without(ranges, tier="300")) == "First pages stay flat, 60 to 3K claims"
@@ -113,7 +113,7 @@ def test_no_headline_is_longer_than_ten_words(good, shallow):
             assert len(headline(replace(run, complete=complete)).split()) <= 10
 
 
-# What stands below it
+# The lead below the headline
 
 
 def test_the_lead_counts_the_targets(good):
@@ -124,7 +124,7 @@ def test_the_lead_counts_the_targets(good):
         "client at a time, the p95 of a page is 17 ms to 107 ms, depending on the page and the provider size (60 to "
         "3K claims)."
     )
-    # The worst: 2.8 times its target, not the 320 ms that are 2.5 times a longer one.
+    # The worst is 2.8 times its target; the 320 ms of the total are only 2.5 times a longer target.
     worse = with_times(bad, around(40.0), **SMALL_PAGE)
     worse = with_times(worse, around(90.0), **application("3K", "count", "range"))
     assert lead(worse).startswith(
@@ -152,7 +152,7 @@ def test_a_target_that_is_not_decided_is_in_the_lead(good):
         (None, "No target was set for anything measured."),
     ],
 )
-def test_a_single_target_or_none_is_said_in_the_singular(make_config, target, said):
+def test_a_single_target_or_none_has_its_own_wording(make_config, target, said):
     targets = {"first_page_p95_ms": {"3K": target}} if target else {}
     run = fake_run(make_config({"performance": {"targets": targets}}), good_samples())
     assert lead(run) == f"{said} {SPREAD}."
@@ -166,7 +166,7 @@ def test_one_tier_and_one_time_need_no_range(good):
     assert lead(one).endswith(" the p95 of a page is 50 ms, depending on the page and the date range.")
 
 
-def test_a_lead_on_few_samples_and_of_failed_calls_says_so(good):
+def test_a_lead_with_few_samples_or_failed_calls_says_so(good):
     few = with_times(good, around(14.0, count=71), **FIRST_PAGE)
     assert lead(few).endswith("(60 to 3K claims). There are too few samples for a firm p95.")
     failed = replace(good, samples=(*good.samples, *series([900.0] * 2, error="AutoReconnect", **FIRST_PAGE)))
@@ -176,14 +176,14 @@ def test_a_lead_on_few_samples_and_of_failed_calls_says_so(good):
 # The numbers to remember
 
 
-def test_four_numbers_each_on_its_basis(make_config):
+def test_there_are_four_numbers_each_with_its_basis(make_config):
     deep, page, total, cost = key_figures(complete_run(make_config()))
     assert (deep.text, deep.what, deep.against) == ("9.6 ms", "for a page 2,700 claims deep", "skip/limit: 400 ms")
-    # Of 7 squares, 0.6 ms and 25 ms each, the 1st and the 7th.
+    # The 1st and the 7th of 7 squares, in units of 0.6 ms and 25 ms.
     assert deep.basis == ("Median, 95% interval 0.60 ms to 29 ms (n = 7); skip/limit 25 ms to 1.2 s (n = 7)")
     assert (page.text, page.what) == ("14 ms", "for the first page of 90 days at 3K claims")
     assert page.against == "unbounded query: 700 ms\noverlap index: 4.5 ms"
-    # Of 121 squares from the 50th to the 72nd; window by window by the 7 that both ran.
+    # The 50th and the 72nd of 121 squares. The speedup is per window, on the 7 windows that both ran.
     assert page.basis == (
         "Median, 95% interval 9.4 ms to 20 ms (n = 121); unbounded query 44 ms to 2.1 s (n = 7); overlap index 0.72 ms "
         "to 12 ms (n = 9); speedup 41 to 69 on 7 shared windows"
@@ -200,7 +200,7 @@ def test_four_numbers_each_on_its_basis(make_config):
     assert [figure.ms for figure in (deep, page, total, cost)] == [pytest.approx(ms) for ms in (9.6, 14, 31)] + [None]
 
 
-def test_numbers_of_little_say_how_little(good):
+def test_numbers_from_few_calls_say_how_few(good):
     few = with_times(good, around(10.0, count=1), **FIRST_PAGE)
     for way in ("facet", "capped", "rollup"):
         few = without(few, section="totals", contestant=way)
@@ -213,13 +213,13 @@ def test_numbers_of_little_say_how_little(good):
     assert total.against == ""
 
 
-def test_what_was_not_measured_is_no_number(good):
+def test_what_was_not_measured_has_no_number(good):
     assert [figure.text for figure in key_figures(replace(good, samples=()))] == ["M10"]
     empty = replace(good, samples=(), footprint=replace(good.footprint, claims=0))
     assert key_figures(empty) == []
 
 
-def test_claims_that_no_tier_holds_take_shards(good):
+def test_claims_that_no_tier_holds_need_shards(good):
     huge = replace(good.footprint, storage_bytes=10**12)
     cost = key_figures(replace(good, footprint=huge))[-1]
     assert (cost.text, cost.what) == ("2 \u00d7 M80", "shards: no single Atlas tier holds 3,000,000 claims")
@@ -239,7 +239,7 @@ def test_limits_say_what_was_written_and_what_failed(good, elections, said):
     assert " No claim was written during the run, and no node failed. Measure" in limits(replace(good, arrivals=None))
 
 
-def test_limits_name_what_was_shared_and_what_was_not_there(good):
+def test_limits_name_what_was_shared_and_what_was_missing(good):
     assert limits(good) == (
         "Server and client shared one machine with 2 CPUs: times exclude network latency, and the two compete for the "
         "CPUs. A single node does not replicate. The claims fit in that machine's memory, so few reads, if "
@@ -255,7 +255,7 @@ def test_limits_name_what_was_shared_and_what_was_not_there(good):
         f" In 1 of {len(good.series())} series (marked * above, with a note in the tables), times drifted or were "
         "correlated: their intervals are too narrow. Measure again"
     ) in limits(slower)
-    large = replace(good.footprint, storage_bytes=4 * 2**30)  # half of that machine's memory, and indexes
+    large = replace(good.footprint, storage_bytes=4 * 2**30)  # half of that machine's memory, plus the indexes
     assert "memory" not in limits(replace(good, footprint=large))
 
 

@@ -1,4 +1,4 @@
-"""The link that opens a file from a notebook in JupyterLab is there exactly where it works."""
+"""The link that opens a file from a notebook in JupyterLab appears only where it works."""
 
 import json
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from pbm_lib.report.lab_link import lab_link
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """What a Jupyter server on a project's folder leaves for its kernels; returns the project's folder."""
+    """Set up what a Jupyter server on a project folder leaves for its kernels. Return the project folder."""
     runtime, project = tmp_path / "runtime", tmp_path / "project"
     for folder in (runtime, project / "notebooks", project / "outputs", project / ".hidden"):
         folder.mkdir(parents=True)
@@ -47,6 +47,6 @@ def test_in_a_shell_there_is_no_link(lab, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"root_dir": null}'])
-def test_a_servers_file_that_cannot_be_read_is_no_trouble(lab, tmp_path, content):
+def test_a_server_file_that_cannot_be_read_causes_no_error(lab, tmp_path, content):
     (tmp_path / "runtime" / "jpserver-4711.json").write_text(content)
     assert lab_link(lab / "outputs" / "performance_report.html") is None

@@ -1,4 +1,4 @@
-"""The page of the report: it stands alone, tells the whole story, and shows two runs side by side."""
+"""The page of the report: it is self-contained, tells the whole story, and shows two runs side by side."""
 
 import csv
 import re
@@ -43,7 +43,7 @@ SECTIONS = [
     "All figures",
     "What the server reports for each query",
 ]
-"""Those below the first page, whose one heading is the picture's."""
+"""The sections below the first page. The only heading on the first page is that of its chart."""
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +79,12 @@ def test_times_of_0_ms_divide_nothing_by_zero(good, tmp_path, zero):
         write_report(run, baseline=run, output_dir=tmp_path)
 
 
-def test_the_page_asks_nothing_of_the_network(written):
+def test_the_page_requests_nothing_from_the_network(written):
     text = written.html.read_text(encoding="utf-8")
     page = Page(text)
     assert page.links and all(link.startswith("#") for link in page.links)
     assert not {"script", "link", "iframe", "object", "embed", "base", "form", "img", "image"} & set(page.tags)
-    # Names of XML vocabularies are addresses that nobody opens; what is drawn refers to parts of itself alone.
+    # The names of XML vocabularies are URLs that nothing opens. Drawings refer only to their own parts.
     assert not re.search(r"@import|@font-face|javascript:", text)
     assert set(re.findall(r"https?://[^\"]+", text)) <= {
         "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink",
@@ -161,7 +161,7 @@ def test_the_page_tells_the_whole_story(written, page, good):
         assert words in method, words
 
 
-def test_people_are_named_and_next_steps_stand_where_they_are_given(good, page):
+def test_people_and_next_steps_are_shown_where_they_are_given(good, page):
     assert "MongoDB claims demo, 2026-11-22 08:15 UTC" in page.text and "Next steps" not in page.text
     people = {"customer": " A & B Health ", "presenter": "Dana <Reyes>", "next_steps": "Measure it on an M30."}
     named = Page(render_page(good, **people)).text
@@ -216,7 +216,7 @@ def test_the_same_run_makes_the_same_page(written, good, tmp_path):
     assert again.charts[0].read_bytes() == written.charts[0].read_bytes()
 
 
-def test_a_baseline_stands_beside_every_figure_with_the_ratio(good, tmp_path):
+def test_a_baseline_is_next_to_every_figure_with_the_ratio(good, tmp_path):
     slower = replace(good, samples=tuple(replace(s, ms=s.ms * 4) for s in good.samples), id="20261121T081500Z-00000000")
     written = write_report(good, tmp_path, baseline=slower)
     text = Page.of(written.html).text
@@ -224,14 +224,14 @@ def test_a_baseline_stands_beside_every_figure_with_the_ratio(good, tmp_path):
     assert "differ in more than the server" not in text
     with written.summary.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    # Of so skewed times only those of long series have intervals that lie apart.
+    # With times this skewed, only long series have intervals that do not overlap.
     assert {row["p50_ratio"] for row in rows if int(row["n"]) > 100} == {"0.25"}
     assert {row["p50_ratio"] for row in rows if int(row["n"]) < 10} == {""}
     assert {row["p95_ratio"] for row in rows if int(row["n"]) > 100} == {"0.25"}
     assert {row["p95_ratio"] for row in rows if int(row["n"]) < 72} == {""}
 
 
-def test_a_baseline_of_something_else_leaves_gaps_and_is_said_to_differ(good):
+def test_a_baseline_of_something_else_leaves_gaps_and_is_reported_to_differ(good):
     part = tuple(good.select(section="latency", tier="3K"))
     pages = replace(good.footprint, leaf_page_kb=None)
     conditions = replace(good.conditions, indexes={"b": "y: 1", "a": "x: 1, z: 1"})
@@ -255,7 +255,7 @@ def test_a_baseline_of_something_else_leaves_gaps_and_is_said_to_differ(good):
     assert "method:" not in page.text and "nan" not in page.text.lower()
 
 
-def test_words_of_a_run_file_are_text_and_never_markup(good):
+def test_text_from_a_run_file_is_never_markup(good):
     hostile = "<script>alert(1)</script>"
     conditions = replace(good.conditions, server_version=f"6{hostile}")
     run = replace(good, notes=(hostile,), conditions=conditions, samples=())
@@ -265,7 +265,7 @@ def test_words_of_a_run_file_are_text_and_never_markup(good):
     assert hostile not in run._repr_html_()
 
 
-def test_a_folder_that_cannot_be_written_is_refused(good, tmp_path):
+def test_a_folder_that_cannot_be_written_is_rejected(good, tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(PbmError, match="Choose another output folder"):
         write_report(good, tmp_path / "taken")
@@ -289,14 +289,14 @@ def test_a_report_needs_no_server(loaded_store, tmp_path):
     assert list(page.sections)[1:] == SECTIONS
 
 
-def test_a_run_of_many_samples_makes_no_large_page(good):
+def test_a_run_of_many_samples_does_not_make_a_large_page(good):
     labels = application("3K", "first_page", "range")
     many = series([10.0 + n / 1000 for n in range(9_000)], **labels)
     assert len(render_page(replace(good, samples=tuple(many))).encode()) < 1_000_000
 
 
 @pytest.mark.parametrize("draw", DRAWERS)
-def test_a_chart_shows_itself_in_a_notebook_and_leaves_its_style_alone(good, draw):
+def test_a_chart_shows_itself_in_a_notebook_and_leaves_the_global_style_unchanged(good, draw):
     import matplotlib as mpl
 
     before = mpl.rcParams["font.size"]
@@ -312,7 +312,7 @@ def test_a_chart_shows_itself_in_a_notebook_and_leaves_its_style_alone(good, dra
     ("low", "high", "written"),
     [
         (2.0, 9.0, {"2", "5"}),
-        (2.1, 4.1, {"2.25", "2.5", "2.75", "3", "3.25", "3.5", "3.75", "4"}),  # where matplotlib falls back to steps
+        (2.1, 4.1, {"2.25", "2.5", "2.75", "3", "3.25", "3.5", "3.75", "4"}),  # where matplotlib uses equal steps
         (1.0, 150.0, {"2", "5", "20", "50"}),
         (1.0, 5_000.0, set()),
     ],

@@ -1,4 +1,4 @@
-"""The report in a real browser: for everyone to read, on a screen, a phone and paper, by light and by night."""
+"""The report in a real browser: readable by everyone, on a screen, a phone, and paper, in light and dark mode."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -51,7 +51,7 @@ return ['fill', 'stroke'].flatMap(name =>
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Name of a kind of run to the run and its baseline."""
+    """The runs by kind, each with its baseline."""
     targets = {"first_page_p95_ms": {"3K": 60, "60": 50}, "count_p95_ms": {"3K": 130}}
     config = load_config(write_config(tmp_path_factory.mktemp("config"), {"performance": {"targets": targets}}))
     complete, schema_1 = complete_run(config), PerformanceRun.load(SCHEMA_1)
@@ -92,7 +92,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page_of(runs, tmp_path_factory):
-    """Call it with the name of a kind of run to get the file with its report, written once."""
+    """Return a function that returns the report file for the name of a kind of run. Each file is written once."""
     written = {}
 
     def page(kind):
@@ -128,7 +128,7 @@ def test_a_fault_would_be_found(screen, page_of):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("kind", [*(kind for kind in KINDS if "killed" not in kind), "full"])  # those have no charts
-def test_the_letters_of_the_charts_stand_out_and_none_is_cut(screen, page_of, kind, dark):
+def test_text_in_the_charts_has_enough_contrast_and_is_not_cut_off(screen, page_of, kind, dark):
     for width in (DESKTOP, PHONE):
         screen.show(page_of(kind), width, dark=dark)
         texts = screen.script(TEXTS)
@@ -138,20 +138,20 @@ def test_the_letters_of_the_charts_stand_out_and_none_is_cut(screen, page_of, ki
         assert [text for text in texts if text["pixels"] < LEAST_LETTERS] == []
 
 
-def test_nothing_is_asked_of_the_network(screen, page_of):
+def test_nothing_is_requested_from_the_network(screen, page_of):
     page = page_of("full")
     screen.show(page)
     for width, media in ((PHONE, ""), (PAPER, "print")):
         screen.requests()
         screen.show(page, width, media=media)
         assert [asked for asked in screen.requests() if not asked.startswith("data:")] == [page.as_uri()]
-    # The log has what a page asks for, whether or not anybody answers.
+    # The log records what a page requests, whether or not there is an answer.
     screen.script("new Image().src = 'http://127.0.0.1:9/picture.png'")
     wait_for(lambda: "http://127.0.0.1:9/picture.png" in screen.requests(), 10, "the request")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "full"])
-def test_a_phone_shows_all_of_it_one_below_the_other(screen, page_of, kind):
+def test_a_phone_shows_everything_in_one_column(screen, page_of, kind):
     screen.show(page_of(kind), PHONE)
     assert screen.script("const page = document.documentElement; return [page.scrollWidth, page.clientWidth]") == [
         PHONE, PHONE,
@@ -166,7 +166,7 @@ def test_a_phone_shows_all_of_it_one_below_the_other(screen, page_of, kind):
     )
     assert all(box["right"] <= PHONE and abs(box["moved"] - box["wider"]) < 1 for box in boxes)
     assert any(box["wider"] > 20 for box in boxes)
-    # What a table is of can be read wherever it has been scrolled to.
+    # The caption of a table is visible however far the table is scrolled.
     assert all(box["caption"]["left"] >= 0 and box["caption"]["right"] <= PHONE for box in boxes)
 
 
@@ -181,7 +181,7 @@ def test_a_desktop_shows_panels_side_by_side_and_whole_tables(screen, page_of, k
 
 
 def places(screen):
-    """Where the panels of each chart are."""
+    """Return where the panels of each chart are."""
     return screen.script(
         "return [...document.querySelectorAll('.panels')].map("
         "   chart => [...chart.children].map(panel => panel.getBoundingClientRect()))"
@@ -189,7 +189,7 @@ def places(screen):
 
 
 def too_wide(screen):
-    """Captions of the tables that are wider than their box."""
+    """Return the captions of the tables that are wider than their box."""
     return screen.script(
         "return [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth)"
         "   .map(box => box.getAttribute('aria-label'))"
@@ -197,7 +197,7 @@ def too_wide(screen):
 
 
 @pytest.mark.parametrize("kind", ["complete", "full"])
-def test_it_is_printed_on_six_pages_at_most(screen, page_of, kind):
+def test_it_prints_on_at_most_six_pages(screen, page_of, kind):
     for dark in (False, True):
         screen.show(page_of(kind), dark=dark)
         assert 4 <= screen.printed_pages() <= 6
@@ -214,7 +214,7 @@ def test_paper_is_white_whatever_the_screen_is(screen, page_of, kind):
     heights = "return [...document.querySelectorAll(arguments[0])].map(element => element.offsetHeight)"
     assert set(screen.script(heights, ".no-print")) == {0}
     assert min(screen.script(heights, ".only-print")) > 0
-    # Nobody can scroll on paper.
+    # Paper does not scroll.
     assert too_wide(screen) == []
     assert screen.script("return document.documentElement.scrollWidth") == PAPER
 
@@ -250,7 +250,7 @@ def test_its_outline_has_one_title_and_the_contents_lead_to_every_section(screen
     assert {link.removeprefix("#") for link in links} <= set(ids)
 
 
-def test_a_link_of_the_contents_brings_its_section_into_sight(screen, page_of):
+def test_a_link_in_the_contents_scrolls_to_its_section(screen, page_of):
     screen.show(page_of("full"))
     for name in ("cost", "method"):
         screen.browser.find_element(By.CSS_SELECTOR, f"nav a[href='#{name}']").send_keys(Keys.ENTER)

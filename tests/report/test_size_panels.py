@@ -1,4 +1,4 @@
-"""Panels by the provider's size: each mark where its own series says, on runs no two of whose figures are equal."""
+"""Panels by provider size: each mark is where its own series puts it, on runs whose figures all differ."""
 
 import math
 from collections.abc import Callable
@@ -31,7 +31,7 @@ CALLS = {("unbounded", "three_field"): 7, ("bounded", "three_field"): 121, ("bou
 
 
 class Curve(NamedTuple):
-    """What one line of a panel must show: its look, its median in ms by tier, its calls at each, and their labels."""
+    """What one line of a panel must show: its look, its median in ms by tier, its calls per tier, and their labels."""
 
     words: str
     color: str
@@ -96,7 +96,7 @@ def beside(run, baseline):
 
 @pytest.fixture(scope="module")
 def on_overlap(run):
-    """Both charts of the same run where the config has the other index."""
+    """Both charts of the same run as if its config had the other index."""
     return {name: draw(on_the_overlap_index(run)) for name, draw in PUBLIC.items()}
 
 
@@ -111,21 +111,21 @@ def approx(values):
 
 
 def percentile(median, calls, share):
-    """A percentile of so many squares with this median, between the two that are nearest in rank."""
+    """Return a percentile of `calls` squares with this median, interpolated between the two nearest ranks."""
     unit, place = median / ((calls + 1) / 2) ** 2, share * (calls - 1)
     below = int(place) + 1
     return unit * (below**2 + (place % 1) * ((below + 1) ** 2 - below**2))
 
 
 def on_the_overlap_index(run):
-    """The same run where the config has the other index: what its own index was is now the other one, and back."""
+    """Return the same run as if its config had the other index. The two indexes swap places."""
     other = {"three_field": "overlap", "overlap": "three_field", None: None}
     samples = tuple(replace(sample, index=other[sample.index]) for sample in run.samples)
     return replace(run, samples=samples, settings=replace(run.settings, index="overlap"))
 
 
 def with_tiers(run, *tiers):
-    """The run as if it had measured these tiers alone."""
+    """Return the run as if it had measured only these tiers."""
     performance = replace(run.settings.performance, tiers_to_test=tiers, targets={})
     samples = tuple(sample for sample in run.samples if sample.tier in (None, *tiers))
     return replace(run, samples=samples, settings=replace(run.settings, performance=performance))
@@ -167,7 +167,7 @@ def test_fewer_than_20_calls_have_no_band_and_bolder_dots(run, calls, covered):
 
 
 @by_size
-def test_every_call_that_counts_is_a_dot_beside_the_middle_of_its_tier(alone, run, name, number):
+def test_every_call_that_counts_is_a_dot_near_the_middle_of_its_tier(alone, run, name, number):
     for curve in PANELS[name, number]:
         drawn = dots(alone[name].axes[number], curve.color)
         for (x, y), (tier, size) in zip(drawn, SIZES.items(), strict=True):
@@ -179,7 +179,7 @@ def test_every_call_that_counts_is_a_dot_beside_the_middle_of_its_tier(alone, ru
 
 
 @by_size
-def test_each_line_has_its_words_and_its_median_at_its_right_end(alone, name, number):
+def test_each_line_has_its_name_and_its_median_at_its_right_end(alone, name, number):
     written = ends(alone[name].axes[number])
     curves = sorted(PANELS[name, number], key=lambda curve: curve.medians["3K"])
     assert [end[:3] for end in written] == [
@@ -188,14 +188,14 @@ def test_each_line_has_its_words_and_its_median_at_its_right_end(alone, name, nu
 
 
 @of_ways
-def test_words_stand_as_high_as_the_ends_of_lines_that_are_apart(alone, name, number):
+def test_labels_are_as_high_as_the_ends_of_lines_that_are_apart(alone, name, number):
     panel = alone[name].axes[number]
     medians = sorted(curve.medians["3K"] for curve in PANELS[name, number])
     assert [end[3] for end in ends(panel)] == approx(height(panel, 3_000, median) for median in medians)
 
 
 @by_size
-def test_the_axes_are_logarithmic_and_alike_in_every_panel(alone, name, number):
+def test_the_axes_are_logarithmic_and_the_same_in_every_panel(alone, name, number):
     panel = alone[name].axes[number]
     assert (panel.get_xscale(), panel.get_yscale()) == ("log", "log")
     assert (panel.get_xlabel(), panel.get_ylabel()) == ("claims per provider", "ms, log scale")
@@ -213,7 +213,7 @@ def test_the_axes_are_logarithmic_and_alike_in_every_panel(alone, name, number):
 
 
 @by_size
-def test_a_baseline_is_its_own_medians_as_crosses_beside_the_same_marks(alone, beside, name, number):
+def test_a_baseline_adds_its_medians_as_crosses_and_changes_no_other_mark(alone, beside, name, number):
     panel, before = beside[name].axes[number], alone[name].axes[number]
     for curve in PANELS[name, number]:
         own, theirs = lines(panel, curve.color)
@@ -228,7 +228,7 @@ def test_a_baseline_is_its_own_medians_as_crosses_beside_the_same_marks(alone, b
 
 
 def as_schema_1(run):
-    """The same run by the older method: what an application calls was all measured in one part."""
+    """Return the same run by the older method, which measured all of the application's calls in one section."""
     old = {"section": "latency", "contestant": None, "index": None}
     called = {
         id(sample)
@@ -259,7 +259,7 @@ def test_a_baseline_on_another_index_is_compared_by_what_its_application_calls(b
 def test_a_baseline_on_another_index_is_compared_way_by_way(beside_overlap, name, number):
     panel = beside_overlap[name].axes[number]
     unbounded, bounded, overlap = PANELS[name, number]
-    assert len(lines(panel, unbounded.color)) == 1  # on the index of the run it has no such query
+    assert len(lines(panel, unbounded.color)) == 1  # the baseline has no unbounded query on the index of the run
     for curve, same in ((bounded, overlap), (overlap, bounded)):
         _, (_, _, theirs) = lines(panel, curve.color)
         assert theirs == approx(7 * same.medians[tier] for tier in SIZES)
@@ -320,7 +320,7 @@ def test_a_run_of_one_tier_is_a_point_for_each_operation(run):
 
 
 @by_size
-def test_where_the_config_has_the_overlap_index_that_is_the_applications(on_overlap, name, number):
+def test_with_the_overlap_index_in_the_config_the_application_uses_it(on_overlap, name, number):
     panel = on_overlap[name].axes[number]
     for curve in PANELS[name, number]:
         ((_, _, medians),) = lines(panel, curve.color)
@@ -330,7 +330,7 @@ def test_where_the_config_has_the_overlap_index_that_is_the_applications(on_over
     assert named == {curve.color: other.get(curve.words, curve.words) for curve in PANELS[name, number]}
 
 
-def test_of_tiers_that_are_near_each_other_the_smaller_one_has_no_name(make_config):
+def test_the_smaller_of_two_tiers_close_together_has_no_name(make_config):
     sizes = {"small": 250, "4K": 4_000, "near": 251, "1500": 1_500, "600": 600, "1K": 1_000}
     tiers = [{"name": name, "claims_per_provider": claims, "providers": 1} for name, claims in sizes.items()]
     config = make_config(
@@ -340,5 +340,5 @@ def test_of_tiers_that_are_near_each_other_the_smaller_one_has_no_name(make_conf
         }
     )
     panel = latency_by_tier_chart(fake_run(config, [])).axes[0]
-    # A quarter of the last one that is named is far enough; 1500, 600 and 251 are not.
+    # A tier is named if it is at most a quarter of the last one named. 1500, 600, and 251 are not.
     assert ticks(panel.xaxis) == ([4_000, 1_500, 1_000, 600, 251, 250], ["4K", "", "1K", "", "", "small"])

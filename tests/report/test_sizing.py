@@ -1,4 +1,4 @@
-"""Size and cost: known sizes against a known price table, and the sizes of a real collection."""
+"""Size and cost: known sizes with a known price table, and the sizes of a real collection."""
 
 import html
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_three_million_claims_fit_on_the_smallest_tier(run):
     )
 
 
-def test_sizes_are_said_by_the_million(run):
+def test_sizes_are_given_per_million_claims(run):
     assert size_cluster(run).bytes_per_million == {
         "data": 800_000_000,
         "storage": 200_000_000,
@@ -56,9 +56,9 @@ def test_sizes_are_said_by_the_million(run):
 @pytest.mark.parametrize(
     ("claims", "tier"),
     [
-        (8_589_934, "M10"),  # 80 % of a 0.5 GB cache, at 50 MB of index keys a million
+        (8_589_934, "M10"),  # 80% of a 0.5 GB cache, at 50 MB of index keys per million claims
         (8_589_935, "M20"),
-        (17_179_870, "M30"),  # its 2 GB of cache
+        (17_179_870, "M30"),  # with its 2 GB of cache
         (50_000_000, "M40"),
         (137_438_953, "M40"),
         (137_438_954, "M50"),
@@ -75,7 +75,7 @@ def test_a_customers_own_volume_takes_the_tier_that_it_needs(run, claims, tier):
 @pytest.mark.parametrize(
     ("claims", "shards"),
     [
-        (1_099_511_628, 2),  # one claim more than the 64 GB of cache of an M80 hold
+        (1_099_511_628, 2),  # one claim more than an M80's 64 GB of cache holds
         (2_199_023_255, 2),
         (2_199_023_256, 3),
         (3_298_534_883, 3),
@@ -85,7 +85,7 @@ def test_a_customers_own_volume_takes_the_tier_that_it_needs(run, claims, tier):
 def test_beyond_the_largest_tier_shards_hold_an_equal_part_each(run, claims, shards):
     sizing = size_cluster(run, claims=claims)
     assert (sizing.cheapest, sizing.largest.name, sizing.shards) == (None, "M80", shards)
-    # By the same rule, an M80 holds a part of so many, and does not if there is one part fewer.
+    # By the same rule, an M80 holds one shard's part, but would not if there were one shard fewer.
     assert size_cluster(run, claims=claims // shards).cheapest.name == "M80"
     assert size_cluster(run, claims=-(-claims // (shards - 1))).cheapest is None
 
@@ -96,7 +96,7 @@ def test_storage_decides_on_shards_where_the_indexes_are_small(run):
     assert size_cluster(bulky, hours=1).sentence.startswith("No single tier in the price table holds 3,000,000 claims.")
 
 
-def test_what_shards_cost_is_said_without_the_config_servers(run):
+def test_the_cost_of_shards_excludes_the_config_servers(run):
     sizing = size_cluster(run, claims=3_000_000_000)
     assert sizing.sentence == (
         "No single tier in the price table holds 3,000,000,000 claims. 3 shards of M80 do: about 15,987 USD per month, "
@@ -127,7 +127,7 @@ def test_storage_decides_where_the_indexes_are_small(run):
         (50_000_000, ""),
     ],
 )
-def test_a_tier_that_is_for_a_demo_only_is_said_so(run, claims, note):
+def test_a_tier_that_is_only_for_a_demo_says_so(run, claims, note):
     assert size_cluster(run, claims=claims).production_note == note
 
 
@@ -144,7 +144,7 @@ def test_the_working_set_is_the_indexes_and_the_claims_in_the_cache(run):
     m10, *_, m80 = size_cluster(roomy).tiers
     assert m10.working_set_used == pytest.approx((150e6 + 430e6) / (0.5 * GIB))
     assert m80.working_set_used == pytest.approx((150e6 + 430e6) / (64 * GIB))
-    assert m10.fits  # what "holds" means takes the indexes alone
+    assert m10.fits  # the working set does not decide whether a tier holds the claims
     assert size_cluster(roomy).working_set_note == (
         "The working set is all indexes (150.0 MB) and the claims that were in the server's cache (430.0 MB)."
     )
@@ -159,12 +159,12 @@ def test_the_working_set_is_the_indexes_and_the_claims_in_the_cache(run):
 @pytest.mark.parametrize(
     ("cache_bytes", "least"),
     [
-        (626_666_666, True),  # 430 and 40 MB are 75 % of it
+        (626_666_666, True),  # 430 MB and 40 MB are 75% of it
         (626_666_667, False),
         (None, True),
     ],
 )
-def test_of_a_cache_that_was_nearly_full_the_working_set_is_at_least_that(run, cache_bytes, least):
+def test_with_a_nearly_full_cache_the_working_set_is_at_least_what_it_held(run, cache_bytes, least):
     sizing = size_cluster(with_cache(run, cache_bytes))
     assert sizing.may_have_read_more == least
     assert ("(at least 430.0 MB: a full cache evicts earlier reads)." in sizing.working_set_note) == least
@@ -206,13 +206,13 @@ def test_the_price_table_is_the_configs_and_its_order_does_not_matter(run):
 
 
 @pytest.mark.parametrize("claims", [0, -1, 1.5, "3", True])
-def test_a_volume_that_is_none_is_refused(run, claims):
+def test_an_invalid_volume_is_rejected(run, claims):
     with pytest.raises(ConfigError, match=r"^claims must be a whole number of at least 1, or None, got "):
         size_cluster(run, claims=claims)
 
 
 @pytest.mark.parametrize("hours", [0, -1, float("nan"), float("inf"), "2", True])
-def test_hours_that_are_none_are_refused(run, hours):
+def test_invalid_hours_are_rejected(run, hours):
     with pytest.raises(ConfigError, match=r"^hours must be a number above 0, got "):
         size_cluster(run, hours=hours)
 

@@ -1,4 +1,4 @@
-"""The tables of the report, cell by cell, on runs whose figures all differ: no cell can show another's figure."""
+"""The tables of the report, cell by cell, on runs whose figures all differ, so that no two cells can be mixed up."""
 
 import datetime as dt
 from dataclasses import replace
@@ -40,7 +40,7 @@ def baseline(config):
 
 
 def cells(table: Table) -> list[str]:
-    """Columns and rows, a line each, with bars between the cells."""
+    """Return the columns and the rows, one line each, with bars between the cells."""
     assert {len(row) for row in table.rows} == {len(table.columns)}
     return [" | ".join(row) for row in (table.columns, *table.rows)]
 
@@ -53,7 +53,7 @@ def test_targets_cell_by_cell(run, baseline):
         f"next page | 300 |  | not measured |  | 33 ms | {DASH} | {DASH} | 0",
         f"total | 60 | date range | met | {WIDER} | 150 ms | 132 ms | 121 ms to 144 ms | 121",
     ]
-    # Of 21 samples no p95 has an upper end, so none has a ratio.
+    # With 21 samples, no p95 has an upper end, so there is no ratio.
     more = ["p95 of the baseline | ratio", f"64 ms | {DASH}", f"{DASH} | {DASH}", f"16 ms | {DASH}"]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
     assert targets_frame(run).loc[0].tolist() == alone[1].split(" | ")
@@ -125,7 +125,7 @@ def test_conditions_cell_by_cell(config):
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
 
 
-def test_what_is_not_known_of_a_run_is_said_so(config):
+def test_what_is_not_known_about_a_run_is_shown_as_such(config):
     run = fake_run(config, [])
     conditions = replace(run.conditions, cache_bytes=None, max_claim_days=None)
     rows = dict(conditions_table(replace(run, conditions=conditions)).rows)
@@ -232,12 +232,12 @@ def test_figures_cell_by_cell(run, baseline):
         ((10, 9, 11), (0, 0, 0), None),
     ],
 )
-def test_a_ratio_needs_intervals_that_lie_apart(ours, theirs, ratio):
+def test_a_ratio_needs_intervals_that_do_not_overlap(ours, theirs, ratio):
     assert Estimate(*ours).over(Estimate(*theirs)) == ratio
 
 
 @pytest.mark.parametrize("part", ["page", "window", "claims", "method", "tier"])
-def test_there_are_no_ratios_of_what_was_not_asked_alike(run, baseline, part):
+def test_there_are_no_ratios_of_runs_that_measured_different_things(run, baseline, part):
     settings, performance = baseline.settings, baseline.settings.performance
     generation = settings.data_generation
     fewer = (replace(generation.tiers[0], claims_per_provider=2_000), *generation.tiers[1:])
@@ -258,7 +258,7 @@ def test_there_are_no_ratios_of_what_was_not_asked_alike(run, baseline, part):
     assert summary_frame(run, other)[["p50_ratio", "p95_ratio"]].isna().all(axis=None)
 
 
-def test_the_summary_has_both_runs_figures_and_ours_over_theirs(run, baseline):
+def test_the_summary_has_the_figures_of_both_runs_and_their_ratios(run, baseline):
     summary = summary_frame(run, baseline)
     streamed = summary[summary["section"] == "volume"].iloc[0]
     names = [f"{name}{end}" for name in ("p50", "p95", "max", "claims_per_s") for end in ("", "_baseline")]

@@ -1,4 +1,4 @@
-"""The explorer's figures: what a page and its total cost, once each, and the same wherever they stand."""
+"""The explorer's figures: what a page and its total cost, each queried once and shown the same everywhere."""
 
 import contextlib
 import datetime as dt
@@ -33,7 +33,7 @@ def in_march(explorer, **choice):
 
 
 def log_rows(explorer):
-    """The log's rows in the HTML: columns of text."""
+    """Return the rows of the log in the HTML, each as the texts of its columns."""
     html = cell_output(explorer)["text/html"]
     rows = re.findall(r"<tr>(.*?)</tr>", html[html.index("Request log") :], re.DOTALL)
     cells = [re.findall(r"<td.*?>(.*?)</td>", row, re.DOTALL) for row in rows[1:]]
@@ -41,18 +41,18 @@ def log_rows(explorer):
 
 
 def tiles(html):
-    """Time of the page, keys, and documents examined, as the tiles above the table say."""
+    """Return the time, keys examined, and documents examined of the page, as the tiles above the table show them."""
     labels = "page time|keys examined|documents examined"
     return [text for text, _ in re.findall(rf">([^<>]+)</div><div[^>]*>({labels})", html)]
 
 
 def mql(html):
-    """The query of the page."""
+    """Return the query of the page."""
     return unescape(re.search(r"MQL of the page[^<]*</div><pre[^>]*>(.*?)</pre>", html, re.DOTALL)[1])
 
 
 def steps_of_ten_requests(explorer):
-    """Ten pages of all kinds; each is followed by what the panel brings."""
+    """Read ten pages of all kinds, and yield what the panel shows after each."""
     for step in (
         explorer.first,
         explorer.next,
@@ -96,7 +96,7 @@ class TestEverywhereTheSame:
             assert figures == costs
             assert re.sub(r"\s", "", sent) == re.sub(r"\s", "", query)
 
-    def test_what_explain_says_of_the_claims_on_the_page_and_one_more(self, explorer, loaded_store):
+    def test_as_explain_reports_them_for_the_page_and_one_more_claim(self, explorer, loaded_store):
         in_march(explorer, page_size=10)
         plan = explain_claims(loaded_store, explorer.shown.choice.question.tin, *WINDOW, page_size=11)
         assert replace(explorer.explain(), server_ms=0) == replace(plan, server_ms=0)
@@ -120,14 +120,14 @@ class TestEverywhereTheSame:
 
 
 class TestNothingTwice:
-    def test_a_question_is_counted_once_however_many_pages_are_turned(self, explorer):
+    def test_a_total_is_counted_once_however_many_pages_are_read(self, explorer):
         with heard(explorer, Wire()) as wire:
             explorer.choose(page_size=10)
             for _ in range(3):
                 repr(explorer.next())
         assert wire.names.count("aggregate") == 1
 
-    def test_or_with_each_page_if_that_is_chosen(self, explorer):
+    def test_a_total_is_counted_with_each_page_if_that_is_chosen(self, explorer):
         explorer.choose(page_size=10, count_each_page=True)
         with heard(explorer, Wire()) as wire:
             for _ in range(3):
@@ -150,7 +150,7 @@ class TestNothingTwice:
         )  # fmt: skip
         assert plan.stages == exact.stages
 
-    def test_where_the_log_may_not_be_read_an_explain_runs_for_a_second_and_says_so(
+    def test_without_access_to_the_log_an_explain_runs_for_one_second_and_says_so(
         self, loaded_store, test_uri, monkeypatch
     ):
         def refuse(command, reply):
@@ -168,7 +168,7 @@ class TestNothingTwice:
                     question = explorer.shown.choice.question
                     observed = observe_claims(store, *question, bounded=False, page_size=8)
         limits = [command.get("maxTimeMS") for name, command in wire.sent if name == "explain"]
-        assert limits[0] == 1_000  # of the slow page, which is the latest
+        assert limits[0] == 1_000  # for the slow page, which is the latest
         assert not plan.complete
         assert 0 < plan.docs_examined < 9
         assert f"more than {plan.docs_examined}" in repr(explorer)
@@ -188,9 +188,9 @@ class TestNothingTwice:
 
 
 class TestTotal:
-    """A total is counted once, and anew after `first()` or after a count that failed."""
+    """A total is counted once, and again only after `first()` or after a count that failed."""
 
-    def test_first_counts_anew_and_a_turn_of_the_page_does_not(self, store):
+    def test_first_counts_again_and_other_pages_do_not(self, store):
         tin = list_providers(store.config)[0].tin
         fill(store, [make_claim(number, day(number), day(number), tin) for number in range(3)])
         explorer = ClaimExplorer(store).choose(page_size=1)
@@ -199,14 +199,14 @@ class TestTotal:
         assert (explorer.next().total, explorer.previous().total) == (3, 3)
         assert explorer.first().shown.total is None
         assert (explorer.total, explorer.shown.total) == (4, 4)
-        # Each query has a total of its own; on a later page it is not counted again.
+        # Each query has its own total, which is not counted again on a later page.
         explorer.next()
         store.collection.delete_one({"_id": explorer.page[0]["_id"]})
         assert explorer.choose(bounded=False).shown.total is None
         assert explorer.total == 3
         assert explorer.choose(bounded=True).shown.total == 4
 
-    def test_a_count_that_a_page_ended_is_counted_after_it(self, explorer, loaded_store, monkeypatch):
+    def test_a_count_that_a_page_ended_runs_again_after_it(self, explorer, loaded_store, monkeypatch):
         totals: list[int] = []
         explorer.choose(page_size=5)
         client, name = loaded_store.collection.database.client, loaded_store.collection.full_name
@@ -218,7 +218,7 @@ class TestTotal:
         beside: list[list[str]] = []
 
         def look() -> None:
-            # A thread of its own: the explorer's is bound to a session of another client.
+            # A separate thread, because the explorer's is bound to another client's session.
             looking = threading.Thread(target=lambda: beside.append(under_way(client, name)))
             looking.start()
             looking.join()
@@ -232,7 +232,7 @@ class TestTotal:
             (True, None), (False, None), (True, "Interrupted")
         ]  # fmt: skip
 
-    def test_a_count_that_failed_fails_for_all_who_wait_for_it_and_is_tried_again(self, proxied):
+    def test_a_failed_count_fails_for_everyone_waiting_for_it_and_is_tried_again(self, proxied):
         behind, proxy = proxied
         with behind.reopened(serverSelectionTimeoutMS=5_000) as store:
             explorer = ClaimExplorer(store)
@@ -264,7 +264,7 @@ class TestTotal:
             cut(0)
             wait_for(is_counted, 10, "a count that succeeds")
             assert explorer.shown.total == 3_000
-            # Nobody is told of a count that follows a page by an error: it is shown.
+            # A failed count that follows a page raises nothing. The explorer shows the error instead.
             explorer.first()
             cut(1_000)
             explorer.follow_up()

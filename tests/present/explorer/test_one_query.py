@@ -1,4 +1,4 @@
-"""One query at a time: what is left behind has ended before the next figure is taken; nothing stays on the server."""
+"""One query at a time: an abandoned query ends before the next figure is taken, and nothing stays on the server."""
 
 import datetime as dt
 import gc
@@ -21,12 +21,12 @@ WINDOW = (dt.date(2025, 3, 1), dt.date(2025, 3, 31))
 
 @pytest.fixture
 def busy(loaded_store):
-    """Call it for the commands that the server is running on the claims."""
+    """Return a function that lists the commands that the server is running on the claims."""
     return lambda **how: under_way(loaded_store.collection.database.client, loaded_store.collection.full_name, **how)
 
 
 def begun(call, busy):
-    """Start a call in a thread and wait until the server works on it; the thread, and what it ended with."""
+    """Start a call in a thread and wait until the server works on it. Return the thread and a list for its outcome."""
     given: list[object] = []
 
     def work() -> None:
@@ -42,12 +42,12 @@ def begun(call, busy):
 
 
 @pytest.mark.parametrize("what", ["page", "total"])
-def test_a_slow_query_that_nobody_waits_for_has_ended_before_the_next_page_is_read(explorer, loaded_store, busy, what):
+def test_an_abandoned_slow_query_has_ended_before_the_next_page_is_read(explorer, loaded_store, busy, what):
     explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1])
     beside: list[list[str]] = []
 
     def look() -> None:
-        # A thread of its own: the explorer's is bound to a session of another client.
+        # A separate thread, because the explorer's is bound to another client's session.
         looking = threading.Thread(target=lambda: beside.append(busy()))
         looking.start()
         looking.join()
@@ -71,7 +71,7 @@ def test_a_slow_query_that_nobody_waits_for_has_ended_before_the_next_page_is_re
     assert explorer.total == count_claims(loaded_store, explorer.shown.choice.question.tin, *WINDOW)
 
 
-def test_cancel_ends_the_page_on_the_server_and_shows_the_one_before(explorer, busy):
+def test_cancel_ends_the_page_on_the_server_and_shows_the_previous_one(explorer, busy):
     explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10).follow_up()
     before = explorer.shown
     with slow_unbounded(300):
@@ -92,7 +92,7 @@ def test_cancel_ends_the_page_on_the_server_and_shows_the_one_before(explorer, b
     assert explorer.next().shown.notice is None
 
 
-def test_cancel_ends_a_count_which_is_not_begun_again_by_itself(explorer, busy):
+def test_cancel_ends_a_count_that_does_not_restart_by_itself(explorer, busy):
     at_the_beginning(explorer, page_size=1)
     with slow_unbounded(50):
         explorer.choose(bounded=False)
@@ -114,7 +114,7 @@ def test_cancel_with_nothing_to_wait_for_changes_nothing(explorer):
     assert explorer.cancel().shown is before
 
 
-def test_a_query_that_the_server_would_not_end_spoils_no_figure(proxied):
+def test_a_query_that_the_server_did_not_end_distorts_no_figure(proxied):
     behind, proxy = proxied
     client, name = behind.collection.database.client, behind.collection.full_name
     explorer = at_the_beginning(ClaimExplorer(behind), page_size=5)
@@ -134,12 +134,12 @@ def test_a_query_that_the_server_would_not_end_spoils_no_figure(proxied):
     assert explorer.shown.is_alone
     assert "Timed again" in explorer.shown.notice
     page = explorer.shown.request
-    assert [each.command for each in explorer.requests].count(page.command) == 3  # once before, and twice
+    assert [each.command for each in explorer.requests].count(page.command) == 3  # once before, and twice now
     assert page == next(each for each in explorer.requests if not each.is_count)
     assert explorer.error is None
 
 
-def test_the_figures_of_cells_and_of_explorers_wait_for_each_other(explorer, loaded_store, busy):
+def test_timed_calls_of_cells_and_explorers_wait_for_each_other(explorer, loaded_store, busy):
     other = at_the_beginning(ClaimExplorer(loaded_store))
     most: list[int] = []
     done = threading.Event()
@@ -161,13 +161,13 @@ def test_the_figures_of_cells_and_of_explorers_wait_for_each_other(explorer, loa
     assert len(other.page) == 50
 
 
-def test_a_turn_within_a_turn_is_the_same_one(loaded_store):
+def test_a_turn_within_a_turn_is_the_same_turn(loaded_store):
     with turn() as outer, turn() as inner:
         assert inner is outer
         assert timed(loaded_store, lambda: 1)[0] == 1
 
 
-def test_a_query_that_takes_too_long_is_ended_with_a_sentence(loaded_store, busy):
+def test_a_query_that_takes_too_long_is_ended_with_a_clear_message(loaded_store, busy):
     explorer = ClaimExplorer(loaded_store, seconds=1)
     with slow_unbounded(300), pytest.raises(PbmError, match="No answer within 1 s"):
         explorer.choose(bounded=False)
@@ -214,7 +214,7 @@ def test_an_answer_that_comes_too_late_is_not_shown(explorer):
     assert len(ids(explorer.page)) == 60
 
 
-def test_what_one_page_examined_is_not_said_of_the_next(explorer):
+def test_what_one_page_examined_is_not_shown_for_the_next(explorer):
     explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10)
     first = explorer.explain()
     assert explorer.next().shown.examined is None

@@ -1,4 +1,4 @@
-"""The explorer as it is shown: a table in batch, text in a shell, and its panel of widgets without a front end."""
+"""The explorer as it is displayed: a table in batch, text in a shell, and its panel of widgets without a front end."""
 
 import datetime as dt
 import re
@@ -22,14 +22,14 @@ def html_of(explorer):
 
 
 class TestWhatItShows:
-    def test_headless_it_is_a_table_and_no_widget(self, explorer):
+    def test_headless_it_is_a_table_and_not_a_widget(self, explorer):
         bundle = cell_output(explorer)
         assert set(bundle) == {"text/plain", "text/html"}
         rows = 1 + len(explorer.page) + 1 + len(explorer.requests)
         assert bundle["text/html"].count("<tr>") == rows
         assert ">3,000</div>" in bundle["text/html"]
 
-    def test_it_needs_nothing_from_elsewhere(self, explorer):
+    def test_it_loads_nothing_from_elsewhere(self, explorer):
         assert not re.search(r"<script|<link|<img|src=|url\(|https?:|@import", html_of(explorer))
 
     def test_the_columns_are_the_claims(self, explorer):
@@ -47,7 +47,7 @@ class TestWhatItShows:
         ):
             assert str(value) in shown
 
-    def test_a_claim_that_lacks_fields_or_holds_markup_is_shown_all_the_same(self, open_store):
+    def test_a_claim_that_lacks_fields_or_contains_markup_is_still_shown(self, open_store):
         store = open_store()
         tin = list_providers(store.config)[0].tin
         store.collection.insert_one(
@@ -64,7 +64,7 @@ class TestWhatItShows:
 
 
 class TestPanel:
-    """The widgets themselves, without a front end: what a click starts and what is shown then."""
+    """The widgets themselves, without a front end: what a click starts, and what is shown afterward."""
 
     @pytest.fixture
     def panel(self, explorer, monkeypatch):
@@ -86,7 +86,7 @@ class TestPanel:
         assert ids(explorer.page) == first
         wait_for(lambda: panel.place.value.startswith("1-100 of"), 10, "the panel, which is told a little later")
 
-    def test_a_tier_leads_to_its_first_provider_and_fills_the_list(self, explorer, panel):
+    def test_choosing_a_tier_selects_its_first_provider_and_fills_the_list(self, explorer, panel):
         providers = list_providers(explorer.store.config, "300")
         panel.controls.tier.value = "300"
         wait_for(lambda: panel.controls.provider.value == providers[0].tin, 10, "the provider")
@@ -95,7 +95,7 @@ class TestPanel:
         wait_for(lambda: providers[3].name in panel.head.value, 10, "the headline")
         assert settled(explorer).total == 300
 
-    def test_dates_out_of_order_are_said_in_the_panel(self, explorer, panel):
+    def test_dates_out_of_order_are_reported_in_the_panel(self, explorer, panel):
         panel.controls.start.value = WINDOW[1]
         panel.controls.end.value = WINDOW[0]
         wait_for(lambda: "is before the first" in panel.head.value, 10, "the sentence")
@@ -109,7 +109,7 @@ class TestPanel:
         ("control", "value"),
         [("start", WINDOW[0]), ("end", WINDOW[1]), ("tier", "60"), ("size", 50), ("order", "newest")],
     )
-    def test_another_choice_on_a_later_page_begins_with_its_first(self, explorer, panel, control, value):
+    def test_a_new_choice_on_a_later_page_starts_with_its_first_page(self, explorer, panel, control, value):
         panel.controls.next.click()
         wait_for(lambda: explorer.shown.place == 100 and not explorer.shown.reading, 10, "the second page")
         getattr(panel.controls, control).value = value
@@ -120,7 +120,7 @@ class TestPanel:
         first = find_claims(explorer.store, *choice.question, **how)
         assert ids(explorer.page) == ids(first)
 
-    def test_a_year_that_is_being_typed_asks_nothing(self, explorer, panel):
+    def test_a_partly_typed_year_sends_no_query(self, explorer, panel):
         settled(explorer)
         with heard(explorer, Wire()) as wire:
             panel.controls.start.value = dt.date(202, 1, 1)
@@ -129,14 +129,14 @@ class TestPanel:
             settled(explorer)
         assert wire.names.count("find") == 1
 
-    def test_a_step_in_code_moves_the_controls(self, clock, explorer, panel):
+    def test_a_step_in_code_updates_the_controls(self, clock, explorer, panel):
         settled(explorer)
         with heard(explorer, Wire()) as wire:
             explorer.choose(tin=list_providers(explorer.store.config, "60")[2].tin, page_size=30, bounded=False)
         assert (panel.controls.tier.value, panel.controls.size.value, panel.controls.bounded.value) == ("60", 30, False)
         assert wire.names == ["find"]
 
-    def test_dates_end_where_the_data_end(self, explorer, panel):
+    def test_dates_are_limited_to_those_of_the_data(self, explorer, panel):
         data = explorer.store.config.data_generation
         latest = data.last_service_date + dt.timedelta(days=data.max_claim_days)
         settled(explorer)
@@ -147,7 +147,7 @@ class TestPanel:
         panel.controls.jump_to.value = dt.date(2199, 5, 5)
         wait_for(lambda: "This is the last page" in panel.head.value, 10, "the last page")
 
-    def test_the_place_stands_with_the_buttons(self, explorer, panel):
+    def test_the_place_is_shown_next_to_the_buttons(self, explorer, panel):
         settled(explorer)
         assert panel.place.value == "1-100 of 3,000 · page 1 of 30"
         panel.controls.last.click()
@@ -189,7 +189,7 @@ class TestPanel:
         panel.controls.next.click()
         wait_for(lambda: panel.log.value.count("<tr>") == 2, 10, "the next request")
 
-    def test_a_slow_page_dims_the_old_one_beside_a_stopwatch_until_it_is_canceled(self, explorer, panel):
+    def test_a_slow_page_dims_the_old_one_and_shows_a_stopwatch_until_it_is_canceled(self, explorer, panel):
         explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10).follow_up()
         settled(explorer)
         fast = explorer.page_ms
@@ -212,7 +212,7 @@ class TestPanel:
         wait_for(lambda: panel.controls.cancel.disabled, 10, "nothing to be awaited")
         assert "still running" not in panel.figures.value
 
-    def test_a_page_that_comes_at_once_shows_no_stopwatch(self, explorer, panel):
+    def test_a_page_that_arrives_at_once_shows_no_stopwatch(self, explorer, panel):
         settled(explorer)
         seen: list[str] = []
         panel.figures.observe(lambda change: seen.append(change["new"]), "value")
@@ -220,7 +220,7 @@ class TestPanel:
         wait_for(lambda: explorer.shown.place == 100, 10, "the second page")
         settled(explorer)
         assert seen
-        # A busy machine may take longer.
+        # On a busy machine, the page may take longer.
         assert explorer.page_ms > 200 or not [text for text in seen if "still running" in text]
 
     def test_the_strip_has_a_bar_for_each_of_the_last_50_pages(self, explorer, panel):
@@ -230,7 +230,7 @@ class TestPanel:
         assert panel.strip.value.count("<rect") == 50
         assert "last 50 pages: median" in panel.strip.value
 
-    def test_a_stopwatch_thread_is_left_nowhere(self, explorer, panel):
+    def test_no_stopwatch_thread_is_left_running(self, explorer, panel):
         settled(explorer)
         time.sleep(0.3)
         assert not [thread for thread in threading.enumerate() if thread.name == "stopwatch"]
@@ -248,5 +248,5 @@ class TestPanel:
 def test_every_control_has_a_label(explorer):
     controls = vars(explorer.panel.controls)
     unlabeled = {name for name, control in controls.items() if not control.description}
-    assert unlabeled == {"order", "bounded"}  # whose options are words
+    assert unlabeled == {"order", "bounded"}  # their options explain themselves
     assert [label for label, _ in controls["bounded"].options] == ["bounded query", "unbounded query"]

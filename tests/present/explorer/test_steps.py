@@ -1,4 +1,4 @@
-"""The explorer's steps: which page each leads to, and what is known of its place."""
+"""The explorer's steps: which page each leads to, and what is known about its place."""
 
 import datetime as dt
 import math
@@ -35,7 +35,7 @@ def place_of(explorer):
     return line.removeprefix("  claims ").strip()
 
 
-def test_it_begins_with_the_first_page_of_the_first_provider(explorer, loaded_store):
+def test_it_starts_with_the_first_page_of_the_first_provider(explorer, loaded_store):
     provider = list_providers(loaded_store.config)[0]
     assert explorer.page.documents == find_claims(loaded_store, provider.tin, with_total=False).documents
     assert explorer.total == 3_000
@@ -88,7 +88,8 @@ def test_the_last_page_of_an_unknown_total_finds_its_place_when_that_is_counted(
     assert explorer.shown.total is None
     assert len(explorer.page) == 70
     assert explorer.shown.place is None
-    assert place_of(explorer) == "231-300 of 300"  # no page of 70 begins there
+    # It has no page number: counted from the first page, no page of 70 begins there.
+    assert place_of(explorer) == "231-300 of 300"
     assert explorer.previous().shown.place == 160
 
 
@@ -106,7 +107,7 @@ def test_a_jump_leads_to_the_first_claim_of_its_date(open_store, order, index):
         assert begins == sorted(begins, reverse=order == "newest")
         assert place_of(explorer) == f"{len(begins)} claims of 60 - page number not known"
         seen = ids(explorer.page)
-        # It is a page like any other: nothing is between it and its neighbors.
+        # It is a page like any other: no claim is missing between it and its neighbors.
         walk = ids(iter_claims(store, tin, order=order))
         at = walk.index(seen[0])
         assert walk[at : at + 5] == seen
@@ -123,7 +124,7 @@ def test_a_jump_beyond_the_claims_leads_to_the_last_page_and_says_so(explorer):
     assert explorer.jump(dt.date.max).page.next_cursor is not None
 
 
-def test_back_from_a_jump_to_the_very_first_claim_is_the_first_page(explorer):
+def test_previous_after_a_jump_to_the_very_first_claim_is_the_first_page(explorer):
     explorer.jump(dt.date(1999, 1, 1))
     assert explorer.previous().shown.place == 0
     assert len(explorer.page) == 100
@@ -138,7 +139,7 @@ def test_first_leads_back_from_anywhere(explorer):
 
 
 @pytest.mark.parametrize("lead", ["next", "last", "jump"])
-def test_the_other_query_stays_on_the_page_and_another_page_size_begins_anew(explorer, lead):
+def test_the_other_query_stays_on_the_page_and_another_page_size_starts_over(explorer, lead):
     explorer.choose(service_date_start=WINDOW[0], service_date_end=WINDOW[1], page_size=10)
     total = explorer.total
     getattr(explorer, lead)(*([dt.date(2025, 3, 9)] if lead == "jump" else []))
@@ -165,7 +166,7 @@ def test_the_other_query_stays_on_the_page_and_another_page_size_begins_anew(exp
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_value_that_is_not_accepted_changes_nothing(explorer, choice, named):
+def test_a_rejected_value_changes_nothing(explorer, choice, named):
     before = explorer.shown
     with pytest.raises(InvalidQuery, match=rf"^{named} must be "):
         explorer.choose(**choice)
@@ -173,7 +174,7 @@ def test_a_value_that_is_not_accepted_changes_nothing(explorer, choice, named):
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 3_601, float("nan")])
-def test_a_time_limit_has_its_limits(loaded_store, seconds):
+def test_a_time_limit_must_be_within_its_limits(loaded_store, seconds):
     with pytest.raises(InvalidQuery, match="seconds"):
         ClaimExplorer(loaded_store, seconds=seconds)
 
@@ -186,7 +187,7 @@ def test_there_is_nothing_beyond_the_ends(explorer):
         explorer.next()
 
 
-def test_dates_out_of_order_are_a_sentence_and_the_next_change_mends_it(explorer):
+def test_dates_out_of_order_give_a_clear_message_and_the_next_change_fixes_it(explorer):
     explorer.choose(service_date_start=WINDOW[1])
     with pytest.raises(InvalidQuery):
         explorer.choose(service_date_end=WINDOW[0])
@@ -199,7 +200,7 @@ def test_dates_out_of_order_are_a_sentence_and_the_next_change_mends_it(explorer
     assert explorer.total == count_claims(explorer.store, explorer.shown.choice.question.tin, WINDOW[0], WINDOW[0])
 
 
-def test_a_date_and_a_datetime_out_of_order_are_a_sentence_too(explorer):
+def test_a_date_and_a_datetime_out_of_order_give_a_clear_message_too(explorer):
     explorer.choose(service_date_start=WINDOW[1])
     with pytest.raises(InvalidQuery):
         explorer.choose(service_date_end=dt.datetime(2025, 3, 1, 12))
@@ -207,11 +208,11 @@ def test_a_date_and_a_datetime_out_of_order_are_a_sentence_too(explorer):
     assert not explorer.shown.reading
 
 
-def test_a_server_that_is_gone_is_one_sentence_and_the_next_step_goes_on_when_it_is_back(
+def test_a_lost_server_gives_one_sentence_and_the_next_step_continues_when_it_is_back(
     tmp_path, monkeypatch, make_config
 ):
     with running(Mongod(tmp_path / "db", port=free_port())) as mongod:
-        # Longer than the driver's half a second between two looks at a server, or it may not see that it is back.
+        # Longer than the driver's half second between two checks of a server, or it may not notice the restart.
         monkeypatch.setenv("MONGODB_URI", f"{mongod.uri}&serverSelectionTimeoutMS=800")
         with setup_collection(connect(make_config())) as store:
             claim = sample_claim()
