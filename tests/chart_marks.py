@@ -25,7 +25,7 @@ def charted_run(config: Config) -> PerformanceRun:
 
 
 def slower(run: PerformanceRun) -> PerformanceRun:
-    """The same series, each 7 times as slow; a level takes 1.5 times as long with 1 client, and twice with 2."""
+    """The same series, each call 7 times as long; a level takes 1.5 times as long with 1 client, and twice with 2."""
     longer = tuple(replace(sample, ms=7 * sample.ms) for sample in run.samples)
     levels = tuple(replace(level, seconds=level.seconds * (1 + level.clients / 2)) for level in run.levels)
     return replace(run, samples=longer, levels=levels)

@@ -153,7 +153,7 @@ def explorer(loaded_store: ClaimStore) -> ClaimExplorer:
 
 @pytest.fixture
 def proxied(loaded_store: ClaimStore, test_uri: str) -> Iterator[tuple[ClaimStore, Proxy]]:
-    """A store that reaches the loaded claims through a proxy, with its own client; and the proxy."""
+    """A store with its own client that reaches the loaded claims through a proxy, and that proxy."""
     if "MONGODB_URI_TEST" in os.environ:
         pytest.skip("cuts connections of the tests' own local server")
     with Proxy(test_uri) as proxy, pytest.MonkeyPatch.context() as patch:
@@ -241,7 +241,7 @@ def store(open_store: Callable[..., ClaimStore]) -> ClaimStore:
 
 @pytest.fixture
 def filled(store: ClaimStore) -> ClaimStore:
-    """A store with all its claims, as a load leaves it; faster than a load, which starts processes."""
+    """A store with all its claims, as a load leaves it, but inserted faster: a load starts processes."""
     data = store.config.data_generation
     LoadRecord(store).mark("loading")
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))

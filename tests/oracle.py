@@ -57,7 +57,7 @@ def in_order(claims: Iterable[dict[str, Any]], store: ClaimStore, order: str = O
 
 
 def check_all(store: ClaimStore, expected: list[dict], tin: str, start: Any = None, end: Any = None) -> None:
-    """Check every way to get an answer against the expected claims: queries, orders, page sizes, and directions."""
+    """Check every answer against the expected claims: both queries and orders, all page sizes, both directions."""
     for bounded in (True, False):
         assert count_claims(store, tin, start, end, bounded=bounded) == len(expected)
         for order in ORDERS:

@@ -65,7 +65,7 @@ class Proxy:
             end.close()
 
     def cut_at(self, words: bytes, *, times: int = 1) -> None:
-        """Cut the connection at the next message from the client that contains these bytes, this many times."""
+        """Cut the connection at each of the next `times` messages from the client that contain these bytes."""
         self._cut_at, self._cuts = words, times
 
     def cut(self) -> None:

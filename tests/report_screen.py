@@ -61,7 +61,7 @@ class ReportScreen:
         """The number of pages of the report on paper, in the size that it asks for."""
         pdf = base64.b64decode(self._devtools("Page.printToPDF", preferCSSPageSize=True)["data"])
         pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
-        # The root of the page tree holds the same number; its branches hold counts too, so take the largest.
+        # The root of the page tree holds the same count. Its branches hold counts too, but smaller ones.
         assert pages == max(int(count) for count in re.findall(rb"/Count\s+(\d+)", pdf))
         return pages
 

@@ -32,7 +32,7 @@ ROLES = {
 
 @dataclass
 class SecureServer:
-    """A server or replica set with TLS and a user for each of `ROLES`, all with one password; write to `primary`."""
+    """A server or replica set with TLS and the users in `ROLES`, all with one password; `primary` accepts writes."""
 
     primary: Mongod
     authority: Path
@@ -52,7 +52,7 @@ class SecureServer:
         return f"mongodb://{_full_name(user)}:{quote_plus(password)}@{self.hosts}/?{query}"
 
     def root(self) -> MongoClient:
-        """A client that may do everything; the caller closes it."""
+        """A client with all rights; the caller closes it."""
         return self.primary.client(username="root", password=PASSWORD)
 
 

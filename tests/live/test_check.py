@@ -116,7 +116,7 @@ def test_claims_past_the_end_of_a_stretch_that_deletions_have_moved_are_not_chec
         assert walk.found == found(67, lost=3)
 
 
-def test_claims_that_someone_else_inserts_ahead_of_the_walk_are_not_among_the_expected(walk):
+def test_claims_that_someone_else_inserts_ahead_of_the_walk_are_not_expected(walk):
     walk.pages(3)
     begin = walk.claims()[200][BEGIN]
     walk.store.collection.insert_many(make_claim(number, begin, begin, tin=walk.tin) for number in range(3))

@@ -28,7 +28,7 @@ def mongod(tmp_path):
 
 @pytest.fixture
 def open_at(make_config, monkeypatch):
-    """Call it with an address to get a set-up store of 30,000 claims to load."""
+    """Call it with an address to get a set-up store with 30,000 claims to load."""
     config, stores = make_config(TIERS_30K), []
 
     def opened(uri):

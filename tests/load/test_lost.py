@@ -15,7 +15,7 @@ from pbm_lib.load.state import LoadRecord, count_by_provider
 
 @pytest.fixture
 def store(open_store):
-    """A set-up store of 30,000 claims to load."""
+    """A set-up store with 30,000 claims to load."""
     return setup_collection(open_store(TIERS_30K))
 
 

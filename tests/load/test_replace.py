@@ -84,7 +84,7 @@ def earlier_rule():
         (add_rule, "a validator"),
     ],
 )
-def test_what_others_added_to_our_collection_is_named_and_nothing_gets_dropped(filled, open_store, change, named):
+def test_what_others_added_to_our_collection_is_named_and_nothing_is_dropped(filled, open_store, change, named):
     change(filled.collection)
     before = state_of(filled)
     # This holds whatever the config of the caller says about the claims.

@@ -76,7 +76,7 @@ def test_a_batch_that_the_validator_rejects_is_an_error_that_names_it_and_shows_
     )
 
 
-def test_a_server_that_stays_away_is_an_error_when_the_workers_patience_ends(tmp_path, make_config):
+def test_a_server_that_stays_away_is_an_error_when_the_worker_gives_up(tmp_path, make_config):
     with running(Mongod(tmp_path / "mongod")) as server, loading_process(server.uri, make_config()) as pool:
         assert pool.submit(insert_batch, 0, 20).result() == 20
         pool.submit(exec, "import pbm_lib.load.worker as worker; worker._RETRY_SECONDS = 0").result()
@@ -101,7 +101,7 @@ def test_a_claim_whose_id_is_there_counts_as_there(store, insert):
     assert insert(0, 20) == 20
     assert insert(10, 30) == 10
     store.collection.delete_many({})
-    store.collection.create_index({ID: 1, TIN: 1}, unique=True)  # never in the way
+    store.collection.create_index({ID: 1, TIN: 1}, unique=True)  # never causes a conflict
     assert insert(0, 20) == 20
     assert insert(10, 30) == 10
 
