@@ -1,4 +1,4 @@
-"""What a notebook shows of a value, asked for as IPython asks."""
+"""The output that a notebook shows for a value, taken from IPython's own formatter."""
 
 from typing import Any
 
@@ -6,6 +6,6 @@ from IPython.core.formatters import DisplayFormatter
 
 
 def cell_output(value: Any) -> dict[str, Any]:
-    """The output of a cell that ends in this value: MIME type to data."""
+    """The output of a cell that ends with this value, by MIME type."""
     data, _metadata = DisplayFormatter().format(value)
     return data

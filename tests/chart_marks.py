@@ -1,4 +1,4 @@
-"""What a test reads off a chart, and the runs that charts are drawn of."""
+"""What tests read from a chart, and the runs that charts are drawn from."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from pbm_lib.chart_style import GREY
 
 
 def charted_run(config: Config) -> PerformanceRun:
-    """A run with all that charts show, and warm-ups, failures, retries and cold pages, beyond all of that."""
+    """A run with everything that charts show, plus outliers: warm-ups, failures, retries and cold pages."""
     good = good_samples()
     left_out = [
         replace(sample, ms=1e6 + number, **why)
@@ -25,7 +25,7 @@ def charted_run(config: Config) -> PerformanceRun:
 
 
 def slower(run: PerformanceRun) -> PerformanceRun:
-    """The same series, each 7 times as long; 1.5 times as long at work with 1 client, and 2 with 2."""
+    """The same series, each call 7 times as long; a level takes 1.5 times as long with 1 client, and twice with 2."""
     longer = tuple(replace(sample, ms=7 * sample.ms) for sample in run.samples)
     levels = tuple(replace(level, seconds=level.seconds * (1 + level.clients / 2)) for level in run.levels)
     return replace(run, samples=longer, levels=levels)
@@ -38,7 +38,7 @@ def without(run, **labels):
 
 
 def lines(panel, color):
-    """The lines of a color that join figures: look, x and y of each, the run's before the baseline's."""
+    """The lines of a color that connect values: style, x and y of each, the run's lines before the baseline's."""
     found = [line for line in panel.lines if same_color(line.get_color(), color) and len(line.get_xdata())]
     return [
         ((line.get_marker(), line.get_linestyle()), list(line.get_xdata()), list(line.get_ydata()))
@@ -48,31 +48,31 @@ def lines(panel, color):
 
 
 def dots(panel, color):
-    """The calls of a color: x and y of each, line by line."""
+    """The dots of a color, one per call: x and y, line by line."""
     found = []
     for line in panel.lines:
         x, y = np.array(line.get_xdata(), float), np.array(line.get_ydata(), float)
         if same_color(line.get_color(), color) and np.isnan(x).any():
             ends = ~np.isnan(x)
             assert ends.tolist() == (~np.isnan(y)).tolist() == [True, True, False] * (len(x) // 3)
-            assert line.get_zorder() < 2 and line.get_alpha() < 1  # behind what sums them up, and faint
+            assert line.get_zorder() < 2 and line.get_alpha() < 1  # faint, and behind the lines that summarize them
             found.append((x[0::3].tolist(), y[0::3].tolist()))
     return found
 
 
 def ends(panel):
-    """What is written at the ends of lines, from the lowest up: text, color, x, and its height in the panel."""
+    """The labels at the ends of lines, lowest first: text, color, x, and height in the panel."""
     found = [text for text in panel.texts if isinstance(text, Annotation) and text.xycoords != "data"]
     return sorted(((text.get_text(), text.get_color(), *text.xy) for text in found), key=lambda end: end[3])
 
 
 def height(panel, x, y):
-    """How high a point is in its panel, from 0 to 1."""
+    """The height of a point in its panel, from 0 to 1."""
     return (panel.transData + panel.transAxes.inverted()).transform((x, y))[1]
 
 
 def edges(area):
-    """The lower and the upper edge of an area, by x; empty where nothing is covered."""
+    """The lower and upper edges of an area, by x; empty if the area covers nothing."""
     found = {}
     for path in area.get_paths():
         for x, y in path.vertices:
@@ -81,12 +81,12 @@ def edges(area):
 
 
 def ticks(axis):
-    """The places with a number of an axis, and the numbers."""
+    """The tick positions of an axis, and their labels."""
     return list(axis.get_ticklocs()), [label.get_text() for label in axis.get_ticklabels()]
 
 
 def marks(panel):
-    """Everything that a reader sees in a panel but its title."""
+    """Everything that a reader sees in a panel except its title."""
     return {
         "lines": [
             (
@@ -105,12 +105,12 @@ def marks(panel):
             (axis.get_scale(), axis.get_label_text(), tuple(axis.get_view_interval()))
             for axis in (panel.xaxis, panel.yaxis)
         ],
-        "numbers": ticks(panel.xaxis),  # those of the other axis go with its height
+        "numbers": ticks(panel.xaxis),  # the y axis's ticks depend on its height
     }
 
 
 def is_empty(panel):
-    """Whether a panel says in its middle, in grey, that nothing was measured, and draws nothing."""
+    """Whether a panel draws nothing and says in gray, in its center, that nothing was measured."""
     (text,) = panel.texts
     said = (text.get_text(), text.get_color(), text.get_position(), text.get_transform() == panel.transAxes)
     drawn = [line for line in panel.lines if len(line.get_xdata())]

@@ -65,7 +65,7 @@ SMALL = {
     "local_server": {"port": 0, "cache_gb": 0.25},
 }
 
-# Every run of the tests draws the same examples; `.ci/run` draws others besides, from a seed that it prints.
+# Every test run draws the same examples; `.ci/run` also draws random ones, from a seed that it prints.
 hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("random", deadline=None)
 hypothesis.settings.load_profile("fixed")
@@ -83,7 +83,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def small_settings(changes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The project's config.yaml, scaled down to a few thousand claims, with changes."""
+    """The project's config.yaml, scaled down to a few thousand claims, with changes applied."""
     return merged(_small(), changes or {})
 
 
@@ -100,10 +100,10 @@ def write_config(folder: Path, changes: dict[str, Any] | None = None) -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # The user's own cluster is never touched: tests use MONGODB_URI_TEST, or a server of their own.
+    # Never touch the user's own cluster: tests use MONGODB_URI_TEST, or a server of their own.
     os.environ.pop("MONGODB_URI", None)
     os.environ.pop("PBM_LIB_CONFIG", None)
-    # A run in a shell's background starts with Ctrl-C ignored, and so would the processes that tests interrupt.
+    # A background job of a shell ignores Ctrl-C, and the processes that tests interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -111,7 +111,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def test_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the session's server: MONGODB_URI_TEST, or a temporary mongod from the wheel."""
     if uri := os.environ.get("MONGODB_URI_TEST"):
-        yield ConnectionString(uri)  # masked where pytest shows the arguments of a test that failed
+        yield ConnectionString(uri)  # masked when pytest shows the arguments of a failed test
         return
     config = load_config(write_config(tmp_path_factory.mktemp("server")))
     yield start_local_server(config).uri
@@ -127,7 +127,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureServer]:
 
 @pytest.fixture(scope="module")
 def as_user(secure, make_config):
-    """Call it with a user of `secure_servers.ROLES` to get a store that he opened; the claims are there."""
+    """Call it with a user from `secure_servers.ROLES` to get a store opened as that user, with all claims in place."""
     config = make_config({"mongodb": {"database": DATABASE}})
     opened = []
 
@@ -153,7 +153,7 @@ def explorer(loaded_store: ClaimStore) -> ClaimExplorer:
 
 @pytest.fixture
 def proxied(loaded_store: ClaimStore, test_uri: str) -> Iterator[tuple[ClaimStore, Proxy]]:
-    """The loaded claims behind a proxy, and the proxy; the store has a client of its own."""
+    """A store with its own client that reaches the loaded claims through a proxy, and that proxy."""
     if "MONGODB_URI_TEST" in os.environ:
         pytest.skip("cuts connections of the tests' own local server")
     with Proxy(test_uri) as proxy, pytest.MonkeyPatch.context() as patch:
@@ -164,7 +164,7 @@ def proxied(loaded_store: ClaimStore, test_uri: str) -> Iterator[tuple[ClaimStor
 
 @pytest.fixture(scope="session")
 def _databases(test_uri: str) -> Iterator[list[str]]:
-    """Names of the databases that tests made; dropped at the end of the session."""
+    """Names of the databases that tests create; dropped at the end of the session."""
     names: list[str] = []
     yield names
     with open_client(test_uri) as client:
@@ -174,7 +174,7 @@ def _databases(test_uri: str) -> Iterator[list[str]]:
 
 @pytest.fixture(scope="session")
 def make_config(tmp_path_factory: pytest.TempPathFactory, _databases: list[str]) -> Callable[..., Config]:
-    """Call it with changes to get a small config with a database of its own."""
+    """Call it with changes to get a small config with its own database."""
 
     def make(changes: dict[str, Any] | None = None) -> Config:
         database = f"pbm_test_{uuid.uuid4().hex[:12]}"
@@ -187,7 +187,7 @@ def make_config(tmp_path_factory: pytest.TempPathFactory, _databases: list[str])
 
 @pytest.fixture
 def new_config(make_config: Callable[..., Config]) -> Iterator[Callable[..., Config]]:
-    """Call it to get a config whose local server has an empty folder; stopped after the test."""
+    """Call it to get a config whose local server has an empty folder; the server is stopped after the test."""
     configs: list[Config] = []
 
     def make(**local: Any) -> Config:
@@ -201,9 +201,9 @@ def new_config(make_config: Callable[..., Config]) -> Iterator[Callable[..., Con
 
 @contextmanager
 def opening(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
-    """Yield what opens a store, of changes or of a Config; all are closed at the end of the block.
+    """Yield a function that opens a store from changes or a Config; all stores are closed at the end of the block.
 
-    Each open store is three threads that wake twice a second, and two connections: hundreds of them slow all the rest.
+    Each open store has two connections and three threads that wake twice per second. Hundreds would slow all tests.
     """
     stores: list[ClaimStore] = []
 
@@ -228,20 +228,20 @@ def open_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Ca
 
 @pytest.fixture(scope="module")
 def open_shared_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[Callable[..., ClaimStore]]:
-    """The same for a store that the tests of a module share; closed after them."""
+    """Like `open_store`, for a store that the tests of a module share; closed after the last of them."""
     with opening(test_uri, make_config) as make:
         yield make
 
 
 @pytest.fixture
 def store(open_store: Callable[..., ClaimStore]) -> ClaimStore:
-    """A set-up, empty collection of this test's own."""
+    """A store with a set-up, empty collection for this test only."""
     return setup_collection(open_store())
 
 
 @pytest.fixture
 def filled(store: ClaimStore) -> ClaimStore:
-    """A store with all its claims, as a load leaves it; quicker than a load, which starts processes."""
+    """A store with all its claims, as a load leaves it, but inserted faster: a load starts processes."""
     data = store.config.data_generation
     LoadRecord(store).mark("loading")
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
@@ -250,14 +250,14 @@ def filled(store: ClaimStore) -> ClaimStore:
 
 
 class Terminal(io.StringIO):
-    """A terminal, and what was shown on it."""
+    """A terminal that records what was shown on it."""
 
     def isatty(self) -> bool:
         return True
 
     @property
     def shown(self) -> list[str]:
-        """The texts of its one line, one after the other, since this was last asked."""
+        """The successive texts of its one line since this property was last read."""
         texts = [text.strip() for text in self.getvalue().split("\r")]
         self.seek(0)
         self.truncate()
@@ -266,15 +266,15 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """In place of standard error, for the line of a call that takes long."""
+    """Replaces standard error for the progress line of a slow call."""
     terminal = Terminal()
-    # Not sys.stderr itself, which pytest sets anew when the test begins.
+    # Don't replace sys.stderr itself: pytest sets it again when the test begins.
     monkeypatch.setattr(working, "sys", SimpleNamespace(stderr=terminal))
     return terminal
 
 
 class Clock:
-    """What stores know grows old by this clock, which moves when it is told to."""
+    """The clock by which a store's knowledge of the server ages; it moves only when a test moves it."""
 
     def __init__(self):
         self.now = 1e9
@@ -285,7 +285,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """In place of the clock by which a store reads the server's rule again."""
+    """Replaces the clock that tells a store when to reread the server's rule."""
     clock = Clock()
     monkeypatch.setattr(store_module, "time", clock)
     return clock
@@ -293,7 +293,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(scope="session")
 def loaded_store(test_uri: str, make_config: Callable[..., Config]) -> Iterator[ClaimStore]:
-    """6,000 claims, loaded once a session; tests only read it."""
+    """A store with 6,000 claims, loaded once per session; tests only read it."""
     with opening(test_uri, make_config) as make:
         store = setup_collection(make())
         load_claims(store, progress=False)

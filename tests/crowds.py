@@ -1,6 +1,7 @@
-"""What the tests of client processes share: a recorder, and a measurement in a process of its own that can be killed.
+"""Shared by the tests of client processes: a recorder, and a measurement in its own process, which can be killed.
 
-Run as a program it lets one client work for half a second, and then two for a minute: python tests/crowds.py CONFIG RUN
+Run as a program, it lets one client work for the config's `concurrency_seconds`, then two clients for a minute:
+python tests/crowds.py CONFIG RUN
 """
 
 import signal
@@ -29,7 +30,7 @@ from pbm_lib.query.stopwatch import Stopwatch
 
 @contextmanager
 def recording(store: ClaimStore, path: Path, **performance: Any) -> Iterator[Recorder]:
-    """A recorder of an empty run on a loaded store, whose file is `path`; keywords change section `performance`."""
+    """A recorder for an empty run on a loaded store, with `path` as run file; keywords change section `performance`."""
     config = replace(store.config, performance=replace(store.config.performance, **performance))
     empty = {"complete": False, "checks": (), "levels": (), "offered": (), "rollup": None}
     run = fake_run(config, [], path=path, **empty)
@@ -40,7 +41,7 @@ def recording(store: ClaimStore, path: Path, **performance: Any) -> Iterator[Rec
 
 @contextmanager
 def server_with_claims(folder: Path, config: Config) -> Iterator[tuple[Mongod, ClaimStore]]:
-    """A server for the length of a block, which may be stopped there, and a store on it with all its claims."""
+    """A server for the length of a block, which may suspend it, and a store on it with all its claims."""
     with running(Mongod(folder)) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MONGODB_URI", server.uri)
         with connect(config) as store:
@@ -51,14 +52,14 @@ def server_with_claims(folder: Path, config: Config) -> Iterator[tuple[Mongod, C
 
 
 def fill(store: ClaimStore) -> ClaimStore:
-    """Give a new collection its claims."""
+    """Set up a new collection and insert its claims."""
     data = setup_collection(store).config.data_generation
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
     return store
 
 
 def clients_of_ours() -> list[psutil.Process]:
-    """The client processes of this one."""
+    """The client processes that this process has started."""
     return spawned(psutil.Process())
 
 

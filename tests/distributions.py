@@ -1,4 +1,4 @@
-"""Times drawn at random, a series in each row: independent ones with their true 95th percentile, and dependent ones."""
+"""Random times, one series per row: independent ones with their true 95th percentile, and dependent ones."""
 
 import math
 from statistics import NormalDist
@@ -14,7 +14,7 @@ def log_normal(random, shape):
 
 
 def bimodal(random, shape):
-    """Nineteen calls of twenty around 1 ms, one around 50 ms: the 95th percentile is in the gap between both."""
+    """Nineteen calls in twenty take around 1 ms, one around 50 ms: the 95th percentile is in the gap between them."""
     slow = random.random(shape) < 0.05
     times = np.exp(random.standard_normal(shape) * 0.3 + np.where(slow, math.log(50), 0))
     low, high = 0.1, 1_000.0
@@ -31,7 +31,7 @@ def heavy_tail(random, shape):
 
 
 def autocorrelated(random, runs, n, rho):
-    """Logarithms of times, a run in each row: each is rho times the one before and something new (AR(1))."""
+    """Logarithms of times, one run per row: each value is rho times the previous one plus noise (AR(1))."""
     noise = random.standard_normal((n, runs))
     values = np.empty_like(noise)
     values[0] = noise[0]

@@ -1,4 +1,4 @@
-"""What tests of the explorer share: a slow unbounded query, and an explorer whose commands somebody hears."""
+"""Shared by the explorer's tests: a slow unbounded query, and an explorer whose commands are recorded."""
 
 import time
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from pbm_lib.query.filters import ClaimQuery
 
 @contextmanager
 def heard(explorer: ClaimExplorer, wire: Wire):
-    """Within the block, a wire notes what the explorer's steps send."""
+    """Within the block, a wire records what the explorer's steps send."""
     asker = explorer._asker  # noqa: SLF001
     store = asker.store
     with store.reopened(event_listeners=[wire, asker.listener]) as asker.store:
@@ -24,7 +24,7 @@ def heard(explorer: ClaimExplorer, wire: Wire):
 
 @contextmanager
 def slow_unbounded(ms: int):
-    """Within the block, the unbounded query takes so long for each claim, on the real server."""
+    """Within the block, the unbounded query takes this long for each claim, on the real server."""
     fast = ClaimQuery.filter
     body = f"function(x) {{ sleep({ms}); return true; }}"
     slow = {"$expr": {"$function": {"body": body, "args": ["$_id"], "lang": "js"}}}
@@ -34,7 +34,7 @@ def slow_unbounded(ms: int):
 
 
 class Held(Wire):
-    """Calls something before each page on its way to the server."""
+    """Calls a function before each page query goes to the server."""
 
     def __init__(self, hold):
         super().__init__()
@@ -47,7 +47,7 @@ class Held(Wire):
 
 
 def at_the_beginning(explorer: ClaimExplorer, **choice):
-    """The explorer with a range of dates that begins with the first claims, so that no query reads many of them."""
+    """The explorer, with a date range from the first claims to the current page, so that no query reads many claims."""
     return explorer.choose(service_date_end=explorer.page[-1]["serviceBeginDate"].date(), **choice)
 
 
@@ -57,7 +57,7 @@ def ids(claims):
 
 
 def settled(explorer: ClaimExplorer) -> ClaimExplorer:
-    """The explorer, once all that follows its page is there."""
+    """The explorer, once everything that it loads after its page has arrived."""
 
     def followed() -> bool:
         shown = explorer.shown
@@ -65,5 +65,5 @@ def settled(explorer: ClaimExplorer) -> ClaimExplorer:
         return not shown.reading and bool(shown.error or (plans and shown.total is not None))
 
     wait_for(followed, 10, "the explorer")
-    time.sleep(0.05)  # the panel is told a little later
+    time.sleep(0.05)  # the panel is notified a little later
     return explorer

@@ -1,4 +1,4 @@
-"""Performance runs with samples that a test has made up; everything else about them is plausible."""
+"""Performance runs with made-up samples; everything else about them is plausible."""
 
 import datetime as dt
 from dataclasses import replace
@@ -33,7 +33,7 @@ LATENCY = {
     ("range", "next_page"): {"3K": 19.0, "300": 16.0, "60": 15.0},
     ("range", "deep_page"): {"3K": 27.0, "300": 22.0, "60": 21.0},
 }
-# The bounded query with the config's index is among those of LATENCY.
+# The medians of the bounded query with the config's index are in LATENCY.
 RANGES = {
     ("first_page", "unbounded", "three_field"): {"3K": 700.0, "300": 420.0, "60": 200.0},
     ("first_page", "bounded", "overlap"): {"3K": 4.5, "300": 4.3, "60": 4.1},
@@ -100,15 +100,15 @@ def fake_run(config: Config, samples: list[Sample], **changes: Any) -> Performan
 
 
 def series(times: list[float], **labels: Any) -> list[Sample]:
-    """One sample a time in ms; 100 claims each unless said otherwise."""
+    """One sample per time in ms, with 100 claims each unless the labels say otherwise."""
     return [Sample(ms=ms, iteration=n, **{"claims": 100, **labels}) for n, ms in enumerate(times)]
 
 
 def good_samples() -> list[Sample]:
-    """Samples of every section: pages about as fast at any tier, the unbounded query slow, skip/limit slow if deep.
+    """Samples of every section: pages about equally fast at every tier, slow unbounded queries, slow deep skip/limit.
 
-    Every series has a median of its own, and min, mean, median, p95 and max of each differ: whatever says another
-    figure, or that of another series, says something else.
+    Every series has a different median, and its min, mean, median, p95 and max all differ. A text that shows the wrong
+    statistic, or the wrong series, therefore shows a wrong number.
     """
     found = series(around(1.0), section="floor", operation="ping", claims=None)
     for (scenario, operation), medians in LATENCY.items():
@@ -149,7 +149,7 @@ def good_samples() -> list[Sample]:
 
 
 def complete_run(config: Config, **changes: Any) -> PerformanceRun:
-    """A run as the default one is: every section, every check, what the server says of its queries, and index uses."""
+    """A run like the default one: every section, every check, the query costs from explain, and index uses."""
     checks = (
         *(Check("ranges", "3K", "first_page", against, 7, 7) for against in ("unbounded", "overlap")),
         *(Check("totals", "3K", "count", against, 31, 31) for against in ("capped", "rollup")),
@@ -169,7 +169,7 @@ def complete_run(config: Config, **changes: Any) -> PerformanceRun:
 
 
 def application(tier: str, operation: str, scenario: str) -> dict[str, str]:
-    """Labels of an operation's samples as an application calls it; the fake runs' index is the three-field one."""
+    """Labels of an operation's samples, as an application calls it; the fake runs have the three-field index."""
     labels = {"tier": tier, "operation": operation, "scenario": scenario}
     if scenario == "range" and operation in ("count", "first_page"):
         return {**labels, "section": "ranges", "contestant": "bounded", "index": "three_field"}
@@ -179,15 +179,15 @@ def application(tier: str, operation: str, scenario: str) -> dict[str, str]:
 
 
 def around(median: float, *, count: int = 121) -> list[float]:
-    """Skewed times, an odd number of them, with this median; the p95 of 121 is 13225/3721 of it."""
+    """An odd number of skewed times with this median; the p95 of 121 times is 13225/3721 of the median."""
     return skewed(median / ((count + 1) / 2) ** 2, count=count)
 
 
 def skewed(unit: float, *, power: int = 2, count: int = 21) -> list[float]:
-    """Times whose min, mean, median, p95 and max all differ: of 21 squares 1, 157.7, 121, 400 and 441 units.
+    """Times whose min, mean, median, p95 and max all differ: for 21 squares, 1, 157.7, 121, 400 and 441 units.
 
-    They come spread by the golden ratio, as windows of service dates do: any part of the series is like the whole, and
-    the same window is among the slow ones in each way to ask for it.
+    Their order is spread by the golden ratio, as windows of service dates are. Any part of the series resembles the
+    whole, and a window that is slow for one contestant is slow for the others too.
     """
     places = sorted(range(count), key=lambda place: (0.5 + place * _GOLDEN) % 1)
     numbers = {place: number for number, place in enumerate(places, start=1)}
@@ -204,7 +204,7 @@ STREAM = {
 
 
 def cost(query: str, index: str | None, keys: int, documents: int, returned: int) -> QueryCost:
-    """What explain said of a range page at the 3K provider."""
+    """The cost that explain reports for a range page of the 3K provider."""
     return QueryCost(
         "first_page",
         "3K",
@@ -220,7 +220,7 @@ def cost(query: str, index: str | None, keys: int, documents: int, returned: int
 
 
 def skewed_run(config: Config, **changes: Any) -> PerformanceRun:
-    """A run with few series, all of whose figures differ from each other and from those of `skewed_baseline`."""
+    """A run with few series, whose values all differ from each other and from those of `skewed_baseline`."""
     samples = [
         *series(skewed(0.1), section="latency", operation="first_page", tier="3K", scenario="provider"),
         *series(skewed(0.2), **application("3K", "first_page", "range")),
@@ -244,7 +244,7 @@ def skewed_run(config: Config, **changes: Any) -> PerformanceRun:
 
 
 def skewed_baseline(config: Config) -> PerformanceRun:
-    """A run of the same series as `skewed_run`, with other figures, skewed in another way."""
+    """A run of the same series as `skewed_run`, with different values and a different skew."""
     samples = [
         *series(skewed(0.003, power=3), section="latency", operation="first_page", tier="3K", scenario="provider"),
         *series(skewed(0.008, power=3), **application("3K", "first_page", "range")),
@@ -275,11 +275,11 @@ def skewed_baseline(config: Config) -> PerformanceRun:
 
 
 FIRST_PAGE = application("3K", "first_page", "range")
-"""The labels of the application's own range page of the largest provider."""
+"""The labels of the largest provider's first range page, as an application calls it."""
 
 
 def with_times(run: PerformanceRun, times: list[float], **labels: Any) -> PerformanceRun:
-    """The run, with other times for the samples with these labels."""
+    """The run, with these times for the samples with these labels."""
     kept = [s for s in run.samples if not all(getattr(s, name) == value for name, value in labels.items())]
     return replace(run, samples=(*kept, *series(times, **labels)))
 

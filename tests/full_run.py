@@ -1,4 +1,4 @@
-"""A made-up run as large as one of the project's own config.yaml: its seven tiers, its series, its many samples."""
+"""A made-up run as large as one with the project's own config.yaml: its seven tiers, series and many samples."""
 
 from dataclasses import replace
 
@@ -17,10 +17,10 @@ _STAGES = ("LIMIT", "PROJECTION_DEFAULT", "FETCH", "SORT_MERGE", "IXSCAN", "IXSC
 
 
 def full_run(config: Config) -> PerformanceRun:
-    """A complete run with about as many samples, and at least as many rows, as one that is measured.
+    """A complete run with about as many samples as a measured one, and at least as many rows.
 
     Args:
-        config: the project's own.
+        config: the project's own settings.
     """
     sizes = {tier.name: tier.claims_per_provider for tier in config.data_generation.tiers}
     samples = series(_spread(0.7, 110), section="floor", operation="ping", claims=None)
@@ -57,7 +57,7 @@ def full_run(config: Config) -> PerformanceRun:
 
 
 def _of_tier(config: Config, tier: str, size: int) -> list[Sample]:
-    """The samples of every part of the run that asks for providers of one tier."""
+    """The samples of one tier, from every part of the run that queries a tier's providers."""
     least, found = config.performance.unbounded_samples, []
     medians = [
         ("latency", "provider", "first_page", {}, 3.4),
@@ -86,13 +86,13 @@ def _of_tier(config: Config, tier: str, size: int) -> list[Sample]:
 
 
 def _times(config: Config, median: float, *, least: int = 20) -> list[float]:
-    """As many times as fit into the seconds of a series."""
+    """As many times as fit into the configured seconds per series."""
     fitting = int(1_000 * config.performance.seconds_per_series / median)
     return _spread(median, min(config.performance.samples, max(least, fitting)))
 
 
 def _spread(median: float, count: int) -> list[float]:
-    """Times spread so widely that each row of a table has a note."""
+    """Times spread widely enough that each row of a table has a note."""
     return skewed(2 * median / (count + 1), power=1, count=count)
 
 

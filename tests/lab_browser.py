@@ -1,4 +1,4 @@
-"""JupyterLab in Debian's chromium: start it, open a notebook, run it, look at it."""
+"""JupyterLab in Debian's chromium: start it, open a notebook, run it, inspect it."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en-US",
 )  # fmt: skip
-# The notebook's panel. Lab knows of a current one only once something in it has been clicked.
+# The notebook's panel. Lab has no current panel until something in one is clicked.
 _PANEL = (
     "const panel = [...window.jupyterapp.shell.widgets('main')].find(widget => widget.context && widget.isVisible);"
 )
@@ -46,7 +46,7 @@ return cells.map(cell => ({
 
 @contextlib.contextmanager
 def lab_server(folder: Path, home: Path, environment: dict[str, str]) -> Iterator[tuple[str, Path]]:
-    """JupyterLab on a folder, with no settings but the demo's, for the length of a block: its address and its log."""
+    """JupyterLab on a folder, with only the demo's settings, for the length of a block; yields its address and log."""
     port, log = free_port(), home / "lab.log"
     extra = ["--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     extra += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
@@ -76,7 +76,7 @@ def _answers(address: str) -> bool:
 
 @contextlib.contextmanager
 def chromium(profile: Path, *, logs_requests: bool = False) -> Iterator[webdriver.Chrome]:
-    """A browser without a screen, with an empty profile; if asked, its log "performance" has every request."""
+    """A headless browser with an empty profile; with `logs_requests`, its log "performance" has every request."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.fail("The browser tests need Debian's chromium: apt-get install -y chromium chromium-driver")
@@ -100,12 +100,12 @@ def notebooks_in_lab(home: Path, config: Config, uri: str, more: Callable[[Path]
 
     Args:
         home: an empty folder.
-        config: the settings that the notebooks find.
+        config: the settings that the notebooks use.
         uri: the server's address.
-        more: adds notebooks to the folder that it is given.
+        more: a function that adds notebooks to the folder it is given.
 
     Yields:
-        The address.
+        JupyterLab's address.
     """
     folder = home / "notebooks"
     shutil.copytree(PROJECT / "notebooks", folder, ignore=shutil.ignore_patterns(".*"))
@@ -132,8 +132,8 @@ class LabPage:
 
     Args:
         browser: the driver.
-        address: the server's.
-        pictures: folder of the screenshots.
+        address: JupyterLab's address.
+        pictures: the folder for screenshots.
     """
 
     def __init__(self, browser: webdriver.Chrome, address: str, pictures: Path):
@@ -142,7 +142,7 @@ class LabPage:
         self._pictures = pictures
 
     def open(self, name: str) -> None:
-        """Open a notebook, alone, and wait for its kernel."""
+        """Open a notebook with nothing else open, and wait for its kernel."""
         self.browser.set_window_size(WIDTH, HEIGHT)
         self.browser.get(f"{self._address}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
         ready = (
@@ -153,7 +153,7 @@ class LabPage:
         self.browser.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-MarkdownCell h1").click()
 
     def run_all(self, seconds: float = 180) -> list[dict[str, Any]]:
-        """Run all cells by Lab's own command and return them once the kernel is idle."""
+        """Run all cells with Lab's own command and return them once the kernel is idle."""
         self._script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         return self.wait_idle(seconds)
 
@@ -179,7 +179,7 @@ class LabPage:
     def restart(self) -> None:
         """Restart the kernel and wait for it."""
         self._on_panel("return panel.sessionContext.restartKernel()")
-        # Whoever ends a kernel that is just starting finds its traceback in Lab's log.
+        # Ending a kernel that is still starting would leave a traceback in Lab's log.
         idle = "return panel.sessionContext.session?.kernel?.status === 'idle'"
         wait_for(lambda: self._on_panel(idle), 60, "the kernel")
 
@@ -189,8 +189,8 @@ class LabPage:
         return [element.text for element in found]
 
     def whole(self, picture: str) -> Path:
-        """Take a picture of the whole notebook, in a window so high that nothing needs scrolling."""
-        for _ in range(2):  # a cell that comes into sight may turn out higher than expected
+        """Take a screenshot of the whole notebook, in a window tall enough that nothing scrolls."""
+        for _ in range(2):  # a cell that becomes visible may turn out taller than expected
             bottom = self._script(
                 "const outer = document.querySelector('.jp-WindowedPanel-outer'); outer.scrollTop = 0;"
                 "return Math.ceil([...outer.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect().bottom)"
@@ -202,7 +202,7 @@ class LabPage:
         return path
 
     def picture(self, name: str) -> Path:
-        """Take a picture of the window."""
+        """Take a screenshot of the window."""
         path = self._pictures / f"{name}.png"
         self.browser.save_screenshot(str(path))
         return path
@@ -214,11 +214,11 @@ class LabPage:
         try:
             return self.browser.execute_script(script, *arguments)
         except JavascriptException:
-            return None  # the page is not there yet
+            return None  # the page has not loaded yet
 
 
 class ExplorerOnPage:
-    """The explorer as a person sees it: controls found by their labels, and what stands where.
+    """The explorer as a user sees it: its controls, found by their labels, and its texts, found by their places.
 
     Args:
         browser: the driver.
@@ -228,13 +228,13 @@ class ExplorerOnPage:
         self._browser = browser
 
     def control(self, label: str, kind: str) -> WebElement:
-        """The select or input beside a label; the panel may only just be coming up."""
+        """The select or input next to a label; waits, because the panel may still be loading."""
         path = f"//div[contains(@class,'jupyter-widgets')][./label[text()='{label}']]//{kind}"
         wait_for(lambda: self._browser.find_elements(By.XPATH, path), 30, label)
         return self._in_sight(By.XPATH, path)
 
     def button(self, text: str) -> WebElement:
-        """A button by its text."""
+        """The button with this text."""
         path = f"//button[contains(@class,'widget-button') or contains(@class,'widget-toggle-button')][.='{text}']"
         return self._in_sight(By.XPATH, path)
 
@@ -243,25 +243,25 @@ class ExplorerOnPage:
         return "mod-active" in self.button(text).get_attribute("class").split()
 
     def text(self) -> str:
-        """All that it says now, without what its controls say."""
+        """All text that it shows now, except that of its controls."""
         return self._script(
             "return [...box.querySelectorAll('.widget-html-content')]"
             ".filter(e => e.offsetParent).map(e => e.innerText).join('\\n')"
         )
 
     def place(self) -> str:
-        """What stands beside the paging buttons."""
+        """The text next to the paging buttons."""
         return self._script("return box.querySelector('.pbm-place').innerText.trim()")
 
     def figures(self) -> dict[str, str]:
-        """The figures, label to value."""
+        """The figures, by label."""
         return self._script(
             "return Object.fromEntries([...box.querySelectorAll('.pbm-figures .widget-html-content > div > div')]"
             ".map(tile => [...tile.children].map(e => e.innerText).reverse()))"
         )
 
     def rows(self) -> list[list[str]]:
-        """The table's rows, column by column."""
+        """The table's rows, each a list of cells."""
         return self._rows(".pbm-page tbody tr")
 
     def claims(self) -> list[str]:
@@ -273,30 +273,30 @@ class ExplorerOnPage:
         return self._rows(".pbm-log tr:not(:first-child)")
 
     def opacity(self) -> float:
-        """How clearly the table is to be seen, 0 to 1."""
+        """The table's opacity, from 0 to 1."""
         return float(self._script("return getComputedStyle(box.querySelector('.pbm-page')).opacity"))
 
     def table_top(self) -> int:
-        """How far below the panel's top its table begins, in pixels."""
+        """The distance from the panel's top to the table's, in pixels."""
         return self._script(
             "const top = e => e.getBoundingClientRect().top;"
             "return Math.round(top(box.querySelector('.pbm-page')) - top(box))"
         )
 
     def cut_off(self) -> list[str]:
-        """The texts of what is wider than its room, apart from what scrolls by itself."""
+        """The texts of elements whose content is too wide for them, other than elements that scroll by design."""
         return self._script(
             "return [box, ...box.querySelectorAll('button, label, .pbm-place, .pbm-figures')]"
             ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText.slice(0, 80))"
         )
 
     def wait_text(self, *parts: str) -> str:
-        """Wait until it says all of these, and return all that it says."""
+        """Wait until it shows all of these texts, and return everything that it shows."""
         wait_for(lambda: all(part in self.text() for part in parts), 20, f"{parts} in: {self.text()[:400]}")
         return self.text()
 
     def settle(self, seconds: float = 20) -> dict[str, str]:
-        """Wait until no figure is awaited any more, and return the figures."""
+        """Wait until no figure is pending, and return the figures."""
 
         def settled() -> bool:
             said = [*self.figures().values(), *(cell for row in self.log() for cell in row[:-1])]

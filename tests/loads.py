@@ -1,6 +1,6 @@
-"""What the tests of the load share: a digest of claims, and a load in a process of its own that can be killed.
+"""Shared by the tests of the load: a digest of claims, and a load in its own process, which can be killed.
 
-Run as a program it loads the claims of a config: python tests/loads.py CONFIG WORKERS [replace]
+Run as a program, it loads the claims of a config: python tests/loads.py CONFIG WORKERS [replace]
 """
 
 import hashlib
@@ -30,11 +30,11 @@ TIERS_30K = {
         "workers": 2,
     }
 }
-"""Changes for a config whose load takes a second or two, so that there is a middle to break it in."""
+"""Changes for a config whose load takes a second or two, long enough to be interrupted halfway."""
 
 
 def digest(claims: Iterable[bytes]) -> str:
-    """SHA-256 over encoded claims in the order given."""
+    """SHA-256 of encoded claims, in the order given."""
     total = hashlib.sha256()
     for claim in claims:
         total.update(claim)
@@ -42,13 +42,13 @@ def digest(claims: Iterable[bytes]) -> str:
 
 
 def stored_digest(store: ClaimStore) -> str:
-    """Digest of the collection as the server holds it, byte by byte, in the order of `_id`."""
+    """Digest of the collection as the server stores it, byte for byte, in order of `_id`."""
     options = store.collection.codec_options.with_options(document_class=RawBSONDocument)
     return digest(claim.raw for claim in store.collection.with_options(codec_options=options).find(sort=[(ID, 1)]))
 
 
 def configured_digest(config: Config) -> str:
-    """Digest of the claims that the config says, generated here."""
+    """Digest of the claims that the config describes, generated here."""
     return _generated_digest(config.data_generation)
 
 
@@ -58,14 +58,14 @@ def _generated_digest(data: DataGenerationConfig) -> str:
 
 
 def load_some(store: ClaimStore, start: int, stop: int) -> None:
-    """Insert some of the claims, as a load that was killed leaves them; stop is exclusive."""
+    """Insert some of the claims, as a killed load leaves them; `stop` is exclusive."""
     store.collection.insert_many(claim_generator(store.config.data_generation).documents(start, stop))
 
 
 def start_loading(
     config: Config, uri: str | None = None, *, workers: int = 2, replace: bool = False
 ) -> subprocess.Popen:
-    """Start this file as a program, as the leader of a process group of its own."""
+    """Start this file as a program, as the leader of its own process group."""
     words = ["replace"] if replace else []
     return start_python(__file__, config.path, workers, *words, uri=uri, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

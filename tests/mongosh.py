@@ -1,4 +1,4 @@
-"""What mongosh makes of a line that one types: the command it stands for, read with Python's own parser."""
+"""The command that mongosh sends for a line of input, read with Python's own parser."""
 
 import datetime as dt
 import json
@@ -20,7 +20,7 @@ _NAMES = {
 
 
 def typed(text: str) -> Any:
-    """The value of an expression, or of a call on `db` its command: the text of documents is Python's but for keys."""
+    """The value of an expression, or the command of a call on `db`. Documents are Python, except for unquoted keys."""
     parts = _TEXT.split(text)
     parts[::2] = [re.sub(r"([\w$]+)(?=: )", r'"\1"', part) for part in parts[::2]]
     parts[1::2] = [repr(json.loads(part)) for part in parts[1::2]]

@@ -1,4 +1,4 @@
-"""What an answer must be, worked out in Python, and the walk that every answer is held against."""
+"""Expected answers, computed in Python, and the walks that check every answer against them."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -19,26 +19,26 @@ PAGE_SIZES = (*range(1, 12), 100, 1_000)
 
 
 def day(number: float) -> dt.datetime:
-    """The instant so many days after DAY_0."""
+    """The instant this many days after DAY_0."""
     return DAY_0 + dt.timedelta(days=number)
 
 
 def make_claim(number: int, begin: Any, end: Any, tin: str = TIN_A) -> dict[str, Any]:
-    """A claim that the validator accepts, if its dates do; its _id follows from its number."""
+    """A claim that the validator accepts, provided that its dates are valid; its _id is derived from its number."""
     claim = {**sample_claim(), ID: ObjectId(f"{number:024x}"), BEGIN: begin, END: end}
     claim["billingProvider"] = {**claim["billingProvider"], "providerTin": tin}
     return claim
 
 
 def fill(store: ClaimStore, claims: Iterable[dict[str, Any]]) -> None:
-    """Make these the collection's claims."""
+    """Replace the collection's claims with these."""
     store.collection.delete_many({})
     if claims := list(claims):
         store.collection.insert_many(claims)
 
 
 def overlapping(claims: Iterable[dict[str, Any]], tin: str, start: Any = None, end: Any = None) -> list[dict]:
-    """Brute force: a provider's claims that overlap a range, both ends inclusive, by begin date and _id."""
+    """Brute force: a provider's claims that overlap a range, both ends inclusive, sorted by begin date and _id."""
     first = start if start is None or isinstance(start, dt.datetime) else dt.datetime.combine(start, dt.time.min)
     last = end if end is None or isinstance(end, dt.datetime) else dt.datetime.combine(end, dt.time.max)
     found = [
@@ -57,7 +57,7 @@ def in_order(claims: Iterable[dict[str, Any]], store: ClaimStore, order: str = O
 
 
 def check_all(store: ClaimStore, expected: list[dict], tin: str, start: Any = None, end: Any = None) -> None:
-    """Hold every way to an answer against the expected claims: both queries and orders, all page sizes, both ways."""
+    """Check every answer against the expected claims: both queries and orders, all page sizes, both directions."""
     for bounded in (True, False):
         assert count_claims(store, tin, start, end, bounded=bounded) == len(expected)
         for order in ORDERS:
@@ -79,11 +79,11 @@ def check_walk(
     bounded: bool = True,
     order: str = OLDEST,
 ) -> None:
-    """Walk to the end and back to the beginning, and from the last page back; compare each page with its slice."""
+    """Walk to the end and back, and backward from the last page; compare each page with its slice."""
     how = {"page_size": page_size, "bounded": bounded, "order": order}
 
     def turn_to(cursor: str) -> ClaimPage:
-        # Counted on every page where there are few, as each total is one more query.
+        # Each total is one more query, so request it on every page only if there are few pages.
         counted = page_size * 3 >= len(expected)
         page = find_claims(store, tin, start, end, cursor=cursor, with_total=counted, **how)
         assert page.total == (len(expected) if counted else None)
@@ -118,13 +118,13 @@ def check_walk(
 
 
 def check_pages(pages: list[ClaimPage], slices: list[list[dict]]) -> None:
-    """Hold pages against the claims expected on each; NaN, which equals nothing to Python, is the same as NaN."""
+    """Compare pages with the claims expected on each; NaN, which Python finds equal to nothing, matches NaN."""
     found = [list(page) for page in pages]
     assert found == slices or repr(found) == repr(slices)
 
 
 class Wire(monitoring.CommandListener):
-    """Notes what is sent to the server and what it answers."""
+    """Records what is sent to the server and what it answers."""
 
     def __init__(self):
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -141,7 +141,7 @@ class Wire(monitoring.CommandListener):
 
     @property
     def names(self) -> list[str]:
-        """Names of the commands sent, without the ends of sessions."""
+        """Names of the commands sent, except endSessions."""
         return [name for name, _ in self.sent if name != "endSessions"]
 
     def clear(self) -> None:
@@ -150,5 +150,5 @@ class Wire(monitoring.CommandListener):
 
 
 def listened_to(store: ClaimStore, listener: monitoring.CommandListener) -> ClaimStore:
-    """Another store on the same claims whose commands a listener hears; the caller closes it."""
+    """Another store on the same claims, whose commands the listener receives; the caller closes it."""
     return store.reopened(event_listeners=[listener])

@@ -1,4 +1,4 @@
-"""Python in a process of its own, as a user starts it."""
+"""Python in its own process, started the way a user starts it."""
 
 import contextlib
 import os
@@ -13,37 +13,37 @@ import psutil
 def run_python(
     *words: object, uri: str | None = None, timeout: float = 120, **options: Any
 ) -> subprocess.CompletedProcess:
-    """Run Python with these arguments to its end.
+    """Run Python with these arguments until it ends.
 
     Args:
-        *words: what stands behind `python`.
-        uri: its MONGODB_URI; otherwise it inherits ours, if there is one.
+        *words: the arguments after `python`.
+        uri: its MONGODB_URI; by default it inherits this process's, if any.
         timeout: seconds until it is killed.
-        **options: of `subprocess.run`; `env` is added to our environment, `python` is another interpreter.
+        **options: of `subprocess.run`; `env` is added to this environment, `python` is another interpreter.
 
     Returns:
-        The ended process, a `CompletedProcess` with its output as text.
+        A `CompletedProcess` with its output as text.
     """
     return subprocess.run(**_started(words, uri, options), capture_output=True, timeout=timeout)
 
 
 def start_python(*words: object, uri: str | None = None, **options: Any) -> subprocess.Popen:
-    """Start Python with these arguments, as the leader of a process group of its own; the caller ends it."""
+    """Start Python with these arguments, as the leader of its own process group; the caller ends it."""
     return subprocess.Popen(**_started(words, uri, options), start_new_session=True)
 
 
 def spawned(process: subprocess.Popen | psutil.Process) -> list[psutil.Process]:
-    """The processes that Python's multiprocessing has spawned for one; its resource tracker is none of them."""
+    """The processes that Python's multiprocessing has spawned for a process, without its resource tracker."""
     found = []
     for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # which a zombie is, too
+        with contextlib.suppress(psutil.NoSuchProcess):  # raised for a zombie too
             if "spawn_main" in " ".join(child.cmdline()):
                 found.append(child)
     return found
 
 
 def have_ended(processes: list[psutil.Process]) -> bool:
-    """Whether none of them runs any more, after some seconds at most; a zombie has ended."""
+    """Whether all of them have ended, within 3 seconds at most; a zombie counts as ended."""
     _, left = psutil.wait_procs(processes, timeout=3)
     return all(not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in left)
 

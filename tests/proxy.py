@@ -1,4 +1,4 @@
-"""A way to a real server that delays, cuts or changes what passes: for networks and servers that cannot be had here."""
+"""A proxy to a real server that delays, cuts or changes messages, to imitate networks and servers not at hand."""
 
 import contextlib
 import queue
@@ -16,22 +16,22 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 _HEADER = struct.Struct("<iiii")  # length, request id, response to, operation
 _MESSAGE = 2013
 _BEFORE_DOCUMENT = {1: 20, _MESSAGE: 5}  # bytes between header and document, in a reply and in a message
-_AS_SENT = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)  # dates that no datetime holds, too
+_AS_SENT = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)  # including dates that no datetime can hold
 
 
 class Proxy:
-    """Forwards a free port of 127.0.0.1 to a mongod's, message by message, for the length of a `with` block.
+    """Forwards a free port of 127.0.0.1 to a mongod's port, message by message, for the length of a `with` block.
 
     Args:
-        uri: of the real server, on 127.0.0.1.
+        uri: the URI of the real server, on 127.0.0.1.
         delay: seconds added in each direction.
         hello: fields to set in each answer to `hello`; None removes one.
         answer: called with each command and the real server's answer to it; returns the answer to give instead.
 
     Attributes:
-        port: where it listens.
-        uri: the real server's, with its own port.
-        cut_for_good_after: cut for good at the find after so many; -1 is never.
+        port: the port on which it listens.
+        uri: the real server's URI, with the proxy's port.
+        cut_for_good_after: let this many finds through, then cut everything permanently at the next; -1 is never.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Proxy:
             end.close()
 
     def cut_at(self, words: bytes, *, times: int = 1) -> None:
-        """Cut the connection at the next messages from the client that hold these bytes."""
+        """Cut the connection at each of the next `times` messages from the client that contain these bytes."""
         self._cut_at, self._cuts = words, times
 
     def cut(self) -> None:
-        """Cut every connection and take no more."""
+        """Cut every connection and accept no more."""
         _shut_down(self._listener, *self._sockets)
         self._listener.close()
 
@@ -83,7 +83,7 @@ class Proxy:
                 near, _ = self._listener.accept()
                 try:
                     far = socket.create_connection(self._target)
-                except OSError:  # nobody listens there now
+                except OSError:  # the server is not listening now
                     near.close()
                     continue
                 self._sockets += [near, far]
@@ -106,7 +106,7 @@ class Proxy:
                 elif message and passes is None and (self._hello is not None or self._answer):
                     message = self._changed(message)
                 under_way.put((time.monotonic() + self._delay, message))
-        except Exception:  # of a test's own answer: nobody is to wait for another one
+        except Exception:  # from a test's own `answer`: close the connection, so that nothing waits for a reply
             under_way.put((0.0, b""))
             raise
 
@@ -134,7 +134,7 @@ class Proxy:
         return True
 
     def _changed(self, message: bytes) -> bytes:
-        """The server's message, or another in its place."""
+        """The server's message, or the one that replaces it."""
         _, request, response, operation = _HEADER.unpack(message[: _HEADER.size])
         document = _document(message, operation)
         if self._hello is not None and "maxWireVersion" in document:
@@ -154,7 +154,7 @@ def _shut_down(*ends: socket.socket) -> None:
 
 
 def _read(source: socket.socket) -> bytes:
-    """One whole message; nothing when the other side has closed."""
+    """One whole message; empty if the other side has closed the connection."""
     head = source.recv(_HEADER.size, socket.MSG_WAITALL)
     if len(head) < _HEADER.size:
         return b""
@@ -162,7 +162,7 @@ def _read(source: socket.socket) -> bytes:
 
 
 def _document(message: bytes, operation: int) -> dict[str, Any]:
-    """The command or answer in a message, without the documents that an insert sends beside its command."""
+    """The command or answer in a message, without the documents that an insert sends separately."""
     start = _HEADER.size + _BEFORE_DOCUMENT[operation]
     if len(message) <= start:
         return {}

@@ -1,6 +1,6 @@
-"""A run that has just begun, for tests of one of its parts; and such a part in a process of its own, to be ended.
+"""A run that has just begun, for tests of one of its parts; and one part in its own process, which a test can end.
 
-Run as a program it asks for totals until it is ended: python tests/recordings.py CONFIG FOLDER [slow]
+Run as a program, it measures totals until it is ended: python tests/recordings.py CONFIG FOLDER [slow]
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from pbm_lib.store.footprint import measure_footprint
 
 @contextlib.contextmanager
 def recording(store: ClaimStore, folder: Path, **performance: Any) -> Iterator[Recorder]:
-    """A recorder for the length of a block, with changes of the section `performance`; its file is in this folder."""
+    """A recorder for the length of a block, with a run file in this folder; keywords change section `performance`."""
     config, started = store.config, dt.datetime.now(dt.UTC).replace(microsecond=0)
     settings = replace(config.performance, **performance)
     run = PerformanceRun(
@@ -58,7 +58,7 @@ def recording(store: ClaimStore, folder: Path, **performance: Any) -> Iterator[R
 
 
 def slow_to_make(rollup: ClaimRollup, pipeline=ClaimRollup.pipeline) -> list[dict[str, Any]]:
-    """Stages that take the server 0.3 s for each claim."""
+    """Pipeline stages that take the server 0.3 s per claim."""
     return [{"$match": SLOW}, *pipeline(rollup)]
 
 

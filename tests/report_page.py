@@ -1,4 +1,4 @@
-"""A rendered report as a reader, a screen reader or a browser takes it: text, pictures, sections, links."""
+"""A rendered report as a reader, a screen reader or a browser sees it: text, pictures, sections, links."""
 
 import re
 from html.parser import HTMLParser
@@ -8,15 +8,15 @@ _ADDRESSES = ("src", "href", "xlink:href", "srcset", "data", "action", "poster")
 
 
 class Page(HTMLParser):
-    """What a page refers to, its text, and its pictures.
+    """A page's links, text and pictures.
 
     Attributes:
         tags: every tag, in order.
         links: every address that a browser would open.
-        pictures: attributes of whatever stands for a picture.
-        text: what a reader reads, with single spaces.
-        sections: heading of each section to its text, in order.
-        tables: caption of each table to its rows of cells, the head first.
+        pictures: the attributes of every element whose role is "img".
+        text: the text that a reader sees, with single spaces.
+        sections: the text of each section by its heading, in order.
+        tables: the rows of cells of each table by its caption, header row first.
     """
 
     def __init__(self, text: str):
@@ -58,7 +58,7 @@ class Page(HTMLParser):
             self._open.append(tag)
 
     def handle_startendtag(self, tag, attributes):
-        # As in an SVG, whose elements may be closed where they begin.
+        # In an SVG, an element may close itself.
         self.handle_starttag(tag, attributes)
         if self._open[-1:] == [tag]:
             self.handle_endtag(tag)

@@ -1,4 +1,4 @@
-"""A report in Debian's chromium: on a screen of some width, light or dark, or as it is printed."""
+"""A report in Debian's chromium: on a screen of a given width, light or dark, or as printed."""
 
 import base64
 import json
@@ -10,11 +10,11 @@ from axe_selenium_python import Axe
 from selenium import webdriver
 
 DESKTOP, PHONE, PAPER = 1_280, 390, 703
-"""Widths in CSS pixels; that of the paper is A4 without the margins of the page's own @page rule."""
+"""Widths in CSS pixels; PAPER is A4 without the margins of the page's own @page rule."""
 
 
 class ReportScreen:
-    """One browser that shows reports.
+    """A browser that shows reports.
 
     Args:
         browser: the driver.
@@ -24,7 +24,7 @@ class ReportScreen:
         self.browser = browser
 
     def show(self, page: Path, width: int = DESKTOP, *, dark: bool = False, media: str = "") -> None:
-        """Open a report for a reader with such a screen, who prefers such colors; media "print" is paper, laid out."""
+        """Open a report on a screen of this width, with light or dark colors; media "print" lays it out as on paper."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._devtools("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self._devtools(
@@ -39,7 +39,7 @@ class ReportScreen:
         return self.browser.execute_script(code, *arguments)
 
     def faults(self) -> list[str]:
-        """The serious and critical faults that axe-core finds, each with the elements that have it."""
+        """The serious and critical faults that axe-core finds, each with the elements affected."""
         self.browser.set_script_timeout(300)
         axe = Axe(self.browser)
         axe.inject()
@@ -51,17 +51,17 @@ class ReportScreen:
         ]
 
     def requests(self) -> list[str]:
-        """Addresses that the browser has asked for since it was last asked for them."""
+        """Addresses that the browser has requested since the last call."""
         entries = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
         return [
             entry["params"]["request"]["url"] for entry in entries if entry["method"] == "Network.requestWillBeSent"
         ]
 
     def printed_pages(self) -> int:
-        """How many pages the report has on paper, of the size that it asks for."""
+        """The number of pages of the report on paper, in the size that it asks for."""
         pdf = base64.b64decode(self._devtools("Page.printToPDF", preferCSSPageSize=True)["data"])
         pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
-        # The root of the tree of pages says it as well, and with its branches there are several counts.
+        # The root of the page tree holds the same count. Its branches hold counts too, but smaller ones.
         assert pages == max(int(count) for count in re.findall(rb"/Count\s+(\d+)", pdf))
         return pages
 

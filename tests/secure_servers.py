@@ -1,4 +1,4 @@
-"""Real mongods as Atlas runs them: TLS only, a login for everybody, and users with no more rights than they need."""
+"""Real mongods as Atlas runs them: TLS only, logins required, and users with no more rights than they need."""
 
 import contextlib
 import traceback
@@ -15,15 +15,15 @@ DATABASE = "pbm_demo"
 """The database that the users' roles are for."""
 
 PASSWORD = "Zebra9@/w:rd%41 ?#[ü]&'$\\+"
-"""Holds what must be percent-encoded in a URI, and a percent sign that decodes to something else when taken twice."""
+"""Contains characters that must be percent-encoded in a URI, and a percent sign that changes if decoded twice."""
 
 _TESTS = Path(__file__).parent
 
 TRACES = ("Zebra9", "quagga7")
-"""Parts of the password and of each user's name that look the same however the whole is encoded."""
+"""Parts of the password and of each user's name that look the same in every encoding."""
 
 ROLES = {
-    "owner": [("readWrite", DATABASE), ("dbAdmin", DATABASE)],  # what README asks for
+    "owner": [("readWrite", DATABASE), ("dbAdmin", DATABASE)],  # the roles that README asks for
     "writer": [("readWrite", DATABASE)],
     "reader": [("read", DATABASE)],
     "stranger": [("readWrite", "elsewhere")],
@@ -32,7 +32,7 @@ ROLES = {
 
 @dataclass
 class SecureServer:
-    """Something with TLS and a user for each of `ROLES`, all with the same password; `primary` takes writes."""
+    """A server or replica set with TLS and the users in `ROLES`, all with one password; `primary` accepts writes."""
 
     primary: Mongod
     authority: Path
@@ -40,7 +40,7 @@ class SecureServer:
     options: dict[str, str] = field(default_factory=dict)
 
     def uri(self, user: str = "owner", *, password: str = PASSWORD, **options: str) -> str:
-        """The connection string of a user; an option that is "" is left out."""
+        """The connection string of a user; an option that is "" is omitted."""
         every = {
             "tls": "true",
             "tlsCAFile": self.authority.as_posix(),
@@ -52,7 +52,7 @@ class SecureServer:
         return f"mongodb://{_full_name(user)}:{quote_plus(password)}@{self.hosts}/?{query}"
 
     def root(self) -> MongoClient:
-        """A client that may do everything; the caller closes it."""
+        """A client with all rights; the caller closes it."""
         return self.primary.client(username="root", password=PASSWORD)
 
 
@@ -68,7 +68,7 @@ def secure_server(folder: Path) -> Iterator[SecureServer]:
 def secure_replica_set(folder: Path) -> Iterator[SecureServer]:
     """A three-node replica set with TLS and authentication, for the length of a block."""
     authority, options = _certificates(folder)
-    key = folder / "key"  # the nodes' own login among themselves
+    key = folder / "key"  # the nodes authenticate to each other with this key
     key.touch(mode=0o600)
     key.write_text("c2VjcmV0cw==" * 8, encoding="ascii")
     options += ["--auth", "--keyFile", str(key)]
@@ -78,7 +78,7 @@ def secure_replica_set(folder: Path) -> Iterator[SecureServer]:
 
 
 def _certificates(folder: Path) -> tuple[Path, list[str]]:
-    """An authority that nobody knows, and mongod's options for a certificate that it issued."""
+    """A certificate authority that no system trusts, and mongod's options for a certificate that it issued."""
     authority, certificate = folder / "authority.pem", folder / "server.pem"
     folder.mkdir(parents=True, exist_ok=True)
     issuer = trustme.CA()
@@ -93,7 +93,7 @@ def _trusting(authority: Path) -> dict:
 
 
 def _with_users(server: SecureServer) -> SecureServer:
-    with server.primary.client() as client:  # nobody is there yet: the first user may be made from this machine
+    with server.primary.client() as client:  # with no user yet, the first may be created from this machine
         client.admin.command("createUser", "root", pwd=PASSWORD, roles=["root"])
     with server.root() as client:
         for user, roles in ROLES.items():
@@ -107,8 +107,10 @@ def _full_name(user: str) -> str:
 
 
 def all_that_hangs_on(error: BaseException | None, *, seen: tuple[BaseException, ...] = ()) -> str:
-    """What a crash reporter or a debugger can show: texts, and variables of every frame but the tests' own, of an error
-    and of each that it was made from, also where Python would not show that one."""
+    """What a crash reporter or debugger can show of an error and of every error behind it.
+
+    This includes the texts and the variables of every frame except the tests' own, and errors that Python would hide.
+    """
     if error is None or error in seen:
         return ""
     frames = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), capture_locals=True)
@@ -120,7 +122,7 @@ def all_that_hangs_on(error: BaseException | None, *, seen: tuple[BaseException,
 
 
 def files_with_traces(*folders: Path) -> list[Path]:
-    """Files below these folders that hold a trace of a login."""
+    """Files below these folders that contain a trace of a login."""
     marks = [trace.encode() for trace in TRACES]
     files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
     assert files, "there is nothing to search"

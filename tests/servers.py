@@ -1,4 +1,4 @@
-"""Real mongod processes for tests: one, three as a replica set, with authentication, with TLS; made to be killed."""
+"""Real mongod processes that tests may kill: one, three as a replica set, with authentication, with TLS."""
 
 import contextlib
 import shutil
@@ -19,24 +19,24 @@ from pbm_lib.store.mongod import find_mongod
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on now."""
+    """A TCP port on 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens on a TCP port on 127.0.0.1."""
+    """Whether any process listens on a TCP port on 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-_mongod = cache(find_mongod)  # which asks the program for its version
+_mongod = cache(find_mongod)  # cached, because it runs the program to get its version
 
 
 @dataclass
 class Mongod:
-    """One mongod process on a data folder and port of its own; it can be killed and started again."""
+    """One mongod process with its own data folder and port; it can be killed and started again."""
 
     folder: Path
     options: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Mongod:
         return self.ready()
 
     def launch(self) -> None:
-        """Start the process, which takes a while to listen; several can do that at once."""
+        """Start the process without waiting until it listens, so that several can start at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             [
@@ -74,7 +74,7 @@ class Mongod:
 
     def ready(self) -> Self:
         """Wait until it answers."""
-        # A client that finds nobody there looks again only after half a second.
+        # A client that cannot connect tries again only after half a second.
         wait_for(lambda: self.process.poll() is not None or listens(self.port), 60, f"mongod {self.port} to listen")
         with self.client() as client:
             wait_for(lambda: self.process.poll() is not None or answers(client), 60, f"mongod {self.port}")
@@ -85,12 +85,12 @@ class Mongod:
         return MongoClient(self.uri, serverSelectionTimeoutMS=2_000, **{**self.client_options, **options})
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End it the way a crash would."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """End it cleanly, if it still runs."""
+        """End it cleanly, if it is still running."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -111,7 +111,7 @@ class ReplicaSet:
         return f"mongodb://{','.join(node.address for node in self.nodes)}/?replicaSet={self.name}"
 
     def primary(self) -> Mongod:
-        """The node that says it is primary, waiting up to a minute for one."""
+        """The node that reports itself as primary, waiting up to a minute for one."""
         found: list[Mongod] = []
 
         def is_there() -> bool:
@@ -127,7 +127,7 @@ class ReplicaSet:
         return found[0]
 
     def step_down(self) -> None:
-        """Make the primary give way to another node for 20 seconds."""
+        """Make the primary step down for 20 seconds."""
         with self.primary().client() as client, contextlib.suppress(PyMongoError):
             client.admin.command("replSetStepDown", 20, secondaryCatchUpPeriodSecs=10)
 
@@ -142,7 +142,7 @@ def answers(client: MongoClient) -> bool:
 
 
 def wait_for(condition, seconds: float, what: str) -> None:
-    """Poll until a condition holds; fail the test when it does not within so many seconds."""
+    """Poll until a condition holds; fail the test if it does not within this many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -154,7 +154,7 @@ SLOW = {"$expr": {"$function": {"body": "function(x) { sleep(300); return true; 
 
 
 def under_way(client: MongoClient, namespace: str, *, kill: bool = False) -> list[str]:
-    """The commands that the server is running now on a collection, by name; `kill` also ends them."""
+    """Names of the commands that the server is now running on a collection; `kill` also ends them."""
     operations = list(client.admin.aggregate([{"$currentOp": {}}, {"$match": {"ns": namespace}}]))
     for operation in operations if kill else ():
         client.admin.command("killOp", op=operation["opid"])
@@ -163,7 +163,7 @@ def under_way(client: MongoClient, namespace: str, *, kill: bool = False) -> lis
 
 @contextlib.contextmanager
 def running(mongod: Mongod) -> Iterator[Mongod]:
-    """A mongod for the length of a block; its data are removed afterwards."""
+    """A mongod for the length of a block; its data is removed afterward."""
     try:
         yield mongod.start()
     finally:
@@ -175,7 +175,7 @@ def running(mongod: Mongod) -> Iterator[Mongod]:
 def replica_set(
     folder: Path, options: list[str] | None = None, client_options: dict | None = None, *, lagging: bool = False
 ) -> Iterator[ReplicaSet]:
-    """A replica set for the length of a block: three nodes, or a primary and a secondary that stays behind."""
+    """A replica set for the length of a block: three nodes, or a primary and a lagging secondary."""
     extra = ["--replSet", "rs", "--oplogSize", "128", *(options or [])]
     if lagging:
         extra += ["--setParameter", "enableTestCommands=1"]
@@ -199,19 +199,19 @@ def replica_set(
         if lagging:
             with cluster.nodes[1].client() as client:
                 wait_for(lambda: client.admin.command("hello").get("secondary"), 60, "a secondary")
-                # Not secondaryDelaySecs: drivers are told of no member that has it.
+                # secondaryDelaySecs would hide the member from drivers.
                 client.admin.command("configureFailPoint", "stopReplProducer", mode="alwaysOn")
         yield cluster
     finally:
         for node in cluster.nodes:
-            if node.process:  # a clean end would wait for the other nodes, and nothing of it is kept
+            if node.process:  # a clean shutdown would wait for the other nodes, and no data is kept
                 node.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def tmpfs(folder: Path, megabytes: int) -> Iterator[Callable[[int], None]]:
-    """A file system of so many megabytes in memory; yields a function that gives it another size."""
+    """A file system of this many megabytes in memory; yields a function that resizes it."""
     folder.mkdir(parents=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""Whatever a public function is given: it answers, or a PbmError names the argument."""
+"""Whatever argument a public function is given, it answers or raises a PbmError that names the argument."""
 
 import datetime as dt
 import inspect
@@ -19,7 +19,8 @@ ODD = [
     *(object(), len, dt.time(), SimpleNamespace(collection=None), pd.DataFrame(), pd.DataFrame({"a": [1]})),
     *(Path(), Path("a\0b"), "mongodb://amy:Tr0ub4dor&3@host/\nx", ["mongodb://amy:Tr0ub4dor@host/"]),
 ]
-# What they do with an argument that they take is tested elsewhere: it takes seconds, changes claims, starts a server.
+# Not called with arguments that they accept: that takes seconds, changes claims or starts a server, and is tested
+# elsewhere.
 COSTLY = {name for name in CALLABLES if name.endswith("_chart")} | {
     *("run_performance", "write_report", "load_claims", "compare_indexes", "setup_collection", "connect", "refusal"),
     "watch_pages",
@@ -30,13 +31,13 @@ PARAMETERS = [
     for parameter in inspect.signature(function).parameters.values()
     if parameter.name not in ("self", "cls")
     and parameter.kind is not parameter.VAR_KEYWORD
-    and (name, parameter.name) != ("refusal", "arguments")  # those are another function's
+    and (name, parameter.name) != ("refusal", "arguments")  # those are passed on to another function
 ]
 
 
 @pytest.fixture(scope="module")
 def right(loaded_store, tmp_path_factory):
-    """What a parameter of this name takes; and `self`, for the methods of a class."""
+    """A valid value for each parameter name, and `self` for the methods of each class."""
     store, config = loaded_store, loaded_store.config
     run, tin = fake_run(config, good_samples()), pbm.list_providers(config, "60")[0].tin
     run_file = run.save(tmp_path_factory.mktemp("run"))
@@ -66,7 +67,7 @@ def takes(function, parameter, value):
 
 
 @pytest.mark.parametrize(("name", "parameter"), PARAMETERS, ids=lambda part: getattr(part, "name", part))
-def test_an_odd_argument_is_answered_or_named(right, name, parameter, tmp_path, monkeypatch):
+def test_an_odd_argument_gets_an_answer_or_an_error_that_names_it(right, name, parameter, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     function = CALLABLES.get(name, pbm.ClaimExplorer)
     kind, _, method = name.partition(".")
@@ -110,7 +111,7 @@ def test_an_odd_argument_is_answered_or_named(right, name, parameter, tmp_path, 
     ],
     ids=["connect", "find", "targets", "output_folder", "load_config", "plans", "paging"],
 )
-def test_what_is_accepted_is_said(call, said):
+def test_the_error_says_what_is_accepted(call, said):
     with pytest.raises(pbm.PbmError) as refused:
         call()
     assert str(refused.value).startswith(said)
@@ -122,18 +123,18 @@ def test_the_claims_of_another_object_are_not_listed_in_the_error(loaded_store):
 
 
 @pytest.mark.parametrize("count", [0, -1])
-def test_a_sample_of_nothing_is_refused(make_config, count):
+def test_a_sample_of_no_claims_is_rejected(make_config, count):
     with pytest.raises(pbm.InvalidQuery, match=rf"^count must be a whole number of at least 1, got {count}\.$"):
         pbm.claims_sample(make_config(), count)
 
 
 @pytest.mark.parametrize("depths", [5, [], "12", [1.0], [3_000], [-1]], ids=str)
-def test_depths_are_named(loaded_store, depths):
+def test_invalid_depths_are_named_in_the_error(loaded_store, depths):
     with pytest.raises(pbm.InvalidQuery, match=r"^depths(:| must be) "):
         pbm.compare_paging(loaded_store, pbm.list_providers(loaded_store.config)[0].tin, depths)
 
 
-def test_labels_that_no_sample_has_are_named(make_config):
+def test_unknown_labels_are_named_in_the_error(make_config):
     run = fake_run(make_config(), good_samples())
     with pytest.raises(pbm.PbmError, match=r"^labels must be any of .*tier.*counts, got tire\.$"):
         run.statistics(tire="60")
@@ -141,7 +142,7 @@ def test_labels_that_no_sample_has_are_named(make_config):
         run.claims_per_provider("9M")
 
 
-def test_a_parameter_without_words_is_found_by_whoever_adds_it():
+def test_a_parameter_without_a_description_fails_when_it_is_added():
     with pytest.raises(KeyError, match="nameless"):
 
         @checked(pbm.PbmError)

@@ -1,4 +1,4 @@
-"""The benchmarks are run by hand; what is tested is that they refuse odd options and are fair to all contestants."""
+"""The benchmarks are run by hand. These tests check that they reject odd options and treat all contestants fairly."""
 
 from types import SimpleNamespace
 
@@ -12,12 +12,12 @@ ACCEPTED = "must be 3,000 to 30,000,000, in steps of 3,000, so that every provid
 
 @pytest.fixture
 def benchmarks(monkeypatch):
-    """Their folder on the path, as when one is run."""
+    """Puts their folder on the path, as running one does."""
     monkeypatch.syspath_prepend(str(PROJECT / "tests" / "benchmarks"))
 
 
 @pytest.mark.parametrize("claims", ["0", "-3000", "many", "1e6", "", "300001", "30003000", "9" * 30])
-def test_odd_claims_are_refused_in_a_sentence(benchmarks, capsys, claims):
+def test_odd_numbers_of_claims_are_rejected_in_one_sentence(benchmarks, capsys, claims):
     from load import parsed
 
     with pytest.raises(SystemExit) as end:
@@ -28,7 +28,7 @@ def test_odd_claims_are_refused_in_a_sentence(benchmarks, capsys, claims):
 
 
 @pytest.mark.parametrize("rounds", ["0", "x", "1001"])
-def test_odd_rounds_are_refused(benchmarks, capsys, rounds):
+def test_odd_numbers_of_rounds_are_rejected(benchmarks, capsys, rounds):
     from load import parsed
 
     with pytest.raises(SystemExit):
@@ -36,7 +36,7 @@ def test_odd_rounds_are_refused(benchmarks, capsys, rounds):
     assert f"--rounds: must be 1 to 1,000, got {rounds!r}." in capsys.readouterr().err
 
 
-def test_claims_that_are_accepted_make_a_valid_config(benchmarks):
+def test_accepted_numbers_of_claims_make_a_valid_config(benchmarks):
     from load import parsed, scaled
 
     config = load_config()
@@ -72,13 +72,13 @@ def test_the_storage_benchmark_measures_the_largest_a_middle_and_the_smallest_pr
 
 @pytest.fixture
 def bench(benchmarks):
-    """The query benchmark's questions; no server is asked."""
+    """The query benchmark, without a server."""
     from contests import Bench
 
     return Bench(SimpleNamespace(config=load_config()), seed=1)
 
 
-def test_each_contestant_is_timed_on_a_question_of_its_own_and_answers_all_others(bench):
+def test_each_contestant_is_timed_on_its_own_question_and_answers_all_the_others(bench):
     asked, questions = [], iter("abcdef")
     contestants = {name: lambda question, name=name: asked.append(name + question) for name in "12"}
     for number in (-1, 0, 1):
@@ -88,14 +88,14 @@ def test_each_contestant_is_timed_on_a_question_of_its_own_and_answers_all_other
     assert timed == {"title: 1": 2, "title: 2": 2}  # the round with a negative number was the warm-up
 
 
-def test_answers_that_differ_are_an_error_unless_what_counts_is_alike(bench):
+def test_different_answers_are_an_error_unless_the_compared_part_is_equal(bench):
     contestants = {"small": str.lower, "large": str.upper}
     bench.contest("title", 0, contestants, lambda: "abc", len)
     with pytest.raises(AssertionError, match="title: large and small answer abc differently"):
         bench.contest("title", 0, contestants, lambda: "abc")
 
 
-def test_pages_of_two_orders_are_alike_if_they_differ_only_in_the_last_day(benchmarks):
+def test_pages_in_two_orders_count_as_equal_if_they_differ_only_in_the_last_day(benchmarks):
     from contests import whole_days
 
     def claims(*keys: str) -> list[dict]:
@@ -108,7 +108,7 @@ def test_pages_of_two_orders_are_alike_if_they_differ_only_in_the_last_day(bench
     assert whole_days([]) == ([], set())
 
 
-def test_a_measure_is_reached_on_its_side_of_the_aim(bench):
+def test_a_ratio_reaches_its_aim_only_from_the_right_side(bench):
     from query import RATIOS, table
     from taking import Samples
 

@@ -35,7 +35,7 @@ TEMPLATE = (files("pbm_lib.report") / "templates" / "report.html.j2").read_text(
 PAGES, PALE = (re.findall(rf"--{name}: (#\w+)", TEMPLATE) for name in ("page", "pale"))
 SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 WHITE = np.array([0.9505, 1.0, 1.089])
-# Machado, Oliveira and Fernandes 2009, severity 1: what is left of linear RGB.
+# Machado, Oliveira and Fernandes 2009, severity 1: how each kind of color vision transforms linear RGB.
 SIGHT = {
     "all cones": np.eye(3),
     "protanopia": np.array(
@@ -57,46 +57,46 @@ def linear(color):
 
 
 def contrast(color, page):
-    """WCAG's contrast ratio of a text on its page."""
+    """The WCAG contrast ratio of text on its page."""
     darker, lighter = sorted((SRGB_TO_XYZ @ linear(each))[1] for each in (color, page))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def lab(rgb):
-    """CIELAB of a linear RGB, under daylight."""
+    """The CIELAB value of a linear RGB color, under daylight."""
     ratios = SRGB_TO_XYZ @ np.clip(rgb, 0, 1) / WHITE
     x, y, z = np.where(ratios > 216 / 24_389, np.cbrt(ratios), (24_389 / 27 * ratios + 16) / 116)
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def boxes(figure, texts):
-    """Where texts are in a figure, in pixels, once it is laid out."""
+    """The boxes of texts in a figure, in pixels, once it is laid out."""
     figure.draw_without_rendering()
     return [text.get_window_extent() for text in texts]
 
 
-def test_the_measures_of_color_are_those_of_their_standards():
+def test_the_color_measures_agree_with_their_standards():
     assert contrast("#ffffff", "#000000") == pytest.approx(21)
-    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)  # the lightest grey that WCAG lets pass
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)  # the lightest gray that passes WCAG
     assert lab(linear("#ff0000")) == pytest.approx([53.2, 80.1, 67.2], abs=0.1)
-    for matrix in SIGHT.values():  # grey looks as it is to everybody
+    for matrix in SIGHT.values():  # gray looks the same to everyone
         assert matrix @ linear("#808080") == pytest.approx(linear("#808080"), abs=1e-4)
 
 
 @pytest.mark.parametrize("page", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("name", [name for name in THEME if name != "line"])
-def test_every_text_can_be_read_on_the_page(name, page):
+def test_every_text_is_readable_on_its_page(name, page):
     assert contrast(THEME[name][page], PAGES[page]) >= 4.5
 
 
 @pytest.mark.parametrize("page", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("sight", SIGHT)
-def test_green_and_purple_stay_apart_for_every_eye(sight, page):
+def test_green_and_purple_are_distinct_in_every_kind_of_color_vision(sight, page):
     green, purple = (lab(SIGHT[sight] @ linear(THEME[name][page])) for name in ("green", "purple"))
     assert np.linalg.norm(green - purple) >= 30
 
 
-def test_the_theme_of_a_light_page_is_what_charts_are_drawn_in():
+def test_charts_are_drawn_in_the_colors_of_the_light_theme():
     light = [color for color, _ in THEME.values()]
     assert light == [GREEN, PURPLE, BLUE, SLATE, GREY, INK, LINE]
     assert len({color.lower() for pair in THEME.values() for color in pair}) == 14
@@ -108,7 +108,7 @@ def test_the_theme_of_a_light_page_is_what_charts_are_drawn_in():
 
 @pytest.fixture(scope="module")
 def chart():
-    """A chart with every color of the theme, a title, numbers, words at its line's end, and a legend."""
+    """A chart with every color of the theme, a title, numbers, a label at the end of a line, and a legend."""
 
     @styled
     def draw():
@@ -124,16 +124,16 @@ def chart():
     return draw()
 
 
-def test_an_svg_has_letters_as_text_and_colors_by_name(chart):
+def test_an_svg_keeps_text_as_text_and_colors_by_name(chart):
     svg = to_svg(chart)
     assert svg.startswith("<svg") and svg.rstrip().endswith("</svg>")
-    assert not re.search(r"#[0-9a-fA-F]{6}\b", svg)  # every color is one that the page can turn
+    assert not re.search(r"#[0-9a-fA-F]{6}\b", svg)  # every color is a variable that the page can change
     assert set(re.findall(r"var\(--(\w+)\)", svg)) == set(THEME)
     assert re.search(r"<text [^>]*fill: var\(--purple\)[^>]*>an end<", svg)
     assert re.findall(r"fill: var\(--(\w+)\); fill-opacity: 0.12", svg) == ["green"]
     letters = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert {"A title &amp; more", "What is behind it.", "an end", "one call", "baseline", "0.0"} <= set(letters)
-    assert "DejaVuSans" not in svg  # the shapes of letters
+    assert "DejaVuSans" not in svg  # no glyph shapes
     assert re.search(r'id="patch_1">\s*<path d="[^"]*" style="fill: none[;"]', svg)
     assert "<metadata" not in svg
     assert to_svg(chart) == svg
@@ -155,7 +155,7 @@ def test_the_legend_says_what_each_mark_is(chart):
     ]
 
 
-def test_dots_are_one_line_that_touches_its_points_alone():
+def test_dots_are_one_line_that_touches_only_its_points():
     panel = Figure().subplots()
     dots(panel, [1.0, 2.0, 2.0], [10.0, 30.0, 20.0], PURPLE, size=4, alpha=0.4)
     (line,) = panel.lines
@@ -163,7 +163,7 @@ def test_dots_are_one_line_that_touches_its_points_alone():
     assert list(line.get_xdata()) == [1.0, 1.0, none, 2.0, 2.0, none, 2.0, 2.0, none]
     y = list(line.get_ydata())
     assert y[::3] == [10.0, 30.0, 20.0] and y[2::3] == [none] * 3
-    # Longer than nothing, or no cap is drawn; shorter than a dot is wide.
+    # A dash of zero length would draw no cap; it must also be shorter than a dot is wide.
     assert all(low < high < 1.005 * low for low, high in zip(y[::3], y[1::3], strict=True))
     look = (line.get_color(), line.get_linewidth(), line.get_alpha(), line.get_solid_capstyle(), line.get_linestyle())
     assert look == (PURPLE, 4, 0.4, "round", "-")
@@ -182,7 +182,7 @@ def test_dots_are_one_line_that_touches_its_points_alone():
         ([4.0], True),
     ],
 )
-def test_labels_at_the_ends_of_lines_are_apart_and_in_the_lines_order(heights, exact):
+def test_labels_at_the_ends_of_lines_do_not_overlap_and_keep_the_lines_order(heights, exact):
     figure = Figure(figsize=(4, 3))
     panel = figure.subplots()
     panel.set_ylim(0, 10)
@@ -203,7 +203,7 @@ def test_labels_at_the_ends_of_lines_are_apart_and_in_the_lines_order(heights, e
     assert all(found[words].x0 > panel.transData.transform((x, y))[0] for x, y, words, _ in given)
 
 
-def test_labels_of_a_log_axis_are_where_their_lines_end():
+def test_labels_on_a_log_axis_are_where_their_lines_end():
     panel = Figure().subplots()
     panel.set_yscale("log")
     panel.set_ylim(1, 1_000)
@@ -216,7 +216,7 @@ def test_labels_of_a_log_axis_are_where_their_lines_end():
 
 @pytest.mark.parametrize("sentences", [0, 1, 3, 8])
 @pytest.mark.parametrize("width", [6.4, 8.8])
-def test_title_and_subtitle_stand_above_the_panels(width, sentences):
+def test_the_title_and_subtitle_are_above_the_panels(width, sentences):
     subtitle = " ".join(
         ["Median of the first page at 1M: unbounded query 4.6 s, bounded query 12 ms (n = 110)."] * sentences
     )
@@ -241,17 +241,17 @@ def test_title_and_subtitle_stand_above_the_panels(width, sentences):
     assert top < title_box.y0
     if sentences:
         assert top < below_box.y0 < below_box.y1 < title_box.y0
-        assert below_box.width > 0.75 * page.width or sentences == 1  # it has the width that there is
-    assert panel.get_tightbbox().height / figure.dpi == pytest.approx(3.0, abs=0.3)  # whatever is above it
+        assert below_box.width > 0.75 * page.width or sentences == 1  # it uses the available width
+    assert panel.get_tightbbox().height / figure.dpi == pytest.approx(3.0, abs=0.3)  # regardless of what is above it
 
 
 @pytest.mark.parametrize("titled", [False, True])
 @pytest.mark.parametrize("words", ["p50 3 ms", "skip/limit, baseline 2.8 s"])
-def test_panels_have_room_for_all_that_is_written_and_are_as_large_as_each_other(titled, words):
+def test_panels_have_room_for_all_text_and_are_the_same_size(titled, words):
     figure = Figure(figsize=(10, 3.5))
     panels = {figure.add_subplot(1, 2, 1): 0.0, figure.add_subplot(1, 2, 2): 5.0}
     for panel in panels:
-        panel.set_xlim(0, 1.1)  # lines end a little before their panel does
+        panel.set_xlim(0, 1.1)  # lines end just before the panel's edge
         panel.set_ylim(0, 10_000)
         panel.set_xlabel("claims per provider")
         panel.set_ylabel("ms, log scale")
@@ -266,4 +266,4 @@ def test_panels_have_room_for_all_that_is_written_and_are_as_large_as_each_other
         assert begins < around.x0 / figure.dpi and around.x1 / figure.dpi < begins + 5
         assert around.y0 > 0 and 2.7 < around.y1 / figure.dpi < 3
     assert left.get_position().size == pytest.approx(right.get_position().size)
-    assert left.get_tightbbox().x1 / figure.dpi > 4.4  # no more room than what is written needs
+    assert left.get_tightbbox().x1 / figure.dpi > 4.4  # no more room than the text needs

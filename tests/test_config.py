@@ -1,4 +1,4 @@
-"""Settings: what is accepted, and what a reader is told of the rest."""
+"""Settings: what is accepted, and what the error says about everything else."""
 
 import dataclasses
 import datetime as dt
@@ -99,7 +99,7 @@ def test_settings_cannot_be_changed(tmp_path):
     ],
     ids=str,
 )
-def test_a_value_that_is_not_accepted_is_named(tmp_path, changes, told):
+def test_a_rejected_value_is_named(tmp_path, changes, told):
     message = refused(tmp_path, changes)
     assert all(part in message for part in told), message
     assert "pydantic" not in message
@@ -111,7 +111,7 @@ def test_tiers_that_do_not_add_up_show_the_arithmetic(tmp_path):
     assert "1 x 3,000 + 8 x 300 + 10 x 60 = 6,000" in message
 
 
-def test_two_tiers_of_one_name_are_refused(tmp_path):
+def test_two_tiers_with_the_same_name_are_rejected(tmp_path):
     tier = {"name": "A", "claims_per_provider": 5, "providers": 1}
     assert "must have unique names" in refused(
         tmp_path, {"data_generation": {"tiers": [tier, tier], "target_volume": 10}}
@@ -128,7 +128,7 @@ def test_a_missing_key_is_named_in_every_section(tmp_path, section):
         load_config(tmp_path / "config.yaml")
 
 
-def test_a_price_that_does_not_say_whether_it_is_confirmed_is_refused(tmp_path):
+def test_a_price_that_does_not_say_whether_it_is_confirmed_is_rejected(tmp_path):
     tiers = small_settings()["atlas"]["tiers"]
     del tiers[1]["confirmed"]
     assert "missing key atlas.tiers[1].confirmed. Copy it" in refused(tmp_path, {"atlas": {"tiers": tiers}})
@@ -154,13 +154,13 @@ def test_a_price_that_does_not_say_whether_it_is_confirmed_is_refused(tmp_path):
     ],
     ids=str,
 )
-def test_a_credential_in_the_file_is_refused_and_not_shown(tmp_path, changes):
+def test_a_credential_in_the_file_is_rejected_and_not_shown(tmp_path, changes):
     message = refused(tmp_path, changes)
     assert "S3cr3t" not in message
     assert "MONGODB_URI" in message
 
 
-def test_no_key_of_the_settings_is_taken_for_a_credential():
+def test_no_key_of_the_settings_is_mistaken_for_a_credential():
     def keys(settings):
         for key, value in settings.items():
             yield key
@@ -170,7 +170,7 @@ def test_no_key_of_the_settings_is_taken_for_a_credential():
     assert not [key for key in keys(small_settings()) if SECRET_KEY.search(key)]
 
 
-def test_a_misspelt_key_is_told_once_and_first(tmp_path):
+def test_a_misspelled_key_is_reported_once_and_first(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(small_settings()).replace("mongodb:", "mongdb:"))
     with pytest.raises(ConfigError, match=r"^config\.yaml: unknown key mongdb .* Did you mean mongodb\?") as refusal:
         load_config(tmp_path / "config.yaml")
@@ -202,7 +202,7 @@ def test_a_misspelt_key_is_told_once_and_first(tmp_path):
     ],
     ids=lambda value: value[:20],
 )
-def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, told):
+def test_a_file_without_settings_is_rejected(tmp_path, text, told):
     (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=told) as refusal:
         load_config(tmp_path / "config.yaml")
@@ -212,7 +212,7 @@ def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, told):
 
 @pytest.mark.parametrize("before", ["", "\ufeff"], ids=["plain", "byte-order mark"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["Unix", "Windows"])
-def test_a_file_is_read_whatever_the_editor(tmp_path, before, end):
+def test_a_file_from_any_editor_is_read(tmp_path, before, end):
     text = before + yaml.safe_dump(small_settings()).replace("\n", end)
     (tmp_path / "config.yaml").write_bytes(text.encode())
     assert load_config(tmp_path / "config.yaml").data_generation.target_volume == 6_000
@@ -220,17 +220,17 @@ def test_a_file_is_read_whatever_the_editor(tmp_path, before, end):
 
 @pytest.mark.parametrize("path", ["~no-such-user/config.yaml", "a\0b"])
 @pytest.mark.parametrize("read", [load_config, output_folder])
-def test_a_path_that_is_none_is_refused(read, path):
+def test_an_invalid_path_is_rejected(read, path):
     with pytest.raises(ConfigError, match=r"^path must be a valid path, got .* \(.*\)\.$"):
         read(path)
 
 
-def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+def test_a_folder_in_place_of_the_file_is_rejected(tmp_path):
     with pytest.raises(ConfigError, match="Cannot read the config file"):
         load_config(tmp_path)
 
 
-def test_a_data_folder_may_begin_at_home(tmp_path, monkeypatch):
+def test_a_data_folder_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
     config = load_config(write_config(tmp_path, {"local_server": {"data_dir": "~/claims", "mongod": "bin/mongod"}}))
@@ -243,14 +243,14 @@ def test_a_missing_file_is_named(tmp_path):
         load_config(tmp_path / "nowhere.yaml")
 
 
-def test_a_binary_file_is_refused(tmp_path):
+def test_a_binary_file_is_rejected(tmp_path):
     (tmp_path / "config.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_config(tmp_path / "config.yaml")
 
 
 @pytest.mark.parametrize("given", [None, ""])
-def test_the_file_is_found_upward_from_the_working_folder(tmp_path, monkeypatch, given):
+def test_the_file_is_searched_for_upward_from_the_working_folder(tmp_path, monkeypatch, given):
     write_config(tmp_path, {"query": {"default_page_size": 17}})
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a" / "b")
@@ -262,12 +262,12 @@ def test_outside_the_project_the_projects_file_is_used(tmp_path, monkeypatch):
     assert load_config().path == PROJECT / "config.yaml"
 
 
-def test_relative_folders_start_at_the_file(tmp_path, monkeypatch):
+def test_relative_folders_are_relative_to_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(os.sep)
     assert load_config(write_config(tmp_path)).data_dir == (tmp_path / ".mongodb").resolve()
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
+def test_an_output_folder_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="output folder"):
         output_folder(tmp_path / "file" / "below")
@@ -279,7 +279,7 @@ def test_merging_leaves_the_base_alone():
     assert base == {"a": {"b": 1, "c": 2}}
 
 
-def test_the_settings_print_in_a_line(tmp_path):
+def test_the_settings_print_on_one_line(tmp_path):
     config = load_config(write_config(tmp_path))
     assert isinstance(config, Config)
     assert repr(config).startswith("Config(config.yaml: 6,000 claims in 3 tiers, pbm_demo.claims)")

@@ -1,11 +1,11 @@
-"""How objects of facts show themselves."""
+"""How objects made of facts display themselves."""
 
 import pytest
 
 from pbm_lib.display import facts_html, facts_text, short_count
 
 
-def test_values_stand_in_one_column_and_wrap_below_themselves():
+def test_values_are_in_one_column_and_wrap_within_it():
     text = facts_text("Thing", {"A": "one", "Longer": "word " * 40})
     title, first, *rest = text.splitlines()
     assert (title, first) == ("Thing", "  A       one")
@@ -14,7 +14,7 @@ def test_values_stand_in_one_column_and_wrap_below_themselves():
     assert rest[1].startswith("          word")
 
 
-def test_code_keeps_its_lines_in_the_column_of_the_values():
+def test_code_keeps_its_lines_in_the_value_column():
     code = "db.claims.find({\n  a: " + "x" * 150 + "\n\n})"
     assert facts_text("Thing", {"Code": code, "Longer": "one"}, code=("Code",)).splitlines() == [
         "Thing",

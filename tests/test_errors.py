@@ -1,4 +1,4 @@
-"""What a driver's error becomes: words that say what to do, and no secret in them."""
+"""Driver errors become messages that say what to do and contain no secret."""
 
 import bson
 import pytest
@@ -99,7 +99,7 @@ def test_a_drivers_error_says_what_to_do(error, kind, told):
         ('No replica set members match selector "Primary()"', '(No replica set members match selector "Primary()")'),
     ],
 )
-def test_where_a_connection_had_worked_the_uri_needs_no_mending_and_no_host_is_shown(text, shown):
+def test_once_a_connection_has_worked_no_change_to_the_uri_is_suggested_and_no_host_is_shown(text, shown):
     explained = str(explain_driver_error(AutoReconnect(text), connected=True))
     assert explained.startswith("The MongoDB server is not responding. Check that it is still running")
     assert explained.endswith(shown)
@@ -107,7 +107,7 @@ def test_where_a_connection_had_worked_the_uri_needs_no_mending_and_no_host_is_s
     assert "MONGODB_URI" not in explained
 
 
-def test_a_right_that_is_lacking_is_told_from_a_login_that_failed():
+def test_a_missing_right_is_distinguished_from_a_failed_login():
     assert lacks_right(of_atlas("user is not allowed to do action [collMod] on [pbm_demo.claims]"))
     assert lacks_right(of_atlas("not authorized on pbm_demo to execute command { collMod: 1 }"))
     for other in (
@@ -131,31 +131,31 @@ def test_a_right_that_is_lacking_is_told_from_a_login_that_failed():
         "mongodb://elsewhere/ and pa$$w0rd",
     ],
 )
-def test_a_text_that_holds_a_secret_in_whatever_form_is_left_out_as_a_whole(text):
+def test_a_text_that_contains_a_secret_in_any_form_is_hidden_as_a_whole(text):
     uri = "mongodb+srv://amy:pa%24%24w0rd@c.example.net/?tlsCertificateKeyFilePassword=K3y-pass"
     remember_secret(uri + "&authMechanismProperties=t0ken")
     assert redact(text) == "details hidden because they may contain part of the connection string"
 
 
 @pytest.mark.parametrize("text", ["no secret", "amyloid", "a w0rd", "K3y"])
-def test_a_text_without_a_secret_stays(text):
+def test_a_text_without_a_secret_is_unchanged(text):
     remember_secret("mongodb+srv://amy:pa%24%24w0rd@c.example.net/?tlsCertificateKeyFilePassword=K3y-pass")
     assert redact(text) == text
 
 
-def test_a_password_is_known_whatever_stands_behind_it():
+def test_a_password_is_recognized_whatever_follows_it():
     remember_secret("mongodb://amy:S3cret@h/?appName=me@work")
     assert "S3cret" not in redact("S3cret is wrong")
 
 
-def test_a_users_name_and_a_short_password_count_where_they_stand_alone():
+def test_a_user_name_and_a_short_password_count_only_as_whole_words():
     remember_secret("mongodb://demo:ab@h/")
     assert redact("not authorized on pbm_demo to run abort") == "not authorized on pbm_demo to run abort"
     for text in ("not authorized on demo", "ab initio"):
         assert redact(text).startswith("details hidden")
 
 
-def test_the_environments_address_is_hidden_without_being_asked(monkeypatch):
+def test_the_address_in_the_environment_is_hidden_without_being_registered(monkeypatch):
     monkeypatch.setenv("MONGODB_URI_TEST", "mongodb://amy:S3cr3t%2F@h/")
     assert redact("it was mongodb://amy:S3cr3t%2F@h/.") == "it was ***."
     assert redact("S3cr3t/ and").startswith("details hidden")
@@ -171,7 +171,7 @@ def test_the_environments_address_is_hidden_without_being_asked(monkeypatch):
         ("only with 'mongodb+srv://' URIs", "only with 'mongodb+srv://' URIs"),
     ],
 )
-def test_an_address_that_nobody_told_of_is_hidden_in_its_text(text, shown):
+def test_an_address_that_was_never_registered_is_hidden_within_its_text(text, shown):
     assert redact(text) == shown
 
 
@@ -186,13 +186,13 @@ def test_an_address_without_a_login_hides_nothing():
     assert redact("localhost:27017 claims") == "localhost:27017 claims"
 
 
-def test_what_an_address_looks_like_may_be_said():
+def test_an_example_of_an_address_may_be_shown():
     assert redact("Expected mongodb://... or mongodb+srv://..., no quotes") == (
         "Expected mongodb://... or mongodb+srv://..., no quotes"
     )
 
 
-def test_a_document_that_bson_cannot_read_is_said_and_its_text_redacted(store):
+def test_a_document_that_bson_cannot_read_is_reported_and_its_text_redacted(store):
     remember_secret("mongodb://amy:S3cret@h/")
     bare = store.collection.database.bare
     bare.insert_one(RawBSONDocument(bson.encode({"_id": 1, "text": "x"}).replace(b"x\0", b"\xff\0")))
@@ -204,7 +204,7 @@ def test_a_document_that_bson_cannot_read_is_said_and_its_text_redacted(store):
         raise InvalidBSON("cannot decode 'S3cret'")
 
 
-def test_an_error_of_ours_passes_and_leaves_the_drivers_behind():
+def test_our_own_error_passes_through_without_the_drivers_error():
     with pytest.raises(SetupError, match="mine") as refusal, translated_driver_errors():
         try:
             raise OperationFailure("S3cret")

@@ -1,4 +1,4 @@
-"""MQL reads well: laid out over lines, no value broken, and still the same query."""
+"""MQL reads well: laid out over several lines, with no value broken, it is still the same query."""
 
 import datetime as dt
 import re
@@ -40,35 +40,35 @@ values = st.recursive(
 
 
 @given(values, st.integers(10, 100), st.sampled_from(["", "    "]))
-def test_a_layout_is_the_same_value_and_no_wider_than_it_must_be(value, width, margin):
+def test_a_layout_has_the_same_value_and_is_no_wider_than_necessary(value, width, margin):
     text = pretty_mql(value, width, margin)
     assert typed(text) == value
     first, *others = text.splitlines()
     assert all(line.startswith(margin) for line in others)
     for line in (margin + first, *others):
-        # Wider is only what has no parts: a value, behind its key and the brackets that it ends.
+        # Only a line that cannot be split may be wider: a single value, with its key and the brackets that it closes.
         assert len(line) <= width or not re.search(r"[{\[](?![}\]])[^\n]*[}\]]", re.sub(r'"(\\.|[^"\\])*"', "", line))
 
 
-def test_what_fits_stands_on_one_line():
+def test_what_fits_on_one_line_is_on_one_line():
     assert pretty_mql(RANGE, 200) == to_mql(RANGE)
     value, line = {"ab": [1, 2], "c": 3}, "{ab: [1, 2], c: 3}"
     assert pretty_mql(value, 18) == line
     assert pretty_mql(value, 17) == "{\n  ab: [1, 2],\n  c: 3\n}"
     assert pretty_mql(value, 22, margin="    ") == line
     assert pretty_mql(value, 21, margin="    ") == "{\n      ab: [1, 2],\n      c: 3\n    }"
-    # The comma behind a part takes its room, and there is none behind the last.
+    # The comma after a part takes up room; there is none after the last part.
     assert pretty_mql({"ab": [1, 2], "cd": [1, 2]}, 13) == "{\n  ab: [1, 2],\n  cd: [1, 2]\n}"
     assert pretty_mql({"ab": [1, 2], "cd": [1, 2]}, 12) == "{\n  ab: [\n    1,\n    2\n  ],\n  cd: [1, 2]\n}"
 
 
-def test_lists_are_laid_out_as_documents_are():
+def test_lists_are_laid_out_like_documents():
     assert pretty_mql({"$or": [{"a": 1, "b": "x" * 20}, {"a.b": {}}]}, 30) == (
         '{\n  $or: [\n    {\n      a: 1,\n      b: "xxxxxxxxxxxxxxxxxxxx"\n    },\n    {"a.b": {}}\n  ]\n}'
     )
 
 
-def test_a_query_is_laid_out_as_one_would_type_it():
+def test_a_query_is_laid_out_as_a_person_would_type_it():
     assert command_mql(FIND, 96) == (
         "db.claims.find({\n"
         '  "billingProvider.providerTin": "127357807",\n'
@@ -79,7 +79,7 @@ def test_a_query_is_laid_out_as_one_would_type_it():
     assert command_mql({"find": "claims", "filter": {"a": 1}, "limit": 1}) == "db.claims.find({a: 1}).limit(1)"
 
 
-def test_a_chain_that_is_too_wide_stands_below():
+def test_a_chain_of_calls_that_is_too_wide_continues_below():
     assert command_mql({**FIND, "filter": {"a": 1}}, 60) == (
         "db.claims.find({\n  a: 1\n})\n  .sort({serviceBeginDate: 1, _id: 1})\n  .limit(100)\n"
         '  .hint("claims_by_provider")'
@@ -113,7 +113,7 @@ def test_any_command_reads_back_as_what_was_sent(command, width):
     assert "\n\n" not in text
 
 
-def test_an_aggregate_has_its_options_behind_its_stages():
+def test_an_aggregate_has_its_options_after_its_stages():
     match = {"$match": {"billingProvider.providerTin": "127357807"}}
     command = {"aggregate": "claims", "pipeline": [match, {"$count": "n"}], "hint": "claims_by_provider", "cursor": {}}
     assert command_mql(command) == (

@@ -1,4 +1,4 @@
-"""README and config.yaml's comments are true: what they name exists, and no notebook, folder or command is missing."""
+"""README and config.yaml's comments are true: what they name exists, and no notebook, folder or command is omitted."""
 
 import ast
 import json
@@ -26,14 +26,14 @@ def section(title: str) -> str:
 
 
 def rows(title: str) -> list[list[str]]:
-    """Cells of the tables in a section, without their heads."""
+    """Cells of the tables in a section, without header rows."""
     lines = [line for line in section(title).splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
 
 
 @cache
 def notebook_sections() -> dict[str, str]:
-    """Text of each numbered section of the notebooks, code included: "3.4" is one of 03_explore."""
+    """Text of each numbered section of the notebooks, code included: "3.4" is in 03_explore."""
     found: dict[str, str] = {}
     for name in NOTEBOOKS:
         cells = json.loads((PROJECT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
@@ -46,7 +46,7 @@ def notebook_sections() -> dict[str, str]:
 
 @cache
 def texts_of_the_program() -> list[str]:
-    """Every string in the code of pbm_lib, with a line break in place of each value that it is formatted with."""
+    """Every string in the code of pbm_lib, with a line break in place of each formatted value."""
     found = []
     for file in (PROJECT / "pbm_lib").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -67,7 +67,7 @@ def test_it_is_short():
     assert [line for line in lines if len(line) > 200] == []
 
 
-def test_every_folder_is_listed_and_those_of_the_package_from_the_bottom_up():
+def test_every_folder_is_listed_and_those_of_the_package_are_in_order_from_the_bottom_up():
     layout = section("Layout")
     listed = re.findall(r"^    (\w+)/ ", layout, re.MULTILINE)
     assert set(listed) == {file.parent.name for file in (PROJECT / "pbm_lib").glob("*/__init__.py")}
@@ -103,7 +103,7 @@ def test_every_question_is_answered_in_sections_that_exist():
         assert [number for number in numbers if number not in notebook_sections()] == [], question
 
 
-# A word that one of the sections has to have, so that a renumbered notebook is noticed.
+# A word that one of the sections must contain, so that a renumbered notebook is noticed.
 @pytest.mark.parametrize(
     ("question", "word"),
     [
@@ -120,7 +120,7 @@ def test_every_question_is_answered_in_sections_that_exist():
         ("Can I trust the p95?", "95% interval"),
     ],
 )
-def test_the_sections_speak_of_the_question(question, word):
+def test_the_sections_are_about_the_question(question, word):
     (where,) = [row[2] for row in rows("What they ask") if row[0] == question]
     assert any(word in notebook_sections()[number] for number in where.split(", "))
 
@@ -136,7 +136,7 @@ def test_every_setting_that_it_quotes_exists():
     assert "`performance.targets`" in README
 
 
-def test_every_message_that_it_quotes_is_one_of_the_program():
+def test_every_message_that_it_quotes_is_in_the_program():
     quoted = [re.fullmatch(r'"(.+)"', row[0]) for row in rows("Troubleshooting")]
     messages = [match[1] for match in quoted if match]
     assert len(messages) >= 3

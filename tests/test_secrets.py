@@ -1,4 +1,4 @@
-"""No login anywhere: things go wrong in every way, and what they leave behind is searched for the user and password."""
+"""No login leaks: things go wrong in every way, and what they leave behind is searched for the user and password."""
 
 import logging
 import pprint
@@ -52,7 +52,7 @@ def store(secure, tmp_path, monkeypatch):
 
 @pytest.fixture
 def with_password(secure):
-    """Call it with a password to get the connection string of a user who has it, and no right."""
+    """Call it with a password to get the connection string of a user with that password, and no rights by default."""
     with secure.root() as root:
 
         def make(password, roles=()):
@@ -73,11 +73,11 @@ def free_of_traces(text: str) -> bool:
 
 
 def shown(error: BaseException) -> str:
-    """All that a shell, a debugger or a crash reporter shows of an error, with the errors that led to it."""
+    """Everything that a shell, a debugger or a crash reporter shows of an error and the errors that led to it."""
     return "".join(traceback.format_exception(error)) + all_that_hangs_on(error)
 
 
-def test_the_search_finds_a_login_in_whatever_form(secure, tmp_path):
+def test_the_search_finds_a_login_in_any_form(secure, tmp_path):
     assert not free_of_traces(secure.uri())
     assert not free_of_traces(repr(PASSWORD))
     (tmp_path / "found").write_text(secure.uri(), encoding="utf-8")
@@ -116,7 +116,7 @@ def test_nothing_that_shows_a_store_shows_its_login(store):
     ],
     ids=lambda wrong: ", ".join(wrong),
 )
-def test_a_connection_that_fails_names_no_login(secure, tmp_path, monkeypatch, wrong):
+def test_a_connection_that_fails_shows_no_login(secure, tmp_path, monkeypatch, wrong):
     if "tlsCAFile" in wrong:
         wrong = wrong | {"serverSelectionTimeoutMS": "400"}
     monkeypatch.setenv("MONGODB_URI", secure.uri(**wrong))
@@ -125,7 +125,7 @@ def test_a_connection_that_fails_names_no_login(secure, tmp_path, monkeypatch, w
     assert free_of_traces(shown(refusal.value))
 
 
-def test_the_drivers_own_log_holds_no_login(secure, tmp_path, monkeypatch, caplog):
+def test_the_drivers_own_log_contains_no_login(secure, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     config = load_config(write_config(tmp_path))
     monkeypatch.setenv("MONGODB_URI", secure.uri())
@@ -165,7 +165,7 @@ def test_loading_processes_and_their_bar_show_no_login(store, capfd):
     assert free_of_traces(out + err)
 
 
-def test_a_load_that_loses_its_rights_midway_names_no_login(secure, tmp_path, monkeypatch, capfd):
+def test_a_load_that_loses_its_rights_midway_shows_no_login(secure, tmp_path, monkeypatch, capfd):
     with secure.root() as root:
         roles = [{"role": "readWrite", "db": DATABASE}]
         root.admin.command("createUser", "quagga7-guest", pwd=PASSWORD, roles=roles)
@@ -191,14 +191,14 @@ def test_a_load_that_loses_its_rights_midway_names_no_login(secure, tmp_path, mo
     assert free_of_traces(shown(stopped.value))
 
 
-def test_a_claim_that_the_server_refuses_shows_no_login(store):
+def test_a_claim_that_the_server_rejects_shows_no_login(store):
     with pytest.raises(PyMongoError) as refusal:
         store.collection.insert_one({"serviceBeginDate": "yesterday"})
-    # The frames are the driver's.
+    # Don't search the variables of the frames, which are the driver's.
     assert free_of_traces("".join(traceback.format_exception(refusal.value)) + repr(refusal.value.args))
 
 
-def test_a_querys_error_brings_nothing_of_the_drivers(with_password, store, secure, monkeypatch):
+def test_a_querys_error_carries_nothing_of_the_drivers_error(with_password, store, secure, monkeypatch):
     monkeypatch.setenv("MONGODB_URI", with_password(PASSWORD, roles=[{"role": "read", "db": DATABASE}]))
     with connect(store.config) as reader:
         with secure.root() as root:
@@ -210,14 +210,14 @@ def test_a_querys_error_brings_nothing_of_the_drivers(with_password, store, secu
             assert "OperationFailure" not in all_that_hangs_on(refusal.value).replace("OperationFailure, code 13", "")
 
 
-def test_a_client_does_not_show_what_an_option_repeats(secure, tmp_path, monkeypatch):
+def test_a_client_does_not_show_a_password_that_an_option_repeats(secure, tmp_path, monkeypatch):
     monkeypatch.setenv("MONGODB_URI", secure.uri(appName=PASSWORD))
     with connect(load_config(write_config(tmp_path))) as store:
         assert free_of_traces(repr(store.collection))
         assert free_of_traces(repr(store.uri) + repr(store.uri[:20]) + repr(store.uri[5:]))
 
 
-def test_a_password_that_is_a_word_of_the_servers_answer_is_not_told_by_a_mask(with_password, tmp_path, monkeypatch):
+def test_a_password_in_the_words_of_the_servers_answer_is_not_revealed_by_a_mask(with_password, tmp_path, monkeypatch):
     config = write_config(tmp_path)
     told = {}
     for password in ("authorized", "listCollections", "pbm_demo", "database", "nothing of it"):
@@ -227,9 +227,9 @@ def test_a_password_that_is_a_word_of_the_servers_answer_is_not_told_by_a_mask(w
             connect(load_config(config))
         told[password] = str(refusal.value)
     assert "not authorized on pbm_demo to run listCollections. Grant it" in told["nothing of it"]
-    # The last is a word of our own sentence, which stands there whatever the password is.
+    # "database" is a word of our own sentence, which is shown whatever the password is.
     assert told["database"] == told["nothing of it"]
-    # Each of the others leaves the same behind, so that it does not tell which it is.
+    # The message is the same for each of the others, so it does not reveal which one is the password.
     assert told["authorized"] == told["listCollections"] == told["pbm_demo"]
     assert "authorized" not in told["authorized"]
     assert "***" not in "".join(told.values())
@@ -237,7 +237,7 @@ def test_a_password_that_is_a_word_of_the_servers_answer_is_not_told_by_a_mask(w
 
 
 @pytest.mark.parametrize("password", ["refused", "server", "MongoDB", "127.0.0.1", "111"])
-def test_a_password_that_is_a_word_of_the_drivers_text_is_not_told_by_a_mask(tmp_path, monkeypatch, password):
+def test_a_password_in_the_words_of_the_drivers_text_is_not_revealed_by_a_mask(tmp_path, monkeypatch, password):
     monkeypatch.setattr(errors, "_secrets", set())
     uri = f"mongodb://amy:{password}@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=400"
     monkeypatch.setenv("MONGODB_URI", uri)
@@ -252,7 +252,7 @@ def test_a_password_that_is_a_word_of_the_drivers_text_is_not_told_by_a_mask(tmp
     assert "***" not in details
 
 
-def test_the_command_line_says_a_sentence_of_ours_whatever_the_password_is(monkeypatch, capsys):
+def test_the_command_line_prints_our_own_sentence_whatever_the_password_is(monkeypatch, capsys):
     monkeypatch.setattr(errors, "_secrets", set())
     monkeypatch.setenv("MONGODB_URI", "mongodb://amy:config@h/")
     assert main(["stop", "--config", "mongodb+srv://eve:Pw@cluster0.example.net/"]) == 1
@@ -308,7 +308,7 @@ def test_a_shell_with_all_warnings_on_shows_no_login(secure, tmp_path, monkeypat
     assert free_of_traces(done.stdout + done.stderr)
 
 
-def test_the_drivers_warnings_of_an_address_are_not_shown(secure, tmp_path, monkeypatch):
+def test_the_drivers_warnings_about_an_address_are_not_shown(secure, tmp_path, monkeypatch):
     monkeypatch.setenv("MONGODB_URI", secure.uri(compressors="snappy,Zebra9"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

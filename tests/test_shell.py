@@ -17,7 +17,7 @@ NAMES = sorted(pbm.__all__)
 
 
 def public_callables():
-    """Every function of the public API and every public method of its classes, also inherited, by its dotted name."""
+    """Every function of the public API and every public method of its classes, inherited ones too, by dotted name."""
     for name in NAMES:
         thing = getattr(pbm, name)
         if not inspect.isclass(thing):
@@ -73,7 +73,7 @@ def test_help_opens_with_the_quick_start_and_every_name_in_its_group():
     assert max(map(len, page.splitlines())) <= 120
 
 
-def test_the_groups_name_nothing_that_is_not_there():
+def test_the_groups_name_only_what_exists():
     groups = pbm.__doc__.split("The public names:")[1].split("Error messages")[0]
     named = re.findall(r"\w+", re.sub(r"^ {4}\w+ ", "", groups, flags=re.MULTILINE))
     assert sorted(set(named) - {"and", "its", "subclasses"}) == NAMES
@@ -92,7 +92,7 @@ def test_the_stub_names_each_thing_once_with_the_module_that_defines_it():
     assert [(name, module) for name, module in listed if getattr(pbm, name).__module__ != module] == []
 
 
-def test_names_may_be_used_first_by_several_threads_at_once():
+def test_several_threads_at_once_may_be_the_first_to_use_a_name():
     code = (
         "import threading, pbm_lib as pbm\nfailed = []\n"
         "def use(name):\n    try:\n        getattr(pbm, name)\n"
@@ -104,7 +104,7 @@ def test_names_may_be_used_first_by_several_threads_at_once():
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-def test_tab_completion_offers_public_names_alone():
+def test_tab_completion_offers_only_public_names():
     assert sorted(dir(pbm)) == NAMES
     assert all(hasattr(pbm, name) for name in NAMES)
 
@@ -131,7 +131,7 @@ def test_every_object_prints_as_something_readable(loaded_store, tmp_path):
     ):
         for text in (repr(thing), str(thing)):
             assert " object at 0x" not in text
-            assert text.isascii()  # a terminal may show nothing else
+            assert text.isascii()  # some terminals can show nothing else
             assert max(map(len, text.splitlines())) <= 170, text
             assert len(text.splitlines()) <= 30, text
         if hasattr(thing, "_repr_html_"):
@@ -152,7 +152,7 @@ def shell(code, tmp_path, uri):
     return run_python("-c", code, cwd=config.parent, uri=uri)
 
 
-def test_the_first_lines_that_one_types_print_well(tmp_path, test_uri):
+def test_the_first_lines_that_a_user_types_print_well(tmp_path, test_uri):
     done = shell(
         "import pbm_lib as pbm; store = pbm.connect(); "
         "page = pbm.find_claims(store, pbm.list_providers(store.config)[0].tin); print(page); print(store)",
@@ -184,9 +184,9 @@ def test_an_error_in_a_shell_is_one_short_traceback(tmp_path, test_uri, code, la
     assert not [line for line in lines if "site-packages" in line]
 
 
-def test_library_code_makes_no_call_that_one_system_alone_has():
+def test_library_code_makes_no_call_that_only_one_system_has():
     alone = re.compile(r"\bos\.(fork|kill|killpg|getuid|geteuid|setsid|uname)\b|\bimport (fcntl|resource|pwd|grp)\b")
-    # What a text file is read with, where nothing is said, differs from system to system.
+    # The default encoding of a text file differs from system to system.
     unsaid = re.compile(r"\b(open|read_text|write_text)\((?!.*(encoding=|\"r?b\"))")
     assert all(alone.search(line) for line in ("os.kill(pid, 9)", "import fcntl"))
     assert all(unsaid.search(line) for line in ("open(file)", 'file.write_text("x")'))
@@ -208,7 +208,7 @@ def examples():
 
 
 @pytest.mark.parametrize(("name", "code"), sorted(set(examples())))
-def test_an_example_calls_what_there_is_with_arguments_that_it_takes(name, code):
+def test_an_example_calls_functions_that_exist_with_arguments_that_they_take(name, code):
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
     ours = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id not in ("print", "list")]
     assert name.split(".")[0] in {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}

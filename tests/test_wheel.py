@@ -1,4 +1,4 @@
-"""The package as a wheel: everything it needs is in it, and what it depends on is said."""
+"""The package as a wheel: it contains everything it needs, and declares what it depends on."""
 
 import os
 import re
@@ -18,7 +18,7 @@ import pbm_lib as pbm
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """A wheel of the working tree, built from a copy, so that no build folder is left beside it."""
+    """A wheel of the working tree, built from a copy so that no build folder is left behind."""
     copy = tmp_path_factory.mktemp("source")
     shutil.copytree(PROJECT / "pbm_lib", copy / "pbm_lib", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", copy)
@@ -35,7 +35,7 @@ def test_every_file_of_the_package_is_in_it(wheel):
     assert packed == {file.relative_to(PROJECT).as_posix() for file in source}
 
 
-def test_what_it_imports_is_what_it_says_it_needs(wheel):
+def test_it_declares_exactly_what_it_imports(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         said = Parser().parsestr(archive.read(name).decode()).get_all("Requires-Dist")
@@ -44,7 +44,7 @@ def test_what_it_imports_is_what_it_says_it_needs(wheel):
     for file in (PROJECT / "pbm_lib").rglob("*.py"):
         imported |= set(re.findall(r"^(?:import|from) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE))
     imported -= {*sys.stdlib_module_names, "pbm_lib"}
-    # A distribution and what it is imported as; some come with another one that is named.
+    # Maps import names to distributions; some modules come with another distribution that is declared.
     modules = {"yaml": "pyyaml", "dotenv": "python-dotenv", "bson": "pymongo", "IPython": "ipykernel"}
     modules |= dict.fromkeys(("traitlets", "jupyter_core", "jupyterlab_server"), "jupyterlab")
     programs = {"jupyterlab", "ipykernel"}  # started, not imported
@@ -53,14 +53,14 @@ def test_what_it_imports_is_what_it_says_it_needs(wheel):
     assert needed <= set(pinned)
 
 
-def test_installed_in_an_empty_environment_it_answers_a_page(wheel, tmp_path, loaded_store, test_uri):
+def test_installed_in_an_empty_environment_it_returns_a_page(wheel, tmp_path, loaded_store, test_uri):
     folder = tmp_path / "environment"
     venv.create(folder, with_pip=False)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     there = run_python("-c", "import site; print(site.getsitepackages()[-1])", python=python).stdout.strip()
-    with zipfile.ZipFile(wheel) as archive:  # what installing a wheel of pure Python is
+    with zipfile.ZipFile(wheel) as archive:  # installing a pure Python wheel means just this
         archive.extractall(there)
-    # Its libraries are borrowed from this environment; this project itself, installed there by its folder, is not.
+    # It borrows its libraries from this environment, but not this project, which is installed there by its folder.
     borrowed = {"PYTHONPATH": os.pathsep.join(site.getsitepackages())}
     config = write_config(tmp_path, {"mongodb": {"database": loaded_store.config.mongodb.database}})
     code = (

@@ -1,4 +1,4 @@
-"""What is said of a call that takes long: in a real kernel, on a real terminal, and where nobody looks on nothing."""
+"""The progress line of a slow call: in a real kernel, on a real terminal, and none where nobody is watching."""
 
 import io
 import os
@@ -32,7 +32,7 @@ with working("Comparing both indexes"):
 
 @pytest.fixture(scope="module")
 def cell():
-    """Call it with code to run that in a cell of a real kernel and get its outputs; as papermill does if `headless`."""
+    """Call it with code to get the outputs of a cell in a real kernel; `headless` runs it as papermill does."""
     manager, client = start_new_kernel(kernel_name="python3")
 
     def run(code, *, headless=False):
@@ -48,7 +48,7 @@ def cell():
 
 
 def lines(outputs):
-    """What the line showed, one after the other; None where it was emptied."""
+    """The successive texts of the line; None where it was cleared."""
     shown = [content["data"] for kind, content in outputs if kind in ("display_data", "update_display_data")]
     return [data.get("text/plain") for data in shown]
 
@@ -73,37 +73,37 @@ class TestInANotebook:
     def test_a_quick_block_shows_nothing(self, cell):
         assert cell("for number in range(50):\n    with working('Reading') as say:\n        say('Reading on')") == []
 
-    def test_steps_that_are_each_quick_are_shown_all_the_same_once_all_take_long(self, cell):
+    def test_quick_steps_are_shown_once_they_take_long_together(self, cell):
         code = "with working('Reading') as say:\n    for n in range(8):\n        say(f'{n}')\n        time.sleep(.2)"
         shown = lines(cell(code))
         assert re.fullmatch(r"[45] …", shown[0])
         assert shown[1:] == [None]
 
-    def test_a_block_in_another_one_is_shown_in_its_place(self, cell):
+    def test_a_block_within_another_is_shown_in_its_place(self, cell):
         assert lines(cell(NESTED)) == ["Building the index … 1 s", "Comparing both indexes … 2 s", None]
 
-    def test_an_error_in_the_block_is_the_cells_and_the_line_is_gone(self, cell):
+    def test_an_error_in_the_block_reaches_the_cell_and_the_line_is_cleared(self, cell):
         outputs = cell("with working('Reading'):\n    time.sleep(1.2)\n    1 / 0")
         assert [kind for kind, _ in outputs] == ["display_data", "update_display_data", "error"]
         assert outputs[-1][1]["ename"] == "ZeroDivisionError"
         assert lines(outputs)[-1] is None
         assert lines(cell("with working('Reading again'):\n    time.sleep(1.2)")) == ["Reading again … 1 s", None]
 
-    def test_nothing_is_shown_where_papermill_runs_it(self, cell):
+    def test_nothing_is_shown_when_papermill_runs_it(self, cell):
         assert [kind for kind, _ in cell(SLOW, headless=True)] == ["stream"]
 
     @pytest.mark.parametrize(
         "around", ["with working('Reading', progress=False):", "with unsaid(), working('Reading'):"]
     )
-    def test_only_what_is_wanted_is_shown(self, cell, around):
+    def test_the_line_is_not_shown_when_it_is_turned_off(self, cell, around):
         assert lines(cell(f"{around}\n    time.sleep(1.2)")) == []
         assert lines(cell("with working('Reading'):\n    time.sleep(1.2)")) == ["Reading … 1 s", None]
 
-    def test_a_line_that_is_shown_stays_where_a_bar_begins_within_its_block(self, cell):
+    def test_a_line_that_is_shown_stays_when_a_bar_begins_within_its_block(self, cell):
         code = "with working('Reading'):\n    with unsaid():\n        time.sleep(1.2)\n    time.sleep(1)"
         assert lines(cell(code)) == ["Reading … 1 s", "Reading … 2 s", None]
 
-    def test_a_thread_beside_the_cell_shows_nothing(self, cell):
+    def test_a_thread_other_than_the_cells_shows_nothing(self, cell):
         code = "def work():\n    with working('Reading'):\n        time.sleep(1.3)\n"
         assert cell(f"{code}thread = threading.Thread(target=work)\nthread.start()\nthread.join()") == []
         # Nor does it change what the cell itself shows.
@@ -112,7 +112,7 @@ class TestInANotebook:
 
 
 def on_terminal(code):
-    """What code writes to a terminal of 40 columns as its standard error, and to standard output."""
+    """What code writes to standard error, a terminal of 40 columns, and to standard output."""
     ours, theirs = os.openpty()
     try:
         code = f"import time\nfrom pbm_lib.working import unsaid, working\n{code}"
@@ -130,7 +130,7 @@ def on_terminal(code):
 
 
 class TestInATerminal:
-    def test_one_line_is_written_over_and_wiped(self):
+    def test_one_line_is_overwritten_and_cleared(self):
         written, printed = on_terminal(SLOW)
         first, *shown, last = written.split("\r")
         assert (first, last, printed) == ("", "", "the result\n")
@@ -144,17 +144,17 @@ class TestInATerminal:
         ]
         assert [len(text) for text in shown] == [37, 37, 37, 33, 33, 33]
 
-    def test_a_line_is_never_so_long_that_it_wraps(self):
+    def test_a_line_is_never_long_enough_to_wrap(self):
         written, _ = on_terminal("with working('x' * 90):\n    time.sleep(1.2)")
         assert written == f"\r{'x' * 39}\r{' ' * 39}\r"
 
     def test_a_quick_block_shows_nothing(self):
         assert on_terminal("with working('Reading'):\n    pass") == ("", "")
 
-    def test_what_runs_beneath_a_bar_shows_nothing(self):
+    def test_a_block_under_a_bar_shows_nothing(self):
         assert on_terminal("with unsaid(), working('Reading'):\n    time.sleep(1.2)") == ("", "")
 
-    def test_a_process_that_was_started_shows_nothing(self):
+    def test_a_child_process_shows_nothing(self):
         work = (
             "import time\nfrom pbm_lib.working import working\nwith working('Reading'):\n    time.sleep(1.2)\nprint(1)"
         )
@@ -167,7 +167,7 @@ class TestInATerminal:
 
 
 class NoTerminal(io.StringIO):
-    """A terminal that takes nothing."""
+    """A terminal that cannot be written to."""
 
     def isatty(self):
         return True
@@ -177,7 +177,7 @@ class NoTerminal(io.StringIO):
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO(), NoTerminal()], ids=["none", "file", "broken"])
-def test_the_work_goes_on_where_no_line_can_be_shown(monkeypatch, stream):
+def test_the_work_goes_on_when_no_line_can_be_shown(monkeypatch, stream):
     monkeypatch.setattr(sys, "stderr", stream)
     before = threading.active_count()
     with working("Reading") as say:

@@ -1,4 +1,4 @@
-"""Claims that a person from the field believes, held to their rules over 100,000 of them."""
+"""Claims that a domain expert would find plausible, checked against their rules over 100,000 of them."""
 
 import collections
 import datetime as dt
@@ -42,7 +42,7 @@ def claims(config):
 
 @pytest.fixture(scope="module")
 def frame(claims):
-    """The same as columns; amounts in whole cents."""
+    """The same claims as columns; amounts in whole cents."""
 
     def cents(claim, name):
         return int(claim["processedAmounts"][name]["amount"].to_decimal().scaleb(2))
@@ -79,7 +79,7 @@ def test_every_claim_has_the_fields_and_types_of_the_sample_in_its_order(claims)
     assert all(shape(claim) == wanted and list(claim) == fields for claim in claims)
 
 
-def test_a_claim_begins_before_it_ends_and_lasts_no_longer_than_the_bound(frame, config):
+def test_a_claim_begins_no_later_than_it_ends_and_lasts_no_longer_than_the_bound(frame, config):
     data = config.data_generation
     days = (frame["end"] - frame["begin"]).dt.days
     assert days.min() == 0
@@ -118,7 +118,7 @@ def test_the_recovery_method_fits_the_amounts(frame):
             assert shares.to_dict() == pytest.approx(wanted, abs=0.05)
 
 
-def test_about_a_third_of_what_was_overpaid_is_open_and_a_quarter_recouped_in_part(frame):
+def test_about_a_third_of_overpayments_are_open_and_a_quarter_recouped_in_part(frame):
     overpaid = frame[frame["overpaid"] > 0]
     assert len(overpaid) / COUNT == pytest.approx(0.62, abs=0.01)
     assert (overpaid["recouped"] == 0).mean() == pytest.approx(0.35, abs=0.02)
@@ -170,7 +170,7 @@ def test_a_patient_recurs_with_one_account_number_and_one_full_name(frame):
 def test_a_patient_stays_with_the_same_providers_and_has_one_account_at_each(frame):
     pairs = frame.groupby(["patient", "tin"]).size()
     assert pairs.groupby("patient").size().median() <= 2
-    # Of a patient's claims, by far the most are at one provider, where chance would send 40 in 100 to the largest.
+    # By far most of a patient's claims are at one provider; at random, 40 in 100 would be at the largest.
     claims = pairs.groupby("patient").sum()
     assert (pairs.groupby("patient").max() / claims)[claims >= 5].mean() > 0.7
     assert frame.groupby("account")["tin"].nunique().max() == 1
@@ -207,7 +207,7 @@ def test_claims_arrive_by_date_with_jitter_and_never_provider_by_provider(frame)
     drift = (day - day.sort_values().to_numpy()).abs()
     assert drift.max() <= 15
     assert not day.is_monotonic_increasing
-    # Among any thousand that arrive together the providers stand in the shares that they have overall.
+    # In every thousand claims that arrive together, the providers have about the same shares as overall.
     largest = frame["tin"] == frame["tin"].value_counts().index[0]
     shares = largest.groupby(np.arange(COUNT) // 1_000).mean()
     assert shares.min() > 0.3
@@ -224,7 +224,7 @@ def test_document_ids_ascend_with_the_claim_number_and_carry_its_arrival(frame, 
     assert (frame["updated"] >= arrived).all()
 
 
-def test_a_claim_follows_from_seed_and_number_whatever_is_generated_with_it(config, claims):
+def test_a_claim_depends_on_seed_and_number_whatever_is_generated_with_it(config, claims):
     data = config.data_generation
     for start, stop in ((0, 1), (1, 2), (99_999, 100_000), (4_999, 5_001), (31_415, 41_415)):
         assert list(generate_claims(config, start, stop)) == claims[start:stop]
@@ -235,7 +235,7 @@ def test_a_claim_follows_from_seed_and_number_whatever_is_generated_with_it(conf
     assert list(generate_claims(config, 700, 700)) == []
 
 
-def test_other_seeds_give_other_claims(make_config, claims):
+def test_different_seeds_give_different_claims(make_config, claims):
     other = make_config({"data_generation": TIERS_100K | {"seed": 1}})
     ours, theirs = claims[:2_000], list(generate_claims(other, 0, 2_000))
     assert not {claim["_id"] for claim in ours} & {claim["_id"] for claim in theirs}
@@ -243,7 +243,7 @@ def test_other_seeds_give_other_claims(make_config, claims):
     assert sum(same_patient) < 10
 
 
-def test_generating_draws_from_no_global_random_state(config):
+def test_generating_uses_no_global_random_state(config):
     claim_generator.cache_clear()
     provider_roster.cache_clear()
     name_pools.cache_clear()
@@ -261,7 +261,7 @@ def test_generating_draws_from_no_global_random_state(config):
     assert list(generate_claims(config, 0, 100)) == first
 
 
-def test_a_month_of_claims_in_one_day_window_and_the_shortest_bound_are_possible(make_config):
+def test_a_one_day_range_of_service_dates_and_the_shortest_bound_are_possible(make_config):
     day = dt.date(2024, 2, 29)
     one_day = {"first_service_date": day, "last_service_date": day, "max_claim_days": 1}
     found = list(generate_claims(make_config({"data_generation": one_day})))
@@ -270,14 +270,14 @@ def test_a_month_of_claims_in_one_day_window_and_the_shortest_bound_are_possible
     assert all(claim["lastUpdatedTs"] >= claim["serviceEndDate"] for claim in found)
 
 
-def test_a_single_claim_is_a_volume(make_config):
+def test_a_single_claim_is_a_valid_volume(make_config):
     one = {"target_volume": 1, "tiers": [{"name": "3K", "claims_per_provider": 1, "providers": 1}]}
     config = make_config({"data_generation": one, "performance": {"tiers_to_test": ["3K"], "targets": {}}})
     assert len(list(generate_claims(config))) == 1
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 5), (5, 4), (0, COUNT + 1)])
-def test_a_range_that_makes_no_sense_is_refused(config, start, stop):
+def test_an_invalid_range_is_rejected(config, start, stop):
     with pytest.raises(InvalidQuery, match=r"^start and stop must satisfy 0 <= start <= stop <= 100,000, got "):
         generate_claims(config, start, stop)
 

@@ -1,4 +1,4 @@
-"""Billing providers: valid numbers, unique, in the config's tiers, the same for a seed."""
+"""Billing providers: valid and unique numbers, in the config's tiers, the same for the same seed."""
 
 import random
 import re
@@ -24,7 +24,7 @@ BIG = {
 
 
 def luhn_holds(digits):
-    """The Luhn formula as CMS prints it, over all digits with the prefix 80840."""
+    """Whether the Luhn formula holds as CMS prints it, over all digits with the prefix 80840."""
     total = 0
     for place, digit in enumerate(reversed("80840" + digits)):
         value = int(digit) * (2 if place % 2 else 1)
@@ -67,12 +67,12 @@ def test_tiers_come_in_the_configs_order_and_add_up(make_config):
     assert list_providers(config, "60") == providers[9:]
 
 
-def test_an_unknown_tier_is_refused_with_those_that_are_known(make_config):
+def test_an_unknown_tier_is_rejected_with_a_list_of_the_known_ones(make_config):
     with pytest.raises(InvalidQuery, match=r"^tier must be one of 3K, 300, 60, or None for all, got '4M'"):
         list_providers(make_config(), "4M")
 
 
-def test_the_roster_follows_from_the_seed_and_nothing_else(make_config):
+def test_the_roster_depends_on_the_seed_and_on_no_random_state(make_config):
     data = make_config().data_generation
     roster = provider_roster(data)
     provider_roster.cache_clear()
@@ -85,7 +85,7 @@ def test_the_roster_follows_from_the_seed_and_nothing_else(make_config):
 
 
 @pytest.mark.parametrize("seed", [0, 20261122, 2**63 - 1])
-def test_the_names_are_those_that_faker_gives_one_by_one(seed):
+def test_the_names_are_those_that_faker_draws_one_by_one(seed):
     fake = Faker("en_US")
     fake.seed_instance(seed)
     pools = name_pools(seed)

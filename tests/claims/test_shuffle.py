@@ -1,4 +1,4 @@
-"""The shuffle is a bijection for every size, and the same for a seed."""
+"""The shuffle is a bijection for every size, and the same for the same seed."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def test_every_value_is_hit_once(size, seed):
     assert np.array_equal(np.sort(landed), np.arange(size))
 
 
-def test_a_position_lands_where_it_lands_whatever_is_asked_with_it():
+def test_a_position_lands_in_the_same_place_whatever_is_shuffled_with_it():
     shuffle = Shuffle(3_000_000, 7)
     together = shuffle(np.arange(1_000, 2_000))
     assert together[[0, 500, 999]].tolist() == [int(shuffle(np.array([number]))[0]) for number in (1_000, 1_500, 1_999)]
@@ -21,7 +21,7 @@ def test_a_position_lands_where_it_lands_whatever_is_asked_with_it():
     assert not np.array_equal(Shuffle(3_000_000, 8)(np.arange(1_000, 2_000)), together)
 
 
-def test_the_positions_given_stay_as_they_are():
+def test_the_given_positions_are_unchanged():
     positions = np.arange(100)
     Shuffle(100, 3)(positions)
     assert np.array_equal(positions, np.arange(100))

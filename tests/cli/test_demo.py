@@ -1,4 +1,4 @@
-"""The demo from nothing, once: `python -m pbm_lib demo`, the notebooks and files that it leaves, and what follows."""
+"""One demo from scratch: `python -m pbm_lib demo`, the notebooks and files that it leaves, and what comes next."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ from pbm_lib.store.local_server import running_server
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The folder of a demo that has run on a few thousand claims and a local server of its own, and its output."""
+    """The folder of a demo that ran on a few thousand claims and its own local server, and the ended process."""
     folder = tmp_path_factory.mktemp("demo")
     config = write_config(folder, {"performance": {"feed_per_second": 50}})
     try:
@@ -29,14 +29,14 @@ def demo(tmp_path_factory):
 
 
 def outputs(folder):
-    """Each output of the cells of the executed notebooks."""
+    """Every output of the executed notebooks' code cells."""
     paths = [folder / "out" / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS]
     cells = [cell for path in paths for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in cells)
     return [output for cell in cells for output in cell.outputs]
 
 
-def test_it_runs_the_four_notebooks_and_says_how_to_go_on(demo):
+def test_it_runs_the_four_notebooks_and_says_what_to_do_next(demo):
     folder, done = demo
     names = ["01_setup", "02_load", "03_explore", "04_performance"]
     assert [name for name in names if f"== {name} done" in done.stdout] == names
@@ -46,7 +46,7 @@ def test_it_runs_the_four_notebooks_and_says_how_to_go_on(demo):
     assert running_server(load_config(folder / "config.yaml")) is not None
 
 
-def test_the_executed_notebooks_hold_no_error_and_no_warning(demo):
+def test_the_executed_notebooks_contain_no_error_and_no_warning(demo):
     shown = outputs(demo[0])
     assert len(shown) > 40
     assert "error" not in {output.output_type for output in shown}
@@ -64,7 +64,7 @@ def test_no_output_is_a_bare_object(demo):
         assert "Figure size" not in text or "image/png" in output.data or "image/svg+xml" in output.data
 
 
-def test_what_it_fed_is_in_the_last_notebook_and_gone(demo):
+def test_what_it_fed_is_in_the_last_notebook_and_was_removed(demo):
     shown = [output.data["text/html"] for output in outputs(demo[0]) if "text/html" in output.get("data", {})]
     assert any("during the feed" in text for text in shown)
     (file,) = (demo[0] / "out" / "runs").glob("*.json")
@@ -98,7 +98,7 @@ def test_the_readmes_papermill_command_runs_the_last_notebook_without_a_warning_
     assert '"complete": true' in second.read_text()
 
 
-def test_a_report_is_made_from_its_run_beside_a_baseline(demo, tmp_path):
+def test_a_report_is_made_from_its_run_and_a_baseline(demo, tmp_path):
     run_file = next((demo[0] / "out" / "runs").glob("*.json"))
     words = ("report", run_file, "--baseline", run_file, "--output", tmp_path / "again", "--customer", "Acme Health")
     report = run_python("-m", "pbm_lib", *words, cwd=tmp_path)
@@ -107,7 +107,7 @@ def test_a_report_is_made_from_its_run_beside_a_baseline(demo, tmp_path):
     assert "MongoDB claims demo for Acme Health" in page and '<td class="n">same</td>' in page
 
 
-def test_an_executed_copy_may_be_written_again_and_a_notebook_of_ones_own_may_not(demo, tmp_path):
+def test_an_executed_copy_may_be_overwritten_but_a_users_own_notebook_may_not(demo, tmp_path):
     copies = tmp_path / "copies"
     shutil.copytree(demo[0] / "out" / "notebooks", copies)
     refuse_to_overwrite(copies)

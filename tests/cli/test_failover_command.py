@@ -1,4 +1,4 @@
-"""`python -m pbm_lib failover`, as a person types it."""
+"""`python -m pbm_lib failover`, as a user types it."""
 
 import pytest
 from conftest import write_config
@@ -8,7 +8,7 @@ from servers import Mongod, running
 pytestmark = pytest.mark.replica_set
 
 
-def test_it_prints_what_was_seen_and_leaves_a_chart_and_nothing_else(tmp_path):
+def test_it_prints_what_was_observed_and_leaves_only_a_chart(tmp_path):
     config = write_config(tmp_path, {"failover": {"seconds": 6}})
     done = run_python(
         *("-m", "pbm_lib", "failover", "--config", config, "--output", tmp_path / "out"), cwd=tmp_path, timeout=300
@@ -28,7 +28,7 @@ def test_it_prints_what_was_seen_and_leaves_a_chart_and_nothing_else(tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == {"config.yaml", "out"}
 
 
-def test_a_port_in_use_ends_it_in_a_sentence(tmp_path):
+def test_a_port_in_use_ends_it_with_a_one_sentence_error(tmp_path):
     with running(Mongod(tmp_path / "other")) as other:
         config = write_config(tmp_path, {"failover": {"first_port": other.port}})
         done = run_python("-m", "pbm_lib", "failover", "--config", config, "--output", tmp_path, cwd=tmp_path)
@@ -37,7 +37,7 @@ def test_a_port_in_use_ends_it_in_a_sentence(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_folder_that_cannot_be_made_is_said_before_anything_starts(tmp_path):
+def test_a_folder_that_cannot_be_created_is_reported_before_anything_starts(tmp_path):
     (tmp_path / "file").write_text("")
     config = write_config(tmp_path)
     done = run_python(

@@ -1,4 +1,4 @@
-"""`python -m pbm_lib lab`: which folder, which settings, and how it ends."""
+"""`python -m pbm_lib lab`: which folder it opens, which settings it uses, and how it ends."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ from pbm_lib.cli.main import main
 from pbm_lib.config_file import project_folder
 
 
-def test_it_opens_the_first_notebook_of_the_project_without_asking_for_news():
+def test_it_opens_the_first_notebook_of_the_project():
     words = lab_command(project_folder(), ["--no-browser"])
     assert f"--ServerApp.root_dir={project_folder()}" in words
     assert "--LabApp.default_url=/lab/tree/notebooks/01_setup.ipynb" in words
@@ -34,13 +34,13 @@ def test_it_opens_the_first_notebook_of_the_project_without_asking_for_news():
     assert words[-1] == "--no-browser"
 
 
-def test_a_mistake_in_the_settings_is_said_before_it_starts(tmp_path, capsys):
+def test_a_mistake_in_the_settings_is_reported_before_it_starts(tmp_path, capsys):
     config = write_config(tmp_path, {"mongodb": {"databse": "x"}})
     assert main(["lab", "--config", str(config)]) == 1
     assert "Did you mean database" in capsys.readouterr().err
 
 
-def test_the_variable_names_the_settings_file_unless_a_path_is_given(tmp_path, monkeypatch):
+def test_the_environment_variable_names_the_settings_file_unless_a_path_is_given(tmp_path, monkeypatch):
     named = write_config(tmp_path)
     (tmp_path / "other").mkdir()
     other = write_config(tmp_path / "other")
@@ -63,14 +63,14 @@ def start_kernel(address):
 
 
 def lab_layout(address):
-    """The layout that the page asks JupyterLab for when it opens."""
+    """The layout that the page requests from JupyterLab when it opens."""
     page = urlsplit(address)
     with urllib.request.urlopen(f"http://{page.netloc}/lab/api/workspaces/default?{page.query}", timeout=30) as answer:
         return json.loads(answer.read())["data"]
 
 
 def is_kernel(process):
-    with contextlib.suppress(psutil.NoSuchProcess):  # a program that Lab asks for something ends by itself
+    with contextlib.suppress(psutil.NoSuchProcess):  # a helper program that Lab runs may end meanwhile
         return "ipykernel_launcher" in process.cmdline()
 
 

@@ -1,4 +1,4 @@
-"""The command line, as a person types it."""
+"""The command line, as a user types it."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ def run(*words, cwd, uri=None):
     return run_python("-m", "pbm_lib", *words, cwd=cwd, uri=uri, timeout=600)
 
 
-def test_a_misspelt_key_ends_the_demo_in_a_sentence(tmp_path):
+def test_a_misspelled_key_ends_the_demo_with_a_one_sentence_error(tmp_path):
     config = write_config(tmp_path, {"query": {"default_pagesize": 5}})
     done = run("demo", "--config", config, "--output", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 1
@@ -28,7 +28,7 @@ def test_a_misspelt_key_ends_the_demo_in_a_sentence(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_an_unreachable_server_ends_the_demo_in_a_sentence_without_a_secret(tmp_path):
+def test_an_unreachable_server_ends_the_demo_with_an_error_that_shows_no_secret(tmp_path):
     uri = "mongodb://amy:Tr0ub4dor%263@127.0.0.1:9/?directConnection=true&serverSelectionTimeoutMS=500"
     done = run("demo", "--config", write_config(tmp_path), "--output", tmp_path / "out", cwd=tmp_path, uri=uri)
     assert done.returncode == 1
@@ -45,14 +45,14 @@ def test_an_unreachable_server_ends_the_demo_in_a_sentence_without_a_secret(tmp_
 
 
 @pytest.mark.parametrize("words", [[], ["dance"], ["report"], ["demo", "--colour"]], ids=str)
-def test_words_that_are_no_command_get_the_usage(words, capsys):
+def test_words_that_are_not_a_command_print_the_usage(words, capsys):
     with pytest.raises(SystemExit) as end:
         main(words)
     assert end.value.code == 2
     assert "usage: python -m pbm_lib" in capsys.readouterr().err
 
 
-def test_a_run_file_that_is_none_is_named(tmp_path, capsys):
+def test_a_path_that_is_not_a_run_file_is_named(tmp_path, capsys):
     assert main(["report", str(tmp_path / "nothing.json"), "--output", str(tmp_path)]) == 1
     assert "nothing.json" in capsys.readouterr().err
 
@@ -69,7 +69,7 @@ def test_a_run_file_that_is_none_is_named(tmp_path, capsys):
     ],
     ids=lambda part: str(part).replace("/", "_"),
 )
-def test_an_output_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path, monkeypatch, capsys, words, place):
+def test_an_unwritable_output_folder_ends_with_a_one_sentence_error(tmp_path, monkeypatch, capsys, words, place):
     monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/?directConnection=true")
     config = write_config(tmp_path)
     (tmp_path / "file").write_text("")
@@ -87,11 +87,11 @@ def test_an_output_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path, mo
 
     said = capsys.readouterr().err
     assert re.match(rf"(ConfigError|PbmError): Cannot (create|write) .*{re.escape(str(tmp_path / place))}", said)
-    assert re.search(r": [A-Z][a-z ]+\. (Name|Choose|Pass) another", said)  # the system's reason, and what to do
+    assert re.search(r": [A-Z][a-z ]+\. (Name|Choose|Pass) another", said)  # the system's reason, then what to do
 
 
 @pytest.mark.parametrize("words", [["report"], ["stop"]], ids=str)
-def test_a_path_that_the_terminal_cannot_show_is_said_in_its_letters(tmp_path, monkeypatch, words):
+def test_a_path_that_the_terminal_cannot_show_is_printed_with_escapes(tmp_path, monkeypatch, words):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     folder = tmp_path / "Kr\u00e4nke"
     folder.mkdir()
@@ -106,8 +106,8 @@ def test_a_path_that_the_terminal_cannot_show_is_said_in_its_letters(tmp_path, m
 
 
 @pytest.mark.parametrize("way", ["itself", "a link to it", "a copy of it", "a link to one notebook"])
-def test_the_demo_refuses_a_folder_whose_notebooks_it_would_overwrite(tmp_path, monkeypatch, capsys, way):
-    # Not the project's own, in case that it does overwrite them.
+def test_the_demo_rejects_a_folder_whose_notebooks_it_would_overwrite(tmp_path, monkeypatch, capsys, way):
+    # Use a copy of the project, in case the demo does overwrite its notebooks.
     project, output = tmp_path / "project", tmp_path / "output"
     shutil.copytree(notebooks_folder(), project / "notebooks")
     monkeypatch.setattr("pbm_lib.cli.notebooks.notebooks_folder", lambda: project / "notebooks")

@@ -1,4 +1,4 @@
-"""What a walk showed, held against what was there: exactly what is missing, comes again, or is new."""
+"""What a walk showed, compared with the claims that were there: exactly what is lost, repeated or new."""
 
 import time
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ PAGE = 10
 
 @dataclass
 class Walk:
-    """A walk that is taken page by page, through a provider of 300 claims."""
+    """A walk, taken page by page, through a provider with 300 claims."""
 
     store: ClaimStore
     walker: Walker
@@ -37,7 +37,7 @@ class Walk:
         assert not [sample for sample in self.walker.samples if sample.error]
 
     def claims(self):
-        """The provider's, in the order of pages."""
+        """The provider's claims, in the order of pages."""
         return in_order(self.store.collection.find({TIN: self.tin}), self.store)
 
     @property
@@ -52,7 +52,7 @@ def found(checked, lost=0, repeated=0, others=0):
 
 @pytest.fixture(params=INDEXES)
 def small_pages(open_store, request):
-    """A loaded store whose pages have ten claims, with either index."""
+    """A loaded store with ten claims per page, with each index in turn."""
     store = setup_collection(open_store({"query": {"default_page_size": PAGE}, "mongodb": {"index": request.param}}))
     data = store.config.data_generation
     store.collection.insert_many(claim_generator(data).documents(0, data.target_volume))
@@ -82,25 +82,25 @@ def test_whole_walks_see_each_claim_once(walk):
     assert (walk.found, walk.check.walks) == (found(600), 2)
 
 
-def test_a_walk_that_is_cut_off_is_checked_as_far_as_it_came(walk):
+def test_a_walk_that_is_cut_short_is_checked_as_far_as_it_got(walk):
     walk.pages(34)
     assert (walk.found, walk.check.walks) == (found(340), 1)
 
 
-def test_where_a_walk_has_fewer_pages_than_the_provider_it_begins_again_and_nothing_is_lost(small_pages):
+def test_a_walk_with_fewer_pages_than_the_provider_begins_again_and_nothing_is_lost(small_pages):
     with walking(small_pages, pages=7) as walk:
         walk.pages(21)
         assert (walk.found, walk.check.walks) == (found(210), 0)
 
 
 @pytest.mark.parametrize("place", [0, 25, 29, 30, 150, 299], ids=str)
-def test_a_claim_that_somebody_deletes_is_lost_on_each_walk_that_passes_it(walk, place):
+def test_a_claim_that_someone_deletes_is_lost_on_each_walk_that_passes_it(walk, place):
     walk.store.collection.delete_one({ID: walk.claims()[place][ID]})
     walk.pages(60)
     assert (walk.found, walk.check.walks) == (found(598, lost=2), 2)
 
 
-def test_a_claim_that_is_deleted_behind_the_walk_is_not_lost_on_that_one(walk):
+def test_a_claim_that_is_deleted_behind_the_walk_is_not_lost_on_that_walk(walk):
     walk.pages(3)
     walk.store.collection.delete_one({ID: walk.claims()[12][ID]})
     walk.pages(27)
@@ -109,14 +109,14 @@ def test_a_claim_that_is_deleted_behind_the_walk_is_not_lost_on_that_one(walk):
     assert walk.found == found(599, lost=1)
 
 
-def test_behind_the_end_of_a_stretch_that_deletions_have_moved_nothing_is_judged(small_pages):
+def test_claims_past_the_end_of_a_stretch_that_deletions_have_moved_are_not_checked(small_pages):
     with walking(small_pages, pages=7) as walk:
         walk.store.collection.delete_many({ID: {"$in": [claim[ID] for claim in walk.claims()[40:43]]}})
         walk.pages(7)
         assert walk.found == found(67, lost=3)
 
 
-def test_what_somebody_else_inserts_ahead_of_the_walk_is_no_claim_that_was_there(walk):
+def test_claims_that_someone_else_inserts_ahead_of_the_walk_are_not_expected(walk):
     walk.pages(3)
     begin = walk.claims()[200][BEGIN]
     walk.store.collection.insert_many(make_claim(number, begin, begin, tin=walk.tin) for number in range(3))
@@ -124,7 +124,7 @@ def test_what_somebody_else_inserts_ahead_of_the_walk_is_no_claim_that_was_there
     assert (walk.found, walk.check.walks, walk.check.arrived) == (found(300, others=3), 1, 0)
 
 
-def test_fed_claims_in_the_middle_of_a_walk_are_told_apart(walk):
+def test_fed_claims_in_the_middle_of_a_walk_are_recognized(walk):
     first, middle = fed_of(walk.store)["$gte"], walk.claims()[200]
     ids = [first, ObjectId(first.binary[:7] + b"\xff" * 5), ObjectId(first.binary[:7] + b"\0" * 5)]
     dates = middle[BEGIN], middle[BEGIN]
@@ -133,7 +133,7 @@ def test_fed_claims_in_the_middle_of_a_walk_are_told_apart(walk):
     assert (walk.found, walk.check.arrived, walk.check.walks) == (found(300, others=1), 2, 1)
 
 
-def test_a_claim_that_moves_ahead_of_the_walk_comes_again(walk):
+def test_a_claim_that_moves_ahead_of_the_walk_is_repeated(walk):
     walk.pages(3)
     last = walk.claims()[-1][END]
     walk.store.collection.update_one({ID: walk.claims()[5][ID]}, {"$set": {BEGIN: last, END: last}})
@@ -141,7 +141,7 @@ def test_a_claim_that_moves_ahead_of_the_walk_comes_again(walk):
     assert walk.found == found(300, repeated=1)
 
 
-def test_pages_that_repeat_or_turn_round_are_counted(walk):
+def test_claims_that_repeat_or_are_out_of_order_are_counted(walk):
     claims = walk.claims()
     walk.check.begin(read_stretches(walk.store, walk.tin, 30, fed_of(walk.store))[0])
     walk.check.page(claims[:20])
@@ -151,7 +151,7 @@ def test_pages_that_repeat_or_turn_round_are_counted(walk):
     assert walk.found == found(41, lost=1, repeated=2)
 
 
-def test_an_id_is_not_found_across_the_border_of_two(walk):
+def test_an_id_is_not_found_across_the_boundary_between_two_others(walk):
     claims = walk.claims()
     stretch = read_stretches(walk.store, walk.tin, 30, fed_of(walk.store))[0]
     walk.check.begin(stretch)
@@ -160,7 +160,7 @@ def test_an_id_is_not_found_across_the_border_of_two(walk):
     assert walk.found == found(8, others=1)
 
 
-def test_another_index_and_so_another_order_ends_the_walks_and_is_no_loss(walk):
+def test_another_index_and_therefore_another_order_ends_the_walks_without_a_loss(walk):
     walk.pages(3)
     other = next(name for name in INDEXES if name != walk.store.variant.name)
     with index_variant(walk.store, other, progress=False):
@@ -170,7 +170,7 @@ def test_another_index_and_so_another_order_ends_the_walks_and_is_no_loss(walk):
     assert walk.found == found(30)
 
 
-def test_a_moment_beyond_the_year_9999_has_its_place(walk):
+def test_a_date_beyond_the_year_9999_has_its_place(walk):
     far = make_claim(1, DatetimeMS(253_402_300_800_000), day(0), tin=walk.tin)
     walk.check.begin(read_stretches(walk.store, walk.tin, 30, fed_of(walk.store))[0])
     walk.check.page([walk.claims()[0], far])

@@ -1,4 +1,4 @@
-"""Claims that arrive: made as the others are, told apart, and gone afterwards, whatever has ended the watch."""
+"""Arriving claims: generated like the others, recognizable, and removed afterward, however the watch ended."""
 
 import datetime as dt
 import os
@@ -45,7 +45,7 @@ def fed_of(store):
 
 
 def insert_fed(store, count):
-    """What a watch that was killed leaves behind."""
+    """Insert claims as a killed watch leaves them behind."""
     volume = store.config.data_generation.target_volume
     store.collection.insert_many(arriving(store.config, volume, volume + count))
 
@@ -60,15 +60,15 @@ def is_as_loaded(store):
 # The claims
 
 
-def test_the_server_accepts_every_arriving_claim_and_they_are_spread_as_the_others_are(filled):
+def test_the_server_accepts_every_arriving_claim_and_they_are_spread_like_the_others(filled):
     volume = filled.config.data_generation.target_volume
     insert_fed(filled, volume)
     tins = Counter(claim["billingProvider"]["providerTin"] for claim in filled.collection.find(fed_of(filled)))
-    # Numbered from the volume on, one for each claim that is there: each provider has twice as many.
+    # As many claims as the volume, numbered from the volume on: every provider gets its number of claims once more.
     assert tins == {provider.tin: provider.claim_count for provider in list_providers(filled.config)}
 
 
-def test_arriving_claims_were_updated_just_now_for_services_of_the_last_days_and_late_ones(make_config):
+def test_arriving_claims_were_updated_just_now_and_are_for_recent_or_late_services(make_config):
     config = make_config()
     data = config.data_generation
     claims = [dict(claim) for claim in arriving(config, data.target_volume, data.target_volume + 2_000)]
@@ -92,14 +92,14 @@ def test_a_service_that_ends_later_than_now_was_updated_after_its_end(make_confi
         assert claim["lastUpdatedTs"] == max(early.replace(tzinfo=None), claim[END] + dt.timedelta(days=1))
 
 
-def test_an_arriving_claim_is_the_same_in_whatever_batch(make_config):
+def test_an_arriving_claim_is_the_same_in_any_batch(make_config):
     config = make_config()
     whole = [claim.raw for claim in arriving(config, 6_000, 6_100)]
     parts = [claim.raw for start in range(6_000, 6_100, 7) for claim in arriving(config, start, min(start + 7, 6_100))]
     assert whole == parts
 
 
-def test_the_ids_of_arriving_claims_are_a_range_that_holds_no_other(make_config):
+def test_the_ids_of_arriving_claims_are_a_range_that_contains_no_other_claim(make_config):
     config = make_config()
     data = config.data_generation
     first, last = fed_ids(data.seed, data.target_volume, data.last_service_date, data.max_claim_days)
@@ -109,10 +109,10 @@ def test_the_ids_of_arriving_claims_are_a_range_that_holds_no_other(make_config)
     assert max(configured) < first
 
 
-# What is left behind
+# What a watch leaves behind
 
 
-def test_fed_claims_are_removed_and_no_other_is_touched(filled):
+def test_fed_claims_are_removed_and_no_others_are_touched(filled):
     insert_fed(filled, 30)
     foreign = [ObjectId(fed_of(filled)[ID]["$gte"].binary[:4] + bytes(8)), ObjectId()]
     filled.collection.insert_many({**make_claim(0, day(0), day(0)), ID: id_} for id_ in foreign)
@@ -121,13 +121,13 @@ def test_fed_claims_are_removed_and_no_other_is_touched(filled):
     assert is_as_loaded(filled)
 
 
-def test_the_removal_looks_at_no_claim_that_stays(filled):
+def test_the_removal_examines_no_claim_that_stays(filled):
     insert_fed(filled, 30)
     plan = filled.collection.find(fed_of(filled)).explain()["executionStats"]
     assert plan["totalDocsExamined"] == 30
 
 
-def test_fed_claims_that_were_left_behind_are_named_with_the_command_that_removes_them(filled):
+def test_leftover_fed_claims_are_reported_with_the_command_that_removes_them(filled):
     insert_fed(filled, 12)
     with pytest.raises(LoadError, match=r"holds 12 extra claims, .*remove_fed_claims\(store\)\.$"):
         require_claims(filled)
@@ -136,7 +136,7 @@ def test_fed_claims_that_were_left_behind_are_named_with_the_command_that_remove
 
 
 @pytest.mark.parametrize("replace", [False, True], ids=["goes on", "starts over"])
-def test_a_load_takes_fed_claims_away(filled, replace, monkeypatch):
+def test_a_load_removes_fed_claims(filled, replace, monkeypatch):
     monkeypatch.setattr("pbm_lib.load.claim._GIVE_WAY_SECONDS", 0)
     insert_fed(filled, 12)
     report = load_claims(filled, replace=replace, progress=False)
@@ -144,7 +144,7 @@ def test_a_load_takes_fed_claims_away(filled, replace, monkeypatch):
     assert is_as_loaded(filled)
 
 
-def test_a_document_of_somebody_else_among_fed_claims_is_still_foreign(filled):
+def test_someone_elses_document_among_fed_claims_is_still_foreign(filled):
     insert_fed(filled, 12)
     filled.collection.insert_one({**make_claim(0, day(0), day(0)), ID: ObjectId("f" * 24)})
     with pytest.raises(LoadError, match=r"holds 1 document of providers that are not in the config\."):
@@ -155,7 +155,7 @@ def test_a_document_of_somebody_else_among_fed_claims_is_still_foreign(filled):
         load_claims(filled, replace=True, progress=False)
 
 
-def test_fed_claims_of_other_settings_are_known_by_what_the_load_recorded(filled, open_store):
+def test_fed_claims_with_other_settings_are_recognized_by_what_the_load_recorded(filled, open_store):
     insert_fed(filled, 12)
     database = {"database": filled.collection.database.name}
     other = open_store({"mongodb": database, "data_generation": {"seed": 5, "max_claim_days": 20}})
@@ -163,7 +163,7 @@ def test_fed_claims_of_other_settings_are_known_by_what_the_load_recorded(filled
     assert is_as_loaded(filled)
 
 
-def test_a_load_beside_a_watch_says_that_it_has_to_wait(filled, monkeypatch):
+def test_a_load_during_a_watch_says_that_it_has_to_wait(filled, monkeypatch):
     insert_fed(filled, 1)
     monkeypatch.setattr("pbm_lib.load.fed.time", type("Time", (), {"sleep": lambda _: insert_fed(filled, 5)}))
     with pytest.raises(LoadError, match=r"A watch \(watch_pages\) is feeding claims to .*\. Wait"):
@@ -172,10 +172,10 @@ def test_a_load_beside_a_watch_says_that_it_has_to_wait(filled, monkeypatch):
     assert is_as_loaded(filled)
 
 
-# While a watch goes on
+# While a watch is running
 
 
-def test_claims_arrive_at_their_rate_are_seen_and_gone_at_the_end(filled):
+def test_claims_arrive_at_their_rate_are_seen_on_pages_and_are_gone_at_the_end(filled):
     tin = list_providers(filled.config)[0].tin
     watch = watch_pages(filled, tin, seconds=2, pages_per_second=25, feed_per_second=200, progress=False)
     assert (watch.lost, watch.repeated, watch.notes, watch.feed_errors) == (0, 0, (), ())
@@ -198,7 +198,7 @@ def after(seconds, action):
 
 
 def when_fed(store, action):
-    """A thread that acts when fed claims are there."""
+    """Act, in a thread, once there are fed claims."""
 
     def act():
         wait_for(lambda: store.collection.count_documents(fed_of(store)), 60, "fed claims")
@@ -207,7 +207,7 @@ def when_fed(store, action):
     return after(0, act)
 
 
-def test_a_feeder_that_is_killed_is_said_and_the_watch_goes_on(filled):
+def test_a_killed_feeder_is_reported_and_the_watch_goes_on(filled):
     with when_fed(filled, lambda: [process.kill() for process in spawned(psutil.Process())]):
         watch = watch_pages(filled, seconds=3, pages_per_second=10, feed_per_second=100, progress=False)
     (note,) = watch.notes
@@ -218,7 +218,7 @@ def test_a_feeder_that_is_killed_is_said_and_the_watch_goes_on(filled):
     assert is_as_loaded(filled)
 
 
-def test_an_error_of_ours_leaves_no_claim_and_no_process(filled, monkeypatch):
+def test_an_error_in_our_own_code_leaves_no_claim_and_no_process(filled, monkeypatch):
     def broken(walker, start, meant, end):
         if meant > 0.5:
             assert filled.collection.count_documents(fed_of(filled))
@@ -245,7 +245,7 @@ def test_an_interrupt_before_the_feed_has_begun_leaves_nothing_and_prints_nothin
 
 @pytest.fixture
 def watched(filled, test_uri):
-    """A watch with a feed in a process of its own, when fed claims are there."""
+    """A watch with a feed in its own process, once there are fed claims."""
     process = start_python(
         watching.__file__, filled.config.path, uri=test_uri, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -262,7 +262,7 @@ def watched(filled, test_uri):
 
 
 @pytest.mark.parametrize("whom", ["the process", "the process group"])
-def test_an_interrupt_removes_the_claims_and_is_said_in_a_sentence(watched, filled, whom):
+def test_an_interrupt_removes_the_claims_and_is_reported_in_one_sentence(watched, filled, whom):
     feeders = spawned(watched)
     if whom == "the process":
         watched.send_signal(signal.SIGINT)
@@ -279,7 +279,7 @@ def test_an_interrupt_removes_the_claims_and_is_said_in_a_sentence(watched, fill
 
 
 @pytest.mark.parametrize("way_out", ["remove_fed_claims", "load_claims", "another watch with a feed"])
-def test_a_watch_that_was_killed_leaves_claims_that_are_named_and_easily_removed(watched, filled, way_out):
+def test_a_killed_watch_leaves_claims_that_are_reported_and_easily_removed(watched, filled, way_out):
     feeders = spawned(watched)
     watched.kill()
     watched.communicate()
@@ -288,7 +288,7 @@ def test_a_watch_that_was_killed_leaves_claims_that_are_named_and_easily_removed
     assert left > 0
     with pytest.raises(LoadError, match=rf"holds {left} extra claims?, "):
         require_claims(filled)
-    # To whom only reads they do no harm.
+    # They do no harm to a watch that only reads.
     reading = watch_pages(filled, seconds=0.5, progress=False)
     assert (reading.lost, reading.repeated, reading.fed) == (0, 0, 0)
     if way_out == "remove_fed_claims":
@@ -301,7 +301,7 @@ def test_a_watch_that_was_killed_leaves_claims_that_are_named_and_easily_removed
     assert is_as_loaded(filled)
 
 
-def test_who_only_reads_can_watch_but_not_feed(as_user):
+def test_a_user_who_may_only_read_can_watch_but_not_feed(as_user):
     owner, reader = as_user("owner"), as_user("reader")
     for state in ("loading", "complete"):
         LoadRecord(owner).mark(state)
@@ -316,7 +316,7 @@ def test_who_only_reads_can_watch_but_not_feed(as_user):
     assert stored_digest(owner) == before
 
 
-def test_claims_that_cannot_be_removed_now_are_said_with_the_command_for_later(filled, monkeypatch):
+def test_claims_that_cannot_be_removed_now_are_reported_with_the_command_for_later(filled, monkeypatch):
     def unable(store):
         raise PbmError("The server is full.")
 
@@ -334,7 +334,7 @@ def test_claims_that_cannot_be_removed_now_are_said_with_the_command_for_later(f
 # The feeder
 
 
-def test_a_feeder_makes_up_for_what_is_late_in_batches_that_have_an_end(filled):
+def test_a_feeder_catches_up_in_batches_of_limited_size(filled):
     feeder = Feeder(filled.collection, filled.config, 1_000)
     feeder.insert_due(0.05)
     feeder.insert_due(0.05)
@@ -345,7 +345,7 @@ def test_a_feeder_makes_up_for_what_is_late_in_batches_that_have_an_end(filled):
     assert remove_fed_claims(filled) == 2_050
 
 
-def test_a_feeder_says_what_the_server_rejects_and_goes_on(filled):
+def test_a_feeder_reports_what_the_server_rejects_and_goes_on(filled):
     filled.collection.database.command("collMod", filled.collection.name, validator={"recoveryMethod": "NONE"})
     feeder = Feeder(filled.collection, filled.config, 100)
     feeder.insert_due(0.1)
@@ -364,16 +364,16 @@ def test_two_feeders_of_the_same_claims_say_so(filled):
         assert list(feeder.told().errors) == ["duplicate claims, because another watch is feeding them"] * number
 
 
-def test_a_batch_of_which_nobody_knows_what_became_is_sent_again_and_counted_once(proxied, loaded_store):
+def test_a_batch_with_an_unknown_outcome_is_sent_again_and_counted_once(proxied, loaded_store):
     behind, proxy = proxied
-    store = behind.reopened(serverSelectionTimeoutMS=5_000)  # a busy machine may take a while to answer
+    store = behind.reopened(serverSelectionTimeoutMS=5_000)  # a busy machine may be slow to answer
     feeder = Feeder(store.collection, store.config, 100)
     try:
         feeder.insert_due(0.1)
         proxy.cut_at(b"insert\0")
         feeder.insert_due(0.2)
         assert [claims for _, claims in feeder.told().points] == [10]
-        # As if the server had written a part of it.
+        # Act as if the server had written part of the batch.
         loaded_store.collection.insert_many(arriving(store.config, 6_010, 6_014))
         feeder.insert_due(0.2)
         told = feeder.told()

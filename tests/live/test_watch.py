@@ -1,4 +1,4 @@
-"""A watch: its rates and figures, what it says of trouble, how it prints, and what it refuses."""
+"""A watch: its rates and figures, what it says about trouble, how it prints, and what it rejects."""
 
 import itertools
 import shutil
@@ -61,7 +61,7 @@ FAILED = {"error": "AutoReconnect", "claims": None}
 
 
 @pytest.mark.parametrize("index", INDEXES)
-def test_a_watch_of_one_provider_walks_it_again_and_again(filled, index):
+def test_a_watch_of_one_provider_walks_through_it_again_and_again(filled, index):
     provider = list_providers(filled.config, "300")[0]
     with index_variant(filled, index, progress=False) as store:
         watch = watch_pages(store, provider.tin, seconds=1, pages_per_second=21, progress=False)
@@ -72,7 +72,7 @@ def test_a_watch_of_one_provider_walks_it_again_and_again(filled, index):
     assert watch.seconds >= 1
 
 
-def test_a_watch_without_a_provider_draws_them_of_all_tiers_the_same_each_time(loaded_store):
+def test_a_watch_without_a_provider_draws_the_same_ones_from_all_tiers_each_time(loaded_store):
     fed = fed_filter(LoadRecord(loaded_store).loaded_with)[ID]
     walks = read_stretches(loaded_store, None, 500, fed)
     assert walks == read_stretches(loaded_store, None, 500, fed)
@@ -111,7 +111,7 @@ def test_a_claim_deleted_in_the_middle_of_a_watch_is_lost(filled):
     assert watch_chart(watch).texts[0].get_text() == "Claims were lost or repeated"
 
 
-def test_a_page_that_takes_long_makes_the_next_ones_late_by_their_own_moments(proxied, monkeypatch):
+def test_a_slow_page_makes_the_following_ones_late_relative_to_when_each_was_due(proxied, monkeypatch):
     store, _ = proxied
     asked, ask = [], walker.Walker.ask
 
@@ -123,14 +123,14 @@ def test_a_page_that_takes_long_makes_the_next_ones_late_by_their_own_moments(pr
 
     monkeypatch.setattr(walker.Walker, "ask", slow)
     watch = watch_pages(store, seconds=1, pages_per_second=20, progress=False)
-    # The fifth, due after 0.2 s, was held up until 0.7 s, and with it all that were due by then.
+    # The fifth page, due after 0.2 s, was held up until 0.7 s, and so were all pages due by then.
     assert all(sample.end >= 0.7 for sample in watch.samples[4:14])
     assert watch.samples[4].ms >= 500
     assert watch.samples[9].ms >= 250
     assert watch.longest_gap_ms >= 500
 
 
-def test_pages_that_are_due_and_never_asked_for_are_said(loaded_store, monkeypatch):
+def test_pages_that_were_due_and_never_requested_are_reported(loaded_store, monkeypatch):
     ask = walker.Walker.ask
 
     def slow(own, start, meant, end):
@@ -146,7 +146,7 @@ def test_pages_that_are_due_and_never_asked_for_are_said(loaded_store, monkeypat
 # Trouble
 
 
-def test_connections_that_break_are_retries_and_no_loss(proxied):
+def test_broken_connections_are_retries_and_not_losses(proxied):
     store, proxy = proxied
     timer = threading.Timer(0.8, proxy.cut_at, [b"find\0"], {"times": 2})
     timer.start()
@@ -158,7 +158,7 @@ def test_connections_that_break_are_retries_and_no_loss(proxied):
     assert "retries by the driver" in watch.facts()["Errors"]
 
 
-def test_a_server_that_goes_away_for_good_ends_in_a_watch_with_its_errors(proxied, loaded_store, monkeypatch):
+def test_a_server_that_goes_away_for_good_still_yields_a_watch_with_its_errors(proxied, loaded_store, monkeypatch):
     store, proxy = proxied
     for module, name in (
         (feed_module, "_REMOVE_SECONDS"),
@@ -204,7 +204,7 @@ def test_a_server_that_is_killed_and_started_again_loses_and_repeats_nothing(tmp
         assert require_claims(store) is store
 
 
-def test_a_server_far_away_takes_longer_and_nothing_is_lost(filled, test_uri, monkeypatch):
+def test_a_distant_server_takes_longer_and_nothing_is_lost(filled, test_uri, monkeypatch):
     with Proxy(test_uri, delay=0.05) as proxy:
         monkeypatch.setenv("MONGODB_URI", proxy.uri)
         with connect(filled.config) as store:
@@ -215,9 +215,7 @@ def test_a_server_far_away_takes_longer_and_nothing_is_lost(filled, test_uri, mo
     assert stored_digest(filled) == configured_digest(filled.config)
 
 
-def test_a_disk_that_runs_full_is_said_and_what_was_fed_can_be_removed_after_space_is_made(
-    tmp_path, make_config, monkeypatch
-):
+def test_a_full_disk_is_reported_and_fed_claims_can_be_removed_once_there_is_space(tmp_path, make_config, monkeypatch):
     monkeypatch.setattr(feed_module, "_REMOVE_SECONDS", 1)
     with tmpfs(tmp_path / "small", 400) as resize:
         config = make_config({"local_server": {"data_dir": str(tmp_path / "small" / "data")}})
@@ -242,7 +240,7 @@ def test_a_disk_that_runs_full_is_said_and_what_was_fed_can_be_removed_after_spa
 
 
 @pytest.mark.replica_set
-def test_two_elections_are_seen_and_nothing_is_lost(tmp_path, make_config, monkeypatch):
+def test_two_elections_are_noticed_and_nothing_is_lost(tmp_path, make_config, monkeypatch):
     with replica_set(tmp_path / "rs") as cluster:
         monkeypatch.setenv("MONGODB_URI", cluster.uri)
         with connect(make_config()) as store:
@@ -276,7 +274,7 @@ def test_two_elections_are_seen_and_nothing_is_lost(tmp_path, make_config, monke
 # Figures
 
 
-def test_percentiles_are_those_of_pages_that_came_and_wait_for_enough_of_them():
+def test_percentiles_cover_pages_that_arrived_and_require_enough_of_them():
     samples = [page(number / 20, float(number)) for number in range(101)]
     watch = a_watch([*samples, page(6, 9_999.0, **FAILED)])
     assert (watch.p50_ms, watch.p95_ms, watch.p99_ms) == (50.0, 95.0, 99.0)
@@ -295,7 +293,7 @@ def test_percentiles_are_those_of_pages_that_came_and_wait_for_enough_of_them():
     ],
     ids=["no page", "to the end", "from the start", "between two", "beyond the end"],
 )
-def test_the_longest_gap_is_between_two_pages_that_came_from_the_start_or_to_the_end(samples, gap):
+def test_the_longest_gap_is_between_two_pages_or_from_the_start_or_to_the_end(samples, gap):
     assert a_watch(samples).longest_gap_ms == gap
 
 
@@ -306,7 +304,7 @@ def test_rates_errors_and_retries_are_counted():
     assert (watch.fed, watch.feed_achieved) == (300, 30.0)
 
 
-def test_a_watch_says_all_that_happened_and_nothing_that_did_not():
+def test_a_watch_reports_all_that_happened_and_nothing_else():
     plain = a_watch([page(number / 20, 4.0) for number in range(200)], checked=20_000, walks=3)
     assert repr(plain).splitlines() == [
         "Watch",
@@ -342,7 +340,7 @@ def test_a_watch_says_all_that_happened_and_nothing_that_did_not():
         ({"samples": (), "feed_offered": 5}, "No page arrived"),
     ],
 )
-def test_the_chart_says_in_its_title_what_was_found(changes, title):
+def test_the_title_of_the_chart_says_what_was_found(changes, title):
     samples = (page(1, 5.0), page(2, 0.0), page(3, 800.0, **FAILED))
     figure = watch_chart(a_watch(**{"samples": samples, **changes}))
     assert figure.texts[0].get_text() == title
@@ -368,7 +366,7 @@ def test_the_chart_shows_the_rate_of_the_feed():
     assert list(stairs.get_data().values) == [10 * second for second in range(10)]
 
 
-def test_in_a_notebook_a_small_chart_fills_and_elsewhere_none_is_shown(filled, monkeypatch):
+def test_a_small_chart_fills_in_a_notebook(filled, monkeypatch):
     shown = []
 
     class Handle:
@@ -392,29 +390,29 @@ def test_without_progress_nothing_is_printed(loaded_store, capsys):
     assert "Watching 100%" in capsys.readouterr().out
 
 
-# What is refused
+# What is rejected
 
 
 @pytest.mark.parametrize("value", [0, -1, 3_601, float("nan"), float("inf"), "5", None, True], ids=repr)
-def test_seconds_are_named(loaded_store, value):
+def test_invalid_seconds_are_named(loaded_store, value):
     with pytest.raises(InvalidQuery, match=r"^seconds must be a number of seconds above 0 and at most 3,600, got "):
         watch_pages(loaded_store, seconds=value)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1_001, float("nan"), "5"], ids=repr)
-def test_pages_per_second_are_named(loaded_store, value):
+def test_an_invalid_pages_per_second_is_named(loaded_store, value):
     with pytest.raises(InvalidQuery, match=r"^pages_per_second must be a number above 0 and at most 1,000, got "):
         watch_pages(loaded_store, pages_per_second=value)
 
 
 @pytest.mark.parametrize("value", [-1, 5_001, float("nan"), "5"], ids=repr)
-def test_feed_per_second_is_named(loaded_store, value):
+def test_an_invalid_feed_per_second_is_named(loaded_store, value):
     with pytest.raises(InvalidQuery, match=r"^feed_per_second must be a number from 0 to 5,000, got "):
         watch_pages(loaded_store, feed_per_second=value)
 
 
 @pytest.mark.parametrize("tin", ["12", "900000001", 411234567])
-def test_a_provider_that_is_none_or_has_no_claims_is_named(loaded_store, tin):
+def test_an_invalid_provider_or_one_without_claims_is_named(loaded_store, tin):
     with pytest.raises(InvalidQuery, match=r"^tin must be (nine digits|a provider with claims)"):
         watch_pages(loaded_store, tin, feed_per_second=5)
 
@@ -425,13 +423,13 @@ def test_a_collection_that_is_not_loaded_or_lacks_the_rule_says_what_to_run(stor
         watch_pages(store, feed_per_second=5)
 
 
-def test_without_the_rule_the_set_up_is_named(filled):
+def test_without_the_rule_the_error_names_the_setup(filled):
     filled.collection.database.command("collMod", filled.collection.name, validator={})
     with pytest.raises(SetupError, match=r"lacks the rule .*setup_collection\(store\)"):
         watch_pages(filled, feed_per_second=5)
 
 
-def test_the_feeder_needs_nothing_of_what_people_look_at():
+def test_the_feeder_imports_nothing_that_is_only_for_display():
     heavy = ("pandas", "matplotlib", "jinja2", "ipywidgets", "IPython", "papermill")
     code = f"import sys, pbm_lib.live.feeder; print([name for name in {heavy} if name in sys.modules])"
     assert run_python("-c", code).stdout.strip() == "[]"

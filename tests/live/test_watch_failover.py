@@ -1,4 +1,4 @@
-"""The failover on three mongods of ours: what is seen, what happens to the nodes, and what is left behind."""
+"""The failover on three local mongods: what is observed, what happens to the nodes, and what is left behind."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def folder_of(config):
 
 
 def nodes_of(config):
-    """The mongods whose data folder is in the failover's, by the node's number."""
+    """The mongods whose data folder is inside the failover's folder, by node number."""
     found = {number: running_mongod(folder_of(config) / f"node{number}", None) for number in (1, 2, 3)}
     return {number: node.process for number, node in found.items() if node}
 
@@ -48,7 +48,7 @@ def nothing_is_left(config):
 
 @pytest.fixture
 def shown(config):
-    """The failover in a process of its own, when all three nodes are there."""
+    """The failover in its own process, once all three nodes are running."""
     process = start_python(
         *("-m", "pbm_lib", "failover", "--config", config.path, "--output", config.path.parent / "out"),
         cwd=config.path.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -64,7 +64,7 @@ def shown(config):
 
 
 def test_the_primary_steps_down_the_next_one_is_killed_and_no_claim_is_lost(config, monkeypatch):
-    # An address of somebody's own cluster is not touched: this one would not answer.
+    # The user's own cluster is not touched: this address would not answer.
     monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/?directConnection=true")
     longer = replace(config, failover=replace(config.failover, seconds=15))
     watch = watch_failover(longer, progress=False)
@@ -85,7 +85,7 @@ def test_the_primary_steps_down_the_next_one_is_killed_and_no_claim_is_lost(conf
     assert watch_chart(watch).texts[0].get_text() == "No claim lost while the primary changed"
 
 
-def test_the_nodes_ask_for_a_login_and_their_folder_is_closed_to_others(config):
+def test_the_nodes_require_a_login_and_their_folder_is_closed_to_others(config):
     with local_replica_set(config) as cluster:
         assert len(nodes_of(config)) == 3
         assert folder_of(config).stat().st_mode & 0o077 == 0
@@ -105,7 +105,7 @@ def test_the_nodes_ask_for_a_login_and_their_folder_is_closed_to_others(config):
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda signal_: signal_.name)
 def test_an_interrupt_in_the_middle_ends_all_three(config, shown, signal_):
     logs = [folder_of(config) / f"node{number}" / "mongod.log" for number in (1, 2, 3)]
-    if signal_ == signal.SIGINT:  # in the middle of the watch; the others wherever they come
+    if signal_ == signal.SIGINT:  # in the middle of the watch; the other signals may arrive at any time
         wait_for(lambda: all(log.exists() for log in logs), 60, "the logs of all three")
         wait_for(lambda: any("replSetStepDown" in log.read_text(errors="replace") for log in logs), 60, "a step-down")
     os.kill(shown.pid, signal_)
@@ -115,7 +115,7 @@ def test_an_interrupt_in_the_middle_ends_all_three(config, shown, signal_):
     assert "Traceback" not in said
 
 
-def test_nodes_that_a_killed_run_left_behind_are_ended_by_the_next_one(config, shown):
+def test_nodes_that_a_killed_failover_left_behind_are_ended_by_the_next_one(config, shown):
     left = sorted(process.pid for process in nodes_of(config).values())
     os.killpg(shown.pid, signal.SIGKILL)
     shown.wait(10)
@@ -125,7 +125,7 @@ def test_nodes_that_a_killed_run_left_behind_are_ended_by_the_next_one(config, s
         assert not {node.pid for node in nodes_of(config).values()} & {*left}
 
 
-def test_a_mongod_of_somebody_else_is_let_alone_and_named_where_it_has_a_port(config, tmp_path):
+def test_someone_elses_mongod_is_left_alone_and_named_if_it_has_a_port_that_is_needed(config, tmp_path):
     with running(Mongod(tmp_path / "other")) as other:
         taken = replace(config, failover=replace(config.failover, first_port=other.port))
         with pytest.raises(
@@ -137,7 +137,7 @@ def test_a_mongod_of_somebody_else_is_let_alone_and_named_where_it_has_a_port(co
         assert other.process.poll() is None
 
 
-def test_a_port_that_another_program_has_is_named(config):
+def test_a_port_that_another_program_uses_is_named(config):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -147,7 +147,7 @@ def test_a_port_that_another_program_has_is_named(config):
             watch_failover(taken, progress=False)
 
 
-def test_a_folder_that_holds_something_else_is_refused_and_stays_as_it_is(config):
+def test_a_folder_with_other_files_is_rejected_and_left_as_it_is(config):
     folder_of(config).mkdir()
     mine = folder_of(config) / "mine.txt"
     mine.write_text("mine")
@@ -158,7 +158,7 @@ def test_a_folder_that_holds_something_else_is_refused_and_stays_as_it_is(config
     folder_of(config).rmdir()
 
 
-def test_an_interrupt_while_claims_are_loaded_does_not_tell_to_go_on_with_them(config, monkeypatch):
+def test_an_interrupt_while_claims_are_loaded_does_not_suggest_continuing_the_load(config, monkeypatch):
     def interrupted(store, **_):
         assert len(nodes_of(config)) == 3
         raise LoadError("The load was interrupted. About 5 of 6,000 claims are on the server. Run load_claims(store).")
@@ -170,7 +170,7 @@ def test_an_interrupt_while_claims_are_loaded_does_not_tell_to_go_on_with_them(c
         watch_failover(config, progress=False)
 
 
-def test_two_at_a_time_do_not_end_each_others_nodes(config):
+def test_two_failovers_at_a_time_do_not_end_each_others_nodes(config):
     with local_replica_set(config):
         before = {node.pid for node in nodes_of(config).values()}
         with pytest.raises(ServerUnavailable, match="Another process is running a failover"):
@@ -178,7 +178,7 @@ def test_two_at_a_time_do_not_end_each_others_nodes(config):
         assert {node.pid for node in nodes_of(config).values()} == before
 
 
-def test_an_interrupt_while_they_start_leaves_none(config, monkeypatch):
+def test_an_interrupt_while_the_nodes_start_leaves_none(config, monkeypatch):
     def interrupted(*_):
         assert nodes_of(config)
         raise KeyboardInterrupt
@@ -188,14 +188,14 @@ def test_an_interrupt_while_they_start_leaves_none(config, monkeypatch):
         watch_failover(config, progress=False)
 
 
-def test_a_node_that_cannot_start_is_said_with_its_reason(config, monkeypatch):
+def test_a_node_that_cannot_start_is_reported_with_the_reason(config, monkeypatch):
     launch = module.launch
     monkeypatch.setattr(module, "launch", lambda *words: launch(*words[:4], "--noSuchOption"))
     with pytest.raises(ServerUnavailable, match=r"^One of the three mongods stopped during startup\. "):
         watch_failover(config, progress=False)
 
 
-def test_a_failure_that_cannot_be_brought_about_is_said_and_the_watch_goes_on(config, monkeypatch):
+def test_a_failure_that_cannot_be_caused_is_reported_and_the_watch_goes_on(config, monkeypatch):
     def refused(_):
         raise PbmError("No.")
 
@@ -218,7 +218,7 @@ def test_every_tier_is_scaled_down_and_the_sum_is_right(claims):
         assert [tier.claims_per_provider for tier in small.tiers] == [20_000, 10_000, 2_000, 1_000, 200, 100, 20]
 
 
-def test_a_gap_counts_where_it_touches_the_stretch_and_up_to_its_end():
+def test_a_gap_counts_if_it_touches_the_period_and_up_to_the_periods_end():
     samples = tuple(PageSample(at, 0.0, 0, None, 100) for at in (1.0, 2.0, 2.5, 6.0, 6.5, 9.0))
     watch = Watch(
         tin=None, seconds=10.0, samples=samples, pages_offered=20, unasked=0, feed_offered=0, feed=(),

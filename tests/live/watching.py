@@ -1,4 +1,4 @@
-"""A watch in a process of its own that can be killed: python tests/live/watching.py CONFIG"""
+"""A watch in its own process, which can be killed: python tests/live/watching.py CONFIG"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A load adds exactly what is missing, whatever workers and batches, and leaves other people's documents alone."""
+"""A load adds exactly what is missing, with any workers and batches, and leaves other people's documents alone."""
 
 import datetime as dt
 import re
@@ -26,7 +26,7 @@ def ids(store, *numbers):
 
 
 def same_place(store, **data):
-    """Settings of a store on the same collection, with other settings of the data."""
+    """Settings for a store on the same collection, with different data settings."""
     return {
         "mongodb": {"database": store.collection.database.name},
         "data_generation": {"batch_size": 500, **data},
@@ -50,7 +50,7 @@ def test_a_second_load_counts_the_claims_once_and_searches_for_nothing(loaded_st
     asked = [sent["pipeline"][0]["$match"] for sent in on_claims if "aggregate" in sent]
     everybody = [{TIN: provider.tin} for provider in provider_roster(loaded_store.config.data_generation)]
     assert sorted(asked, key=str) == sorted([{}, *everybody], key=str)
-    # Whether there is any claim, and any that a watch has fed.
+    # It looks for any claim, and for any claim that a watch has fed.
     fed = fed_filter(load_settings(loaded_store.config.data_generation))
     assert [sent["filter"] for sent in on_claims if "find" in sent] == [{}, fed]
 
@@ -67,7 +67,7 @@ def test_the_bytes_on_the_server_are_the_generated_ones_for_any_workers_and_batc
 
 def test_a_load_stopped_at_90_percent_is_resumed_with_a_tenth_of_the_work(open_store):
     store = setup_collection(open_store(TIERS_30K))
-    # As a killed load leaves it: the first batches are there, a few in part, and no mark says complete.
+    # This is what a killed load leaves: the first batches are there, a few only in part, and no mark says complete.
     LoadRecord(store).mark("loading")
     store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 27_200))
     store.collection.delete_many({ID: {"$in": ids(store, 25_001, 26_333)}})
@@ -80,7 +80,7 @@ def test_a_load_stopped_at_90_percent_is_resumed_with_a_tenth_of_the_work(open_s
     assert require_claims(store) is store
 
 
-def test_claims_that_others_deleted_are_added_again_though_the_state_says_complete(filled):
+def test_claims_that_others_deleted_are_added_again_even_though_the_state_says_complete(filled):
     filled.collection.delete_many({ID: {"$in": ids(filled, 0, 1, 2_500, 5_999)}})
     assert load(filled).inserted == 4
     assert stored_digest(filled) == configured_digest(filled.config)
@@ -109,7 +109,7 @@ def test_the_record_waits_for_a_majority_and_the_claims_are_flushed_to_disk_at_t
     assert dict(wire.answers)["fsync"]["ok"] == 1
 
 
-def test_a_rule_for_other_claims_than_the_configs_is_said_and_loaded_into_when_replaced(store, open_store):
+def test_a_rule_for_claims_other_than_the_configs_is_reported_and_replaced_on_request(store, open_store):
     other = open_store(same_place(store, max_claim_days=40))
     with pytest.raises(LoadError, match=r"max_claim_days must be 30, as in the server.s rule, got 40\)\. Run"):
         load(other)
@@ -143,7 +143,7 @@ def test_a_foreign_document_in_the_place_of_a_claim_does_not_hide_that_it_is_mis
     assert stored_digest(filled) == configured_digest(filled.config)
 
 
-def test_claims_too_many_of_a_known_provider_are_reported_not_deleted(filled):
+def test_extra_claims_of_a_known_provider_are_reported_not_deleted(filled):
     provider = provider_roster(filled.config.data_generation)[5]
     filled.collection.insert_one(make_claim(1, day(0), day(0), provider.tin))
     with pytest.raises(LoadError, match=f"TIN {provider.tin}.* must have 300 claims in .*, got 301") as refused:
@@ -170,7 +170,7 @@ def test_claims_too_many_of_a_known_provider_are_reported_not_deleted(filled):
     ],
     ids=["seed", "D", "dates", "tiers"],
 )
-def test_other_settings_are_refused_with_the_difference_and_loaded_when_asked_to_replace(
+def test_other_settings_are_rejected_with_the_difference_and_loaded_when_asked_to_replace(
     filled, open_store, changed, shown
 ):
     before = stored_digest(filled)
@@ -189,7 +189,7 @@ def test_other_settings_are_refused_with_the_difference_and_loaded_when_asked_to
     assert require_claims(other) is other
 
 
-def test_workers_and_batch_size_are_no_other_settings(filled, open_store):
+def test_workers_and_batch_size_do_not_count_as_different_settings(filled, open_store):
     other = open_store(same_place(filled) | {"data_generation": {"batch_size": 123, "workers": 3}})
     assert load(other).inserted == 0
 
@@ -201,7 +201,7 @@ NOT_OURS = {
 
 
 @pytest.mark.parametrize("replace", [False, True])
-def test_a_collection_of_others_is_never_touched(store, replace):
+def test_other_peoples_collection_is_never_touched(store, replace):
     theirs = [make_claim(number, day(number), day(number)) for number in range(5)]
     store.collection.insert_many(theirs)
     with pytest.raises(LoadError, match=NOT_OURS[replace]):
@@ -210,7 +210,7 @@ def test_a_collection_of_others_is_never_touched(store, replace):
 
 
 @pytest.mark.parametrize("replace", [False, True])
-def test_a_collection_that_others_made_under_the_name_of_a_loaded_one_is_never_touched(filled, replace):
+def test_a_collection_that_others_created_under_the_name_of_a_loaded_one_is_never_touched(filled, replace):
     filled.collection.drop()
     theirs = [{"_id": number} for number in range(5)]
     filled.collection.insert_many(theirs)
@@ -221,7 +221,7 @@ def test_a_collection_that_others_made_under_the_name_of_a_loaded_one_is_never_t
         require_claims(filled)
 
 
-def test_a_collection_dropped_behind_the_stores_back_is_not_loaded_without_rule_and_index(filled):
+def test_a_collection_dropped_by_another_client_is_not_loaded_without_rule_and_index(filled):
     filled.collection.drop()
     with pytest.raises(LoadError, match=r"not set up for loading .* setup_collection\(store\)"):
         load(filled)
@@ -229,7 +229,7 @@ def test_a_collection_dropped_behind_the_stores_back_is_not_loaded_without_rule_
     assert load(setup_collection(filled)).inserted == 6_000
 
 
-def test_replace_starts_over_on_claims_of_the_same_settings(filled):
+def test_replace_starts_over_on_claims_with_the_same_settings(filled):
     filled.collection.update_one({}, {"$set": {"recoveryMethod": "CHANGED"}})
     assert load(filled, replace=True).inserted == 6_000
     assert stored_digest(filled) == configured_digest(filled.config)
@@ -265,7 +265,7 @@ def test_the_loading_process_holds_few_connections(store):
         ({"batch_size": 50_001}, "batch_size must be 1 to 50,000, or None for the config's value, got 50001"),
     ],
 )
-def test_numbers_that_make_no_sense_are_refused_before_anything_happens(store, arguments, shown):
+def test_invalid_numbers_are_rejected_before_anything_happens(store, arguments, shown):
     with pytest.raises(LoadError, match=shown):
         load(store, **arguments)
     assert store.collection.find_one() is None
@@ -293,7 +293,7 @@ def test_each_provider_has_its_claims_on_the_server(loaded_store):
     ("host_kind", "cores", "workers"),
     [("local", 1, 1), ("local", 2, 2), ("local", 16, 4), ("remote", 16, 4), ("Atlas", 16, 2), ("Atlas", 1, 1)],
 )
-def test_auto_takes_few_workers_where_connections_or_cores_are_few(
+def test_auto_uses_few_workers_if_connections_or_cores_are_few(
     loaded_store, make_config, monkeypatch, host_kind, cores, workers
 ):
     config = make_config({"data_generation": {"workers": "auto"}})

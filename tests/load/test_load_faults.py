@@ -1,4 +1,4 @@
-"""Whatever dies in the middle of a load, running it again leaves exactly the configured claims, each once."""
+"""Whatever dies during a load, running the load again leaves exactly the configured claims, each once."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def mongod(tmp_path):
 
 @pytest.fixture
 def open_at(make_config, monkeypatch):
-    """Call it with an address to get a store of 30,000 claims to load, set up."""
+    """Call it with an address to get a set-up store with 30,000 claims to load."""
     config, stores = make_config(TIERS_30K), []
 
     def opened(uri):
@@ -42,7 +42,7 @@ def open_at(make_config, monkeypatch):
 
 
 def stored(store):
-    """Claims on the server now; none while it does not answer."""
+    """The number of claims on the server now; 0 while it does not answer."""
     try:
         return store.collection.estimated_document_count()
     except PyMongoError:
@@ -51,7 +51,7 @@ def stored(store):
 
 @contextmanager
 def loading(store, uri):
-    """A load in a process of its own, when it is past 3,000 of its 30,000 claims."""
+    """A load in its own process, once it is past 3,000 of its 30,000 claims."""
     process = start_loading(store.config, uri)
     try:
         wait_for(lambda: process.poll() is not None or stored(store) > 3_000, 60, "some claims")
@@ -64,7 +64,7 @@ def loading(store, uri):
 
 
 def check_resumed(store, *, but_not_all=True):
-    """The load goes on from the claims that are there, and in the end each is there once."""
+    """Check that the load continues from the claims that are there, and that in the end each is there once."""
     before = store.collection.count_documents({})
     assert before > 0
     if but_not_all:
@@ -78,7 +78,7 @@ def check_resumed(store, *, but_not_all=True):
 
 
 def check_message(text, *needed):
-    """An error says what happened and how to go on, and shows neither a claim nor an address."""
+    """Check that an error says what happened and how to continue, and shows neither a claim nor an address."""
     for part in needed:
         assert part in text
     for secret in ("mongodb://", "overpayment", "fullName", "patientInformation", "ObjectId"):
@@ -114,7 +114,7 @@ def test_one_worker_is_killed(mongod, open_at):
 
 
 @pytest.mark.parametrize("whom", ["the process", "the process group"])
-def test_an_interrupt_stops_the_load_at_once_and_leaves_no_process(mongod, open_at, whom):
+def test_an_interrupt_stops_the_load_immediately_and_leaves_no_process(mongod, open_at, whom):
     store = open_at(mongod.uri)
     with loading(store, mongod.uri) as process:
         children = psutil.Process(process.pid).children(recursive=True)
@@ -131,7 +131,7 @@ def test_an_interrupt_stops_the_load_at_once_and_leaves_no_process(mongod, open_
     check_resumed(store)
 
 
-def test_the_stop_button_of_a_notebook_stops_the_load_and_the_cell_goes_on_when_run_again(mongod, open_at):
+def test_the_stop_button_of_a_notebook_stops_the_load_and_running_the_cell_again_continues_it(mongod, open_at):
     manager = pytest.importorskip("jupyter_client.manager")
     store = open_at(mongod.uri)
     kernel, client = manager.start_new_kernel(kernel_name="python3", env=os.environ | {"MONGODB_URI": mongod.uri})
@@ -178,14 +178,14 @@ def test_the_server_is_killed_and_comes_back_while_the_load_waits(mongod, open_a
     assert LoadRecord(store).found["state"] == "complete"
 
 
-def test_the_local_server_is_killed_which_the_load_says_at_once(make_config):
+def test_the_local_server_is_killed_and_the_load_says_so_immediately(make_config):
     config = make_config(TIERS_30K)
     try:
         with connect(config) as store:
             setup_collection(store)
             with loading(store, None) as process:
                 psutil.Process(start_local_server(config).pid).kill()
-                _, shown = process.communicate(timeout=30)  # well before the workers' patience ends
+                _, shown = process.communicate(timeout=30)  # well before the workers give up
                 assert process.returncode == 1
         last = shown.strip().splitlines()[-1]
         check_message(last, "LoadError: The load stopped: The local server stopped", "30,000 claims", "connect", GO_ON)
@@ -195,7 +195,7 @@ def test_the_local_server_is_killed_which_the_load_says_at_once(make_config):
         stop_local_server(config)
 
 
-def test_the_disk_runs_full_and_the_load_goes_on_after_space_is_made(tmp_path, make_config):
+def test_the_disk_runs_full_and_the_load_continues_once_there_is_space(tmp_path, make_config):
     with tmpfs(tmp_path / "small", 4) as resize:
         config = make_config(TIERS_30K | {"local_server": {"data_dir": str(tmp_path / "small" / "data")}})
         try:
@@ -213,7 +213,7 @@ def test_the_disk_runs_full_and_the_load_goes_on_after_space_is_made(tmp_path, m
 
 
 @pytest.mark.replica_set
-def test_the_primary_is_killed_and_the_load_goes_on_with_the_next(tmp_path, open_at):
+def test_the_primary_is_killed_and_the_load_continues_with_the_next(tmp_path, open_at):
     with replica_set(tmp_path / "rs") as cluster:
         store = open_at(cluster.uri)
         with loading(store, cluster.uri) as process:
@@ -260,7 +260,7 @@ def test_a_network_delay_of_50_ms_changes_nothing_but_the_time(mongod, open_at):
         assert stored_digest(direct) == configured_digest(direct.config)
 
 
-def test_a_server_that_is_away_to_begin_with_is_reported_as_such(mongod, open_at):
+def test_a_server_that_is_down_from_the_start_is_reported_as_such(mongod, open_at):
     store = open_at(f"{mongod.uri}&serverSelectionTimeoutMS=1000")
     mongod.stop()
     with pytest.raises(ServerUnavailable, match="is not responding"):

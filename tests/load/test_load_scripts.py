@@ -1,4 +1,4 @@
-"""The load starts processes; it works from a script, a pipe and an interactive shell, whatever the script says."""
+"""The load starts processes. It works from a script, a pipe and an interactive shell, whatever the script contains."""
 
 import pytest
 from loads import configured_digest, stored_digest
@@ -15,7 +15,7 @@ print(pbm.load_claims(store, workers=2, progress=False, replace=True))
 
 @pytest.fixture
 def run(store, test_uri, tmp_path):
-    """Call it with code, arguments of Python and what to write to its input; gives the ended process."""
+    """Call it with code and Python's arguments to get the ended process; `piped` sends the code to standard input."""
 
     def ended(code, arguments, *, piped=False):
         (tmp_path / "script.py").write_text(code)
@@ -32,7 +32,7 @@ def run(store, test_uri, tmp_path):
 def test_a_load_works_from(store, run, arguments, piped):
     ended = run(SCRIPT.format(path=str(store.config.path)), arguments, piped=piped)
     assert ended.returncode == 0, ended.stderr
-    # Once: the loading processes run nothing of the script again.
+    # Only once: the loading processes do not run the script again.
     assert ended.stdout.count("begins") == ended.stdout.count("6,000 claims on the server") == 1, ended.stderr
     assert stored_digest(store) == configured_digest(store.config)
 

@@ -1,4 +1,4 @@
-"""A load whose collection is dropped, or replaced by another load, notices it, says so, and a way leads out."""
+"""A load notices that its collection was dropped or replaced by another load, and says how to recover."""
 
 import threading
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from pbm_lib.load.state import LoadRecord, count_by_provider
 
 @pytest.fixture
 def store(open_store):
-    """A set-up store of 30,000 claims to load."""
+    """A set-up store with 30,000 claims to load."""
     return setup_collection(open_store(TIERS_30K))
 
 
 @contextmanager
 def when_some_are_there(store, action):
-    """Run an action beside the block when 3,000 of the claims are there."""
+    """Run an action during the block, once more than 3,000 of the claims are loaded."""
     done = threading.Event()
 
     def watch():
@@ -40,13 +40,13 @@ def when_some_are_there(store, action):
 
 
 def ended(process):
-    """The exit code and the last line of the errors of a load in a process of its own."""
+    """The exit code and the last line of standard error of a load in its own process."""
     _, errors = process.communicate(timeout=60)
     assert errors.count("Traceback") == (process.returncode != 0), errors
     return process.returncode, (errors.strip().splitlines() or [""])[-1]
 
 
-def test_a_collection_dropped_in_the_middle_of_a_load_is_said_and_set_up_and_load_lead_out(store):
+def test_a_collection_dropped_during_a_load_is_reported_and_setup_and_load_recover_it(store):
     with when_some_are_there(store, store.collection.drop), pytest.raises(LoadError) as stopped:
         load_claims(store, progress=False)
     assert str(stopped.value) == (
@@ -77,8 +77,8 @@ def test_a_collection_that_is_dropped_while_it_is_counted_is_never_marked_as_com
     assert not LoadRecord(filled).is_current
 
 
-def test_a_load_gives_way_to_one_that_replaces_its_claims_by_others(store, open_store, test_uri):
-    # The same _id, the same counts, another content: what counting would not tell apart.
+def test_a_load_gives_way_to_one_that_replaces_its_claims(store, open_store, test_uri):
+    # The claims have the same _id and counts but different content, which counting would not notice.
     changes = {"mongodb": {"database": store.collection.database.name}, "data_generation": {"max_claim_days": 40}}
     other = open_store(merged(TIERS_30K, changes))
     first = start_loading(store.config, test_uri)
@@ -97,7 +97,7 @@ def test_a_load_gives_way_to_one_that_replaces_its_claims_by_others(store, open_
     assert require_claims(other) is other
 
 
-def test_two_replacements_at_once_end_in_order_or_with_a_sentence_and_no_mixture_counts_as_complete(
+def test_two_replacements_at_once_succeed_or_fail_cleanly_and_no_mixture_counts_as_complete(
     store, open_store, test_uri
 ):
     changes = {"mongodb": {"database": store.collection.database.name}, "data_generation": {"max_claim_days": 40}}
@@ -117,13 +117,13 @@ def test_two_replacements_at_once_end_in_order_or_with_a_sentence_and_no_mixture
     assert stored_digest(store) == configured_digest(store.config)
 
 
-def test_what_another_load_recorded_is_never_written_over(store, open_store):
+def test_what_another_load_recorded_is_never_overwritten(store, open_store):
     changes = {"mongodb": {"database": store.collection.database.name}, "data_generation": {"max_claim_days": 40}}
     other = open_store(merged(TIERS_30K, changes))
     for states in (["replacing"], ["replacing", "loading"]):
         first, second, twin = LoadRecord(store), LoadRecord(other), LoadRecord(store)
         first.mark("loading")
-        twin.mark("loading")  # of the same claims in the same collection: no matter who marks them
+        twin.mark("loading")  # same claims, same collection: it does not matter which record marks them
         first.mark("complete")
         with pytest.raises(LoadError, match="Another load"):
             second.mark("replacing")

@@ -1,4 +1,4 @@
-"""Which batches a load still has to insert: exact ranges of claim numbers, at every place and border."""
+"""Which batches a load still has to insert: exact ranges of claim numbers, at every position and boundary."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from pbm_lib.load.state import missing_ranges
 
 BATCH = 10
 GROUP = 640
-"""Claims that are counted together before one looks closer: 64 batches."""
+"""The number of claims that are counted together before a closer look: 64 batches."""
 
 
 def ids(store, numbers):
@@ -21,7 +21,7 @@ def ids(store, numbers):
 
 @pytest.fixture(scope="module")
 def loaded(open_shared_store):
-    """A store with 6,000 claims, whose numbers 0 to 5,999 tests may delete."""
+    """A store with claims 0 to 5,999, which tests may delete."""
     store = setup_collection(open_shared_store())
     store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 6_000))
     return store
@@ -29,7 +29,7 @@ def loaded(open_shared_store):
 
 @pytest.fixture
 def without(loaded):
-    """Call it with claim numbers to take these claims away until the test ends."""
+    """Call it with claim numbers to remove these claims until the test ends."""
     taken = []
 
     def take(numbers):
@@ -74,7 +74,7 @@ def test_each_batch_that_lacks_a_claim_is_named_and_no_other(without, gone, miss
 
 
 @pytest.mark.parametrize("by_id", [False, True], ids=["by count", "by id"])
-def test_where_nothing_is_missing_no_batch_is_named(loaded, by_id):
+def test_no_batch_is_named_if_nothing_is_missing(loaded, by_id):
     for batch_size in (7, BATCH, 6_000, 50_000):
         assert missing_ranges(loaded, batch_size, by_id=by_id) == []
 
@@ -87,7 +87,7 @@ def test_the_last_batch_ends_with_the_last_claim(without, by_id):
     assert missing_ranges(store, 50_000, by_id=by_id) == [(0, 6_000)]
 
 
-def test_a_document_of_somebody_else_deceives_the_count_but_not_the_search_by_id(without):
+def test_someone_elses_document_deceives_the_count_but_not_the_search_by_id(without):
     store = without([705])
     foreign = make_claim(1, day(0), day(0)) | {ID: ObjectId(ids(store, [705])[0].binary[:4] + b"\xff" * 8)}
     store.collection.insert_one(foreign)

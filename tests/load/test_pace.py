@@ -1,4 +1,4 @@
-"""The pace of a load is kept on the server, and what a later load says of it is exact."""
+"""The pace of a load is stored on the server, and a later load reports it exactly."""
 
 from loads import TIERS_30K, load_some
 from pytest import approx
@@ -15,7 +15,7 @@ def load(store, **options):
     return load_claims(store, progress=False, **options)
 
 
-def test_a_load_that_finds_all_there_tells_the_pace_of_the_one_that_added_it(store):
+def test_a_load_that_finds_all_claims_reports_the_pace_of_the_load_that_added_them(store):
     first, second = load(store), load(store)
     assert (first.pace.inserted, first.pace.seconds, first.pace.progress) == (6_000, first.seconds, first.progress)
     assert second.inserted == 0
@@ -25,7 +25,7 @@ def test_a_load_that_finds_all_there_tells_the_pace_of_the_one_that_added_it(sto
     assert (second.rate_frame()["claims_per_second"] * seconds).sum() == approx(6_000)
 
 
-def test_a_resumed_load_tells_its_own_pace_and_how_many_claims_that_is_of(open_store):
+def test_a_resumed_load_reports_its_own_pace_and_how_many_claims_that_covers(open_store):
     store = setup_collection(open_store(TIERS_30K))
     LoadRecord(store).mark("loading")
     load_some(store, 0, 20_000)
@@ -34,7 +34,7 @@ def test_a_resumed_load_tells_its_own_pace_and_how_many_claims_that_is_of(open_s
     assert load(store).pace == resumed.pace
 
 
-def test_claims_that_are_put_back_leave_the_pace_of_the_load_that_was(store):
+def test_claims_that_are_put_back_leave_the_pace_of_the_earlier_load(store):
     pace = load(store).pace
     store.collection.delete_many({ID: {"$in": [claim[ID] for claim in store.collection.find({}, {ID: 1}, limit=3)]}})
     report = load(store)
@@ -43,7 +43,7 @@ def test_claims_that_are_put_back_leave_the_pace_of_the_load_that_was(store):
     assert pace.words in repr(report)
 
 
-def test_a_load_that_stops_with_all_inserted_keeps_the_pace_of_before(store):
+def test_a_load_that_stops_with_everything_inserted_keeps_the_earlier_pace(store):
     pace = load(store).pace
     LoadRecord(store).mark("loading")
     assert LoadRecord(store).pace == pace
@@ -58,11 +58,11 @@ def test_replaced_claims_take_their_pace_with_them(store, open_store, monkeypatc
     place["performance"] = {"tiers_to_test": ["3K"], "targets": {}}
     replaced = load(open_store(place), replace=True)
     assert (replaced.volume, replaced.pace.inserted) == (3_000, 3_000)
-    assert replaced.pace.inserted < before.inserted  # the greater one is not kept: its claims are gone
+    assert replaced.pace.inserted < before.inserted  # the larger number is not kept: those claims are gone
     assert load(open_store(place)).pace == replaced.pace
 
 
-def test_where_an_earlier_version_loaded_that_is_a_sentence(store):
+def test_a_load_by_an_earlier_version_has_a_sentence_in_place_of_a_pace(store):
     load(store)
     state_collection(store.collection).update_one({ID: store.collection.name}, {"$unset": {"pace": 1}})
     report = load(store)
@@ -71,13 +71,13 @@ def test_where_an_earlier_version_loaded_that_is_a_sentence(store):
     assert " ".join(NO_PACE.split()[:6]) in repr(report)
 
 
-def test_a_collection_that_was_dropped_and_made_again_has_no_pace(store):
+def test_a_collection_that_was_dropped_and_created_again_has_no_pace(store):
     load(store)
     store.collection.drop()
     assert LoadRecord(setup_collection(store)).pace is None
 
 
-def test_what_the_server_keeps_is_read_back_as_it_was(store):
+def test_the_pace_is_read_back_from_the_server_unchanged(store):
     pace = load(store).pace
     (kept,) = state_collection(store.collection).find({ID: store.collection.name})
     assert LoadPace.from_document(kept["pace"]) == pace

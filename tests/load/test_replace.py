@@ -1,4 +1,4 @@
-"""Starting over drops what this program loaded, and nothing of anybody else's."""
+"""Starting over drops what this program loaded, and nothing that anyone else added."""
 
 import copy
 
@@ -24,14 +24,14 @@ def replaced(store):
 
 
 def state_of(store):
-    """All that a drop would lose."""
+    """Everything that a drop would lose."""
     claims = store.collection
     found = list(claims.database.list_collections(filter={"name": claims.name}))
     return found, claims.index_information(), stored_digest(store), state_collection(claims).find().to_list()
 
 
 def record_generator(store, version):
-    """Let the load's record say that an earlier version loaded the claims."""
+    """Make the load's record say that an earlier version loaded the claims."""
     record = {ID: store.collection.name}
     changed = state_collection(store.collection).update_one(record, {"$set": {"settings.generator": version}})
     assert changed.matched_count == 1
@@ -87,7 +87,7 @@ def earlier_rule():
 def test_what_others_added_to_our_collection_is_named_and_nothing_is_dropped(filled, open_store, change, named):
     change(filled.collection)
     before = state_of(filled)
-    # Whatever the config that asks for it says of the claims.
+    # This holds whatever the config of the caller says about the claims.
     seed_5 = {"mongodb": {"database": filled.collection.database.name}, "data_generation": {"seed": 5}}
     for store in (filled, open_store(seed_5)):
         with pytest.raises(
@@ -97,7 +97,7 @@ def test_what_others_added_to_our_collection_is_named_and_nothing_is_dropped(fil
         assert state_of(filled) == before
 
 
-def test_once_that_is_removed_the_claims_are_replaced(filled):
+def test_once_the_additions_are_removed_the_claims_are_replaced(filled):
     add_document(filled.collection)
     add_index(filled.collection)
     with pytest.raises(LoadError, match="the index theirs, 1 document"):
@@ -124,7 +124,7 @@ def stored(how):
     ],
     ids=str,
 )
-def test_an_empty_collection_of_somebody_else_stays(open_store, options, named):
+def test_someone_elses_empty_collection_stays(open_store, options, named):
     store = open_store()
     store.collection.database.create_collection(store.collection.name, **options)
     before = state_of(store)
@@ -133,7 +133,7 @@ def test_an_empty_collection_of_somebody_else_stays(open_store, options, named):
     assert state_of(store) == before
 
 
-def test_claims_of_an_earlier_version_are_refused_with_the_way_out_and_dropped_only_on_request(filled):
+def test_claims_of_an_earlier_version_are_rejected_with_the_way_out_and_dropped_only_on_request(filled):
     record_generator(filled, 1)
     before = state_of(filled)
     with pytest.raises(LoadError, match=r"generator: loaded with 1, this version has \d+\).*replace=True"):
@@ -143,7 +143,7 @@ def test_claims_of_an_earlier_version_are_refused_with_the_way_out_and_dropped_o
 
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["in force", "its set-up interrupted"])
-def test_a_collection_that_an_earlier_version_set_up_is_refused_with_the_way_out_which_works(filled, wrapped):
+def test_a_collection_that_an_earlier_version_set_up_is_rejected_with_a_way_out_that_works(filled, wrapped):
     rule = earlier_rule()
     put_rule(filled.collection, {"$and": [rule]} if wrapped else rule)
     record_generator(filled, 2)
@@ -156,7 +156,7 @@ def test_a_collection_that_an_earlier_version_set_up_is_refused_with_the_way_out
     assert setup_collection(filled).max_claim_days == 30
 
 
-def test_an_earlier_versions_rule_that_somebody_changed_is_theirs(filled):
+def test_an_earlier_versions_rule_that_someone_changed_is_theirs(filled):
     rule = earlier_rule()
     rule["$jsonSchema"]["properties"]["recoveryMethod"]["enum"] = ["OFFSET"]
     put_rule(filled.collection, rule)
@@ -168,7 +168,7 @@ def test_an_earlier_versions_rule_that_somebody_changed_is_theirs(filled):
     assert state_of(filled) == before
 
 
-def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_claims(filled, open_store):
+def test_an_interrupted_replacement_is_not_mistaken_for_a_load_of_the_new_claims(filled, open_store):
     seed_5 = {"mongodb": {"database": filled.collection.database.name}, "data_generation": {"seed": 5}}
     other = open_store(seed_5)
     LoadRecord(other).mark("replacing")  # and killed before the drop
@@ -180,7 +180,7 @@ def test_a_replacement_that_was_broken_off_is_not_taken_for_a_load_of_the_new_cl
     assert stored_digest(other) == configured_digest(other.config)
 
 
-def test_where_the_record_is_gone_claims_are_dropped_only_on_request(filled):
+def test_without_the_record_claims_are_dropped_only_on_request(filled):
     state_collection(filled.collection).drop()
     with pytest.raises(LoadError, match=r"no record of the settings they were loaded with.*replace=True"):
         load_claims(filled, progress=False)
@@ -188,7 +188,7 @@ def test_where_the_record_is_gone_claims_are_dropped_only_on_request(filled):
     assert replaced(filled).inserted == 6_000
 
 
-def test_a_collection_that_is_not_there_is_set_up_and_loaded(open_store):
+def test_a_collection_that_does_not_exist_is_set_up_and_loaded(open_store):
     store = open_store()
     assert replaced(store).volume == 6_000
     assert setup_collection(store).index_name

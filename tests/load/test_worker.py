@@ -1,4 +1,4 @@
-"""The loading process by itself."""
+"""The loading process on its own."""
 
 import multiprocessing
 import re
@@ -17,7 +17,7 @@ from pbm_lib.load.worker import insert_batch, refuse_foreign_unique_index, start
 
 @contextmanager
 def loading_process(uri, config):
-    """A loading process for the length of a block; it is ended though it may still be trying."""
+    """A loading process for the length of a block; it is ended even if it is still retrying."""
     others = multiprocessing.active_children()
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(1, spawn, initializer=start_worker, initargs=(uri, config))
@@ -30,13 +30,13 @@ def loading_process(uri, config):
 
 
 def refusal(pool, start, stop):
-    """What a batch is refused with."""
+    """The error with which a batch is rejected."""
     with pytest.raises(LoadError) as refused:
         pool.submit(insert_batch, start, stop).result(timeout=30)
     return str(refused.value)
 
 
-def test_a_worker_inserts_claims_without_what_only_people_need(store):
+def test_a_worker_inserts_claims_without_importing_what_is_only_for_display(store):
     with loading_process(store.uri, store.config) as pool:
         assert pool.submit(insert_batch, 0, 20).result() == 20
         modules = pool.submit(eval, "sorted(__import__('sys').modules)").result()
@@ -52,9 +52,9 @@ def test_claims_that_are_there_already_are_not_counted_again(store):
     assert store.collection.count_documents({}) == 20
 
 
-def test_a_batch_that_the_validator_refuses_is_an_error_that_names_it_and_shows_no_claim(store):
+def test_a_batch_that_the_validator_rejects_is_an_error_that_names_it_and_shows_no_claim(store):
     claims = claim_generator(store.config.data_generation).documents(0, 20)
-    # Of the second batch the server knows ten claims and refuses one; the others are good.
+    # The server already has ten claims of the batch and rejects one; the others are valid.
     store.collection.insert_many(claims[:10])
     validator = {ID: {"$ne": claims[15][ID]}}
     store.collection.database.command("collMod", store.collection.name, validator=validator)
@@ -76,38 +76,38 @@ def test_a_batch_that_the_validator_refuses_is_an_error_that_names_it_and_shows_
     )
 
 
-def test_a_server_that_stays_away_is_an_error_when_the_workers_patience_ends(tmp_path, make_config):
+def test_a_server_that_stays_away_is_an_error_when_the_worker_gives_up(tmp_path, make_config):
     with running(Mongod(tmp_path / "mongod")) as server, loading_process(server.uri, make_config()) as pool:
         assert pool.submit(insert_batch, 0, 20).result() == 20
         pool.submit(exec, "import pbm_lib.load.worker as worker; worker._RETRY_SECONDS = 0").result()
         server.stop()
         text = refusal(pool, 20, 40)
         assert "The MongoDB server is not responding. Check that it is still running" in text
-        # The connection had worked: nothing to mend in the URI, whose address is not for showing.
+        # The connection had worked, so no fix to the URI is suggested, and its address is not shown.
         assert not re.search(rf"tls|{server.port}|127\.0\.0\.1", text)
-        # The process itself is as good as before.
+        # The process itself still works.
         server.start()
         assert pool.submit(insert_batch, 20, 40).result() == 20
 
 
 @pytest.fixture
 def insert(store):
-    """Call it with a batch: a loading process of the store inserts it."""
+    """Call it with a batch, which a loading process of the store inserts."""
     with loading_process(store.uri, store.config) as pool:
         yield lambda start, stop: pool.submit(insert_batch, start, stop).result(timeout=30)
 
 
-def test_a_claim_that_is_there_by_its_id_counts_as_there(store, insert):
+def test_a_claim_whose_id_is_there_counts_as_there(store, insert):
     assert insert(0, 20) == 20
     assert insert(10, 30) == 10
     store.collection.delete_many({})
-    store.collection.create_index({ID: 1, TIN: 1}, unique=True)  # never in the way
+    store.collection.create_index({ID: 1, TIN: 1}, unique=True)  # never causes a conflict
     assert insert(0, 20) == 20
     assert insert(10, 30) == 10
 
 
 @pytest.mark.parametrize("options", [{}, {"collation": {"locale": "en"}}, {"name": "theirs by dup key "}], ids=str)
-def test_a_duplicate_by_a_foreign_unique_index_names_that_and_shows_no_claim(store, insert, options):
+def test_a_duplicate_in_a_foreign_unique_index_names_the_index_and_shows_no_claim(store, insert, options):
     key = {"recoveryMethod": 1, TIN: -1}
     store.collection.create_index(key, unique=True, **{"name": "theirs", **options})
     with pytest.raises(LoadError, match=r"unique index theirs .*with the key .* rejects claims .*Drop it") as told:
@@ -116,12 +116,12 @@ def test_a_duplicate_by_a_foreign_unique_index_names_that_and_shows_no_claim(sto
     for claim in claim_generator(store.config.data_generation).documents(0, 3_000):
         assert claim["recoveryMethod"] not in str(told.value)
         assert claim["billingProvider"]["providerTin"] not in str(told.value)
-    # The same on a second try, when some claims are there by _id.
+    # The same happens on a second try, when some claims are there already by _id.
     with pytest.raises(LoadError, match="unique index theirs"):
         insert(0, 3_000)
 
 
-def test_the_index_is_named_from_the_text_of_servers_that_say_no_key(store):
+def test_the_index_is_named_from_the_error_text_if_the_server_reports_no_key(store):
     store.collection.create_index("recoveryMethod", unique=True, name="theirs")
     store.collection.insert_many(claim_generator(store.config.data_generation).documents(0, 1))
     with pytest.raises(BulkWriteError) as refused:
@@ -135,7 +135,7 @@ def test_the_index_is_named_from_the_text_of_servers_that_say_no_key(store):
     refuse_foreign_unique_index(problems[:1])
 
 
-def test_a_load_says_at_once_which_foreign_index_stops_it(store):
+def test_a_load_says_immediately_which_foreign_index_stops_it(store):
     store.collection.create_index("recoveryMethod", unique=True, name="theirs")
     with pytest.raises(LoadError) as told:
         load_claims(store, progress=False)
@@ -160,7 +160,7 @@ def test_a_load_says_at_once_which_foreign_index_stops_it(store):
         ("not authorized on pbm_demo to execute command { insert: 1 }", "on pbm_demo to run insert. Grant it the role"),
     ],
 )
-def test_what_a_shared_atlas_tier_refuses_a_write_for_is_told_by_its_words(said, told):
-    # As it answers, by its documentation and by what users quote of it: always with this code.
+def test_why_a_shared_atlas_tier_rejects_a_write_is_read_from_the_words_of_its_answer(said, told):
+    # According to its documentation and to answers quoted by users, the tier always answers with this code.
     problems = [{"index": 0, "code": 11000, "errmsg": "E11000"}, {"index": 1, "code": 8000, "errmsg": said}]
     assert told in why_refused(8000, problems)

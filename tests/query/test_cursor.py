@@ -1,4 +1,4 @@
-"""A token is its page's own or it is InvalidCursor; never a wrong page, never another error."""
+"""A cursor token leads to its own page or raises InvalidCursor; never a wrong page, never another error."""
 
 import base64
 import string
@@ -29,19 +29,19 @@ def refused(token, query=QUERY):
 
 
 def spelled(content) -> str:
-    """base64url of BSON and a fingerprint, as a token is."""
+    """Encode content as a token is encoded: base64url of BSON and a fingerprint."""
     body = content if isinstance(content, bytes) else bson.encode({"": content})
     return base64.urlsafe_b64encode(body + b"f" * 16).rstrip(b"=").decode()
 
 
 def content_of(token: str) -> list:
-    """What a token says, without its fingerprint."""
+    """The decoded content of a token, without its fingerprint."""
     return bson.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:-16])[""]
 
 
 @pytest.mark.parametrize("direction", ["next", "prev"])
 @pytest.mark.parametrize("inclusive", [False, True])
-def test_every_corruption_of_one_character_is_refused(direction, inclusive):
+def test_every_corruption_of_one_character_is_rejected(direction, inclusive):
     token = encode_cursor(Boundary(direction, KEY, inclusive), QUERY)
     assert decode_cursor(token, QUERY) == Boundary(direction, KEY, inclusive)
     corrupted = set()
@@ -63,7 +63,7 @@ def test_every_corruption_of_one_character_is_refused(direction, inclusive):
     ["", "=", "====", "\u00e9", "\ud800", "a" * 4_001, "bnVsbA", "A"],
     ids=repr,
 )
-def test_what_is_no_token_is_refused(value):
+def test_text_that_is_not_a_token_is_rejected(value):
     refused(value)
 
 
@@ -79,11 +79,11 @@ def test_what_is_no_token_is_refused(value):
     ],
     ids=str,
 )
-def test_well_spelled_nonsense_is_refused(content):
+def test_well_encoded_nonsense_is_rejected(content):
     refused(spelled(content))
 
 
-def test_a_token_of_another_version_says_so():
+def test_the_error_for_a_token_of_another_version_says_so():
     token = encode_cursor(Boundary("next", KEY), QUERY)
     content = content_of(token)
     content[0] = 1
@@ -103,7 +103,7 @@ def test_a_token_of_another_version_says_so():
     ],
     ids=repr,
 )
-def test_a_forged_token_with_a_right_fingerprint_is_refused_too(boundary):
+def test_a_forged_token_with_a_correct_fingerprint_is_rejected_too(boundary):
     refused(encode_cursor(boundary, QUERY))
 
 
@@ -115,7 +115,7 @@ def test_a_forged_token_with_a_right_fingerprint_is_refused_too(boundary):
     ],
     ids=repr,
 )
-def test_every_id_that_can_be_sorted_makes_the_round_trip_with_its_type(_id):
+def test_every_sortable_id_survives_the_round_trip_with_its_type(_id):
     token = encode_cursor(Boundary("prev", (DatetimeMS(-(10**16)), _id)), QUERY)
     assert token.isascii()
     assert set(token) <= set(string.ascii_letters + string.digits + "-_")
@@ -132,7 +132,7 @@ def test_a_token_belongs_to_its_collection_tin_and_range(other):
     assert decode_cursor(token, replace(QUERY, max_claim_days=None, hint=None)).key == KEY
 
 
-def test_a_token_says_which_order_it_is_from():
+def test_the_error_for_a_token_names_the_order_it_is_from():
     token = encode_cursor(Boundary("next", KEY), QUERY)
     with pytest.raises(InvalidCursor, match="from the three_field index; the index is now overlap, with another page"):
         decode_cursor(token, replace(QUERY, variant=OVERLAP))
@@ -141,13 +141,13 @@ def test_a_token_says_which_order_it_is_from():
     refused(encode_cursor(Boundary("next", (day(1), day(2), KEY[1])), QUERY))
 
 
-def test_an_id_too_long_for_a_token_is_no_bad_token_but_an_error():
+def test_an_id_too_long_for_a_token_is_an_error_but_not_an_invalid_cursor():
     with pytest.raises(PbmError, match="too long") as caught:
         encode_cursor(Boundary("next", (day(1), "x" * 5_000)), QUERY)
     assert not isinstance(caught.value, InvalidCursor)
 
 
-def test_through_find_claims_no_wrong_token_reaches_the_server(clock, store):
+def test_find_claims_sends_no_wrong_token_to_the_server(clock, store):
     fill(store, [make_claim(number, day(number), day(number)) for number in range(5)])
     token = find_claims(store, TIN_A, day(0), page_size=2).next_cursor
     wire = Wire()
@@ -166,13 +166,13 @@ def test_through_find_claims_no_wrong_token_reaches_the_server(clock, store):
             with pytest.raises(InvalidCursor, match=r"^This cursor belongs to a different query or is damaged"):
                 find_claims(heard, tin, start, end, cursor=token)
         assert wire.names == []
-        # Page size and bound are no part of the query: both may change on the way.
+        # Page size and bound are not part of the query, so both may change during a walk.
         page = find_claims(heard, TIN_A, day(0), cursor=token, page_size=3, bounded=False, with_total=False)
         assert [claim["serviceBeginDate"] for claim in page] == [day(2), day(3), day(4)]
         assert wire.names == ["find"]
 
 
-def test_a_token_of_another_collection_is_refused(open_store):
+def test_a_token_of_another_collection_is_rejected(open_store):
     one, other = (setup_collection(open_store()) for _ in range(2))
     for store in (one, other):
         fill(store, [make_claim(number, day(number), day(number)) for number in range(5)])
@@ -181,7 +181,7 @@ def test_a_token_of_another_collection_is_refused(open_store):
         find_claims(other, TIN_A, page_size=2, cursor=token)
 
 
-def test_a_token_shows_nothing_but_a_date_an_id_and_a_fingerprint(store):
+def test_a_token_contains_only_a_date_an_id_and_a_fingerprint(store):
     token = encode_cursor(Boundary("next", KEY), make_query(store, TIN_A, None, None))
     assert TIN_A.encode() not in base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     assert content_of(token) == [2, "three_field", "oldest", "next", False, list(KEY)]

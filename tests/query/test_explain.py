@@ -1,4 +1,4 @@
-"""What explain says: read by a customer, and what keeps a page flat."""
+"""What explain reports: readable for a customer, and proof that a page costs the same at any depth."""
 
 import datetime as dt
 import html
@@ -45,7 +45,7 @@ def test_it_prints_as_a_small_table(walked):
     lines = repr(plan).splitlines()
     assert len(lines) < 20
     assert max(map(len, lines)) <= 120
-    # The query as it is laid out, below its own first line.
+    # The query is laid out over several lines, aligned below its first line.
     margin = re.search("^( +MQL +)db", repr(plan), re.MULTILINE)[1]
     assert indent(plan.mql, " " * len(margin)).lstrip() in repr(plan)
     assert plan.mql.count("\n") >= 3
@@ -59,7 +59,7 @@ def test_it_prints_as_a_small_table(walked):
     assert "scans the index" in plan.facts()["Stages"]
 
 
-def test_the_table_says_what_a_claim_of_the_answer_costs():
+def test_the_table_says_what_each_claim_returned_costs():
     plan = QueryPlan(False, "db.claims.find({})", None, ("LIMIT", "COLLSCAN"), 0, 5_100, 100, 7)
     assert plan.facts()["Documents examined"] == "5,100 (51.0 per claim returned)"
     assert plan.facts()["Keys examined"] == "0"
@@ -101,14 +101,15 @@ def test_the_bound_turns_a_scan_from_the_first_claim_into_a_window(walked):
     plain = explain_claims(walked, TIN_A, *RANGE, page_size=50, bounded=False)
     bounded = explain_claims(walked, TIN_A, *RANGE, page_size=50)
     assert (plain.bounded, bounded.bounded) == (False, True)
-    # 300 days of four claims lie before the range, 30 of them within the bound. The overlap index is asked once a day.
+    # 300 days with four claims each come before the range, 30 of them within the bound. The overlap index needs one key
+    # per day.
     keys_a_day, fetched = (1, 0) if walked.variant.name == "overlap" else (4, 4)
     assert plain.keys_examined >= 300 * keys_a_day
     assert bounded.keys_examined <= 30 * keys_a_day + 55
     assert bounded.docs_examined == 30 * fetched + 50
 
 
-def test_a_total_is_counted_in_the_index_but_for_the_carry_ins(walked):
+def test_a_total_is_counted_in_the_index_except_for_the_carry_ins(walked):
     window, carry_ins = explain_count(walked, TIN_A, *RANGE)
     assert (window.returned, window.docs_examined, carry_ins.returned) == (404, 0, 0)
     assert "COUNT_SCAN" in window.stages
@@ -119,7 +120,7 @@ def test_a_total_is_counted_in_the_index_but_for_the_carry_ins(walked):
     assert plain.returned == 404
 
 
-def test_the_query_reads_as_one_would_type_it(store):
+def test_the_query_reads_as_a_person_would_type_it(store):
     plan = explain_claims(store, TIN_A, dt.date(2024, 1, 31), dt.date(2024, 2, 29), page_size=10)
     assert plan.mql == (
         "db.claims.find({\n"
@@ -139,17 +140,17 @@ def test_the_query_reads_as_one_would_type_it(store):
         ([1, 2.5, None, True, 'a"b'], '[1, 2.5, null, true, "a\\"b"]'),
         ({"a.b": {"$gt": 1}}, '{"a.b": {$gt: 1}}'),
         (Int64(5), 'NumberLong("5")'),
-        (2**53 + 1, 'NumberLong("9007199254740993")'),  # which JavaScript's own numbers would round
+        (2**53 + 1, 'NumberLong("9007199254740993")'),  # JavaScript's own numbers would round it
         (Binary(b"x", 0), 'EJSON.parse("{\\"$binary\\": {\\"base64\\": \\"eA==\\", \\"subType\\": \\"00\\"}}")'),
     ],
     ids=str,
 )
-def test_values_read_as_one_would_type_them(value, text):
+def test_values_read_as_a_person_would_type_them(value, text):
     assert to_mql(value) == text
 
 
-def test_a_deep_page_is_as_cheap_when_the_server_has_learnt_its_plan_on_page_two(walked):
-    """Explain plans afresh; a find may take a plan from the cache, so the server's profiler has the say here."""
+def test_a_deep_page_is_as_cheap_when_the_server_cached_its_plan_on_page_two(walked):
+    """Explain always plans anew, but a find may use a cached plan, so this test reads the server's profiler."""
     database = walked.collection.database
     second = find_claims(walked, TIN_A, *EVERYTHING, page_size=50).next_cursor
     deep = find_claims(walked, TIN_A, *EVERYTHING, page_size=1_000).next_cursor
@@ -168,7 +169,7 @@ def test_a_deep_page_is_as_cheap_when_the_server_has_learnt_its_plan_on_page_two
     ("call", "command"),
     [(find_claims, "find"), (count_claims, "aggregate"), (explain_claims, "explain"), (explain_count, "explain")],
 )
-def test_a_query_that_is_interrupted_goes_on_nowhere(unguarded, monkeypatch, call, command):
+def test_an_interrupted_query_ends_on_the_server_too(unguarded, monkeypatch, call, command):
     fast, admin = ClaimQuery.filter, unguarded.collection.database.client
     monkeypatch.setattr(ClaimQuery, "filter", lambda query, *where: {**fast(query, *where), **SLOW})
 
@@ -182,7 +183,7 @@ def test_a_query_that_is_interrupted_goes_on_nowhere(unguarded, monkeypatch, cal
     reader = threading.Thread(target=interrupt)
     reader.start()
     with pytest.raises(KeyboardInterrupt):
-        call(unguarded, TIN_A)  # of 2,000 claims: 30 s for a page, 10 minutes for the rest
+        call(unguarded, TIN_A)  # 2,000 claims take 30 s for a page, 10 minutes for the rest
     reader.join()
     try:
         wait_for(lambda: running() == [], 5, "the end of it")

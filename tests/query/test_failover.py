@@ -35,7 +35,7 @@ def test_a_page_arrives_in_its_first_batch(clock, store, page_size):
     assert len(page) == page_size
 
 
-def test_a_page_too_large_for_one_batch_is_complete_all_the_same(open_store):
+def test_a_page_too_large_for_one_batch_is_still_complete(open_store):
     store = open_store()
     claims = [{**make_claim(number, day(number), day(number)), "scan": bytes(700_000)} for number in range(30)]
     fill(store, claims)
@@ -45,7 +45,7 @@ def test_a_page_too_large_for_one_batch_is_complete_all_the_same(open_store):
     assert page.next_cursor is None
 
 
-def test_a_cursor_that_the_server_lost_is_opened_again_behind_the_last_claim(store):
+def test_a_cursor_that_the_server_lost_is_opened_again_after_the_last_claim(store):
     fill(store, CLAIMS)
     wire = Wire()
     with listened_to(store, wire) as heard:
@@ -60,16 +60,16 @@ def test_a_cursor_that_the_server_lost_is_opened_again_behind_the_last_claim(sto
 
 @pytest.fixture
 def streamed(proxied):
-    """A stream of the largest provider's claims, 100 a batch, the proxy that it comes through, and all its claims."""
+    """A stream of the largest provider's claims in batches of 100, the proxy that it uses, and all of its claims."""
     store, proxy = proxied
     tin = list_providers(store.config, "3K")[0].tin
-    # Longer than the half second that a driver leaves between two looks at a server.
+    # Longer than the half second between a driver's checks of a server.
     with store.reopened(serverSelectionTimeoutMS=5_000) as patient:
-        count_claims(patient, tin)  # the connection is there when the proxy begins to cut
+        count_claims(patient, tin)  # makes sure that the connection exists when the proxy begins to cut
         yield iter_claims(patient, tin, page_size=100), proxy, overlapping(store.collection.find().to_list(), tin)
 
 
-# The driver itself repeats a find once, and never a getMore.
+# The driver itself retries a find once, and never a getMore.
 
 
 def test_a_stream_that_fails_before_its_first_claim_begins_again(streamed):
@@ -78,7 +78,7 @@ def test_a_stream_that_fails_before_its_first_claim_begins_again(streamed):
     assert list(claims) == expected
 
 
-def test_a_stream_goes_on_behind_its_last_claim_as_often_as_it_gets_further(streamed):
+def test_a_stream_continues_after_its_last_claim_as_often_as_it_makes_progress(streamed):
     claims, proxy, expected = streamed
     seen = []
     for _ in range(3):
@@ -94,17 +94,17 @@ def test_a_stream_that_fails_twice_at_its_first_claim_gives_up(streamed):
         next(claims)
 
 
-def test_a_stream_that_fails_twice_behind_the_same_claim_gives_up(streamed):
+def test_a_stream_that_fails_twice_after_the_same_claim_gives_up(streamed):
     claims, proxy, expected = streamed
     assert [next(claims) for _ in range(100)] == expected[:100]
-    # A getMore, and both attempts at the find behind the same claim; whoever tried once more would get on.
+    # Cuts a getMore and both attempts at the find after the same claim; one more attempt would succeed.
     proxy.cut_at(b"claims\0", times=3)
     with pytest.raises(ServerUnavailable):
         next(claims)
 
 
 @pytest.mark.replica_set
-def test_a_walk_outlasts_a_change_of_primary_and_its_crash(tmp_path, make_config, monkeypatch):
+def test_a_walk_survives_a_change_of_primary_and_a_crash_of_the_next(tmp_path, make_config, monkeypatch):
     with replica_set(tmp_path / "rs") as cluster:
         monkeypatch.setenv("MONGODB_URI", cluster.uri)
         with connect(make_config()) as store:
@@ -130,7 +130,7 @@ def test_a_walk_outlasts_a_change_of_primary_and_its_crash(tmp_path, make_config
             assert turned > 15
             assert cluster.primary().address != old
             assert streamed + list(claims) == expected
-            # And back again, with only two nodes left.
+            # Then walk back, with only two nodes left.
             back = []
             cursor = page.prev_cursor
             while cursor:

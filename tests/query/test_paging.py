@@ -1,4 +1,4 @@
-"""Pages are exact: held against brute force at every page size, both ways, with both plans and both indexes."""
+"""Pages are exact: checked against brute force at every page size, in both directions, for both queries and indexes."""
 
 import datetime as dt
 
@@ -14,12 +14,12 @@ from pbm_lib.query.keyset import beyond
 from pbm_lib.store.index import VARIANTS
 
 D = 30
-# Days of a claim: one day, a few, just below D, exactly D; and a part of a day.
+# Durations in days: same day, a few days, just below D (also by part of a day), exactly D.
 DURATIONS = st.sampled_from([0, 0, 0, 1, 5, D - 1, D - 0.25, D])
 CLAIM = st.tuples(st.one_of(st.integers(0, 45), st.just(30)), DURATIONS, st.sampled_from([TIN_A, TIN_A, TIN_A, TIN_B]))
 ON_ONE_DAY = st.tuples(st.just(30), DURATIONS, st.just(TIN_A))
 COLLECTION = st.one_of(st.lists(CLAIM, max_size=24), st.lists(ON_ONE_DAY, max_size=24))
-# On the edges of days, just beside them, within the claims and far outside.
+# Instants on the edges of days and just next to them, within the claims and far outside.
 INSTANT = st.builds(
     lambda days, ms: day(days) + dt.timedelta(milliseconds=ms),
     st.one_of(st.integers(-40, 90), st.sampled_from([0, 30, 60])),
@@ -39,15 +39,15 @@ def indexed(request, open_shared_store):
 @example(drawn=[(number % 3, D, TIN_A) for number in range(12)], limits=(day(30), day(30)), tin=TIN_A)
 @example(drawn=[(0, 0, TIN_A), (0, D, TIN_A), (D, 0, TIN_A)], limits=(day(D), day(D)), tin=TIN_A)
 @example(drawn=[(0, D, TIN_A)], limits=(day(D) + dt.timedelta(milliseconds=1), None), tin=TIN_A)
-# Claims on the edge of a range without an end, and of one without a start.
+# Claims on the edge of a range without an end, and of a range without a start.
 @example(drawn=[(D - 1, 1, TIN_A), (D, 0, TIN_A), (D, D, TIN_A), (D + 1, 0, TIN_A)], limits=(day(D), None), tin=TIN_A)
 @example(drawn=[(D - 1, 1, TIN_A), (D, 0, TIN_A), (D, D, TIN_A), (D + 1, 0, TIN_A)], limits=(None, day(D)), tin=TIN_A)
-def test_every_walk_meets_exactly_the_claims_of_brute_force(indexed, drawn, limits, tin):
-    # A reversed range is refused, which test_query_input holds.
+def test_every_walk_finds_exactly_the_claims_of_brute_force(indexed, drawn, limits, tin):
+    # A reversed range is rejected; test_query_input covers that.
     start, end = limits
     if start is not None and end is not None:
         start, end = sorted(limits, key=lambda limit: (limit.isoformat()[:10], limit.isoformat()))
-    # Numbers run against the dates for some claims and with them for others, so that _id decides only ties.
+    # Numbers fall as dates rise for some claims and rise with them for others, so that _id decides only ties.
     claims = [
         make_claim(number * 7 % 25, day(begin), day(begin + days), owner)
         for number, (begin, days, owner) in enumerate(drawn)
@@ -57,7 +57,7 @@ def test_every_walk_meets_exactly_the_claims_of_brute_force(indexed, drawn, limi
 
 
 @pytest.mark.parametrize("bounded", [True, False])
-def test_a_generated_provider_walked_at_both_ends_of_the_page_sizes(loaded_store, bounded):
+def test_a_generated_provider_at_small_and_large_page_sizes(loaded_store, bounded):
     tin = loaded_store.collection.find_one({}, {TIN: 1}, sort=[(ID, 1)])["billingProvider"]["providerTin"]
     claims = loaded_store.collection.find({TIN: tin}).to_list()
     start, end = dt.date(2024, 2, 1), dt.date(2024, 12, 31)
@@ -95,7 +95,7 @@ CHANGE = st.one_of(
     page_size=st.integers(1, 5),
     with_range=st.booleans(),
 )
-def test_no_claim_that_stands_still_is_skipped_or_repeated(store_for_changes, begins, changes, page_size, with_range):
+def test_no_unchanged_claim_is_skipped_or_repeated(store_for_changes, begins, changes, page_size, with_range):
     store = store_for_changes
     claims = [make_claim(number, day(begin), day(begin + 2)) for number, begin in enumerate(begins)]
     fill(store, claims)
@@ -127,7 +127,7 @@ def test_no_claim_that_stands_still_is_skipped_or_repeated(store_for_changes, be
 
 
 def change_claims(store, kind, first, second, boundary):
-    """Make one change to the claims; returns the ids that did not stand still."""
+    """Make one change to the claims and return the ids of the claims it touched."""
     if kind == "insert":
         new = make_claim(second, day(first), day(first))
         store.collection.replace_one({ID: new[ID]}, new, upsert=True)
@@ -150,7 +150,7 @@ def store_for_changes(open_shared_store):
     return setup_collection(open_shared_store())
 
 
-def test_the_way_back_from_a_page_that_was_emptied_begins_with_the_boundary(store):
+def test_the_way_back_from_an_emptied_page_begins_with_the_boundary(store):
     claims = [make_claim(number, day(number), day(number)) for number in range(6)]
     fill(store, claims)
     first = find_claims(store, TIN_A, page_size=3)
@@ -207,7 +207,7 @@ def unguarded(request, open_shared_store):
     end=st.sampled_from([None, None, day(2), day(20)]),
     page_size=st.integers(1, 6),
 )
-# NaN lies before every other number, and no comparison with it holds.
+# NaN sorts before every other number, and no comparison with it is true.
 @example(drawn=[(n, begin, day(9)) for n, begin in enumerate([NAN, 0, 1, -0.0])], start=None, end=None, page_size=1)
 @example(drawn=[(_id, 7, day(9)) for _id in (DECIMALS[2], float("-inf"), 0, "x")], start=None, end=None, page_size=1)
 def test_ids_and_dates_of_every_type_are_walked_in_the_servers_order(unguarded, drawn, start, end, page_size):
@@ -243,7 +243,7 @@ def test_ids_and_dates_of_every_type_are_walked_in_the_servers_order(unguarded, 
     ],
     ids=["a date that is a pattern", "dates in a list", "the least _id"],
 )
-def test_a_claim_behind_which_no_page_can_begin_is_named(open_store, field, values, named):
+def test_a_claim_after_which_no_page_can_begin_is_named(open_store, field, values, named):
     store = open_store()
     fill(store, [{**make_claim(number, day(1), day(2)), field: value} for number, value in enumerate(values)])
     assert len(find_claims(store, TIN_A, page_size=2)) == 2
@@ -252,7 +252,7 @@ def test_a_claim_behind_which_no_page_can_begin_is_named(open_store, field, valu
 
 
 @pytest.mark.parametrize("odd", [MinKey(), Regex("a"), Code("a"), MaxKey()])
-def test_a_walk_that_cannot_go_on_says_so_and_loses_no_claim(unguarded, odd):
+def test_a_walk_that_cannot_continue_says_so_and_loses_no_claim(unguarded, odd):
     claims = [make_claim(number, begin, day(9)) for number, begin in enumerate([day(1), odd, NAN, "text", day(2)])]
     fill(unguarded, claims)
     assert find_claims(unguarded, TIN_A, page_size=5).total == 5
@@ -261,7 +261,7 @@ def test_a_walk_that_cannot_go_on_says_so_and_loses_no_claim(unguarded, odd):
 
 
 @pytest.mark.parametrize("operator", ["$gt", "$lt"])
-def test_no_claim_meets_two_conditions_of_a_boundary(open_store, operator):
+def test_no_claim_matches_two_conditions_of_a_boundary(open_store, operator):
     begins = [None, 17, "2024-03-02", {"y": 2024}, Binary(b"x", 0), ObjectId(), True, day(1), Timestamp(9, 9)]
     claims = [make_claim(number, begin, day(2)) for number, begin in enumerate([*begins, *begins])]
     del claims[0][BEGIN]

@@ -1,4 +1,4 @@
-"""Nothing unchecked reaches the server: what is not accepted is InvalidQuery, naming the argument."""
+"""Nothing unchecked reaches the server: an invalid argument raises InvalidQuery, which names it."""
 
 import datetime as dt
 import random
@@ -22,7 +22,7 @@ def wire():
 
 @pytest.fixture(scope="module")
 def heard(open_shared_store, wire):
-    """A store whose commands are noted."""
+    """A store whose commands are recorded."""
     store = listened_to(open_shared_store(), wire)
     wire.clear()
     yield store
@@ -30,7 +30,7 @@ def heard(open_shared_store, wire):
 
 
 class Rude:
-    """Its repr does not work either."""
+    """An object whose repr fails too."""
 
     def __repr__(self):
         raise RuntimeError("no")
@@ -56,7 +56,7 @@ NOT_A_DATE = [
     *("2024-01-01", "", 20240101, 1.5, True, False, b"2024", [], {}, {"$gt": ""}, [dt.date(2024, 1, 1)], Rude()),
     *(dt.time(1), dt.timedelta(1), pd.NaT, np.datetime64("2024-01-01"), pd.Period("2024-01"), float("nan")),
     bson.MinKey(),
-    dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),  # in UTC before the year 1
+    dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),  # before the year 1 in UTC
     dt.datetime(9999, 12, 31, 23, tzinfo=dt.timezone(-dt.timedelta(hours=2))),
     dt.datetime(2024, 1, 1, tzinfo=dt.tzinfo()),  # an abstract time zone
 ]
@@ -70,7 +70,7 @@ NOT_A_CURSOR = [
 
 
 @pytest.mark.parametrize("call", [find_claims, count_claims, iter_claims, explain_claims, explain_count])
-def test_every_function_refuses_and_names_the_argument(heard, wire, call):
+def test_every_function_rejects_and_names_an_invalid_argument(heard, wire, call):
     start, end = "service_date_start", "service_date_end"
     wire.clear()
     cases = [({"tin": bad}, "tin") for bad in NOT_A_TIN]
@@ -96,7 +96,7 @@ def test_every_function_refuses_and_names_the_argument(heard, wire, call):
     assert wire.names == []
 
 
-def test_ten_thousand_drawn_inputs_are_refused_without_a_command(heard, wire):
+def test_more_than_ten_thousand_random_inputs_are_rejected_without_a_command(heard, wire):
     wire.clear()
     draw = random.Random(7)
     good = {
@@ -127,7 +127,7 @@ def test_ten_thousand_drawn_inputs_are_refused_without_a_command(heard, wire):
 
     def text():
         drawn = "".join(draw.choice(characters) for _ in range(draw.randint(0, 12)))
-        return drawn + "-"  # never nine digits, nor a token
+        return drawn + "-"  # never nine digits, and never a token
 
     for _ in range(12_000):
         arguments = {name: draw.choice(values) for name, values in good.items()}
@@ -139,11 +139,11 @@ def test_ten_thousand_drawn_inputs_are_refused_without_a_command(heard, wire):
     assert wire.names == []
 
 
-def test_what_is_accepted_is_sent_as_text_and_dates_alone(heard, wire):
+def test_accepted_arguments_are_sent_only_as_text_and_dates(heard, wire):
     wire.clear()
     page = find_claims(heard, TIN_A, dt.date(2024, 1, 1), pd.Timestamp("2024-02-01", tz="Asia/Tokyo"), bounded=False)
     assert page.total == 0
-    # Beside these it may read the rule again, if that was more than five seconds ago.
+    # The store may also reread the rule, if it last did so more than five seconds ago.
     find, count = (command for name, command in wire.sent if name != "listCollections")
     expected = {
         "billingProvider.providerTin": TIN_A,
@@ -168,11 +168,11 @@ NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
         (
             dt.datetime(2024, 3, 10, 2, 30, tzinfo=NEW_YORK),
             dt.datetime(2024, 3, 10, 7, 30),
-        ),  # the hour that is left out
+        ),  # the hour that is skipped
         (
             dt.datetime(2024, 11, 3, 1, 30, tzinfo=NEW_YORK),
             dt.datetime(2024, 11, 3, 5, 30),
-        ),  # the hour that comes twice
+        ),  # the hour that occurs twice
         (dt.datetime(2024, 11, 3, 1, 30, fold=1, tzinfo=NEW_YORK), dt.datetime(2024, 11, 3, 6, 30)),
         (pd.Timestamp("2024-03-10T12:00"), dt.datetime(2024, 3, 10, 12)),
         (pd.Timestamp("2024-03-10T12:00", tz="America/New_York"), dt.datetime(2024, 3, 10, 16)),
@@ -181,9 +181,9 @@ NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
     ],
     ids=str,
 )
-def test_a_limit_includes_the_claim_on_it_and_not_the_one_beside_it(store, limit, instant):
+def test_a_limit_includes_the_claim_on_it_and_not_the_one_next_to_it(store, limit, instant):
     ms = dt.timedelta(milliseconds=1)
-    # At the ends of the calendar one neighbour does not exist.
+    # At the ends of the calendar, one neighbor does not exist.
     moments = [m for m in (_shift(instant, -ms), instant, _shift(instant, ms)) if m is not None]
     claims = [make_claim(number, moment, moment) for number, moment in enumerate(moments)]
     fill(store, claims)
@@ -214,7 +214,7 @@ def test_a_naive_datetime_is_utc_wherever_the_machine_is(store, monkeypatch):
 
 
 @pytest.mark.parametrize("finer", [dt.timedelta(microseconds=1), dt.timedelta(microseconds=999)])
-def test_a_limit_between_two_milliseconds_takes_only_what_lies_beyond_it(store, finer):
+def test_a_limit_between_two_milliseconds_excludes_what_is_outside_it(store, finer):
     before, after = day(0), day(0) + dt.timedelta(milliseconds=1)
     fill(store, [make_claim(0, before, before), make_claim(1, after, after)])
     assert [claim["serviceEndDate"] for claim in find_claims(store, TIN_A, before + finer)] == [after]
@@ -229,7 +229,7 @@ def test_the_nanoseconds_of_a_timestamp_count(store):
     ]
 
 
-def test_an_end_that_is_a_day_means_all_of_it(store):
+def test_an_end_that_is_a_day_includes_the_whole_day(store):
     last_moment = dt.datetime(2024, 3, 10, 23, 59, 59, 999_000)
     fill(store, [make_claim(0, last_moment, last_moment), make_claim(1, dt.datetime(2024, 3, 11), day(30))])
     assert count_claims(store, TIN_A, dt.date(2024, 3, 10), dt.date(2024, 3, 10)) == 1

@@ -1,4 +1,4 @@
-"""Several streams yield what one does, ahead of the caller but not far, and end with their iterator."""
+"""Several streams yield what one does, read a limited distance ahead of the caller, and end with their iterator."""
 
 import datetime as dt
 import gc
@@ -31,7 +31,7 @@ from pbm_lib.store.index import VARIANTS
 from pbm_lib.vocabulary import ORDERS
 
 CLAIMS = [make_claim(number, day(number // 3), day(number // 3 + number % 2)) for number in range(600)]
-BATCHES = 4  # of a part
+BATCHES = 4  # per part
 
 
 def readers():
@@ -52,13 +52,13 @@ def _no_thread_stays_behind():
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def indexed(request, open_shared_store):
-    """A collection with one of the two indexes; each test fills it."""
+    """A store with one of the two indexes; each test fills its collection."""
     return setup_collection(open_shared_store({"mongodb": {"index": request.param}}))
 
 
 @pytest.fixture
 def waiting(store):
-    """An iterator that has yielded one claim, and whose threads have read as far ahead as they may; what was sent."""
+    """An iterator that has yielded one claim and read ahead as far as it may, the claims seen, and what was sent."""
     fill(store, CLAIMS)
     wire = Wire()
     with listened_to(store, wire) as heard:
@@ -69,7 +69,7 @@ def waiting(store):
 
 
 def fetched(wire):
-    """The batches of claims that the server has sent; a cut is a find of one claim."""
+    """The batches of claims that the server has sent, without the answers to finds that only cut a part."""
     replies = [reply["cursor"] for name, reply in wire.answers if name in ("find", "getMore") and "cursor" in reply]
     batches = [cursor.get("firstBatch", cursor.get("nextBatch")) for cursor in replies]
     return [batch for batch in batches if batch and END in batch[0]]
@@ -85,7 +85,7 @@ def fetched(wire):
     page_size=st.integers(1, 4),
     streams=st.integers(2, 8),
 )
-# Claims of one instant, more than a part holds; and on the edges of a range.
+# More claims of one instant than fit in a part, and claims on the edges of a range.
 @example(drawn=[(7, 0)] * 20 + [(8, 0)] * 20, limits=(None, None), page_size=1, streams=2)
 @example(drawn=[(number, 30) for number in range(40)], limits=(day(30), day(30)), page_size=1, streams=3)
 def test_several_streams_yield_exactly_the_claims_of_one(indexed, drawn, limits, page_size, streams):
@@ -113,12 +113,12 @@ def test_a_generated_provider_is_read_in_many_parts_at_once(loaded_store, order)
             assert list(iter_claims(heard, tin, start, end, page_size=50, order=order, streams=2)) == expected
             parts = [command for name, command in wire.sent if name == "find" and "skip" not in command]
             assert len(parts) >= len(expected) // (50 * BATCHES)
-            # Each is read to its end in full batches, and nobody asks whether there is more.
+            # Each part is read to its end in full batches, with no extra request to see whether there is more.
             assert len(fetched(wire)) == wire.names.count("getMore") + len(parts)
             assert sum(len(batch) < 50 for batch in fetched(wire)) == len(parts)
 
 
-def test_where_parts_are_cut_no_claim_is_read(indexed):
+def test_cutting_parts_reads_no_claims(indexed):
     fill(indexed, CLAIMS)
     wire = Wire()
     with listened_to(indexed, wire) as heard:
@@ -130,7 +130,7 @@ def test_where_parts_are_cut_no_claim_is_read(indexed):
         find = {key: cut[key] for key in ("find", "filter", "projection", "sort", "skip", "limit", "hint")}
         stats = indexed.collection.database.command("explain", find, verbosity="executionStats")["executionStats"]
         assert stats["totalDocsExamined"] == 0
-        assert stats["totalKeysExamined"] < 100  # those of a part, and on the overlap index a step a day
+        assert stats["totalKeysExamined"] < 100  # the keys of a part and, on the overlap index, one step per day
 
 
 @pytest.mark.parametrize("missing", ["rule", "index"])
@@ -152,7 +152,7 @@ def test_without_rule_or_index_there_is_one_stream(store, missing):
 
 
 @pytest.mark.parametrize("streams", [0, -1, 9, 10**30, True, 2.0, "2", None])
-def test_a_number_of_streams_is_refused_by_the_call(loaded_store, streams):
+def test_an_invalid_number_of_streams_is_rejected_by_the_call_itself(loaded_store, streams):
     with pytest.raises(InvalidQuery, match=r"^streams must be a whole number from 1 to 8, got "):
         iter_claims(loaded_store, TIN_A, streams=streams)
 
@@ -168,7 +168,7 @@ def test_a_number_of_streams_is_refused_by_the_call(loaded_store, streams):
     ),
     order=st.sampled_from(ORDERS),
 )
-def test_claims_that_stand_still_are_yielded_once_whatever_is_written(indexed, begins, changes, order):
+def test_unchanged_claims_are_yielded_once_whatever_else_is_written(indexed, begins, changes, order):
     claims = [make_claim(number, day(begin), day(begin + 2)) for number, begin in enumerate(begins)]
     fill(indexed, claims)
     touched, seen = set(), []
@@ -186,16 +186,16 @@ def test_claims_that_stand_still_are_yielded_once_whatever_is_written(indexed, b
     assert [claim for claim in seen if claim[ID] not in touched] == in_order(standing, indexed, order)
 
 
-def test_cursors_that_the_server_lost_are_opened_again_behind_the_last_claim(store):
-    # 200 claims of one instant: a part is far longer than what is read ahead of it.
+def test_cursors_that_the_server_lost_are_opened_again_after_the_last_claim(store):
+    # With 200 claims of one instant, a part is far longer than the read-ahead.
     expected = [make_claim(number, day(number // 200), day(9)) for number in range(600)]
     fill(store, expected)
     wire = Wire()
     with listened_to(store, wire) as heard:
         claims = iter_claims(heard, TIN_A, page_size=5, streams=2)
         seen = [next(claims)]
-        # Four batches ahead of each of two parts; then all 40 of the first, 10 that were taken of the second, and
-        # again four ahead of that and of the third.
+        # First, four batches ahead in each of two parts. Then all 40 of the first part, the 10 taken from the second,
+        # and again four ahead in the second and in the third.
         for batches in (8, 58):
             wait_for(lambda most=batches: len(fetched(wire)) == most, 30, "both readers to wait for the caller")
             cursors = idle_cursors(store)
@@ -217,7 +217,7 @@ def test_streams_go_on_over_connections_that_break(proxied):
         assert seen + list(claims) == expected
 
 
-def test_a_server_that_is_gone_is_told_as_to_one_stream(proxied):
+def test_a_server_that_is_gone_is_reported_as_for_one_stream(proxied):
     store, proxy = proxied
     tin = list_providers(store.config, "3K")[0].tin
     expected = list(iter_claims(store, tin))
@@ -232,7 +232,7 @@ def test_a_server_that_is_gone_is_told_as_to_one_stream(proxied):
     assert list(claims) == []
 
 
-def test_a_document_that_cannot_be_read_is_told_where_it_stands(store):
+def test_an_unreadable_document_is_reported_in_its_place(store):
     fill(store, CLAIMS)
     text = bson.encode(make_claim(300, day(100), day(100)) | {"note": "text"}).replace(b"text", b"\xff\xfext")
     store.collection.delete_one({ID: CLAIMS[300][ID]})
@@ -244,7 +244,7 @@ def test_a_document_that_cannot_be_read_is_told_where_it_stands(store):
     assert seen == CLAIMS[:300]
 
 
-def test_that_the_order_was_changed_is_said(open_store, store, waiting):
+def test_a_change_of_order_is_reported(open_store, store, waiting):
     claims, seen, _ = waiting
     with index_variant(store):
         with pytest.raises(PbmError, match=r"changed from three_field to overlap during the walk, .* Start again"):
@@ -254,7 +254,7 @@ def test_that_the_order_was_changed_is_said(open_store, store, waiting):
 
 
 @pytest.mark.parametrize("after", ["none", "another name"])
-def test_streams_go_on_without_their_index_or_with_one_of_another_name(store, waiting, after):
+def test_streams_go_on_without_their_index_or_with_one_under_another_name(store, waiting, after):
     claims, seen, _ = waiting
     store.collection.drop_index(store.index_name)
     if after == "another name":
@@ -265,17 +265,17 @@ def test_streams_go_on_without_their_index_or_with_one_of_another_name(store, wa
 # --- ahead of the caller, and the end of it -----------------------------------------------------------------------
 
 
-def test_no_more_is_read_ahead_than_a_part_a_stream_and_one(waiting):
+def test_no_more_is_read_ahead_than_one_part_per_stream_and_one_more(waiting):
     claims, seen, wire = waiting
-    time.sleep(0.3)  # if more were to come, it would
+    time.sleep(0.3)  # long enough for more batches to arrive
     assert len(fetched(wire)) == 3 * BATCHES
     seen += itertools.islice(claims, 9)
     time.sleep(0.3)
-    assert len(fetched(wire)) == 3 * BATCHES  # a part makes room for the next one when all of it was taken
+    assert len(fetched(wire)) == 3 * BATCHES  # the next part is read only when all of a part has been taken
     assert seen + list(claims) == CLAIMS
 
 
-def test_of_many_claims_of_one_instant_no_more_is_read_ahead_either(store):
+def test_the_limit_on_reading_ahead_also_holds_for_many_claims_of_one_instant(store):
     same = [make_claim(number, day(0), day(1)) for number in range(600)]
     fill(store, same)
     wire = Wire()
@@ -298,8 +298,8 @@ def collect(claims):
 
 
 @pytest.mark.parametrize("leave", [close, collect])
-def test_an_iterator_that_is_left_early_leaves_no_thread_and_no_cursor(store, leave):
-    # One instant: the parts are longer than what is read ahead.
+def test_an_iterator_that_is_abandoned_early_leaves_no_thread_and_no_cursor(store, leave):
+    # All claims of a part have one instant, so the parts are longer than the read-ahead.
     fill(store, [make_claim(number, day(number // 300), day(9)) for number in range(600)])
     claims = iter_claims(store, TIN_A, page_size=5, streams=2)
     assert next(claims)[END] == day(9)
@@ -320,7 +320,7 @@ print(first())
 """
 
 
-def test_an_iterator_that_is_alive_at_exit_gives_its_cursors_back_without_a_word(store, test_uri):
+def test_an_iterator_that_is_alive_at_exit_closes_its_cursors_silently(store, test_uri):
     fill(store, [make_claim(number, day(number // 300), day(9)) for number in range(600)])
     ended = run_python("-c", STREAM.format(path=str(store.config.path)), uri=test_uri)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{0:024x}\n", "")
@@ -329,7 +329,7 @@ def test_an_iterator_that_is_alive_at_exit_gives_its_cursors_back_without_a_word
 
 @pytest.fixture
 def slow(monkeypatch, store):
-    """A store whose every claim takes the server 0.3 s."""
+    """A store where every claim takes the server 0.3 s."""
     fill(store, CLAIMS)
     fast = ClaimQuery.filter
     monkeypatch.setattr(ClaimQuery, "filter", lambda query, *where: {**fast(query, *where), **SLOW})
@@ -340,7 +340,7 @@ def running_on(store):
     return under_way(store.collection.database.client, store.collection.full_name)
 
 
-def test_what_an_iterator_waits_for_is_ended_with_it(slow):
+def test_commands_that_an_iterator_waits_for_end_with_it(slow):
     claims = iter_claims(slow, TIN_A, page_size=2, streams=2)
     next(claims)
     wait_for(lambda: running_on(slow), 30, "a reader to wait for the server")

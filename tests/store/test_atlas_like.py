@@ -1,4 +1,4 @@
-"""Servers as Atlas runs them: TLS, a login, users with few rights, three nodes; and the whole demo on each."""
+"""Servers as Atlas runs them, with TLS, logins, users with few rights and three nodes; and the whole demo on them."""
 
 import datetime as dt
 
@@ -36,7 +36,7 @@ RANGE = dt.date(2024, 3, 1), dt.date(2024, 5, 1)
 
 @pytest.fixture(scope="module")
 def as_user(secure, tmp_path_factory):
-    """Call it with a user and a collection to get a store that he opened."""
+    """Call it with a user and a collection to get a store opened as that user."""
     opened = []
 
     def make(user, collection="claims"):
@@ -52,7 +52,7 @@ def as_user(secure, tmp_path_factory):
 
 
 def let(secure, user, may, collection=""):
-    """Make a user who may do this with one collection, or with all, and with others list them."""
+    """Create a user with these rights on one collection, or on all, and the right to list collections."""
     granted = [{"resource": {"db": DATABASE, "collection": collection}, "actions": may}]
     granted.append({"resource": {"db": DATABASE, "collection": ""}, "actions": ["listCollections"]})
     with secure.root() as root:
@@ -62,14 +62,14 @@ def let(secure, user, may, collection=""):
 
 @pytest.fixture(scope="module")
 def loaded(as_user):
-    """Claims that the owner, with the rights that README asks for, has set up and loaded."""
+    """A store whose claims were set up and loaded by the owner, with the rights that README asks for."""
     store = setup_collection(as_user("owner"))
     load_claims(store, progress=False)
     return store
 
 
 def no_error_no_warning(paths):
-    """Outputs of executed notebooks hold neither; the text of all of them is returned."""
+    """Check that the outputs of executed notebooks contain neither, and return the text of all notebooks."""
     text = ""
     for path in paths:
         for cell in nbformat.read(path, as_version=4).cells:
@@ -82,9 +82,9 @@ def no_error_no_warning(paths):
 
 @pytest.mark.parametrize("user", ["owner", "writer", "reader"])
 class TestOnALoadedCollection:
-    """Whatever his rights: who may read the database can present notebooks 03 and 04."""
+    """Whatever their other rights, any user who may read the database can present notebooks 03 and 04."""
 
-    def test_each_way_to_read_works(self, as_user, loaded, user):
+    def test_every_way_to_read_works(self, as_user, loaded, user):
         store = require_claims(as_user(user))
         assert (store.bounded, store.index_name, store.server.cache_bytes) == (True, "claims_by_provider", None)
         tin = list_providers(store.config)[0].tin
@@ -96,7 +96,7 @@ class TestOnALoadedCollection:
         assert len(indexes_frame(store)) == 2
         assert footprint_frame(store)["size"][0] == "6,000"
 
-    def test_set_up_again_finds_all_in_place(self, as_user, loaded, user):
+    def test_another_setup_finds_everything_in_place(self, as_user, loaded, user):
         assert setup_collection(as_user(user)).index_name == loaded.index_name
 
     def test_a_performance_run_ends_in_a_report(self, as_user, loaded, user, tmp_path):
@@ -108,7 +108,7 @@ class TestOnALoadedCollection:
 
 
 @pytest.mark.parametrize("user", ["owner", "writer"])
-def test_who_may_write_can_switch_the_index_and_back(as_user, loaded, user):
+def test_a_user_who_may_write_can_switch_the_index_and_back(as_user, loaded, user):
     store = as_user(user)
     compared = compare_indexes(store, list_providers(store.config)[0].tin, *RANGE, build=True)
     assert set(compared.frame.loc["same claims, same total"]) == {True}
@@ -117,7 +117,7 @@ def test_who_may_write_can_switch_the_index_and_back(as_user, loaded, user):
 
 
 @pytest.mark.parametrize("user", ["owner", "writer"])
-def test_who_may_write_can_set_up_a_new_collection_and_load_it(as_user, user):
+def test_a_user_who_may_write_can_set_up_a_new_collection_and_load_it(as_user, user):
     store = setup_collection(as_user(user, f"new_{user}"))
     assert store.bounded
     assert load_claims(store, progress=False).inserted == 6_000
@@ -129,14 +129,14 @@ class TestWhatAUserMayNotDo:
         with pytest.raises(SetupError, match=r"cannot create the collection pbm_demo\.unmade\. Grant the user"):
             setup_collection(as_user("reader", "unmade"))
 
-    def test_who_may_not_ask_for_the_size_of_the_pages_is_told_that_it_is_unknown(self, secure, as_user):
+    def test_without_the_right_to_read_the_leaf_page_size_it_is_shown_as_unknown(self, secure, as_user):
         let(secure, "incurious", ["find", "createCollection", "createIndex", "listIndexes"])
         store = setup_collection(as_user("incurious", "unasked"))
         assert (store.max_claim_days, store.leaf_page_kb) == (30, None)
         assert store.facts()["Leaf pages"] == "unknown"
         assert as_user("reader", "unasked").leaf_page_kb == 16
 
-    def test_who_may_not_write_beside_the_claims_has_them_read_at_each_set_up(self, secure, as_user):
+    def test_without_the_right_to_write_a_state_collection_every_setup_reads_the_claims(self, secure, as_user):
         let(secure, "confined", ["find", "createCollection", "createIndex", "listIndexes"], "alone")
         assert setup_collection(as_user("confined", "alone")).max_claim_days == 30
         longer = {**sample_claim(), "serviceEndDate": dt.datetime(2100, 1, 1)}
@@ -153,14 +153,14 @@ class TestWhatAUserMayNotDo:
             pytest.fail("the index was built")
         assert store.index_name == "claims_by_provider"
 
-    def test_a_reader_who_compares_indexes_reads_a_sentence(self, as_user, loaded):
+    def test_a_reader_who_compares_indexes_gets_a_note(self, as_user, loaded):
         store, tin = as_user("reader"), list_providers(loaded.config)[0].tin
         before = loaded.collection.index_information()
         compared = compare_indexes(store, tin, *RANGE, build=True)
         assert (compared.frame.empty, compared.plans) == (True, ())
         assert "cannot create an index" in repr(compared)
         assert (loaded.collection.index_information(), store.index_name) == (before, "claims_by_provider")
-        # Where the other one is there already it takes no right to compare, and the sentence says what is left.
+        # If the other index is there already, comparing takes no right, and the note says which index is left.
         overlap = VARIANTS["overlap"]
         loaded.collection.create_index(overlap.keys, name=overlap.index_name)
         compared = compare_indexes(store, tin, *RANGE, build=True)
@@ -174,7 +174,7 @@ class TestWhatAUserMayNotDo:
             load_claims(as_user("reader"), replace=True, progress=False)
         assert loaded.collection.count_documents({}) == 6_000
 
-    def test_whoever_may_write_but_not_drop_leaves_a_loaded_collection_as_it_was(self, secure, as_user, loaded):
+    def test_a_user_who_may_write_but_not_drop_leaves_a_loaded_collection_as_it_was(self, secure, as_user, loaded):
         let(secure, "careful", ["find", "insert", "update", "listCollections", "listIndexes"])
         with pytest.raises(PbmError, match=r"not authorized on pbm_demo to run drop\. Grant it the role readWrite"):
             load_claims(as_user("careful"), replace=True, progress=False)
@@ -194,11 +194,11 @@ class TestWhatAUserMayNotDo:
         with pytest.raises(SetupError, match=r"cannot change the validator of pbm_demo\.bare\. .* role dbAdmin"):
             setup_collection(as_user("writer", "bare"))
 
-    def test_who_has_no_right_on_the_database_is_told_at_once(self, as_user):
+    def test_a_user_without_rights_on_the_database_is_told_immediately(self, as_user):
         with pytest.raises(PbmError, match="not authorized on pbm_demo to run listCollections"):
             as_user("stranger")
 
-    def test_a_right_that_is_taken_away_while_one_works_is_said(self, as_user, secure):
+    def test_a_right_that_is_revoked_while_the_store_is_open_is_reported(self, as_user, secure):
         with secure.root() as client:
             roles = [{"role": "readWrite", "db": DATABASE}]
             client.admin.command("createUser", "quagga7-guest", pwd=PASSWORD, roles=roles)
@@ -214,8 +214,8 @@ class TestWhatAUserMayNotDo:
 
 
 @pytest.mark.replica_set
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of papermill and Jupyter, not ours
-def test_the_four_notebooks_pass_on_a_replica_set_with_tls_the_last_two_by_a_user_who_only_reads(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from papermill and Jupyter, not from this program
+def test_the_four_notebooks_pass_on_a_replica_set_with_tls_and_the_last_two_as_a_reader(tmp_path, monkeypatch):
     parameters = {"config_path": str(write_config(tmp_path)), "output_dir": str(tmp_path / "out")}
     users = ["owner", "writer", "reader", "reader"]
     with secure_replica_set(tmp_path / "rs") as cluster:

@@ -1,4 +1,4 @@
-"""Connecting: where the address comes from, and what a user reads when it leads nowhere."""
+"""Connecting: where the address comes from, and what a user sees when it leads nowhere."""
 
 import json
 import os
@@ -37,7 +37,7 @@ INVALID = "MONGODB_URI is not a valid connection string"
 
 @pytest.fixture
 def refused(tmp_path, monkeypatch):
-    """Call it with a connection string to get the message that a user reads, in a shell that shows all of the error."""
+    """Call it with a connection string to get the error message, after checking that the error shows no secret."""
 
     def attempt(uri, kind=ServerUnavailable):
         monkeypatch.setenv("MONGODB_URI", uri)
@@ -61,7 +61,7 @@ class TestAnAddressThatLeadsNowhere:
         assert message.startswith("The MongoDB server is not responding. Check that it is running, the host and port")
         assert "refused" in message
 
-    def test_a_host_that_never_answers_is_given_up_without_being_told_to(self, refused):
+    def test_a_host_that_never_answers_times_out_by_default(self, refused):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             message = refused(f"mongodb://{LOGIN}127.0.0.1:{silent.getsockname()[1]}/")
         assert "is not responding" in message
@@ -76,10 +76,10 @@ class TestAnAddressThatLeadsNowhere:
         message = refused(f"mongodb+srv://{LOGIN}{host}/?{QUICK}")
         assert "does not resolve (DNS). Copy the connection string again" in message
 
-    def test_a_socket_file_that_is_not_there(self, refused):
+    def test_a_socket_file_that_does_not_exist(self, refused):
         assert "is not responding" in refused(f"mongodb://{LOGIN}%2Fnowhere%2Fmongodb.sock/?{QUICK}")
 
-    def test_a_replica_set_of_another_name(self, refused, test_uri):
+    def test_a_replica_set_with_another_name(self, refused, test_uri):
         address = test_uri.partition("://")[2].partition("/")[0]
         assert "not a member of the replica set" in refused(f"mongodb://{address}/?replicaSet=other&{QUICK}")
 
@@ -90,7 +90,7 @@ class TestAnAddressThatLeadsNowhere:
 
 
 class TestAServerThatAsksForLoginAndTls:
-    def test_the_right_login_is_let_in(self, secure, tmp_path, monkeypatch):
+    def test_the_right_login_is_accepted(self, secure, tmp_path, monkeypatch):
         monkeypatch.setenv("MONGODB_URI", secure.uri())
         with connect(load_config(write_config(tmp_path))) as store:
             assert store.server.topology == "standalone"
@@ -106,7 +106,7 @@ class TestAServerThatAsksForLoginAndTls:
     def test_a_password_that_was_encoded_twice(self, refused, secure):
         assert "percent-encode special characters" in refused(secure.uri(password=PASSWORD.replace("%41", "A")))
 
-    def test_a_way_to_log_in_that_it_does_not_know(self, refused, secure):
+    def test_a_login_method_that_it_does_not_support(self, refused, secure):
         assert "does not accept this login method. Check authMechanism" in refused(secure.uri(authMechanism="PLAIN"))
 
     def test_no_login_at_all(self, refused, secure):
@@ -123,17 +123,17 @@ class TestAServerThatAsksForLoginAndTls:
         message = refused(secure.uri(tls="", tlsCAFile="", serverSelectionTimeoutMS="400"))
         assert message.endswith("If the server requires TLS, add tls=true to MONGODB_URI.")
 
-    def test_with_tls_where_there_is_none(self, refused, test_uri):
+    def test_tls_to_a_server_without_it(self, refused, test_uri):
         address = test_uri.rpartition("@")[2].partition("/")[0]
         assert "TLS handshake" in refused(f"mongodb://{LOGIN}{address}/?tls=true&{QUICK}")
 
-    def test_a_certificate_that_nobody_vouches_for(self, refused, secure):
+    def test_an_untrusted_certificate(self, refused, secure):
         message = refused(secure.uri(tlsCAFile="", serverSelectionTimeoutMS="400"))
         assert message.startswith("The TLS handshake with the server failed.")
         assert "certificate verify failed" in message
 
     @pytest.mark.parametrize("path", ["/nowhere/ca.pem", __file__], ids=["missing", "no certificate"])
-    def test_a_certificate_file_that_is_none(self, refused, secure, path):
+    def test_an_invalid_certificate_file(self, refused, secure, path):
         assert "certificate file named in MONGODB_URI cannot be used" in refused(secure.uri(tlsCAFile=path))
 
 
@@ -167,7 +167,7 @@ class TestAServerThatAsksForLoginAndTls:
         "mongodb+srv://<db_username>:<db_password>@cluster0.abcde.mongodb.net/?appName=Cluster0",
     ],
 )
-def test_what_is_no_connection_string_is_refused_before_anybody_is_asked(refused, uri):
+def test_an_invalid_connection_string_is_rejected_before_any_connection(refused, uri):
     message = refused(uri)
     assert message.startswith(INVALID)
     assert "12345" not in message
@@ -184,30 +184,30 @@ def test_what_is_no_connection_string_is_refused_before_anybody_is_asked(refused
         ("authMechanism=MAGIC", "authmechanism must be in"),
     ],
 )
-def test_an_option_that_is_not_accepted_is_named(refused, option, told):
+def test_a_rejected_option_is_named(refused, option, told):
     message = refused(f"mongodb://{LOGIN}127.0.0.1:9/?{option}")
     assert message.startswith(INVALID)
     assert told.lower() in message.lower()
 
 
 @pytest.mark.parametrize("options", ["loadBalanced=true", "authMechanism=MONGODB-X509"])
-def test_options_that_contradict_the_rest_are_refused(refused, options):
+def test_options_that_contradict_the_rest_are_rejected(refused, options):
     assert refused(f"mongodb://{LOGIN}a,b/?{options}").startswith(INVALID)
 
 
-def test_a_compressor_that_is_not_installed_is_left_out_without_a_word(test_uri, tmp_path, monkeypatch):
+def test_a_compressor_that_is_not_installed_is_silently_omitted(test_uri, tmp_path, monkeypatch):
     monkeypatch.setenv("MONGODB_URI", f"{test_uri}&compressors=snappy,zlib")
     connect(load_config(write_config(tmp_path))).close()
 
 
-def test_blanks_around_the_address_do_no_harm(test_uri, tmp_path, monkeypatch):
+def test_spaces_around_the_address_do_no_harm(test_uri, tmp_path, monkeypatch):
     monkeypatch.setenv("MONGODB_URI", f"  {test_uri}\n")
     connect(load_config(write_config(tmp_path))).close()
 
 
-def test_an_unreachable_server_is_one_line_in_the_notebook_and_nowhere_a_secret(tmp_path, monkeypatch):
+def test_an_unreachable_server_is_one_line_in_the_notebook_and_shows_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("MONGODB_URI", f"mongodb://{LOGIN}127.0.0.1:{free_port()}/?{QUICK}")
-    # A password that is a word of our sentence takes nothing from it.
+    # A password that happens to be a word of our sentence removes nothing from it.
     monkeypatch.setenv("MONGODB_URI_TEST", "mongodb://bob:MongoDB@h/")
     with pytest.raises(NotebookError, match=r"01_setup stopped at cell \d+: ServerUnavailable: The MongoDB server"):
         run_notebook("01_setup", tmp_path, {"config_path": str(write_config(tmp_path)), "output_dir": str(tmp_path)})
@@ -225,7 +225,7 @@ def test_an_unreachable_server_is_one_line_in_the_notebook_and_nowhere_a_secret(
 
 
 class TestTheFileBesideTheConfig:
-    """.env: read when the environment has no MONGODB_URI."""
+    """The file .env, which is read when the environment has no MONGODB_URI."""
 
     @pytest.fixture
     def config(self, tmp_path, monkeypatch):
@@ -255,7 +255,7 @@ class TestTheFileBesideTheConfig:
         with connect(config) as store:
             assert str(store.uri) == marked
 
-    def test_a_password_with_a_dollar_sign_is_taken_as_it_stands(self, config, env_file, secure, monkeypatch):
+    def test_a_password_with_a_dollar_sign_is_taken_literally(self, config, env_file, secure, monkeypatch):
         monkeypatch.setenv("HOME_OF_AMY", "expanded")
         uri = secure.uri() + "&appName=${HOME_OF_AMY}"
         env_file.write_text(f"MONGODB_URI='{uri}'", encoding="utf-8")
@@ -273,7 +273,7 @@ class TestTheFileBesideTheConfig:
         [("", "MONGODB_URI=mongodb://nowhere.invalid/"), (None, "MONGODB_URI="), (None, "MONGODB_URI\n")],
         ids=["empty in the environment", "empty in the file", "no value"],
     )
-    def test_an_empty_address_asks_for_the_local_server(self, config, env_file, environment, text, monkeypatch):
+    def test_an_empty_address_means_the_local_server(self, config, env_file, environment, text, monkeypatch):
         env_file.write_text(text, encoding="utf-8")
         if environment is not None:
             monkeypatch.setenv("MONGODB_URI", environment)
@@ -294,13 +294,13 @@ class TestTheFileBesideTheConfig:
         ids=["misspelt", "without a name", "quote left open"],
     )
     @pytest.mark.filterwarnings("ignore")
-    def test_an_address_that_would_be_overlooked_is_said(self, config, env_file, text):
+    def test_an_address_that_would_be_overlooked_is_reported(self, config, env_file, text):
         env_file.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match="holds a connection string, but it is not set as MONGODB_URI") as refusal:
             connect(config)
         assert "S3cr3t" not in all_that_hangs_on(refusal.value)
 
-    def test_a_file_that_is_not_text_is_refused(self, config, env_file):
+    def test_a_file_that_is_not_text_is_rejected(self, config, env_file):
         env_file.write_text("MONGODB_URI=mongodb://amy:S3cr3t@h/", encoding="utf-16")
         with pytest.raises(ConfigError, match=r"\.env: not UTF-8 text") as refusal:
             connect(config)
@@ -308,13 +308,13 @@ class TestTheFileBesideTheConfig:
         assert "S3cr3t" not in left_behind
 
     @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="only a common user lacks the right to read")
-    def test_a_file_that_may_not_be_read_is_refused(self, config, env_file):
+    def test_a_file_without_read_permission_is_rejected(self, config, env_file):
         env_file.write_text("MONGODB_URI=mongodb://h/", encoding="utf-8")
         env_file.chmod(0)
         with pytest.raises(ConfigError, match=r"\.env: Permission denied"):
             connect(config)
 
-    def test_a_folder_of_that_name_is_refused(self, config, env_file):
+    def test_a_folder_of_that_name_is_rejected(self, config, env_file):
         env_file.mkdir()
         with pytest.raises(ConfigError, match=r"Cannot read .*\.env: "):
             connect(config)
@@ -322,8 +322,8 @@ class TestTheFileBesideTheConfig:
 
 class TestWhatTheServerIs:
     @pytest.mark.parametrize("domain", ["mongodb.net", "mongodbgov.net", "mongodb-dev.net"])
-    def test_a_node_of_atlas_is_told_by_its_name(self, test_uri, tmp_path, monkeypatch, domain):
-        # A real server that answers hello as a replica set of Atlas does, under a name that leads to it here.
+    def test_an_atlas_node_is_recognized_by_its_name(self, test_uri, tmp_path, monkeypatch, domain):
+        # A real server that answers hello like an Atlas replica set, under a name that resolves to it here.
         name = f"ac-x1y2z3-shard-00-00.ab1cd.{domain}"
         looked_up = socket.getaddrinfo
         monkeypatch.setattr(
@@ -348,9 +348,9 @@ class TestWhatTheServerIs:
         with connect(load_config(write_config(tmp_path))) as store:
             assert store.server.host_kind == "remote"
 
-    def test_a_router_of_a_sharded_cluster_is_told_by_its_hello(self, tmp_path, monkeypatch):
-        # No mongos can be had here: a real mongod that says of itself what a mongos says. Commands that only a mongos
-        # has are therefore not tried.
+    def test_a_router_of_a_sharded_cluster_is_recognized_by_its_hello(self, tmp_path, monkeypatch):
+        # No mongos is available here, so a real mongod describes itself as a mongos does. Commands that only a mongos
+        # has are therefore not tested.
         node = Mongod(tmp_path / "shard", ["--replSet", "rs"])
         with running(node):
             with node.client() as client:
@@ -362,7 +362,7 @@ class TestWhatTheServerIs:
                 monkeypatch.setenv("MONGODB_URI", f"mongodb://127.0.0.1:{router.port}/")
                 with connect(load_config(write_config(tmp_path))) as store:
                     assert store.server.topology == "sharded cluster"
-                    # The command that the note shows makes this index by itself, where there is none.
+                    # The command that the note shows creates this index if it does not exist.
                     made = store.collection.create_index(list(VARIANTS["three_field"].keys.items()))
                     setup_collection(store)
                     assert (store.bounded, store.index_name) == (True, made)

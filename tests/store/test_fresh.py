@@ -1,4 +1,4 @@
-"""A store that stays open sees in time what another client changes: the rule, or the whole collection."""
+"""A store that stays open notices in time what another client changes: the rule, or the whole collection."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ RANGE = (day(30), day(33))
 
 @pytest.fixture
 def open_at(open_store, make_config):
-    """Call it with D to get a store for that D; all are on the same collection."""
+    """Call it with D to get a store for that D; all stores are on the same collection."""
     name = make_config().mongodb.database
 
     def open_(days):
@@ -36,7 +36,7 @@ def open_at(open_store, make_config):
 
 @pytest.fixture
 def known(clock, open_at):
-    """A store that was opened and read while D was 3; what another client changed since it has not seen."""
+    """A store that was opened and read while D was 3, and has seen no later change by another client."""
     store = setup_collection(open_at(3))
     fill(store, SHORT)
     assert count_claims(store, TIN_A, *RANGE) == len(overlapping(SHORT, TIN_A, *RANGE)) == 7
@@ -56,7 +56,7 @@ def loosens_the_rule(store):
 
 
 @pytest.mark.parametrize("change", [loads_anew, loosens_the_rule])
-def test_a_rule_that_another_client_changed_is_known_when_a_query_next_relies_on_it(known, clock, open_at, change):
+def test_a_rule_that_another_client_changed_is_noticed_when_a_query_next_relies_on_it(known, clock, open_at, change):
     change(open_at(30))
     assert known.max_claim_days == 3
     clock.now += 5
@@ -79,13 +79,13 @@ def test_a_rule_that_another_client_changed_is_known_when_a_query_next_relies_on
     ],
     ids=["page", "total", "stream", "explained page", "explained count"],
 )
-def test_whatever_relies_on_the_rule_makes_sure_of_it_first(known, clock, open_at, ask):
+def test_everything_that_relies_on_the_rule_checks_it_first(known, clock, open_at, ask):
     loosens_the_rule(open_at(30))
     clock.now += 5
     assert ask(known) == 34
 
 
-def test_a_collection_that_was_replaced_is_noticed_with_its_index(known, clock, open_at):
+def test_a_replaced_collection_is_noticed_along_with_its_index(known, clock, open_at):
     other = open_at(30)
     other.collection.drop()
     clock.now += 5
@@ -97,14 +97,14 @@ def test_a_collection_that_was_replaced_is_noticed_with_its_index(known, clock, 
     assert (known.max_claim_days, known.index_name) == (30, other.index_name)
 
 
-def test_an_index_that_was_dropped_is_missed_by_who_requires_the_claims(known, open_at):
+def test_a_dropped_index_is_noticed_when_the_claims_are_required(known, open_at):
     other = open_at(30)
     other.collection.drop_index(other.index_name)
     with pytest.raises(LoadError, match="has no index for these queries"):
         require_claims(known)
 
 
-def test_a_walk_goes_on_exactly_when_the_rule_is_gone_and_other_types_have_come(known, clock):
+def test_a_walk_stays_exact_when_the_rule_is_gone_and_other_types_have_arrived(known, clock):
     page = find_claims(known, TIN_A, page_size=30, bounded=False)
     known.collection.database.command("collMod", known.collection.name, validator={})
     odd = [make_claim(number, begin, day(90)) for number, begin in ((90, None), (91, "2024"), (92, True))]
@@ -118,7 +118,7 @@ def test_a_walk_goes_on_exactly_when_the_rule_is_gone_and_other_types_have_come(
     assert [claim for page in reversed(back) for claim in page] == [odd[0], odd[1], odd[2], *SHORT[:30]]
 
 
-def test_a_stream_that_is_opened_again_makes_sure_of_the_rule_again(known, clock):
+def test_a_stream_that_is_opened_again_checks_the_rule_again(known, clock):
     fill(known, SHORT)
     wire = Wire()
     with listened_to(known, wire) as heard:
@@ -133,7 +133,7 @@ def test_a_stream_that_is_opened_again_makes_sure_of_the_rule_again(known, clock
     assert wire.names == ["find", "getMore", "getMore", "listCollections", "find", "getMore", "getMore"]
 
 
-def test_the_rule_is_read_once_in_five_seconds_however_many_ask(known, clock):
+def test_the_rule_is_read_once_in_five_seconds_however_many_queries_run(known, clock):
     wire = Wire()
     with listened_to(known, wire) as heard:
         wire.clear()
@@ -157,7 +157,7 @@ def test_threads_that_share_a_store_all_see_the_change(known, clock, open_at):
         assert set(pool.map(count, range(8))) == {34}
 
 
-def test_an_argument_that_is_refused_costs_no_command_however_old_the_rule(known, clock):
+def test_a_rejected_argument_costs_no_command_however_old_the_rule_is(known, clock):
     wire = Wire()
     with listened_to(known, wire) as heard:
         wire.clear()

@@ -1,4 +1,4 @@
-"""One switch between the variants of the index: the new one first, the old one after, nobody else's touched."""
+"""Switching between the index variants: build the new one, then drop the old one, and touch no one else's."""
 
 import threading
 import time
@@ -61,7 +61,7 @@ def test_switching_a_loaded_collection_there_and_back(open_store, store):
         other = setup_collection(switched(store, open_store, index))
         assert indexes(other) == {NAMES[index]: KEYS[index]}
         check_all(other, expected, TIN_A, day(20), day(25))
-        # A store that was opened before the switch goes on with the index that is there.
+        # A store that was opened before the switch continues with the index that exists now.
         check_all(store, expected, TIN_A, day(20), day(25))
 
 
@@ -74,7 +74,7 @@ def test_carry_ins_are_rejected_without_a_fetch(open_store, store):
     assert three_field.docs_examined > 200
 
 
-def test_the_old_index_goes_only_when_the_new_one_is_ready(open_store, store):
+def test_the_old_index_is_dropped_only_when_the_new_one_is_ready(open_store, store):
     wire = Wire()
     with listened_to(switched(store, open_store, OVERLAP), wire) as heard:
         setup_collection(heard)
@@ -122,7 +122,7 @@ def test_an_index_of_theirs_with_our_keys_serves_and_stays(open_store, index):
     store.collection.create_index(KEYS[index], name="theirs")
     assert setup_collection(store).index_name == "theirs"
     assert indexes(store) == {"theirs": KEYS[index]}
-    # Asked for the other form, that one is built, and theirs still stays.
+    # If the config asks for the other variant, that one is built, and theirs still stays.
     other = setup_collection(switched(store, open_store, OTHER[index]))
     assert indexes(other) == {"theirs": KEYS[index], NAMES[OTHER[index]]: KEYS[OTHER[index]]}
 
@@ -137,7 +137,7 @@ def test_the_same_fields_with_other_options_are_left_alone_and_named(open_store,
     except SetupError as error:
         assert "same fields with other options; it was left alone" in str(error)
         assert store.collection.index_information() == before
-    else:  # to the server a sparse or unique index beside ours is another index
+    else:  # to the server, a sparse or unique index is a different index from ours
         after = store.collection.index_information()
         assert after.pop(NAMES[THREE])["key"] == KEYS[THREE]
         assert after == before
@@ -147,7 +147,7 @@ def test_the_same_fields_with_other_options_are_left_alone_and_named(open_store,
     ("said", "found"),
     [
         ({}, True),
-        # As servers answer that say what others leave out, since SERVER-89953 for one.
+        # Some servers list what others omit, for example since SERVER-89953.
         ({"collation": {"locale": "simple"}}, True),
         ({"sparse": False, "hidden": False, "unique": False}, True),
         ({"background": False, "ns": "demo.claims", "collation": {"locale": "simple"}, "hidden": False}, True),
@@ -161,7 +161,7 @@ def test_the_same_fields_with_other_options_are_left_alone_and_named(open_store,
     ids=str,
 )
 @pytest.mark.parametrize("index", [THREE, OVERLAP])
-def test_the_index_is_known_by_what_it_does_however_a_server_lists_it(index, said, found):
+def test_the_index_is_recognized_by_what_it_does_however_a_server_lists_it(index, said, found):
     listed = {
         "_id_": {"v": 2, "key": [("_id", 1)]},
         NAMES[index]: {"v": 2, "key": KEYS[index], **said},
@@ -171,7 +171,7 @@ def test_the_index_is_known_by_what_it_does_however_a_server_lists_it(index, sai
 
 
 @pytest.mark.parametrize("filled", [False, True])
-def test_a_collection_with_the_collation_of_a_language_is_said_and_left_as_it_was(open_store, filled):
+def test_a_collection_with_the_collation_of_a_language_is_reported_and_left_as_it_was(open_store, filled):
     store = open_store()
     name = store.collection.name
     store.collection.database.create_collection(name, collation={"locale": "en", "strength": 2})
@@ -186,14 +186,14 @@ def test_a_collection_with_the_collation_of_a_language_is_said_and_left_as_it_wa
         assert str(told.value).count(". ") == 0
     assert store.collection.options() == options
     assert indexes(store) == {}
-    # One that was created with the simple collation by name is like any other.
+    # A collection that was created with the simple collation by name is like any other.
     store.collection.drop()
     store.collection.database.create_collection(name, collation={"locale": "simple"})
     assert setup_collection(store).index_name == NAMES[THREE]
 
 
 class Dropper(Wire):
-    """Drops an index at the moment when it has been built."""
+    """Drops an index at the moment it has been built."""
 
     def __init__(self, collection):
         super().__init__()
@@ -204,7 +204,7 @@ class Dropper(Wire):
             self.collection.drop_indexes()
 
 
-def test_a_set_up_whose_index_is_dropped_meanwhile_does_not_end_as_if_it_were_there(open_store):
+def test_a_setup_whose_index_is_dropped_meanwhile_does_not_succeed(open_store):
     store = open_store()
     with (
         listened_to(store, Dropper(store.collection)) as heard,
@@ -216,7 +216,7 @@ def test_a_set_up_whose_index_is_dropped_meanwhile_does_not_end_as_if_it_were_th
 
 
 @pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt])
-def test_the_block_goes_back_whatever_happens_in_it(store, end):
+def test_the_block_restores_the_index_whatever_happens_in_it(store, end):
     fill(store, CLAIMS)
     try:
         with index_variant(store) as inside:
@@ -231,7 +231,7 @@ def test_the_block_goes_back_whatever_happens_in_it(store, end):
     assert indexes(store) == {NAMES[THREE]: KEYS[THREE]}
 
 
-def test_where_the_variant_is_the_configs_the_block_changes_nothing(open_store):
+def test_the_block_changes_nothing_if_the_variant_is_the_configs(open_store):
     store = setup_collection(open_store(WITH_OVERLAP))
     with index_variant(store):
         assert indexes(store) == {NAMES[OVERLAP]: KEYS[OVERLAP]}
@@ -240,7 +240,7 @@ def test_where_the_variant_is_the_configs_the_block_changes_nothing(open_store):
 
 @pytest.mark.parametrize("index", [THREE, OVERLAP])
 @pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt])
-def test_both_are_there_for_a_block_and_the_configs_alone_afterwards(open_store, index, end):
+def test_both_indexes_exist_for_a_block_and_only_the_configs_afterward(open_store, index, end):
     store = setup_collection(open_store({"mongodb": {"index": index}}))
     fill(store, CLAIMS)
     store.collection.create_index("x", name="theirs")
@@ -259,7 +259,7 @@ def test_both_are_there_for_a_block_and_the_configs_alone_afterwards(open_store,
     assert store.index_name == NAMES[index]
 
 
-def test_what_could_not_be_built_beside_the_configs_index_leaves_that_one(store):
+def test_a_second_index_that_cannot_be_built_leaves_the_configs_index(store):
     store.collection.create_index("x", name=NAMES[OVERLAP])
     before = indexes(store)
     with pytest.raises(SetupError, match=f"a different index named {NAMES[OVERLAP]}"), both_indexes(store):
@@ -267,7 +267,7 @@ def test_what_could_not_be_built_beside_the_configs_index_leaves_that_one(store)
     assert (indexes(store), store.index_name) == (before, NAMES[THREE])
 
 
-def test_a_walk_says_that_the_order_was_changed_under_it(open_store, store):
+def test_a_walk_says_that_the_order_has_changed(open_store, store):
     fill(store, CLAIMS)
     reader = open_store(store.config)
     claims = iter_claims(reader, TIN_A, page_size=10)
@@ -280,14 +280,14 @@ def test_a_walk_says_that_the_order_was_changed_under_it(open_store, store):
         assert reader.variant.name == OVERLAP
         with pytest.raises(InvalidCursor, match="from the three_field index; the index is now overlap"):
             find_claims(reader, TIN_A, page_size=10, cursor=page.next_cursor)
-    # The other way round: the store finds out when its index is not there.
+    # In the other direction, the store notices that its index is gone.
     assert list(find_claims(reader, TIN_A, page_size=10, cursor=page.next_cursor)) == overlapping(CLAIMS, TIN_A)[10:20]
     assert reader.variant.name == THREE
 
 
 @pytest.mark.parametrize("index", [THREE, OVERLAP])
 @pytest.mark.parametrize("after", ["none", "another name"])
-def test_a_walk_goes_on_without_its_index_or_with_one_of_another_name(open_store, index, after):
+def test_a_walk_goes_on_without_its_index_or_with_one_under_another_name(open_store, index, after):
     store = setup_collection(open_store({"mongodb": {"index": index}}))
     fill(store, CLAIMS)
     expected = in_order(overlapping(CLAIMS, TIN_A, day(5), day(30)), store)
@@ -344,19 +344,19 @@ def test_pages_are_right_while_the_index_is_switched_again_and_again(open_store,
     assert {orders.index(list(page)) for page in pages} == {0, 1}
 
 
-# --- a build that takes its time, and users with few rights: on a server of their own ------------------------------
+# --- slow builds, and users with few rights: on servers of their own -----------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def slow_server(tmp_path_factory):
-    """A mongod whose index builds can be held by its own test switch."""
+    """A mongod whose index builds can be held with a fail point."""
     with running(Mongod(tmp_path_factory.mktemp("slow"), ["--setParameter", "enableTestCommands=1"])) as server:
         yield server
 
 
 @pytest.fixture
 def held(slow_server):
-    """While this is in force index builds begin and do not end; call it to let them go on."""
+    """While this is in force, index builds begin but do not end; call it to let them continue."""
     with slow_server.client() as client:
 
         def hold(mode):
@@ -409,7 +409,7 @@ def test_an_index_that_is_listed_but_still_being_built_does_not_count_as_ready(s
     assert terminal.shown == []
 
 
-def test_a_build_that_is_broken_off_leaves_the_old_index_alone(slow_store, held):
+def test_an_aborted_build_leaves_the_old_index_alone(slow_store, held):
     failures = []
 
     def use():
@@ -422,7 +422,7 @@ def test_a_build_that_is_broken_off_leaves_the_old_index_alone(slow_store, held)
     thread = threading.Thread(target=use)
     thread.start()
     wait_for(lambda: NAMES[OVERLAP] in indexes(slow_store), 20, "the build to begin")
-    # As somebody else, or the block's own way back, would break it off.
+    # Someone else, or the block's own cleanup, could abort the build like this.
     dropper = threading.Thread(target=lambda: slow_store.collection.drop_index(NAMES[OVERLAP]))
     dropper.start()
     time.sleep(2)
@@ -434,7 +434,7 @@ def test_a_build_that_is_broken_off_leaves_the_old_index_alone(slow_store, held)
     assert indexes(slow_store) == {NAMES[THREE]: KEYS[THREE]}
 
 
-def test_a_build_shows_how_long_it_takes_until_it_is_done(slow_store, held, terminal, capsys):
+def test_a_build_shows_its_elapsed_time_until_it_is_done(slow_store, held, terminal, capsys):
     timer = threading.Timer(3.5, held)
     timer.start()
     with index_variant(slow_store):
@@ -463,7 +463,7 @@ def test_a_quick_build_shows_nothing(store, terminal, capsys):
 
 @pytest.fixture(scope="module")
 def guarded_server(tmp_path_factory):
-    """A mongod with users: one that may do all, one that reads and writes, one that reads."""
+    """A mongod with users: one with all rights, one that reads and writes, and one that only reads."""
     with running(Mongod(tmp_path_factory.mktemp("auth"))) as server:
         with server.client() as client:
             for name, role in (("root", "root"), ("writer", "readWriteAnyDatabase"), ("reader", "readAnyDatabase")):
@@ -492,11 +492,11 @@ def store_of(guarded_server, tmp_path, monkeypatch):
         store.close()
 
 
-def test_a_missing_right_is_said_in_words_with_what_an_administrator_types(store_of):
+def test_a_missing_right_is_reported_with_the_command_that_an_administrator_types(store_of):
     with pytest.raises(SetupError, match=r"cannot create the collection guarded\.claims.*readWrite"):
         setup_collection(store_of("reader"))
     root = setup_collection(store_of("root"))
-    # All is there: a user that only reads may set up again.
+    # Everything is there, so a user who only reads may set up again.
     assert setup_collection(store_of("reader")).index_name == NAMES[THREE]
     with pytest.raises(SetupError, match=r"cannot create an index on guarded\.claims") as caught:
         setup_collection(store_of("reader", index=OVERLAP))
@@ -510,13 +510,13 @@ def test_a_missing_right_is_said_in_words_with_what_an_administrator_types(store
     with pytest.raises(SetupError, match=r'cannot drop claims_by_provider .*dropIndex\("claims_by_provider"\)'):
         setup_collection(store_of("reader", index=OVERLAP))
     assert set(indexes(root)) == set(NAMES.values())
-    # Reading and writing is enough for both indexes ...
+    # The right to read and write is enough for both indexes ...
     assert setup_collection(store_of("writer", index=OVERLAP)).index_name == NAMES[OVERLAP]
-    # ... but not for the validator of a collection that is there already.
+    # ... but not for the validator of a collection that already exists.
     root.collection.database.command("collMod", "claims", validator={})
     with pytest.raises(SetupError, match=r"cannot change the validator of guarded\.claims.*dbAdmin"):
         setup_collection(store_of("writer"))
 
 
-def test_who_reads_and_writes_may_set_up_a_new_collection(store_of):
+def test_a_user_who_reads_and_writes_may_set_up_a_new_collection(store_of):
     assert setup_collection(store_of("writer")).bounded

@@ -1,4 +1,4 @@
-"""A secondary that lags behind is never read, whatever the URI says: claims and state are the primary's."""
+"""A lagging secondary is never read, whatever the URI says: claims and state come from the primary."""
 
 import datetime as dt
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.replica_set
 
 
 class AddressedWire(Wire):
-    """Notes as well which member each command goes to."""
+    """Also records which member each command goes to."""
 
     def __init__(self):
         super().__init__()
@@ -45,7 +45,7 @@ def lagging(tmp_path_factory):
 
 @pytest.fixture
 def wire(monkeypatch):
-    """Hears the commands of every client that the package opens in this process."""
+    """Records the commands of every client that the package opens in this process."""
     wire, client = AddressedWire(), pymongo.MongoClient
 
     def heard(*arguments, event_listeners=(), **options):
@@ -56,8 +56,8 @@ def wire(monkeypatch):
 
 
 @pytest.mark.parametrize("options", ["readPreference=secondary", "readPreference=nearest&readConcernLevel=majority"])
-def test_all_that_is_read_is_the_primarys(lagging, wire, make_config, monkeypatch, tmp_path, options):
-    # A read that waits for the secondary to catch up fails instead.
+def test_everything_is_read_from_the_primary(lagging, wire, make_config, monkeypatch, tmp_path, options):
+    # With this timeout, a read that waited for the secondary to catch up would fail.
     monkeypatch.setenv("MONGODB_URI", f"{lagging.uri}&socketTimeoutMS=10000&{options}")
     with connect(make_config()) as store:
         setup_collection(store)

@@ -1,4 +1,4 @@
-"""The size of the pages that claims are stored in: asked for, read back, kept, and never in the way of a set-up."""
+"""The size of the leaf pages of stored claims: requested, read back, kept, and never an obstacle to a setup."""
 
 import pytest
 from oracle import Wire, day, fill, listened_to, make_claim
@@ -14,7 +14,7 @@ def of_size(kb):
 
 
 @pytest.mark.parametrize("kb", [4, 8, 16, 32])
-def test_a_new_collection_has_the_pages_that_the_config_says_and_the_store_says_so(open_store, kb):
+def test_a_new_collection_has_the_leaf_page_size_of_the_config_and_the_store_says_so(open_store, kb):
     store = open_store(of_size(kb))
     assert store.leaf_page_kb is None
     setup_collection(store)
@@ -23,7 +23,7 @@ def test_a_new_collection_has_the_pages_that_the_config_says_and_the_store_says_
     assert f"leaf_page_max={kb}KB" in str(store.collection.options())
 
 
-def test_a_collection_keeps_its_pages_until_its_claims_are_replaced(open_store):
+def test_a_collection_keeps_its_leaf_page_size_until_its_claims_are_replaced(open_store):
     old = setup_collection(open_store(of_size(32)))
     same_place = {"mongodb": {"database": old.collection.database.name, "leaf_page_kb": 8}}
     store = setup_collection(open_store(same_place))
@@ -34,7 +34,7 @@ def test_a_collection_keeps_its_pages_until_its_claims_are_replaced(open_store):
 
 
 def test_a_server_that_rejects_the_option_gets_the_collection_without_it(open_store, monkeypatch):
-    # The server does reject this one.
+    # The server really rejects this size.
     rejected = {"wiredTiger": {"configString": "leaf_page_max=1TB"}}
     monkeypatch.setattr(leaf_page, "_storage_engine", lambda kb: rejected)
     store = setup_collection(open_store())
@@ -43,7 +43,7 @@ def test_a_server_that_rejects_the_option_gets_the_collection_without_it(open_st
     assert store.facts()["Leaf pages"].startswith("32 KB, set when the collection was created (config: 16 KB)")
 
 
-def test_the_server_is_asked_once_for_a_collection(store, clock):
+def test_the_server_is_asked_for_the_size_once_per_collection(store, clock):
     fill(store, [make_claim(1, day(0), day(0))])
     wire = Wire()
     with listened_to(store, wire) as heard:

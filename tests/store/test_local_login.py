@@ -1,4 +1,4 @@
-"""The local server lets no one in: its folder, its login, and what another user of this machine can do."""
+"""The local server lets no one else in: its folder, its login, and what another user of this machine can do."""
 
 import json
 import os
@@ -25,7 +25,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="file modes say nothing of
 
 @pytest.fixture(scope="module")
 def served():
-    """A config, in a place that every user can reach, whose local server holds one claim."""
+    """A config, in a folder that every user can reach, whose local server contains one claim."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         config = load_config(write_config(Path(folder)))
@@ -43,7 +43,7 @@ def mode(path):
 
 
 @posix
-def test_folder_and_state_file_are_their_owners_alone_whatever_the_umask(new_config):
+def test_only_the_owner_can_access_the_folder_and_the_state_file_whatever_the_umask(new_config):
     config = new_config()
     before = os.umask(0)
     try:
@@ -56,7 +56,7 @@ def test_folder_and_state_file_are_their_owners_alone_whatever_the_umask(new_con
     assert mode(config.data_dir) == 0o700
 
 
-def test_the_login_survives_a_stop_and_is_needed(new_config):
+def test_the_login_survives_a_stop_and_is_required(new_config):
     config = new_config()
     first = start_local_server(config)
     stop_local_server(config)
@@ -79,14 +79,14 @@ def test_the_password_is_shown_nowhere(served):
     assert server.password in server.uri and len(server.password) > 40
 
 
-def test_uri_prints_an_address_to_paste_and_nothing_else_does(served, capsys):
+def test_the_uri_command_prints_an_address_to_paste(served, capsys):
     assert main(["uri", "--config", str(served.path)]) == 0
     address = capsys.readouterr().out
     with MongoClient(address.strip()) as client:
         assert client[served.mongodb.database][served.mongodb.collection].find_one()["claim"] == 1
 
 
-def test_uri_starts_nothing_and_says_why_there_is_no_address(new_config, served, monkeypatch, capsys):
+def test_the_uri_command_starts_nothing_and_says_why_there_is_no_address(new_config, served, monkeypatch, capsys):
     config = new_config()
     assert main(["uri", "--config", str(config.path)]) == 1
     assert f"No local server for {config.path} is running" in capsys.readouterr().err
@@ -160,7 +160,7 @@ def test_another_user_of_the_machine_reads_no_claim_and_cannot_stop_it(served):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can act as a second user")
-def test_a_folder_of_another_user_is_refused_to_root_too(new_config):
+def test_another_users_folder_is_rejected_even_for_root(new_config):
     config = new_config()
     config.data_dir.mkdir()
     os.chown(config.data_dir, 65534, 65534)
@@ -172,7 +172,7 @@ def test_a_folder_of_another_user_is_refused_to_root_too(new_config):
         os.chown(config.data_dir, 0, 0)
 
 
-def test_a_login_that_another_user_made_first_ends_the_start(new_config, monkeypatch):
+def test_a_login_that_another_user_created_first_ends_the_start(new_config, monkeypatch):
     config, log_in, pids = new_config(), vars(local_server)["_log_in"], []
 
     def after_another_user(server, folder, *, first):
@@ -192,7 +192,7 @@ def test_a_login_that_another_user_made_first_ends_the_start(new_config, monkeyp
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed, its server going on"])
-def test_a_first_start_broken_off_before_the_login_is_made_is_completed(new_config, monkeypatch, killed):
+def test_a_first_start_that_was_interrupted_before_the_login_is_completed(new_config, monkeypatch, killed):
     config = new_config()
 
     def broken_off(server, folder, *, first):
@@ -214,7 +214,7 @@ def test_a_first_start_broken_off_before_the_login_is_made_is_completed(new_conf
         client.admin.command("createUser", "mallory", pwd="mallory", roles=["root"])
 
 
-def test_a_folder_from_before_is_told_apart_and_its_server_can_be_stopped(new_config):
+def test_a_folder_from_before_logins_is_recognized_and_its_server_can_be_stopped(new_config):
     config = new_config()
     with running(Mongod(config.data_dir)) as old:
         state = {"pid": old.process.pid, "created": psutil.Process(old.process.pid).create_time(), "port": old.port}
@@ -230,7 +230,7 @@ def test_a_folder_from_before_is_told_apart_and_its_server_can_be_stopped(new_co
             connect(config)
 
 
-def test_a_state_file_that_is_lost_is_said_and_the_server_can_be_stopped(new_config):
+def test_a_lost_state_file_is_reported_and_the_server_can_be_stopped(new_config):
     config = new_config()
     server = start_local_server(config)
     (config.data_dir / "server.json").unlink()
@@ -242,7 +242,7 @@ def test_a_state_file_that_is_lost_is_said_and_the_server_can_be_stopped(new_con
         connect(config)
 
 
-def test_a_state_file_of_another_server_is_said(new_config):
+def test_a_state_file_of_another_server_is_reported(new_config):
     config = new_config()
     start_local_server(config)
     stop_local_server(config)

@@ -1,4 +1,4 @@
-"""The local server starts once, is found again, outlives its starter, and says what is in its way."""
+"""The local server starts once, is found again, outlives its starter, and says what prevents it from starting."""
 
 import contextlib
 import dataclasses
@@ -50,7 +50,7 @@ sys.stdin.read()
 
 
 def starter(config):
-    """Another process that starts the local server, says its pid, and stays until told."""
+    """Another process that starts the local server, prints its pid, and runs until its input ends."""
     return start_python("-c", START, config.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
@@ -96,7 +96,7 @@ def test_it_outlives_its_starter_and_an_interrupt_to_the_starters_group(new_conf
         assert store.collection.count_documents({}) == 0
 
 
-def test_a_killed_server_is_started_again_by_the_next_connect_with_what_it_held(new_config):
+def test_a_killed_server_is_started_again_by_the_next_connect_with_its_data(new_config):
     config = new_config()
     with connect(config) as store:
         store.collection.with_options(write_concern=WriteConcern(j=True)).insert_one({"_id": ObjectId()})
@@ -128,7 +128,7 @@ def kill(config):
     process.wait()
 
 
-def test_whatever_is_asked_of_a_server_that_was_killed_says_that_it_ended(new_config):
+def test_every_call_to_a_killed_server_says_that_it_stopped(new_config):
     config = new_config()
     with connect(config) as store:
         setup_collection(store)
@@ -141,11 +141,11 @@ def test_whatever_is_asked_of_a_server_that_was_killed_says_that_it_ended(new_co
             assert "The local server stopped. See the end of its log" in said, called
             assert "connect" in said and "Atlas" not in said and "127.0.0.1" not in said, called
 
-        with ThreadPoolExecutor(len(AT_A_STORE)) as pool:  # each waits two seconds for an answer
+        with ThreadPoolExecutor(len(AT_A_STORE)) as pool:  # each call waits two seconds for an answer
             list(pool.map(answer, AT_A_STORE))
 
 
-def test_a_count_says_that_the_disk_of_the_server_that_ended_is_full(new_config, tmp_path):
+def test_a_count_says_that_the_server_stopped_because_its_disk_is_full(new_config, tmp_path):
     with tmpfs(tmp_path / "disk", 400):
         config = new_config(data_dir=str(tmp_path / "disk" / "data"))
         with connect(config) as store:
@@ -158,7 +158,7 @@ def test_a_count_says_that_the_disk_of_the_server_that_ended_is_full(new_config,
                 count_claims(store, TIN)
 
 
-STALE = {"pid": 2**22 + 1, "created": 1.0, "port": 27117}  # no process has such a pid
+STALE = {"pid": 2**22 + 1, "created": 1.0, "port": 27117}  # no process has this pid
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ STALE = {"pid": 2**22 + 1, "created": 1.0, "port": 27117}  # no process has such
     [json.dumps({**STALE, "password": "x"}), json.dumps(STALE), json.dumps({"password": "x"}), "{", "[]"],
     ids=["a server that ended", "of an earlier version", "fields missing", "half a file", "another type"],
 )
-def test_a_stale_state_file_is_seen_through(new_config, left):
+def test_a_stale_state_file_is_ignored(new_config, left):
     config = new_config()
     config.data_dir.mkdir()
     (config.data_dir / "server.json").write_text(left)
@@ -178,16 +178,16 @@ def test_a_stale_state_file_is_seen_through(new_config, left):
 
 
 def change_state(config, **changes):
-    """Change what the state file says."""
+    """Change fields of the state file."""
     file = config.data_dir / "server.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
-def test_a_step_of_the_clock_does_not_lose_the_running_server(new_config, monkeypatch):
+def test_a_change_of_the_clock_does_not_lose_the_running_server(new_config, monkeypatch):
     config = new_config()
     server = start_local_server(config)
     start_time = psutil.Process.create_time
-    with monkeypatch.context() as patch:  # as psutil has it when the clock was set forward by an hour
+    with monkeypatch.context() as patch:  # what psutil reports after the clock was set forward by an hour
         patch.setattr(psutil.Process, "create_time", lambda process: start_time(process) + 3600)
         assert running_server(config) == start_local_server(config) == server
     change_state(config, created=start_time(psutil.Process(server.pid)) - 3600)
@@ -196,13 +196,13 @@ def test_a_step_of_the_clock_does_not_lose_the_running_server(new_config, monkey
     assert not psutil.pid_exists(server.pid)
 
 
-def test_a_pid_that_another_program_has_now_is_not_taken_for_the_server(new_config):
+def test_a_pid_that_now_belongs_to_another_program_is_not_mistaken_for_the_server(new_config):
     config = new_config()
     server = start_local_server(config)
     with subprocess.Popen(["sleep", "600"]) as other:
         try:
             change_state(config, pid=other.pid, created=psutil.Process(other.pid).create_time())
-            assert running_server(config) == start_local_server(config) == server  # found all the same
+            assert running_server(config) == start_local_server(config) == server  # found nevertheless
             change_state(config, pid=other.pid, created=psutil.Process(other.pid).create_time())
             assert stop_local_server(config) is True
             assert not psutil.pid_exists(server.pid)
@@ -214,7 +214,7 @@ def test_a_pid_that_another_program_has_now_is_not_taken_for_the_server(new_conf
             other.kill()
 
 
-def test_another_folders_server_is_not_taken_for_this_ones(new_config):
+def test_another_folders_server_is_not_mistaken_for_this_ones(new_config):
     mine, others = new_config(), new_config()
     start_local_server(mine)
     stop_local_server(mine)
@@ -230,7 +230,7 @@ def test_a_start_that_fails_leaves_the_running_servers_log_alone(new_config):
     start_local_server(config)
     stop_local_server(config)
     log, settings = config.data_dir / "mongod.log", config.data_dir.parent / "mongod.conf"
-    # A mongod that is not found by its command line.
+    # A mongod that cannot be found by its command line.
     storage = {"dbPath": str(config.data_dir)}
     net = {"port": free_port(), "bindIp": "127.0.0.1", "unixDomainSocket": {"enabled": False}}
     destination = {"destination": "file", "path": str(log), "logAppend": True}
@@ -257,7 +257,7 @@ def run_stop(config):
     return shown.getvalue()
 
 
-def test_a_folder_that_was_deleted_while_its_server_runs_is_said_and_stop_ends_it(new_config):
+def test_a_folder_that_was_deleted_while_its_server_runs_is_reported_and_stop_ends_the_server(new_config):
     config = new_config(port=free_port())
     server = start_local_server(config)
     shutil.rmtree(config.data_dir)
@@ -265,7 +265,7 @@ def test_a_folder_that_was_deleted_while_its_server_runs_is_said_and_stop_ends_i
     with pytest.raises(ServerUnavailable, match=told):
         connect(config)
     assert not config.data_dir.exists()
-    (config.data_dir / "diagnostic.data").mkdir(parents=True)  # mongod makes it again after a while
+    (config.data_dir / "diagnostic.data").mkdir(parents=True)  # mongod creates it again after a while
     with pytest.raises(ServerUnavailable, match=told):
         connect(config)
     assert re.search(r"Stopped the local server.*\nIts data folder .* was deleted or moved", run_stop(config))
@@ -274,7 +274,7 @@ def test_a_folder_that_was_deleted_while_its_server_runs_is_said_and_stop_ends_i
         assert store.collection.count_documents({}) == 0
 
 
-def test_a_folder_that_was_moved_while_its_server_runs_is_said_and_keeps_its_claims(make_config):
+def test_a_folder_that_was_moved_while_its_server_runs_is_reported_and_keeps_its_claims(make_config):
     config = make_config()
     with connect(config) as store:
         store.collection.with_options(write_concern=WriteConcern(j=True)).insert_one({"_id": ObjectId()})
@@ -285,7 +285,7 @@ def test_a_folder_that_was_moved_while_its_server_runs_is_said_and_keeps_its_cla
             ServerUnavailable, match=rf"process {server.pid}\) still uses .*{home}.* was deleted, moved"
         ):
             connect(moved)
-        (home / ".mongodb" / "diagnostic.data").mkdir(parents=True)  # mongod makes it again after a while
+        (home / ".mongodb" / "diagnostic.data").mkdir(parents=True)  # mongod creates it again after a while
         assert run_stop(moved).startswith("Stopped the local server")
         assert not psutil.pid_exists(server.pid)
         with connect(moved) as store:
@@ -294,7 +294,7 @@ def test_a_folder_that_was_moved_while_its_server_runs_is_said_and_keeps_its_cla
         stop_local_server(moved)
 
 
-def test_settings_that_changed_while_the_server_runs_are_said(new_config):
+def test_settings_that_changed_while_the_server_runs_are_reported(new_config):
     config = new_config()
     server = start_local_server(config)
 
@@ -317,7 +317,7 @@ def test_settings_that_changed_while_the_server_runs_are_said(new_config):
     assert not psutil.pid_exists(server.pid)
 
 
-def test_stopping_is_clean_and_may_be_repeated(new_config):
+def test_a_stop_is_clean_and_may_be_repeated(new_config):
     config = new_config()
     server = start_local_server(config)
     assert stop_local_server(config) is True
@@ -338,7 +338,7 @@ def test_a_port_in_use_is_reported_with_the_setting_to_change(new_config):
     assert start_local_server(config).port == port
 
 
-def test_a_file_in_the_place_of_the_folder_is_reported(new_config, tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported(new_config, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ServerUnavailable, match=r"Cannot use the local server's data folder .*local_server.data_dir"):
         start_local_server(new_config(data_dir=str(tmp_path / "file" / "data")))

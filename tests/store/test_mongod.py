@@ -1,4 +1,4 @@
-"""Which mongod runs here, and what its log says when it ended."""
+"""Which mongod is used, and what its log says after it has ended."""
 
 import contextlib
 import dataclasses
@@ -20,7 +20,7 @@ from pbm_lib.store.mongod import diagnose, find_mongod
 
 
 def use_program(monkeypatch, folder, text):
-    """Make this script the only mongod there is; None leaves none."""
+    """Make this script the only mongod on the system; None leaves no mongod."""
     monkeypatch.setattr("pbm_lib.store.mongod.find_spec", lambda _: None)
     folder.mkdir()
     if text is not None:
@@ -51,14 +51,14 @@ def test_no_program_at_all_is_reported_with_the_command_that_installs_one(monkey
         find_mongod()
 
 
-def test_a_mongod_on_the_path_serves_where_the_wheel_is_missing(monkeypatch, tmp_path):
+def test_a_mongod_on_the_path_is_used_if_the_wheel_is_missing(monkeypatch, tmp_path):
     real = find_mongod()
     use_program(monkeypatch, tmp_path / "bin", f'exec "{real}" "$@"')
     assert find_mongod() == tmp_path / "bin" / "mongod"
 
 
 def put_on_path(monkeypatch, folder, version):
-    """Put a mongod on PATH that says it is of this version, and runs as the wheel's."""
+    """Put a mongod on PATH that reports this version but runs the wheel's."""
     folder.mkdir()
     program = folder / "mongod"
     told = f'[ "$1" = --version ] && echo "db version v{version}" && exit'
@@ -69,7 +69,7 @@ def put_on_path(monkeypatch, folder, version):
 
 
 @pytest.mark.parametrize(("version", "is_newer"), [("4.4.29", False), ("6.0.10", True), ("10.0.0-rc1", True)])
-def test_the_newest_of_the_wheels_and_the_one_on_the_path_serves(monkeypatch, tmp_path, version, is_newer):
+def test_the_newer_of_the_wheels_mongod_and_the_one_on_the_path_is_used(monkeypatch, tmp_path, version, is_newer):
     wheels = find_mongod()
     on_path = put_on_path(monkeypatch, tmp_path / "bin", version)
     assert find_mongod() == (on_path if is_newer else wheels)
@@ -83,7 +83,7 @@ def test_the_program_that_the_config_names_is_used_older_or_not(monkeypatch, tmp
     config = new_config(mongod=str(named))
     server = start_local_server(config)
     assert Path(server.program) == config.mongod == named
-    # What is newest, or what the config names, may change while the server runs.
+    # The newest program, or the one that the config names, may change while the server runs.
     put_on_path(monkeypatch, tmp_path / "newer", "99.0.0")
     auto = dataclasses.replace(config, local_server=dataclasses.replace(config.local_server, mongod="auto"))
     assert start_local_server(auto) == start_local_server(config) == running_server(auto) == server
@@ -91,7 +91,7 @@ def test_the_program_that_the_config_names_is_used_older_or_not(monkeypatch, tmp
     told = rf"it uses the program {named} \(local_server\.mongod: {config.path.parent}/newer/mongod\)\. "
     with pytest.raises(ServerUnavailable, match=told):
         start_local_server(other)
-    # A state file of an earlier version says nothing of a program.
+    # A state file of an earlier version does not name a program.
     file = config.data_dir / "server.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "program": ""}))
     assert start_local_server(other).pid == server.pid
@@ -105,7 +105,7 @@ def test_the_program_that_the_config_names_is_used_older_or_not(monkeypatch, tmp
         ("echo hello", "it reports no MongoDB version"),
     ],
 )
-def test_a_named_program_that_does_not_run_as_mongod_is_said_and_no_other_is_used(new_config, tmp_path, program, told):
+def test_a_named_program_that_is_not_a_mongod_is_reported_and_no_other_is_used(new_config, tmp_path, program, told):
     if program:
         (tmp_path / "server").write_text(f"#!/bin/sh\n{program}\n")
         (tmp_path / "server").chmod(0o755)
@@ -116,7 +116,7 @@ def test_a_named_program_that_does_not_run_as_mongod_is_said_and_no_other_is_use
     assert running_server(config) is None
 
 
-# --- diagnoses, each of a log that mongod has written ---------------------------------------------------------------
+# --- diagnoses, each from a log that mongod wrote -------------------------------------------------------------------
 
 UNKNOWN, PORT, FOLDER = r"^See the end of its log", r"^Its port is in use", r"^Another mongod uses the data folder"
 
@@ -132,7 +132,7 @@ def fail_to_start(mongod):
         mongod.start()
 
 
-def test_only_what_the_last_start_says_is_taken_for_the_cause(tmp_path):
+def test_the_cause_is_taken_only_from_what_the_last_start_logged(tmp_path):
     folder = tmp_path / "data"
 
     def told(cause):
@@ -142,7 +142,7 @@ def test_only_what_the_last_start_says_is_taken_for_the_cause(tmp_path):
     told(UNKNOWN)
     start_and_kill(folder)
     assert "Detected unclean shutdown" in (folder / "mongod.log").read_text()
-    told(UNKNOWN)  # finding what an unclean end left behind is no cause
+    told(UNKNOWN)  # what an unclean shutdown left behind is not a cause
     with socket.create_server(("127.0.0.1", 0)) as taken:
         fail_to_start(Mongod(folder, port=taken.getsockname()[1]))
     told(PORT)
@@ -153,7 +153,7 @@ def test_only_what_the_last_start_says_is_taken_for_the_cause(tmp_path):
     finally:
         mongod.kill()
     mongod.start()
-    with mongod.client() as client:  # what clients say is logged, too
+    with mongod.client() as client:  # the log also contains text from clients
         client.admin.command("profile", 0, slowms=-1)
         words = "No space left on device, Permission denied, DBPathInUse, Address already in use, UPGRADE PROBLEM"
         client.demo.claims.find_one({"x": words}, comment=words)
@@ -169,9 +169,9 @@ def test_only_what_the_last_start_says_is_taken_for_the_cause(tmp_path):
     told(r"^Its data folder .* is gone")
 
 
-def test_a_port_that_cannot_be_listened_on_is_no_port_in_use(tmp_path):
+def test_a_port_that_cannot_be_listened_on_is_not_reported_as_in_use(tmp_path):
     log = ("--dbpath", str(tmp_path), "--logpath", str(tmp_path / "mongod.log"))
-    nobodys = ("--bind_ip", "192.0.2.1", "--port", str(free_port()), "--nounixsocket")  # an address of no machine
+    nobodys = ("--bind_ip", "192.0.2.1", "--port", str(free_port()), "--nounixsocket")  # no machine has this address
     assert subprocess.run([find_mongod(), *log, *nobodys], stdout=subprocess.DEVNULL, timeout=60).returncode != 0
     assert re.search(r"^It is not allowed to listen on its port\. Set local_server\.port", diagnose(tmp_path))
 
@@ -188,7 +188,7 @@ def test_a_folder_that_became_read_only_is_diagnosed_whatever_the_log_said_befor
         assert re.search(r"^The data folder .* is not writable", diagnose(folder)), diagnose(folder)
 
 
-def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(tmp_path):
+def test_a_full_disk_is_diagnosed_from_the_log_even_after_there_is_room_again(tmp_path):
     with tmpfs(tmp_path / "small", 400) as resize:
         folder = tmp_path / "small" / "data"
         folder.mkdir()
@@ -197,7 +197,7 @@ def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(t
         mongod.start()
         try:
             with (tmp_path / "small" / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
-                while True:  # until there is no room, whatever the server writes meanwhile
+                while True:  # until the disk is full, whatever the server writes meanwhile
                     filler.write(bytes(2**20))
             with mongod.client() as client, contextlib.suppress(PyMongoError):
                 client.demo.claims.insert_many({"text": "x" * 1000} for _ in range(1000))
@@ -211,8 +211,8 @@ def test_a_disk_that_ran_full_is_diagnosed_by_the_log_when_there_is_room_again(t
 
 
 @pytest.mark.parametrize("written_by", ["4.4", "8.0"])
-def test_data_of_another_version_are_diagnosed_with_both_ways_out(tmp_path, written_by):
-    # As 7.0 reports it; no second version can be had here.
+def test_data_from_another_version_is_diagnosed_with_both_ways_out(tmp_path, written_by):
+    # This is how 7.0 reports it; no second version is available here.
     problem = (
         "UPGRADE PROBLEM: Found an invalid featureCompatibilityVersion document (ERROR: Location4926900: Invalid "
         f"feature compatibility version value '{written_by}'; expected '6.0' or '6.3' or '7.0')."

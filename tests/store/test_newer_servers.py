@@ -1,4 +1,4 @@
-"""Servers that cannot be had here: a real one behind a proxy that answers as 7.0 to 9.0 and Atlas do, by their docs."""
+"""Servers not available here: a real one behind a proxy that answers as 7.0 to 9.0 and Atlas do, per their docs."""
 
 import datetime as dt
 
@@ -38,7 +38,7 @@ def name_of(command):
 
 @pytest.fixture
 def behind(test_uri, make_config, monkeypatch):
-    """Call it with what answers in the server's place to get a store behind that."""
+    """Call it with a function that answers in the server's place to get a store on that server."""
     if not test_uri.startswith("mongodb://") or "127.0.0.1" not in test_uri:
         pytest.skip("answers in place of the tests' own local server")
     open_now = []
@@ -97,14 +97,14 @@ def test_a_server_of_7_0_or_8_0_is_described(behind, version, wire):
         ("8.0.17", dt.date(2029, 10, 31), "October 2029"),
     ],
 )
-def test_that_the_support_of_a_series_has_ended_is_said_from_the_next_day(version, last, month):
+def test_the_end_of_support_for_a_series_is_reported_from_the_next_day_on(version, last, month):
     assert end_of_support(version, last) is None
     said = f"MongoDB ended support for version {version[:3]} in {month}."
     assert end_of_support(version, last + dt.timedelta(days=1)) == said
 
 
 @pytest.mark.parametrize("version", ["6.3.1", "9.0.1", "60.0.1", "6", "", "unknown"])
-def test_of_a_series_that_is_not_in_the_table_nothing_is_said(version):
+def test_nothing_is_reported_for_a_series_that_is_not_in_the_table(version):
     assert end_of_support(version, dt.date(2100, 1, 1)) is None
 
 
@@ -117,11 +117,11 @@ def test_a_store_says_that_the_support_of_its_server_has_ended(behind, version, 
 
 
 ATLAS_REFUSES = "{} is not allowed or the syntax is incorrect, see the Atlas documentation for more information"
-# Of what this program sends, these are not supported on M0 and Flex.
+# The commands of this program that M0 and Flex do not support.
 ATLAS_LACKS = {"fsync", "killSessions"}
 
 
-def test_what_m0_and_flex_do_not_answer_is_done_without(behind, loaded_store):
+def test_the_program_does_without_what_m0_and_flex_do_not_answer(behind, loaded_store):
     refused = []
 
     def answer(command, answer):
@@ -129,7 +129,7 @@ def test_what_m0_and_flex_do_not_answer_is_done_without(behind, loaded_store):
         if name in ATLAS_LACKS:
             refused.append(name)
             return {"ok": 0.0, "errmsg": ATLAS_REFUSES.format(name), "code": 8000, "codeName": "AtlasError"}
-        if name == "serverStatus":  # of its answer little is left, and nothing of the cache
+        if name == "serverStatus":  # the answer is short, and has nothing about the cache
             return {
                 "host": "ac-x1y2z3-shard-00-00.ab1cd.mongodb.net:27017",
                 "version": "8.0.17",
@@ -156,7 +156,7 @@ def test_what_m0_and_flex_do_not_answer_is_done_without(behind, loaded_store):
     assert set(refused) == ATLAS_LACKS
 
 
-def test_what_an_atlas_tier_does_not_offer_and_is_needed_is_said(behind, loaded_store):
+def test_a_necessary_command_that_an_atlas_tier_lacks_is_reported(behind, loaded_store):
     def answer(command, answer):
         if name_of(command) == "explain":
             return {"ok": 0.0, "errmsg": ATLAS_REFUSES.format("explain"), "code": 8000, "codeName": "AtlasError"}
@@ -194,7 +194,7 @@ def executed(stages, keys=107, documents=101, returned=100, **more):
 
 
 def on_shards(stage, *shards):
-    """What a router says: the planner's and the executor's part of each shard, and sums."""
+    """A router's answer: the planner's and the executor's part for each shard, and the sums."""
     winner = {"stage": stage, "shards": [{"shardName": f"s{n}", **planned(win)} for n, (win, _) in enumerate(shards)]}
     ran = [{"shardName": f"s{number}", "executionSuccess": True, **stages} for number, (_, stages) in enumerate(shards)]
     stats = executed({"stage": stage, "totalChildMillis": Int64(6), "shards": ran})
@@ -266,7 +266,7 @@ EXPLAINED = {
 
 @pytest.fixture(scope="module")
 def said():
-    """What the server is to say of the next query; empty leaves its own answer."""
+    """What the server answers to the next explain; if empty, its own answer is kept."""
     return {}
 
 
@@ -278,7 +278,7 @@ def explaining(behind, loaded_store, said):
     )
 
 
-def test_an_explain_reads_the_same_whatever_its_form(explaining, said):
+def test_an_explain_reads_the_same_in_every_form(explaining, said):
     for form, (answer, stages) in EXPLAINED.items():
         said.clear()
         said.update(answer)
@@ -289,7 +289,7 @@ def test_an_explain_reads_the_same_whatever_its_form(explaining, said):
             assert "scans the index" in plan.facts()["Stages"], form
 
 
-def test_a_count_on_shards_is_the_sum_of_theirs(explaining, said):
+def test_a_count_on_shards_is_the_sum_of_the_shards_counts(explaining, said):
     ran = [{"executionStages": {**COUNT, "nReturned": 0, "nCounted": counted}} for counted in (40, 2)]
     said.clear()
     said.update(on_shards("SHARD_MERGE", *((COUNT, stages) for stages in ran)))
@@ -298,7 +298,7 @@ def test_a_count_on_shards_is_the_sum_of_theirs(explaining, said):
     assert plan.stages == ("SHARD_MERGE", *("COUNT", "COUNT_SCAN") * 2)
 
 
-def test_a_shard_that_did_not_end_its_part_is_an_error_and_no_answer(explaining, said):
+def test_a_shard_that_did_not_finish_its_part_is_an_error_and_not_an_answer(explaining, said):
     ended = {"executionSuccess": False, "errorMessage": "operation was interrupted", "executionStages": LIMIT}
     said.clear()
     said.update(on_shards("SHARD_MERGE", (LIMIT, {"executionStages": LIMIT}), (LIMIT, ended)))
@@ -306,11 +306,11 @@ def test_a_shard_that_did_not_end_its_part_is_an_error_and_no_answer(explaining,
         explain_claims(explaining, TIN_A)
 
 
-# --- 9.0: what it lists, and the level constraint -------------------------------------------------------------------
+# --- 9.0: what it lists, and its validation level "constraint" ------------------------------------------------------
 
 
 class Nine:
-    """Answers as a 9.0 server would: it lists what others leave out, and keeps a level of validation that they lack."""
+    """Answers as a 9.0 server would: it lists what others omit, and has a validation level that they lack."""
 
     def __init__(self, *, violated=False, version="9.0.2"):
         self.level, self.prepared, self.violated, self.version = "strict", False, violated, version
@@ -361,10 +361,10 @@ RAISED = [{"prepareConstraintValidationLevel": True}, {"validationLevel": "const
 
 
 @pytest.mark.parametrize("filled", [False, True])
-def test_on_9_0_the_server_vouches_for_every_claim(behind, filled):
+def test_on_9_0_the_server_guarantees_every_claim(behind, filled):
     nine = Nine()
     store = behind(nine)
-    if filled:  # before it has a rule
+    if filled:  # before the collection has a rule
         fill(store, CLAIMS)
     assert setup_collection(store).max_claim_days == D
     assert nine.asked[-2:] == RAISED
@@ -377,11 +377,11 @@ def test_on_9_0_the_server_vouches_for_every_claim(behind, filled):
     assert list(find_claims(store, TIN_A, day(0), day(2))) == CLAIMS[:3]
 
 
-def test_where_the_server_vouches_for_the_rule_it_is_neither_checked_nor_raised_again(behind):
+def test_if_the_server_guarantees_the_rule_it_is_neither_checked_nor_raised_again(behind):
     nine = Nine()
     store = setup_collection(behind(nine))
     asked = list(nine.asked)
-    # Only a stand-in's word makes this claim impossible: with it, a check would be seen.
+    # The stand-in only claims to guarantee the rule, so this claim can get in. Any check would find it.
     nine.level = "strict"
     store.collection.insert_one(LONGER, bypass_document_validation=True)
     with pytest.raises(SetupError, match=str(LONGER[ID])):
@@ -392,7 +392,7 @@ def test_where_the_server_vouches_for_the_rule_it_is_neither_checked_nor_raised_
 
 
 def test_a_9_0_server_that_does_not_raise_the_level_leaves_the_rule_in_force(behind):
-    # A document that lacks a field of a claim, but keeps the rule of the dates, is let in by whoever bypasses the rule.
+    # Bypassing the rule can let in a document that lacks a field of a claim but satisfies the rule for dates.
     nine = Nine(violated=True)
     store = setup_collection(behind(nine))
     assert (store.max_claim_days, nine.level, nine.prepared) == (D, "strict", False)
@@ -400,8 +400,8 @@ def test_a_9_0_server_that_does_not_raise_the_level_leaves_the_rule_in_force(beh
     assert store.bound_reason == f"the server rejects claims longer than {D} days"
 
 
-def test_a_server_that_knows_no_such_level_leaves_the_rule_in_force(behind):
-    # The real one behind it, which is asked because it says that it is 9.0, as one with features of an older version.
+def test_a_server_without_that_level_leaves_the_rule_in_force(behind):
+    # The real server answers: it reports 9.0, so it is asked, but it behaves like one with an older feature version.
     nine = Nine()
 
     def answer(command, answer):
@@ -419,7 +419,7 @@ def test_an_older_server_is_not_asked_for_that_level(behind, version):
     assert nine.asked == []
 
 
-# --- what a collection may be on today's server, too ----------------------------------------------------------------
+# --- kinds of collections that today's server has too ---------------------------------------------------------------
 
 
 def test_a_clustered_collection_is_set_up_and_paged(open_store):
@@ -433,7 +433,7 @@ def test_a_clustered_collection_is_set_up_and_paged(open_store):
     assert store.collection.index_information()["_id_"]["clustered"] is True
 
 
-def test_an_index_that_is_being_made_unique_is_somebody_elses(open_store):
+def test_an_index_that_is_being_made_unique_is_someone_elses(open_store):
     store = setup_collection(open_store())
     store.collection.database.command("collMod", store.collection.name, index={"name": INDEX, "prepareUnique": True})
     store.refresh()

@@ -1,4 +1,4 @@
-"""A set-up that is repeated reads the claims again only where nothing vouches for them, or where it is told to."""
+"""A repeated setup reads the claims again only if nothing guarantees them, or if it is told to."""
 
 import datetime as dt
 import uuid
@@ -31,7 +31,7 @@ def proofs(store):
 
 
 def scans(store, **options):
-    """How many times a set-up looks for longer claims."""
+    """How many times a setup looks for longer claims."""
     wire = Wire()
     with listened_to(store, wire) as heard:
         setup_collection(heard, **options)
@@ -40,7 +40,7 @@ def scans(store, **options):
 
 @pytest.fixture
 def late(open_store):
-    """A collection that holds claims and gets its rule, after they were read, from a set-up."""
+    """A store whose collection had claims before its setup, which read them and then put the rule in force."""
     store = open_store()
     fill(store, [make_claim(number, day(number), day(number + D)) for number in range(9)])
     assert scans(store) == 1
@@ -48,7 +48,7 @@ def late(open_store):
     return store
 
 
-def test_a_collection_that_the_set_up_creates_is_never_read(open_store):
+def test_a_collection_that_the_setup_creates_is_never_read(open_store):
     store = open_store()
     assert scans(store) == 0
     fill(store, [make_claim(1, day(0), day(D))])
@@ -56,7 +56,7 @@ def test_a_collection_that_the_set_up_creates_is_never_read(open_store):
     assert scans(store, recheck=True) == 1
 
 
-def test_what_was_read_once_is_read_again_only_on_request(late):
+def test_claims_that_were_read_once_are_read_again_only_on_request(late):
     assert [scans(late) for _ in range(2)] == [0, 0]
     (before,) = proofs(late)
     assert (before["collection"], before["max_claim_days"]) == (describe(late.collection).identity, D)
@@ -66,13 +66,13 @@ def test_what_was_read_once_is_read_again_only_on_request(late):
     assert {**after, "at": None} == {**before, "at": None}
 
 
-def test_where_nothing_is_remembered_as_after_an_earlier_version_the_claims_are_read_and_that_is_remembered(late):
+def test_without_a_proof_as_after_an_earlier_version_the_claims_are_read_and_that_is_remembered(late):
     state_collection(late.collection).drop()
     assert [scans(late) for _ in range(2)] == [1, 0]
 
 
 @pytest.mark.parametrize("field", ["collection", "validator"])
-def test_what_was_found_of_another_collection_or_another_validator_does_not_count(late, field):
+def test_a_proof_for_another_collection_or_another_validator_does_not_count(late, field):
     state_collection(late.collection).update_one({field: {"$exists": True}}, {"$set": {field: "another"}})
     assert [scans(late) for _ in range(2)] == [1, 0]
 
@@ -98,7 +98,7 @@ def test_a_rule_that_is_installed_again_is_proven_again(late, change):
 
 
 @pytest.mark.parametrize("way", ["bypassed", "switched off and on"])
-def test_a_recheck_finds_what_a_remembered_proof_does_not_see_and_then_every_set_up_does(late, way):
+def test_a_recheck_finds_what_a_remembered_proof_misses_and_then_every_setup_does(late, way):
     if way == "bypassed":
         smuggle(late)
     else:
@@ -130,12 +130,12 @@ def test_a_scan_in_pieces_finds_the_one_document_whatever_its_id(open_store, mon
             wire.clear()
             assert scan.first_match(heard.collection, {"number": -1}, {}, progress=True) is None
         looks = [sent for name, sent in wire.sent if name == "find" and "number" in str(sent["filter"])]
-        # One more for the highest _id of all.
+        # One more find is for the highest _id.
         assert len(looks) == (1 if piece == len(IDS) else -(-(len(IDS) - 1) // piece) + 1)
 
 
 @pytest.mark.parametrize("delay", [0, 60])
-def test_a_check_that_takes_long_shows_how_far_it_is(late, monkeypatch, capsys, delay):
+def test_a_slow_check_shows_its_progress(late, monkeypatch, capsys, delay):
     monkeypatch.setattr(scan, "_PIECE", 2)
     monkeypatch.setattr(scan, "_SHOW_AFTER_SECONDS", delay)
     setup_collection(late, recheck=True, progress=False)

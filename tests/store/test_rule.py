@@ -1,4 +1,4 @@
-"""The bound D is the server's promise or it is not used: read back, weakened, smuggled past, installed late."""
+"""The bound D is used only if the server enforces it: read back, weakened, bypassed, installed late."""
 
 import copy
 import datetime as dt
@@ -23,7 +23,7 @@ from pbm_lib.store.rule import (
 
 D = 30
 WINDOW = (day(D), day(D + 60))
-# Begins more than D days before the window and reaches into it: the bounded plan does not look there.
+# Begins more than D days before the window and reaches into it: the bounded query does not look there.
 LONGER = make_claim(1, day(-5), day(D + 5))
 WANTED = claim_validator(D)
 
@@ -34,7 +34,7 @@ def put_validator(store, validator, level="strict", action="error"):
     )
 
 
-def test_d_is_what_the_server_says_and_not_the_config(open_store, store):
+def test_d_comes_from_the_server_and_not_from_the_config(open_store, store):
     assert store.max_claim_days == D
     put_validator(store, claim_validator(45))
     again = open_store(store.config)
@@ -83,21 +83,21 @@ def test_a_weakened_validator_means_the_unbounded_query_and_the_store_says_why(
     assert (weak.max_claim_days, weak.bounded) == (None, False)
     assert reason in weak.bound_reason
     assert weak.bound_reason in repr(weak)
-    # And rightly so: with the first of these a longer claim is there, and it is found.
+    # With the first of these validators, a longer claim can be inserted, and it is found.
     if not validator:
         claims = [LONGER, make_claim(2, day(40), day(41))]
         fill(weak, claims)
         check_all(weak, overlapping(claims, TIN_A, *WINDOW), TIN_A, *WINDOW)
 
 
-def test_further_conditions_beside_ours_leave_the_bound_in_force(open_store, store):
+def test_further_conditions_leave_the_bound_in_force(open_store, store):
     put_validator(store, {**WANTED, "recoveryMethod": {"$ne": "BARTER"}})
     assert open_store(store.config).max_claim_days == D
 
 
 @pytest.mark.parametrize("level", ["strict", "constraint", None])
 @pytest.mark.parametrize("action", ["error", "errorAndLog", None])
-def test_the_bound_holds_at_every_level_and_action_that_refuses(level, action):
+def test_the_bound_holds_at_every_level_and_action_that_rejects(level, action):
     said = {"validationLevel": level, "validationAction": action}
     options = {"validator": WANTED} | {name: value for name, value in said.items() if value}
     told = f"the server rejects claims longer than {D} days"
@@ -109,13 +109,13 @@ def test_the_bound_holds_at_every_level_and_action_that_refuses(level, action):
 @pytest.mark.parametrize(
     ("level", "action"), [("moderate", "error"), ("off", "error"), ("strict", "warn"), ("Constraint", "error")]
 )
-def test_no_other_level_or_action_counts_as_refusing(level, action):
+def test_no_other_level_or_action_counts_as_rejecting(level, action):
     options = {"validator": WANTED, "validationLevel": level, "validationAction": action}
     assert max_claim_days_of(options)[0] is None
 
 
-def test_set_up_never_makes_the_level_or_the_action_weaker(store):
-    # As a 9.0 server answers: it would have the level lowered before the rules may change.
+def test_the_setup_never_weakens_the_level_or_the_action(store):
+    # These are the answers of a 9.0 server, where the level must be lowered before the rules can change.
     options = {"validator": {"$and": [WANTED]}, "validationLevel": "constraint", "validationAction": "error"}
     with pytest.raises(
         SetupError, match=r"level constraint.*not the demo.s.*validationLevel: \"strict\"}\), then set up"
@@ -142,7 +142,7 @@ def test_set_up_never_makes_the_level_or_the_action_weaker(store):
     ],
     ids=["longer than D", "ends before it begins", "no end", "no begin", "dates as text", "another type of id"],
 )
-def test_set_up_refuses_a_collection_with_such_a_claim_and_names_it(open_store, longer):
+def test_the_setup_rejects_a_collection_with_an_invalid_claim_and_names_it(open_store, longer):
     store = open_store()
     fill(store, [make_claim(2, DAY_0, day(D)), longer])
     before = store.collection.options()
@@ -151,7 +151,7 @@ def test_set_up_refuses_a_collection_with_such_a_claim_and_names_it(open_store, 
         match=rf"^Claim {longer[ID]} in .* must have an ObjectId .* begin <= end <= begin \+ {D} days, got ",
     ):
         setup_collection(store)
-    # It is left as it was, but for an empty validator where there was none: nobody takes the bound for granted.
+    # The collection is left as it was, except for an empty validator if there was none, so no one relies on the bound.
     after = store.collection.options()
     assert (before.get("validator", {}), after.get("validator", {})) == ({}, {})
     assert open_store(store.config).max_claim_days is None
@@ -167,7 +167,7 @@ def test_a_collection_set_up_late_gets_the_bound(open_store):
     check_all(store, overlapping(claims, TIN_A, day(33), day(34)), TIN_A, day(33), day(34))
 
 
-def test_a_weakened_validator_is_put_right_or_left_as_weak(open_store, store):
+def test_a_weakened_validator_is_repaired_or_left_as_it_was(open_store, store):
     put_validator(store, WANTED, "moderate", "warn")
     store.collection.insert_one(LONGER)
     with pytest.raises(SetupError, match=str(LONGER[ID])):
@@ -183,7 +183,7 @@ def test_a_weakened_validator_is_put_right_or_left_as_weak(open_store, store):
 
 
 class Intruder(Wire):
-    """Writes a longer claim at the moment when the set-up sends a certain command."""
+    """Writes a longer claim at the moment when the setup sends a certain command."""
 
     def __init__(self, collection, moment):
         super().__init__()
@@ -209,7 +209,7 @@ def test_no_longer_claim_slips_in_between_the_check_and_the_rule(open_store, tes
     assert store.collection.count_documents({}) == 1
 
 
-def test_nobody_relies_on_the_bound_while_it_is_being_checked(open_store, test_uri):
+def test_no_client_relies_on_the_bound_while_it_is_being_checked(open_store, test_uri):
     store = open_store()
     fill(store, [make_claim(2, DAY_0, day(1))])
     seen = []
@@ -224,7 +224,7 @@ def test_nobody_relies_on_the_bound_while_it_is_being_checked(open_store, test_u
     assert seen == [None]
 
 
-def test_a_set_up_that_was_interrupted_is_completed_by_the_next(open_store, store):
+def test_an_interrupted_setup_is_completed_by_the_next(open_store, store):
     put_validator(store, {"$and": [WANTED]})
     assert not open_store(store.config).bounded
     assert setup_collection(store).max_claim_days == D
@@ -243,7 +243,7 @@ def test_a_foreign_validator_and_another_d_are_left_alone(open_store, store):
 
 
 def paths_of(value, *above):
-    """The path of every field of a document, of embedded documents and what is in them too."""
+    """The path of every field of a document, including embedded documents and their fields."""
     for name, inner in value.items():
         yield (*above, name)
         if isinstance(inner, dict):
@@ -251,7 +251,7 @@ def paths_of(value, *above):
 
 
 def changed(claim, path, change):
-    """A copy of a claim in which the document that holds a field has been changed."""
+    """A copy of a claim with a change to the document that contains the field at this path."""
     claim = copy.deepcopy(claim)
     holder = claim
     for name in path[:-1]:
@@ -269,7 +269,7 @@ def test_every_field_of_the_claim_is_required_with_its_type_however_deep(store, 
         name = path[-1]
         if wrong == "missing":
             if path == (ID,):
-                continue  # the driver adds one
+                continue  # the driver adds a missing _id
             claim = changed(sample_claim(), path, lambda holder, name=name: holder.pop(name))
         else:
             value = wrong
@@ -307,7 +307,7 @@ SMUGGLING = {
 
 
 @pytest.mark.parametrize("way", SMUGGLING)
-def test_a_longer_claim_is_refused_by_the_server_whichever_way_it_comes(store, way):
+def test_the_server_rejects_a_longer_claim_whichever_way_it_comes(store, way):
     fill(store, [make_claim(2, day(-5), day(-4))])
     before = store.collection.find().to_list()
     with pytest.raises((OperationFailure, BulkWriteError)) as caught:
@@ -324,8 +324,8 @@ def test_what_a_bypass_means(store, way):
     else:
         store.collection.insert_one({**LONGER, END: day(0)})
         store.collection.update_one({ID: LONGER[ID]}, {"$set": {END: LONGER[END]}}, bypass_document_validation=True)
-    # Whoever may bypass the validator can hide a claim from the bounded query, as the docstring says. The unbounded
-    # query finds it, and so does a set-up that reads every claim.
+    # A user who may bypass the validator can hide a claim from the bounded query, as the docstring says. The unbounded
+    # query finds the claim, and so does a setup that reads every claim.
     plain = [claim[ID] for claim in find_claims(store, TIN_A, *WINDOW, bounded=False)]
     bounded = [claim[ID] for claim in find_claims(store, TIN_A, *WINDOW)]
     assert set(plain) - set(bounded) == {LONGER[ID]}

@@ -1,4 +1,4 @@
-"""The store: what it says of itself, and that a URI's options change nothing about the claims."""
+"""The store: what it says about itself, and that a URI's options change nothing about the claims."""
 
 import dataclasses
 import os
@@ -35,7 +35,7 @@ CLAIMS = [make_claim(number, day(number), day(number + 1)) for number in range(1
 
 @pytest.fixture
 def through(test_uri, make_config, monkeypatch):
-    """Call it with options to get a set-up store that was opened with them in its URI."""
+    """Call it with options to get a store that was opened with them in its URI."""
     opened = []
 
     def make(options):
@@ -70,7 +70,7 @@ def test_a_uris_options_change_nothing_about_the_claims(through, options):
     assert store.collection.read_preference.mongos_mode == "primary"
 
 
-def test_a_store_that_is_reopened_reads_the_same_and_is_closed_by_itself(through):
+def test_a_reopened_store_reads_the_same_and_is_closed_separately(through):
     store = setup_collection(through("readPreference=secondary&tz_aware=true"))
     fill(store, CLAIMS)
     with store.reopened(maxPoolSize=3) as another:
@@ -85,13 +85,13 @@ def test_a_store_that_is_reopened_reads_the_same_and_is_closed_by_itself(through
     assert find_claims(store, TIN_A).total == len(CLAIMS)
 
 
-def test_an_option_with_a_wrong_value_is_no_valid_uri(through):
+def test_an_option_with_a_wrong_value_makes_the_uri_invalid(through):
     with pytest.raises(ServerUnavailable, match="not a valid connection string"):
         through("datetime_conversion=never")
 
 
 @pytest.mark.parametrize("representation", ["standard", "pythonLegacy", "unspecified"])
-def test_a_uuid_as_id_is_paged_over_whatever_the_uri_says_of_uuids(through, representation):
+def test_a_uuid_as_id_is_paged_over_whatever_the_uri_says_about_uuids(through, representation):
     store = through(f"uuidRepresentation={representation}")
     ids = [Binary.from_uuid(uuid.UUID(int=number)) for number in range(5)]
     claims = [{**make_claim(0, day(0), day(1)), ID: _id} for _id in ids]
@@ -99,7 +99,7 @@ def test_a_uuid_as_id_is_paged_over_whatever_the_uri_says_of_uuids(through, repr
     check_all(store, claims, TIN_A)
 
 
-def test_a_date_beyond_the_years_of_python_is_paged_over_and_shown(through):
+def test_a_date_beyond_the_years_that_python_supports_is_paged_over_and_shown(through):
     store = through("")
     never = DatetimeMS(253_402_300_800_000)  # the year 10000
     claims = [make_claim(number, begin, never) for number, begin in enumerate([day(0), never, never])]
@@ -126,14 +126,14 @@ def test_a_page_of_claims_that_lack_everything_can_be_shown(through):
     assert list(find_claims(store, "900000001").to_frame().columns) == list(page.to_frame().columns)
 
 
-def test_it_says_where_it_is_and_which_plan_and_index_it_uses(store):
+def test_it_says_where_it_is_and_which_query_and_index_it_uses(store):
     text = repr(store)
     for fact in (store.collection.full_name, "MongoDB ", "claims_by_provider", "bounded query", "30 days"):
         assert fact in text
         assert fact in store._repr_html_()
 
 
-def test_refresh_sees_what_somebody_else_changed(store):
+def test_refresh_sees_what_someone_else_changed(store):
     store.collection.database.command("collMod", store.collection.name, validator={})
     store.collection.drop_index(store.index_name)
     assert store.bounded
@@ -148,7 +148,7 @@ def idle_cursors(store):
     return [cursor for cursor in there if cursor["ns"] == store.collection.full_name]
 
 
-def test_an_iterator_that_is_left_early_leaves_no_cursor_open(store):
+def test_an_iterator_that_is_abandoned_early_leaves_no_cursor_open(store):
     fill(store, [make_claim(number, day(0), day(1)) for number in range(50)])
     claims = iter_claims(store, TIN_A, page_size=5)
     assert [next(claims)[END] for _ in range(3)] == [day(1)] * 3
@@ -169,14 +169,14 @@ print(first())
 """
 
 
-def test_an_iterator_that_is_alive_at_exit_gives_its_cursor_back_without_a_word(store, test_uri):
+def test_an_iterator_that_is_alive_at_exit_closes_its_cursor_silently(store, test_uri):
     fill(store, [make_claim(number, day(0), day(1)) for number in range(50)])
     ended = run_python("-c", STREAM.format(path=str(store.config.path)), uri=test_uri)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{0:024x}\n", "")
     assert idle_cursors(store) == []
 
 
-def test_an_iterators_arguments_are_refused_by_the_call(store):
+def test_an_iterators_arguments_are_rejected_by_the_call_itself(store):
     with pytest.raises(ValueError, match=r"^tin must be nine digits"):
         iter_claims(store, "no")
 
@@ -203,7 +203,7 @@ def test_only_an_ordinary_collection_is_set_up_or_loaded_into(open_store, kind):
     assert database.list_collections(filter={"name": name}).to_list() == before
 
 
-def test_a_view_is_refused_when_it_is_opened(open_store):
+def test_a_view_is_rejected_when_it_is_opened(open_store):
     store = open_store()
     store.collection.database.create_collection(store.collection.name, viewOn="others")
     with pytest.raises(PbmError, match=r"is a view, not a collection\. Choose another mongodb\.collection"):
@@ -211,7 +211,7 @@ def test_a_view_is_refused_when_it_is_opened(open_store):
 
 
 @pytest.mark.parametrize("there", ["nothing", "claims"])
-def test_two_set_ups_at_once_both_return_with_rule_and_index(open_store, there):
+def test_concurrent_setups_all_return_with_rule_and_index(open_store, there):
     for _ in range(4):
         stores = [open_store()]
         stores += [open_store(stores[0].config) for _ in range(3)]
@@ -229,7 +229,7 @@ def test_two_set_ups_at_once_both_return_with_rule_and_index(open_store, there):
         assert list(stores[0].collection.index_information()) == ["_id_", "claims_by_provider"]
 
 
-def test_the_servers_process_is_known_where_it_is_a_mongod_on_this_machine(store, test_uri):
+def test_the_servers_process_is_known_if_it_is_a_mongod_on_this_machine(store, test_uri):
     if "MONGODB_URI_TEST" in os.environ:
         pytest.skip("looks for the process of the tests' own local server")
 
@@ -244,7 +244,7 @@ def test_the_servers_process_is_known_where_it_is_a_mongod_on_this_machine(store
     process = server_process(client, store.server)
     assert process.name().startswith("mongod")
     assert told(process.pid) == process
-    # A number out of a container, or from the far end of a tunnel.
+    # A process id from a container, or from the other end of a tunnel.
     assert told(os.getpid()) is None
     assert told(max(psutil.pids()) + 100_000) is None
     assert server_process(client, dataclasses.replace(store.server, host_kind="remote")) is None
