@@ -53,7 +53,7 @@ def problems(run: PerformanceRun) -> list[str]:
     for kind, count in kinds.items():
         found.append(f"{quantity(count, 'call')} failed with {kind}. No figure includes {_them(count)}.")
     if retried := sum(sample.error is None and sample.retries > 0 for sample in run.samples):
-        found.append(f"The driver repeated {quantity(retried, 'call')}. No figure includes {_them(retried)}.")
+        found.append(f"The driver retried {quantity(retried, 'call')}. No figure includes {_them(retried)}.")
     for tier, counted in run.conditions.provider_claims.items():
         if tier in run.tiers and counted != run.claims_per_provider(tier):
             found.append(
@@ -119,7 +119,7 @@ def arrivals_finding(run: PerformanceRun) -> str:
     if None in (*ours, *theirs):
         compared = "There are too few samples to compare the two"
     elif ratio := ours.over(theirs):
-        compared = f"That is {times(ratio)} times as much, and the 95% intervals do not overlap"
+        compared = f"That is {times(ratio)} times as long, and the 95% intervals do not overlap"
     else:
         compared = "The 95% intervals overlap, so these samples do not tell the two apart"
     if not (before.is_steady and during.is_steady):
@@ -132,7 +132,7 @@ def arrivals_finding(run: PerformanceRun) -> str:
         )
     else:
         burst = "In a burst beforehand, the server kept up with twice that rate."
-    removed = f"{fed.left:,} of them still there" if fed.left else "all of them removed again"
+    removed = f"{fed.left:,} of which are still in the collection" if fed.left else "all of which were removed again"
     return (
         f"While {fed.achieved:,.0f} claims/s arrived{due}, the p95 of a page was {milliseconds(ours.value)}, against "
         f"{milliseconds(theirs.value)} before. {compared}. {burst} Including the burst, {fed.fed:,} claims were fed, "
@@ -159,8 +159,8 @@ def examined_finding(run: PerformanceRun) -> str:
 
 def _exactness(fed: Arrivals) -> str:
     return (
-        f"Pages lost {fed.lost:,} claims and repeated {fed.repeated:,}, in {fed.checked:,} checks of claims that were "
-        "present throughout"
+        f"Pages lost {quantity(fed.lost, 'claim')} and repeated {fed.repeated:,}, in {fed.checked:,} checks of claims "
+        "that were present throughout"
     )
 
 

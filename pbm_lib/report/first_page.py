@@ -51,7 +51,7 @@ def headline(run: PerformanceRun) -> str:
     if any(check.equal < check.compared for check in run.checks):
         return _sentence(prefix, "answers differ, so the timings are not valid")
     if run.arrivals and not run.arrivals.is_exact:
-        return _sentence(prefix, "claims were lost or repeated while other claims arrived")
+        return _sentence(prefix, "claims were lost or repeated while others arrived")
     results = target_results(run)
     if missed := sum(result.verdict == MISSED for result in results):
         decided = sum(result.verdict in (MET, MISSED, UNDECIDED) for result in results)

@@ -196,7 +196,7 @@ def test_workers_and_batch_size_do_not_count_as_different_settings(filled, open_
 
 NOT_OURS = {
     False: "documents that this program did not load: 5 documents",
-    True: "not this program's: 5 documents",
+    True: "this program did not create: 5 documents",
 }
 
 

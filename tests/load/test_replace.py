@@ -91,7 +91,7 @@ def test_what_others_added_to_our_collection_is_named_and_nothing_is_dropped(fil
     seed_5 = {"mongodb": {"database": filled.collection.database.name}, "data_generation": {"seed": 5}}
     for store in (filled, open_store(seed_5)):
         with pytest.raises(
-            LoadError, match=rf"not this program's: {named}\. .*nothing was dropped.*Remove what you do"
+            LoadError, match=rf"this program did not create: {named}\. .*nothing was dropped.*Remove what you do"
         ):
             replaced(store)
         assert state_of(filled) == before
@@ -128,7 +128,7 @@ def test_someone_elses_empty_collection_stays(open_store, options, named):
     store = open_store()
     store.collection.database.create_collection(store.collection.name, **options)
     before = state_of(store)
-    with pytest.raises(LoadError, match=f"not this program's: {named}"):
+    with pytest.raises(LoadError, match=f"this program did not create: {named}"):
         replaced(store)
     assert state_of(store) == before
 
@@ -163,7 +163,7 @@ def test_an_earlier_versions_rule_that_someone_changed_is_theirs(filled):
     before = state_of(filled)
     with pytest.raises(SetupError, match="not this program's"):
         setup_collection(filled)
-    with pytest.raises(LoadError, match="not this program's: a validator"):
+    with pytest.raises(LoadError, match="this program did not create: a validator"):
         replaced(filled)
     assert state_of(filled) == before
 

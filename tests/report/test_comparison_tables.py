@@ -20,7 +20,7 @@ from pbm_lib.report.comparison_tables import (
 )
 from pbm_lib.report.table import Table
 
-PARTS = "ranges, totals, cold, clients, rates, live, examined, costs, figures"
+KNOWN = "ranges, totals, cold, clients, rates, live, examined, costs, figures"
 DASH, X = "\u2013", "\N{MULTIPLICATION SIGN}"
 
 
@@ -288,8 +288,8 @@ def test_a_frame_of_what_was_not_measured_has_no_rows(config, part):
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ("plans", f"part must be one of {PARTS}, got 'plans'."),
-        ("", f"part must be one of {PARTS}, got ''."),
+        ("plans", f"part must be one of {KNOWN}, got 'plans'."),
+        ("", f"part must be one of {KNOWN}, got ''."),
         (None, "part must be the name of a comparison, such as 'ranges', got None."),
         (["costs"], r"part must be the name of a comparison, such as 'ranges', got \['costs'\]\."),
     ],

@@ -68,13 +68,13 @@ def test_failures_and_retries_are_reported(good):
     bad = replace(good, samples=(*good.samples, *failed))
     assert problems(bad) == [
         "2 calls failed with AutoReconnect. No figure includes them.",
-        "The driver repeated 1 call. No figure includes it.",
+        "The driver retried 1 call. No figure includes it.",
     ]
     assert bad.statistics(**FIRST_PAGE) == replace(good.statistics(**FIRST_PAGE), failed=2, retried=1)
     other = [*series([1.0], error="NetworkTimeout", **FIRST_PAGE), *series([80.0] * 2, retries=1, **FIRST_PAGE)]
     assert problems(replace(good, samples=(*good.samples, *other))) == [
         "1 call failed with NetworkTimeout. No figure includes it.",
-        "The driver repeated 2 calls. No figure includes them.",
+        "The driver retried 2 calls. No figure includes them.",
     ]
 
 
@@ -136,15 +136,18 @@ def test_the_sentence_on_pages_while_claims_arrive(good):
         "Pages lost 0 claims and repeated 0, in 45,678 checks of claims that were present throughout.",
     )
     assert arrivals_finding(good) == (
-        "While 498 claims/s arrived, the p95 of a page was 21 ms, against 11 ms before. That is 1.9 times as much, and "
+        "While 498 claims/s arrived, the p95 of a page was 21 ms, against 11 ms before. That is 1.9 times as long, and "
         "the 95% intervals do not overlap. In a burst beforehand, the server kept up with twice that rate. "
-        f"Including the burst, 3,975 claims were fed, all of them removed again. {exact}"
+        f"Including the burst, 3,975 claims were fed, all of which were removed again. {exact}"
     )
     slow = replace(fed, offered=310.0, achieved=280.0, burst_achieved=620.0, left=5, lost=3, repeated=4)
     said = arrivals_finding(replace(good, arrivals=slow))
     assert said.startswith("While 280 claims/s arrived (310 were due), ")
     assert " In a burst beforehand, the server took 620 claims/s. The feed was set to half of that. " in said
-    assert " 3,975 claims were fed, 5 of them still there. Pages lost 3 claims and repeated 4, in 45,678 " in said
+    assert (
+        " 3,975 claims were fed, 5 of which are still in the collection. Pages lost 3 claims and repeated 4, in 45,678 "
+        in said
+    )
 
 
 def test_pages_that_hardly_differ_while_claims_arrive_are_not_called_different(good):
@@ -168,7 +171,7 @@ def test_pages_that_hardly_differ_while_claims_arrive_are_not_called_different(g
     [
         (
             {"lost": 1},
-            "Pages lost 1 claims and repeated 0, in 45,678 checks of claims that were present throughout, while ",
+            "Pages lost 1 claim and repeated 0, in 45,678 checks of claims that were present throughout, while ",
         ),
         (
             {"repeated": 2},

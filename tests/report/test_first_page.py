@@ -86,7 +86,7 @@ def test_bad_news_is_the_headline(good):
     )
     for wrong in ({"lost": 1}, {"repeated": 1}):
         lossy = replace(bad, arrivals=replace(ARRIVALS, **wrong))
-        assert headline(lossy) == "Claims were lost or repeated while other claims arrived"
+        assert headline(lossy) == "Claims were lost or repeated while others arrived"
     performance = replace(good.settings.performance, targets={"first_page_p95_ms": {"3K": 40}})
     single = replace(good, settings=replace(good.settings, performance=performance))
     assert headline(single) == "1 of 1 target missed"

@@ -180,7 +180,7 @@ def test_a_time_limit_must_be_within_its_limits(loaded_store, seconds):
 
 
 def test_there_is_nothing_beyond_the_ends(explorer):
-    with pytest.raises(InvalidQuery, match="no page before"):
+    with pytest.raises(InvalidQuery, match="no previous page"):
         explorer.previous()
     explorer.choose(tin=list_providers(explorer.store.config, "60")[0].tin)
     with pytest.raises(InvalidQuery, match="no next page"):
