@@ -59,7 +59,7 @@ def load_config(path: str | Path | None = None) -> Config:
     text = text_of(file, f"the config file {file}", "Pass the path of a config.yaml.")
     try:
         settings = yaml.load(text, _Loader)
-        _refuse_secrets(settings, file.name)
+        _reject_secrets(settings, file.name)
     except yaml.YAMLError as error:
         raise ConfigError(f"{file.name} is not valid YAML{_explain_syntax(error)}.") from None
     except RecursionError:
@@ -148,22 +148,22 @@ def _explain_syntax(error: yaml.YAMLError) -> str:
     return f"{f' at line {mark.line + 1}' if mark else ''}: {hidden}"
 
 
-def _refuse_secrets(value: Any, name: str, key: str = "") -> None:
+def _reject_secrets(value: Any, name: str, key: str = "") -> None:
     if isinstance(value, dict):
         for part, inner in value.items():
             if _SECRET_TEXT.search(str(part)):
-                _refuse(name, f"a key in {key}" if key else "a key")
-            _refuse_secrets(inner, name, f"{key}.{part}" if key else str(part))
+                _reject(name, f"a key in {key}" if key else "a key")
+            _reject_secrets(inner, name, f"{key}.{part}" if key else str(part))
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            _refuse_secrets(inner, name, f"{key}[{position}]")
+            _reject_secrets(inner, name, f"{key}[{position}]")
     elif (isinstance(value, str) and _SECRET_TEXT.search(value)) or (
         value is not None and SECRET_KEY.search(key.rsplit(".", 1)[-1])
     ):
-        _refuse(name, key or "it")
+        _reject(name, key or "it")
 
 
-def _refuse(name: str, where: str) -> None:
+def _reject(name: str, where: str) -> None:
     raise ConfigError(
         f"{name}: {where} holds a connection string or a credential (not shown). Remove it from the file and set "
         "the environment variable MONGODB_URI instead."

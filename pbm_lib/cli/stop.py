@@ -4,13 +4,13 @@ import argparse
 
 from ..config_file import load_config
 from ..store.local_server import stop_local_server
-from ..store.local_state import holds_database, refuse_others_folder
+from ..store.local_state import holds_database, reject_others_folder
 
 
 def run(options: argparse.Namespace) -> int:
     """Stop the server and print the result."""
     config = load_config(options.config)
-    refuse_others_folder(config.data_dir)
+    reject_others_folder(config.data_dir)
     gone = not holds_database(config.data_dir)  # checked first: a mongod writes to the folder again as it ends
     if not stop_local_server(config):
         print(f"No local server for {config.path} is running.")

@@ -6,7 +6,7 @@ from ..config_file import load_config
 from ..errors import ServerUnavailable
 from ..store.connection import given_uri
 from ..store.local_server import running_server
-from ..store.local_state import refuse_others_folder
+from ..store.local_state import reject_others_folder
 
 
 def run(options: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
             "MONGODB_URI is set, so the local server is not used. Use that address in Compass or mongosh. To print the "
             "local server's address, unset MONGODB_URI."
         )
-    refuse_others_folder(config.data_dir)
+    reject_others_folder(config.data_dir)
     server = running_server(config)
     if server is None:
         raise ServerUnavailable(

@@ -14,7 +14,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
 from ..claims.generate import claim_generator
 from ..config import Config
 from ..errors import ConnectionString, PbmError, remember_secret
-from ..load.worker import why_refused
+from ..load.worker import why_rejected
 from ..spawn import obey_parent
 from ..store.collection import claims_collection
 from ..store.connection import open_client
@@ -108,7 +108,7 @@ class Feeder:
         try:
             self._claims.insert_many(self._batch, ordered=False)
         except BulkWriteError as error:
-            self._refused(error.details)
+            self._rejected(error.details)
         except AutoReconnect as error:  # the batch is resent at the next tick; its claims keep their _id
             self._errors[driver_error_kind(error)] += 1
             self._is_repeated = True
@@ -118,7 +118,7 @@ class Feeder:
         else:
             self._done(len(self._batch))
 
-    def _refused(self, details: dict) -> None:
+    def _rejected(self, details: dict) -> None:
         # Don't report the error's full details: they can contain claims.
         codes = Counter(problem["code"] for problem in details["writeErrors"])
         there = details["nInserted"]
@@ -127,7 +127,7 @@ class Feeder:
         elif codes.pop(_DUPLICATE_KEY, 0):
             self._errors["duplicate claims, because another watch is feeding them"] += 1
         for code in codes:
-            self._errors[why_refused(code, details["writeErrors"])] += 1
+            self._errors[why_rejected(code, details["writeErrors"])] += 1
         if details["writeConcernErrors"]:
             code = details["writeConcernErrors"][0]["code"]
             self._errors[f"did not meet the connection string's write concern, code {code}"] += 1

@@ -7,7 +7,7 @@ from pymongo.errors import OperationFailure
 
 from ..errors import LoadError, PbmError, ServerUnavailable
 from ..store.index import foreign_indexes
-from ..store.kind import refuse_other_kinds
+from ..store.kind import reject_other_kinds
 from ..store.leaf_page import sets_leaf_pages_alone
 from ..store.rule import is_ours
 from ..store.setup import setup_collection
@@ -22,12 +22,12 @@ _GIVE_WAY_SECONDS = 3
 
 def claim_collection(store: ClaimStore, *, replace: bool) -> LoadRecord:
     """Make sure that this program may load into the collection, and return the collection's load record."""
-    refuse_other_kinds(store.collection, LoadError)
+    reject_other_kinds(store.collection, LoadError)
     record = LoadRecord(store)
     if replace:
         _start_over(store, record)
     elif not is_empty(store):
-        _refuse_other_claims(store, record)
+        _reject_other_claims(store, record)
         clear_fed(store, record)
     store.refresh()  # someone may have dropped the collection, and with it the rule and the index
     if reason := _not_set_up(store):
@@ -49,7 +49,7 @@ def _not_set_up(store: ClaimStore) -> str | None:
     return None
 
 
-def _refuse_other_claims(store: ClaimStore, record: LoadRecord) -> None:
+def _reject_other_claims(store: ClaimStore, record: LoadRecord) -> None:
     """Raise LoadError if the collection holds anything but some or all of the configured claims."""
     name = store.collection.full_name
     # A collection dropped during a load and recreated by its inserts passes: it holds only this program's claims.
@@ -77,7 +77,7 @@ def _says(key: str) -> str:
 
 def _start_over(store: ClaimStore, record: LoadRecord) -> None:
     """Drop what this program loaded and set up again; if anything else is there, drop nothing and raise LoadError."""
-    _refuse_foreign(store, record.loaded_with)
+    _reject_foreign(store, record.loaded_with)
     before = record.found
     record.mark(REPLACING)
     if before and before["state"] in (LOADING, REPLACING):
@@ -102,7 +102,7 @@ def _start_over(store: ClaimStore, record: LoadRecord) -> None:
         )
 
 
-def _refuse_foreign(store: ClaimStore, loaded_with: dict[str, Any]) -> None:
+def _reject_foreign(store: ClaimStore, loaded_with: dict[str, Any]) -> None:
     """Raise LoadError if dropping the collection would lose anything that this program did not create."""
     options = store.collection.options()
     ours = _RULE | ({"storageEngine"} if sets_leaf_pages_alone(options.get("storageEngine")) else set())

@@ -17,7 +17,7 @@ from ..mql import to_mql
 from ..spawn import obey_parent
 from ..store.collection import claims_collection
 from ..store.connection import open_client
-from ..store.driver_errors import ATLAS_CODE, explain_driver_error, explain_refusal
+from ..store.driver_errors import ATLAS_CODE, explain_driver_error, explain_rejection
 from ..store.rule import REJECTED, reasons_for_rejection
 
 _RETRY_SECONDS = 45
@@ -57,7 +57,7 @@ def insert_batch(start: int, stop: int) -> int:
             return len(claims)
         except BulkWriteError as error:
             # Don't include the error's full details: they can contain claims.
-            refuse_foreign_unique_index(error.details["writeErrors"])
+            reject_foreign_unique_index(error.details["writeErrors"])
             codes = {problem["code"] for problem in error.details["writeErrors"]} - {_DUPLICATE_KEY}
             unsafe = {problem["code"] for problem in error.details["writeConcernErrors"]}
             if not codes and not unsafe:
@@ -65,7 +65,7 @@ def insert_batch(start: int, stop: int) -> int:
             if codes or time.monotonic() > deadline:
                 code = min(codes or unsafe)
                 problems = error.details["writeErrors"] + error.details["writeConcernErrors"]
-                raise LoadError(why_refused(code, problems)) from None
+                raise LoadError(why_rejected(code, problems)) from None
         except AutoReconnect as error:
             if time.monotonic() > deadline:
                 raise LoadError(str(explain_driver_error(error, connected=True))) from None
@@ -75,11 +75,11 @@ def insert_batch(start: int, stop: int) -> int:
         pause = min(2.0, pause * 2)
 
 
-def why_refused(code: int, problems: list[dict[str, Any]]) -> str:
+def why_rejected(code: int, problems: list[dict[str, Any]]) -> str:
     """Return, in words, why the first of these writes with this code was rejected."""
     problem = next(problem for problem in problems if problem["code"] == code)
     if code == ATLAS_CODE:  # its text says what is wrong and holds no claim
-        return str(explain_refusal(code, problem["errmsg"]))
+        return str(explain_rejection(code, problem["errmsg"]))
     if code == REJECTED:
         reasons = "; ".join(reasons_for_rejection(problem.get("errInfo", {}).get("details", {})))
         return (
@@ -91,7 +91,7 @@ def why_refused(code: int, problems: list[dict[str, Any]]) -> str:
     return f"the server rejected a batch: error code {code}"
 
 
-def refuse_foreign_unique_index(problems: list[dict[str, Any]]) -> None:
+def reject_foreign_unique_index(problems: list[dict[str, Any]]) -> None:
     """Raise LoadError if a claim was rejected as a duplicate by any key other than _id.
 
     A duplicate _id means only that the claim is there already.

@@ -80,7 +80,7 @@ def explain_driver_error(error: PyMongoError, *, connected: bool = False) -> Pbm
             "replicaSet=... in MONGODB_URI, without directConnection."
         )
     if isinstance(error, OperationFailure) and not isinstance(error, BulkWriteError):
-        return explain_refusal(error.code, str((error.details or {}).get("errmsg") or error))
+        return explain_rejection(error.code, str((error.details or {}).get("errmsg") or error))
     if isinstance(error, InvalidURI):
         return ServerUnavailable(_INVALID_URI)
     said = _short(str(error))
@@ -112,7 +112,7 @@ def lacks_right(error: OperationFailure) -> bool:
     return _lacks_right(error.code, str(error))
 
 
-def explain_refusal(code: int | None, said: str) -> PbmError:
+def explain_rejection(code: int | None, said: str) -> PbmError:
     """Return an error that explains why the server rejected a command or a write, from its code and its text."""
     # The server repeats the whole command that it rejects. Keep only the command's name.
     text = redact(re.sub(r"execute command \{ (\w+):.*", r"run \1", said)).rstrip(". ")[:300]

@@ -93,7 +93,7 @@ def _is_simple(collation: dict[str, Any] | None) -> bool:
     return not collation or collation.get("locale") == "simple"
 
 
-def refuse_other_collation(collection: Collection) -> None:
+def reject_other_collation(collection: Collection) -> None:
     """Raise SetupError if the collection, and so its indexes, compare text by the rules of a language."""
     collation = collection.options().get("collation")
     if not _is_simple(collation):
@@ -115,7 +115,7 @@ def install_index(collection: Collection, wanted: IndexVariant, *, progress: boo
 
 def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool = True) -> str:
     """Build a variant of the index if it is missing, wait until it is ready, and return its name."""
-    refuse_other_collation(collection)
+    reject_other_collation(collection)
     indexes = collection.index_information()
     # An equivalent index with another name serves as well. Don't build a second one.
     name = find_index(indexes, wanted) or wanted.index_name

@@ -12,7 +12,7 @@ _OTHER_KINDS = {
 }
 
 
-def refuse_other_kinds(collection: Collection, error: type[PbmError] = SetupError) -> None:
+def reject_other_kinds(collection: Collection, error: type[PbmError] = SetupError) -> None:
     """Raise `error` if the collection is a view, a time-series collection, or a capped collection."""
     there = describe(collection)
     kind = "capped" if there.options.get("capped") else there.kind

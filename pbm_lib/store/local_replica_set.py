@@ -25,7 +25,7 @@ from .local_state import (
     cannot_use,
     close_to_others,
     mongod_on_port,
-    refuse_others_folder,
+    reject_others_folder,
     running_mongod,
 )
 from .mongod import diagnose, find_mongod, free_ports, has_ended, is_taken, known_reason, launch, listens
@@ -144,9 +144,9 @@ def local_replica_set(config: Config) -> Iterator[LocalReplicaSet]:
 def _prepared(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplicaSet:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        refuse_others_folder(folder)
+        reject_others_folder(folder)
         close_to_others(folder)
-        _refuse_others_files(folder)
+        _reject_others_files(folder)
         at_the_end.enter_context(FileLock(folder / LOCK, timeout=0))
         at_the_end.callback(_clear, folder)
         return _started(config, folder, at_the_end)
@@ -177,7 +177,7 @@ def _started(config: Config, folder: Path, at_the_end: ExitStack) -> LocalReplic
     return cluster
 
 
-def _refuse_others_files(folder: Path) -> None:
+def _reject_others_files(folder: Path) -> None:
     if {file.name for file in folder.iterdir()} - {LOCK, _KEY, *(node.name for node in _node_folders(folder))}:
         raise ServerUnavailable(
             f"The failover needs the folder {folder} to itself, but it holds other files. Move them, or set "

@@ -26,8 +26,8 @@ from .local_state import (
     close_to_others,
     holds_database,
     read_state,
-    refuse_others_files,
-    refuse_others_folder,
+    reject_others_files,
+    reject_others_folder,
     running_mongod,
     write_state,
 )
@@ -35,7 +35,7 @@ from .mongod import diagnose, find_mongod, free_ports, has_ended, is_taken, laun
 
 _START_SECONDS = 60
 _END_SECONDS = 60
-_LOGIN_REFUSED = 18
+_LOGIN_REJECTED = 18
 
 
 class _LoginTaken(ServerUnavailable):
@@ -49,12 +49,12 @@ def start_local_server(config: Config) -> LocalServer:
         if not folder.exists():
             _find(config, None)  # raises an error if a server still uses the missing folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        refuse_others_folder(folder)
+        reject_others_folder(folder)
         with FileLock(folder / LOCK, timeout=_START_SECONDS + 15):
             last = read_state(folder)
             server = _find(config, last)
             if server is None and (last is None or not holds_database(folder)):
-                refuse_others_files(folder)
+                reject_others_files(folder)
                 last = None
             close_to_others(folder)
             return server or _start(config, last)
@@ -104,7 +104,7 @@ def stop_local_server(config: Config) -> bool:
     Raises:
         ServerUnavailable: the data folder belongs to another user.
     """
-    refuse_others_folder(config.data_dir)
+    reject_others_folder(config.data_dir)
     last = read_state(config.data_dir)
     found = running_mongod(config.data_dir, last)
     if found is None:
@@ -210,7 +210,7 @@ def _log_in(server: LocalServer, folder: Path, *, first: bool) -> None:
             client.admin.command("ping")
             return
         except OperationFailure as error:
-            if error.code != _LOGIN_REFUSED:
+            if error.code != _LOGIN_REJECTED:
                 raise
     if not first:
         raise ServerUnavailable(

@@ -82,7 +82,7 @@ def holds_database(folder: Path) -> bool:
     return (folder / "WiredTiger").exists() or (folder / "mongod.lock").exists()
 
 
-def refuse_others_files(folder: Path) -> None:
+def reject_others_files(folder: Path) -> None:
     """Reject a folder that holds a database without a saved login, or other files.
 
     Using it would put claims into someone else's database, or keep others out of their own files.
@@ -99,7 +99,7 @@ def refuse_others_files(folder: Path) -> None:
         )
 
 
-def refuse_others_folder(folder: Path) -> None:
+def reject_others_folder(folder: Path) -> None:
     """Reject a data folder that belongs to another user of this machine."""
     if os.name != "posix":
         return

@@ -31,7 +31,7 @@ _CHECK_SECONDS = 120  # checking three million claims takes about ten
 _PAUSE_SECONDS = 0.1
 # With these levels and actions, the server rejects claims that break the rule.
 _ENFORCED = ("strict", CONSTRAINT)
-_REFUSING = ("error", "errorAndLog")
+_REJECTING = ("error", "errorAndLog")
 # SHA-256 of each $jsonSchema that an earlier version installed. A rule with one of them is this program's, too.
 _EARLIER_SCHEMAS = {"872d6b981989674bcce9227a45928f6c3ba32fdff5c81515b652d2a1aacc520e"}
 _BSON_TYPES = {
@@ -97,17 +97,17 @@ def install_validator(collection: Collection, days: int, *, recheck: bool, progr
     wanted, there = claim_validator(days), describe(collection)
     options = there.options
     present = options.get("validator") or {}
-    refuse_other_rules(collection, options, days)
+    reject_other_rules(collection, options, days)
     if max_claim_days_of(options)[0] == days:
         # The rule is already in force. Below the level constraint, a writer may have bypassed it with a longer claim.
         if options.get("validationLevel") != CONSTRAINT and (recheck or not is_proven(collection, there)):
-            _refuse_longer_claims(collection, days, progress=progress)
+            _reject_longer_claims(collection, days, progress=progress)
             remember_proof(collection, there, days)
         return
-    action = refusing_action(options)
+    action = rejecting_action(options)
     _modify(collection, _unproven(wanted), action=action)
     try:
-        _refuse_longer_claims(collection, days, progress=progress)
+        _reject_longer_claims(collection, days, progress=progress)
     except BaseException:
         _modify(collection, present, options.get("validationLevel", "strict"), options.get("validationAction", "error"))
         raise
@@ -125,10 +125,10 @@ def wait_for_rule(collection: Collection, days: int) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def refusing_action(options: dict[str, Any]) -> str:
+def rejecting_action(options: dict[str, Any]) -> str:
     """Return the collection's validation action if it rejects claims, with or without a log entry; else "error"."""
     action = options.get("validationAction")
-    return action if action in _REFUSING else "error"
+    return action if action in _REJECTING else "error"
 
 
 def _unproven(validator: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _is_earlier(rule: dict[str, Any]) -> bool:
     return hashlib.sha256(bson.encode(rule["$jsonSchema"])).hexdigest() in _EARLIER_SCHEMAS
 
 
-def refuse_other_rules(collection: Collection, options: dict[str, Any], days: int) -> None:
+def reject_other_rules(collection: Collection, options: dict[str, Any], days: int) -> None:
     """Raise SetupError if setup must not change the collection's rule, or cannot without lowering its level."""
     present = _proven(options.get("validator") or {})
     if _is_earlier(present):
@@ -186,7 +186,7 @@ def refuse_other_rules(collection: Collection, options: dict[str, Any], days: in
         )
 
 
-def _refuse_longer_claims(collection: Collection, days: int, *, progress: bool) -> None:
+def _reject_longer_claims(collection: Collection, days: int, *, progress: bool) -> None:
     typed = {ID: {"$type": "objectId"}, BEGIN: {"$type": "date"}, END: {"$type": "date"}}
     broken = {"$nor": [{**typed, "$expr": duration_rule(days)}]}
     if offender := first_match(collection, broken, {BEGIN: 1, END: 1}, progress=progress):
@@ -253,7 +253,7 @@ def max_claim_days_of(options: dict[str, Any]) -> tuple[int | None, str]:
     level, action = options.get("validationLevel", "strict"), options.get("validationAction", "error")
     if level not in _ENFORCED:
         return None, f"the validator's level is {level}, not strict, so longer claims may be stored"
-    if action not in _REFUSING:
+    if action not in _REJECTING:
         return None, f"the validator's action is {action}, not error, so longer claims may be stored"
     schema = validator.get("$jsonSchema", {})
     # If a date were missing, the rule would pass, since null sorts before every number. And if _id has only one type,

@@ -9,8 +9,8 @@ from ..errors import SetupError
 from ..vocabulary import OVERLAP
 from ..working import working
 from .guarantee import guarantee_rule
-from .index import VARIANTS, build_index, install_index, refuse_other_collation, variant_named
-from .kind import refuse_other_kinds
+from .index import VARIANTS, build_index, install_index, reject_other_collation, variant_named
+from .kind import reject_other_kinds
 from .rule import install_rule, wait_for_rule
 from .store import ClaimStore
 
@@ -47,8 +47,8 @@ def setup_collection(store: ClaimStore, *, recheck: bool = False, progress: bool
     days, index = store.config.data_generation.max_claim_days, store.config.mongodb.index
     install = partial(install_index, store.collection, VARIANTS[index], progress=progress)
     with store.errors_explained():
-        refuse_other_kinds(store.collection)
-        refuse_other_collation(store.collection)
+        reject_other_kinds(store.collection)
+        reject_other_collation(store.collection)
         install_rule(store.collection, store.config, install, recheck=recheck, progress=progress)
     _switch(store, index, progress=progress)
     while store.max_claim_days != days:

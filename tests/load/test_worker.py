@@ -12,7 +12,7 @@ from servers import Mongod, running
 from pbm_lib import LoadError, load_claims
 from pbm_lib.claims.document import ID, TIN
 from pbm_lib.claims.generate import claim_generator
-from pbm_lib.load.worker import insert_batch, refuse_foreign_unique_index, start_worker, why_refused
+from pbm_lib.load.worker import insert_batch, reject_foreign_unique_index, start_worker, why_rejected
 
 
 @contextmanager
@@ -131,8 +131,8 @@ def test_the_index_is_named_from_the_error_text_if_the_server_reports_no_key(sto
         for problem in refused.value.details["writeErrors"]
     ]
     with pytest.raises(LoadError, match="the collection's unique index theirs rejects claims"):
-        refuse_foreign_unique_index(problems)
-    refuse_foreign_unique_index(problems[:1])
+        reject_foreign_unique_index(problems)
+    reject_foreign_unique_index(problems[:1])
 
 
 def test_a_load_says_immediately_which_foreign_index_stops_it(store):
@@ -163,4 +163,4 @@ def test_a_load_says_immediately_which_foreign_index_stops_it(store):
 def test_why_a_shared_atlas_tier_rejects_a_write_is_read_from_the_words_of_its_answer(said, told):
     # According to its documentation and to answers quoted by users, the tier always answers with this code.
     problems = [{"index": 0, "code": 11000, "errmsg": "E11000"}, {"index": 1, "code": 8000, "errmsg": said}]
-    assert told in why_refused(8000, problems)
+    assert told in why_rejected(8000, problems)

@@ -17,8 +17,8 @@ from pbm_lib.store.rule import (
     duration_rule,
     max_claim_days_of,
     reasons_for_rejection,
-    refuse_other_rules,
-    refusing_action,
+    reject_other_rules,
+    rejecting_action,
 )
 
 D = 30
@@ -120,14 +120,14 @@ def test_the_setup_never_weakens_the_level_or_the_action(store):
     with pytest.raises(
         SetupError, match=r"level constraint.*not this program.s.*validationLevel: \"strict\"}\), then set up"
     ):
-        refuse_other_rules(store.collection, options, D)
-    refuse_other_rules(store.collection, {**options, "validator": WANTED}, D)
+        reject_other_rules(store.collection, options, D)
+    reject_other_rules(store.collection, {**options, "validator": WANTED}, D)
     for level in ("strict", "moderate", "off"):
-        refuse_other_rules(store.collection, {**options, "validationLevel": level}, D)
-    refuse_other_rules(store.collection, {}, D)
+        reject_other_rules(store.collection, {**options, "validationLevel": level}, D)
+    reject_other_rules(store.collection, {}, D)
     actions = {"errorAndLog": "errorAndLog", "error": "error", "warn": "error"}
-    assert {action: refusing_action({"validationAction": action}) for action in actions} == actions
-    assert refusing_action({}) == "error"
+    assert {action: rejecting_action({"validationAction": action}) for action in actions} == actions
+    assert rejecting_action({}) == "error"
 
 
 @pytest.mark.parametrize(
