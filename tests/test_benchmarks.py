@@ -91,7 +91,7 @@ def test_each_contestant_is_timed_on_its_own_question_and_answers_all_the_others
 def test_different_answers_are_an_error_unless_the_compared_part_is_equal(bench):
     contestants = {"small": str.lower, "large": str.upper}
     bench.contest("title", 0, contestants, lambda: "abc", len)
-    with pytest.raises(AssertionError, match="title: large and small answer abc differently"):
+    with pytest.raises(AssertionError, match="title: large and small give different answers to abc"):
         bench.contest("title", 0, contestants, lambda: "abc")
 
 

@@ -30,9 +30,9 @@ BATCH = 1_000
 UNBOUNDED, DEFAULT, OURS = "three_field, unbounded", "three_field, bounded", "overlap, bounded"
 REFERENCE, BARE = "the reference", "bare pymongo"
 BOTH_INDEXES, TWO_SERVERS, ONE_COLLECTION = "both indexes", "two servers: first page", "one collection: first page"
-DEEP_AFTER_PAGE_2, DEEP_AFTER_DEEP = "90 % deep, page 2 read before", "90 % deep, deep pages read before"
+DEEP_AFTER_PAGE_2, DEEP_AFTER_DEEP = "90% deep, after page 2", "90% deep, after deep pages"
 RANGE_1M, RANGE_1K, NO_RANGE = "overlap: range, 1M", "overlap: range, 1K", "overlap: no range, 1M"
-SAME_RANGE, NEW_PLACE = "overlap: same range, 1M", "overlap: no range, new place, 1M"
+SAME_RANGE, NEW_PLACE = "overlap: same range, 1M", "overlap: no range, new position, 1M"
 
 
 class Bench(Windows):
@@ -70,7 +70,7 @@ class Bench(Windows):
         for name, question in asked.items():
             for other, ask in contestants.items():
                 if other != name and alike(ask(question)) != alike(answers[name]):
-                    raise AssertionError(f"{what}: {other} and {name} answer {question} differently")
+                    raise AssertionError(f"{what}: {other} and {name} give different answers to {question}")
 
 
 def page(store: ClaimStore, question: tuple, cursor: str | None = None, **options: Any) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ def bound(bench: Bench, store: ClaimStore) -> None:
 
             unbounded, bounded = in_turn(number, slow, quick)
             if unbounded != bounded:
-                raise AssertionError(f"bounded and unbounded query answer {question} differently")
+                raise AssertionError(f"bounded and unbounded query give different answers to {question}")
 
 
 def overhead(bench: Bench, store: ClaimStore, rounds: int) -> None:
@@ -214,7 +214,7 @@ def flatness(bench: Bench, ours: ClaimStore, rounds: int) -> None:
     """Time pages with the overlap index in turn: first pages of a range at two tiers, and pages without a range.
 
     The first page without a range is the same in every round, so it is warm. To separate that effect from the cost of a
-    range, two more pages are timed: one of a range that is also warm, and one without a range at a new place.
+    range, two more pages are timed: one of a range that is also warm, and one without a range at a new position.
     """
     ask, tin = partial(page, ours), bench.providers["1M"][0].tin
     for number in range(rounds):

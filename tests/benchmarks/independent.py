@@ -118,7 +118,7 @@ def main() -> None:
                     times[what][OURS].append(answers[0].ms)
                     times[what][BARE].append(windows.samples[what].seconds[-1] * 1000)
                 if answers[0].answer != theirs(*question) or ours(*other) != answers[1]:
-                    raise AssertionError(f"{what}: the two clients answer {question} or {other} differently")
+                    raise AssertionError(f"{what}: the two clients give different answers to {question} or {other}")
         bare.close()
     ratios = {what: statistics.median(each[OURS]) / statistics.median(each[BARE]) for what, each in times.items()}
     for what, each in times.items():

@@ -88,7 +88,7 @@ RATIOS: list[tuple[str, str, str, str, float]] = [
     ("range first page on overlap: 1M / 1K", RANGE_1M, RANGE_1K, "<=", 1.5),
     ("first page on overlap, 1M: range / provider only", RANGE_1M, NO_RANGE, "<=", 1.5),
     ("  the same, the range warm as well", SAME_RANGE, NO_RANGE, "<=", 1.5),
-    ("  the same, both at a new place", RANGE_1M, NEW_PLACE, "<=", 1.5),
+    ("  the same, both at a new position", RANGE_1M, NEW_PLACE, "<=", 1.5),
     *(
         (
             f"range first page, 1M, {kind}: unbounded / bounded",
@@ -100,7 +100,7 @@ RATIOS: list[tuple[str, str, str, str, float]] = [
         for kind, aim in (("fixed", 100), ("varied", 50))
     ),
     ("find_claims / bare find", "page: find_claims", f"page: {BARE}", "<=", 1.12),
-    ("iter_claims / bare cursor, claims a second", f"stream: {BARE}", "stream: iter_claims", ">=", 0.9),
+    ("iter_claims / bare cursor, claims per second", f"stream: {BARE}", "stream: iter_claims", ">=", 0.9),
 ]
 
 
@@ -157,9 +157,9 @@ def main() -> None:
         bench = Bench(default, config.performance.seed)
         say("three_field: bounded and unbounded")
         contests.bound(bench, default)
-        say("three_field: find_claims and iter_claims beside bare pymongo")
+        say("three_field: find_claims and iter_claims against bare pymongo")
         contests.overhead(bench, default, rounds)
-        say("building the overlap index beside three_field")
+        say("building the overlap index in addition to three_field")
         overlap = VARIANTS[OVERLAP]
         default.collection.create_index(overlap.keys, name=overlap.index_name)
         ours = enter(default.reopened())
@@ -183,7 +183,7 @@ def main() -> None:
     for row in rows:
         verdict = "reached" if row["reached"] else "NOT REACHED"
         print(f"{row['measure']:<61}{row['value']:>8,.2f}  {row['sign']} {row['aim']:<5}{verdict:<12} {row['detail']}")
-    print("Beside the table:")
+    print("Not in the table:")
     for name, samples in bench.samples.items():
         if name.startswith(BOTH_INDEXES):
             print(f"  {name:<61}{samples}")

@@ -7,7 +7,7 @@ turns, in reverse order in every other round: a page of a newly drawn 90-day ran
 small one, and a stream of all claims of a provider of the third tier as raw BSON. The answers of all sizes are
 compared. All of this runs twice, each time on servers that were just started and warmed up: once with the machine's
 memory free, and once, where a memory cgroup can be written (Linux, mostly as root), with each mongod and its file cache
-held to 1.8 GB, which is about what an Atlas M10 leaves it. Prints tables and saves every sample as JSON under
+limited to 1.8 GB, which is about what an Atlas M10 leaves it. Prints tables and saves every sample as JSON under
 outputs/benchmarks/. 3,000,000 claims take 8 GB of disk.
 """
 
@@ -118,7 +118,7 @@ def measures(config: Config) -> dict[str, tuple[str, int]]:
     return {
         "large": (f"range page, {large.name}, p50 / p95 in ms", 0),
         "small": (f"range page, {small.name}, p50 / p95 in ms", 0),
-        "stream": (f"stream, {third.name}, raw, claims a second", third.claims_per_provider),
+        "stream": (f"stream, {third.name}, raw, claims per second", third.claims_per_provider),
     }
 
 
@@ -181,7 +181,7 @@ def main() -> None:
                 figures["storage_mib"][kb] = measure_footprint(store).storage_bytes / 2**20
         print(line("", (f"{kb} KB" for kb in configs)))
         print(line("storage, MiB", (f"{size:,.0f}" for size in figures["storage_mib"].values())))
-        for phase, held in (("memory free", False), (f"held to {HELD_BYTES / 2**30:.1f} GB", True)):
+        for phase, held in (("memory free", False), (f"limited to {HELD_BYTES / 2**30:.1f} GB", True)):
             if held and not can_be_held():
                 print(f"{phase}: not measured, since no memory cgroup can be written here")
                 continue

@@ -74,7 +74,7 @@ def is_kernel(process):
         return "ipykernel_launcher" in process.cmdline()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there a terminal sends its Ctrl-C in another way")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows terminals send Ctrl-C in another way")
 @pytest.mark.parametrize("way", ["Ctrl-C", "SIGTERM"])
 def test_the_notebooks_get_the_settings_and_it_ends_cleanly_with_its_kernels(tmp_path, monkeypatch, way):
     config = write_config(tmp_path)

@@ -291,7 +291,7 @@ class TestTheFileBesideTheConfig:
             "mongodb+srv://amy:S3cr3t@cluster0.example.net/?retryWrites=true",
             "MONGODB_URI='mongodb+srv://amy:S3cr3t@cluster0.example.net/",
         ],
-        ids=["misspelt", "without a name", "quote left open"],
+        ids=["misspelled", "without a name", "quote left open"],
     )
     @pytest.mark.filterwarnings("ignore")
     def test_an_address_that_would_be_overlooked_is_reported(self, config, env_file, text):
@@ -307,7 +307,7 @@ class TestTheFileBesideTheConfig:
         left_behind = all_that_hangs_on(refusal.value).replace("\\x00", "")
         assert "S3cr3t" not in left_behind
 
-    @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="only a common user lacks the right to read")
+    @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can read every file")
     def test_a_file_without_read_permission_is_rejected(self, config, env_file):
         env_file.write_text("MONGODB_URI=mongodb://h/", encoding="utf-8")
         env_file.chmod(0)

@@ -20,7 +20,7 @@ from pbm_lib.errors import redact
 from pbm_lib.store import local_server
 from pbm_lib.store.local_server import running_server, start_local_server
 
-posix = pytest.mark.skipif(os.name != "posix", reason="file modes say nothing of other users there")
+posix = pytest.mark.skipif(os.name != "posix", reason="file modes do not restrict other users on Windows")
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_a_login_that_another_user_created_first_ends_the_start(new_config, monk
         assert store.collection.count_documents({}) == 0
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed, its server going on"])
+@pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed, its server still running"])
 def test_a_first_start_that_was_interrupted_before_the_login_is_completed(new_config, monkeypatch, killed):
     config = new_config()
 
