@@ -4,7 +4,7 @@ import html
 from numbers import Real
 
 from ..arguments import checked
-from ..display import prose_html
+from ..display import prose_html, times
 from ..errors import PbmError
 from ..load.report import NO_PACE, LoadReport
 from ..measure.run import PerformanceRun
@@ -27,7 +27,8 @@ def number_card(value: Real | str, label: str, note: str = "") -> Note:
     """Return one number in large type, to show as a cell's output.
 
     Args:
-        value: a number, shown with thousands separators and, unless it is whole, one decimal; or text, shown as it is.
+        value: a number, shown with thousands separators, and with one decimal if it is below 10 and not whole; or text,
+            shown as it is.
         label: what the number is, in a few words.
         note: what the number is based on, shown in smaller type below it; empty for no note.
 
@@ -76,7 +77,7 @@ def performance_cards(run: PerformanceRun) -> Note:
 def _cards(figures: list[tuple[Real | str, str, str]]) -> Note:
     texts, cells = [], []
     for value, label, note in figures:
-        shown = value if isinstance(value, str) else f"{value:,.{0 if float(value).is_integer() else 1}f}"
+        shown = value if isinstance(value, str) else f"{value:,.0f}" if float(value).is_integer() else times(value)
         texts.append("\n".join([f"{shown} {label}", *(f"    {line}" for line in note.splitlines())]))
         cells.append(
             f"<div style='{_CARD}'><div style='{_VALUE}'>{html.escape(shown)}</div>"

@@ -14,7 +14,14 @@ from pbm_lib.report.first_page import key_figures
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(3_000_000, "3,000,000"), (3.26, "3.3"), (48_000.0, "48,000"), ("3.4 ms", "3.4 ms"), (np.int64(1_234), "1,234")],
+    [
+        (3_000_000, "3,000,000"),
+        (3.26, "3.3"),
+        (335.6, "336"),
+        (48_000.0, "48,000"),
+        ("3.4 ms", "3.4 ms"),
+        (np.int64(1_234), "1,234"),
+    ],
     ids=str,
 )
 def test_a_card_is_a_number_its_label_and_its_note(value, shown):
