@@ -14,6 +14,8 @@ from .arguments import checked
 from .display import times_sign
 from .errors import PbmError
 
+_LONGEST_LINE = 60  # letters; longer text wraps, so that the table fits the notebook
+_START_OF_CELL = re.compile(r'<t[dh][^>]*? class="(?P<classes>[^"]*)"')
 # A number, optionally with a unit, a second number (such as the end of a range), and a number of samples in
 # parentheses; or a dash, "same", or nothing.
 _NUMBER = r"[\d.,]+ ?(ms|s|%|[KMG]B|\N{MULTIPLICATION SIGN})?"
@@ -33,19 +35,36 @@ def table(frame: DataFrame) -> Styler:
     Returns:
         A pandas Styler.
     """
-    columns = range(frame.shape[1])
-    figures = [number for number in columns if _holds_figures(frame.iloc[:, number], is_first=number == 0)]
     formats = {name: _ratio if name == "ratio" else _cell for name in frame.columns}
-    # Names from a config or a collection are text, even if they look like HTML.
-    style = frame.style.format(formats).format_index(escape="html", axis="columns").format_index(escape="html")
+    # Escape names: they can come from a config or a collection, and are text, whatever they look like.
+    style = _Table(frame).format(formats).format_index(escape="html", axis="columns").format_index(escape="html")
     if isinstance(frame.index, RangeIndex):
         style = style.hide()
-    left, right = "text-align: left", "text-align: right"
-    looks = [{"selector": "td, th", "props": f"{left}; white-space: nowrap"}]
-    looks += [{"selector": f"td.col{number}, th.col{number}", "props": right} for number in figures]
-    if frame.empty:
-        style = style.set_caption("No rows")
-    return style.set_table_styles(looks)
+    return style.set_caption("No rows") if frame.empty else style
+
+
+class _Table(Styler):
+    """A Styler that aligns each cell by its own style attribute.
+
+    JupyterLab drops the style sheet of a notebook that it does not trust, such as one that papermill ran.
+    """
+
+    def _repr_html_(self) -> str | None:
+        shown = super()._repr_html_()
+        if shown is None:
+            return None
+        columns = [self.data.iloc[:, number] for number in range(self.data.shape[1])]
+        figures = {n for n, column in enumerate(columns) if _holds_figures(column, is_first=n == 0)}
+        prose = {n for n, column in enumerate(columns) if any(len(str(value)) > _LONGEST_LINE for value in column)}
+
+        def aligned(cell: re.Match) -> str:
+            column = re.search(r"\bcol(\d+)", cell["classes"])
+            number = int(column[1]) if column else None
+            side = "right" if number in figures else "left"
+            space = "normal;min-width:24em" if number in prose else "nowrap"
+            return f"{cell[0]} style='text-align:{side};white-space:{space}'"
+
+        return _START_OF_CELL.sub(aligned, shown)
 
 
 def _holds_figures(column: Series, *, is_first: bool) -> bool:

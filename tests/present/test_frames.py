@@ -66,10 +66,24 @@ def cells(styled):
 
 def test_words_are_left_aligned_and_figures_right_aligned_even_as_text():
     frame = DataFrame({"tier": ["1M", "10K"], "p50 (n)": ["3.2 ms (110)", "\N{EN DASH}"], "note": ["2 retried", ""]})
-    shown = table(frame).to_html()
-    right = re.findall(r"td\.col(\d) \{\s*text-align: right", shown)
-    assert right == ["1"]
-    assert re.search(r" td \{\s*text-align: left", shown)
+    shown = cell_output(table(frame))["text/html"]
+    assert "<style" not in re.sub(r"<style[^>]*>\s*</style>", "", shown)  # JupyterLab drops it from another's notebook
+    sides = re.findall(r"<(t[dh])[^>]* style='text-align:(\w+);white-space:nowrap'", shown)
+    head, row = (
+        [("th", side) for side in ("left", "right", "left")],
+        [("td", side) for side in ("left", "right", "left")],
+    )
+    assert sides == [*head, *row, *row]
+
+
+def test_long_text_wraps_and_nothing_else_does():
+    shown = cell_output(table(DataFrame({"code": ["A B"], "meaning": ["long " * 13]})))["text/html"]
+    assert re.findall(r"<td[^>]* style='text-align:left;white-space:(\w+)", shown) == ["nowrap", "normal"]
+
+
+def test_row_labels_are_left_aligned():
+    shown = cell_output(table(DataFrame({"x": [1]}, index=["label"])))["text/html"]
+    assert re.search(r"<th[^>]*row_heading[^>]* style='text-align:left;", shown)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +95,8 @@ def test_words_are_left_aligned_and_figures_right_aligned_even_as_text():
     ],
 )
 def test_which_texts_count_as_figures(text, is_figure):
-    shown = table(DataFrame({"words": ["a"], "other": [text]})).to_html()
-    assert ("text-align: right" in shown) is is_figure
+    shown = cell_output(table(DataFrame({"words": ["a"], "other": [text]})))["text/html"]
+    assert ("text-align:right" in shown) is is_figure
 
 
 def test_row_labels_are_shown_if_there_are_any():
@@ -92,7 +106,7 @@ def test_row_labels_are_shown_if_there_are_any():
 
 
 def test_a_table_without_rows_says_so():
-    shown = table(DataFrame({"tier": [], "note": []})).to_html()
+    shown = cell_output(table(DataFrame({"tier": [], "note": []})))["text/html"]
     assert "note" in shown
     assert "<caption>No rows</caption>" in shown
     assert "<caption>" not in table(DataFrame({"tier": ["1M"]})).to_html()
