@@ -15,7 +15,8 @@ from .display import times_sign
 from .errors import PbmError
 
 _LONGEST_LINE = 60  # letters; longer text wraps, so that the table fits the notebook
-_START_OF_CELL = re.compile(r'<t[dh][^>]*? class="(?P<classes>[^"]*)"')
+_LABEL = "text-align:left;white-space:nowrap"
+_START_OF_CELL = re.compile(r'<t[dh][^>]*? class="[^"]*?(?:\bcol(?P<column>\d+)[^"]*)?"')
 # A number, optionally with a unit, a second number (such as the end of a range), and a number of samples in
 # parentheses; or a dash, "same", or nothing.
 _NUMBER = r"[\d.,]+ ?(ms|s|%|[KMG]B|\N{MULTIPLICATION SIGN})?"
@@ -53,18 +54,15 @@ class _Table(Styler):
         shown = super()._repr_html_()
         if shown is None:
             return None
-        columns = [self.data.iloc[:, number] for number in range(self.data.shape[1])]
-        figures = {n for n, column in enumerate(columns) if _holds_figures(column, is_first=n == 0)}
-        prose = {n for n, column in enumerate(columns) if any(len(str(value)) > _LONGEST_LINE for value in column)}
+        columns = (self.data.iloc[:, number] for number in range(self.data.shape[1]))
+        looks = {str(number): _look(column, is_first=number == 0) for number, column in enumerate(columns)}
+        return _START_OF_CELL.sub(lambda cell: f"{cell[0]} style='{looks.get(cell['column'], _LABEL)}'", shown)
 
-        def aligned(cell: re.Match) -> str:
-            column = re.search(r"\bcol(\d+)", cell["classes"])
-            number = int(column[1]) if column else None
-            side = "right" if number in figures else "left"
-            space = "normal;min-width:24em" if number in prose else "nowrap"
-            return f"{cell[0]} style='text-align:{side};white-space:{space}'"
 
-        return _START_OF_CELL.sub(aligned, shown)
+def _look(column: Series, *, is_first: bool) -> str:
+    side = "right" if _holds_figures(column, is_first=is_first) else "left"
+    is_prose = any(len(str(value)) > _LONGEST_LINE for value in column)
+    return f"text-align:{side};white-space:{'normal;min-width:24em' if is_prose else 'nowrap'}"
 
 
 def _holds_figures(column: Series, *, is_first: bool) -> bool:

@@ -59,14 +59,14 @@ def working(text: str, *, progress: bool = True) -> Iterator[Callable[[str], Non
 @contextmanager
 def unsaid() -> Iterator[None]:
     """Show no line within this block, because something else shows the progress, such as a progress bar."""
-    outer = _Line.shown
-    if _has_cell() and outer is None:
-        _Line.shown = _Line("", None)  # never shown, because it is never begun
+    if not _has_cell() or _Line.shown is not None:
+        yield
+        return
+    _Line.shown = _Line("", None)  # never shown, because it is never begun
     try:
         yield
     finally:
-        if _has_cell():
-            _Line.shown = outer
+        _Line.shown = None
 
 
 class _Place(Protocol):

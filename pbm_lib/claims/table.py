@@ -38,20 +38,19 @@ def claim_rows(claims: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 def text_table(rows: Sequence[dict[str, str]], columns: tuple[str, ...] = tuple(COLUMNS)) -> list[str]:
     """Return rows from `claim_rows`, with a header, as lines of text for a shell. Amounts of zero are blank."""
     names = [name for name in (rows[0] if rows else ()) if name in columns]
-    widths = {name: max(len(name), *(len(_shown(name, row[name])) for row in rows)) for name in names}
-    lines = [dict(zip(names, names, strict=True)), *rows] if rows else []
+    lines = [dict(zip(names, names, strict=True)), *map(_without_zeros, rows)] if rows else []
+    widths = {name: max(len(line[name]) for line in lines) for name in names}
     return [
         "  ".join(
-            _shown(name, row[name]).rjust(width) if name in _AMOUNTS else row[name].ljust(width)
-            for name, width in widths.items()
+            line[name].rjust(width) if name in _AMOUNTS else line[name].ljust(width) for name, width in widths.items()
         )
-        for row in lines
+        for line in lines
     ]
 
 
 def claims_table(claims: Sequence[dict[str, Any]]) -> str:
     """Return claims (at least one) as an HTML table: text on the left, amounts on the right, amounts of zero blank."""
-    rows = claim_rows(claims)
+    rows = [*map(_without_zeros, claim_rows(claims))]
 
     def style(name: str, more: str) -> str:
         return f"style='text-align:{'right' if name in _AMOUNTS else 'left'};white-space:nowrap;{more}'"
@@ -64,9 +63,7 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
     )
     cells = "".join(
         "<tr>"
-        + "".join(
-            f"<td {style(name, 'padding:1px 6px')}>{html.escape(_shown(name, text))}</td>" for name, text in row.items()
-        )
+        + "".join(f"<td {style(name, 'padding:1px 6px')}>{html.escape(text)}</td>" for name, text in row.items())
         + "</tr>"
         for row in rows
     )
@@ -76,9 +73,9 @@ def claims_table(claims: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _shown(name: str, text: str) -> str:
-    """A cell's text; blank for an amount of zero, so that the others stand out."""
-    return "" if name in _AMOUNTS and not text.strip("0.") else text
+def _without_zeros(row: dict[str, str]) -> dict[str, str]:
+    """Return a row with its amounts of zero left blank, so that the others stand out."""
+    return {name: "" if name in _AMOUNTS and not text.strip("0.") else text for name, text in row.items()}
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:

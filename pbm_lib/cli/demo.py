@@ -7,14 +7,14 @@ import time
 
 from ..config_file import load_config, output_folder
 from ..store.local_server import running_server
-from .notebooks import NOTEBOOKS, reject_to_overwrite, run_notebook
+from .notebooks import NOTEBOOKS, reject_overwriting, run_notebook
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the notebooks and print where the report is."""
     config = load_config(options.config)
     output = output_folder(options.output)
-    reject_to_overwrite(output / "notebooks")
+    reject_overwriting(output / "notebooks")
     parameters = {"config_path": str(config.path), "output_dir": str(output)}
     started = time.monotonic()
     for name in NOTEBOOKS:

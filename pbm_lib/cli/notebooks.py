@@ -18,7 +18,7 @@ NOTEBOOKS = ("01_setup", "02_load", "03_explore", "04_performance")
 """The notebooks of the demo, in order."""
 
 
-def reject_to_overwrite(output_dir: Path) -> None:
+def reject_overwriting(output_dir: Path) -> None:
     """Raise ConfigError if an executed copy would overwrite a notebook that is not an executed copy."""
     for name in NOTEBOOKS:
         target = output_dir / f"{name}.ipynb"
@@ -64,7 +64,7 @@ def run_notebook(name: str, output_dir: Path, parameters: dict[str, Any]) -> Pat
             notebook that is not an executed copy.
         NotebookError: a cell raised an error.
     """
-    reject_to_overwrite(output_dir)
+    reject_overwriting(output_dir)
     source, target = notebooks_folder() / f"{name}.ipynb", output_dir / f"{name}.ipynb"
     known = papermill.inspect_notebook(str(source))
     if unknown := sorted(set(parameters) - set(known)):

@@ -22,7 +22,6 @@ from .under_way import endable
 
 MQL_WIDTH = 96
 """Line width of MQL in characters: both dates of a range, to the millisecond, fit on one line."""
-_WORKING = {bounded: f"Explaining the {query_words(bounded)}" for bounded in (True, False)}
 _PARTS = ("claims that begin in the range", "claims that begin before it")
 _OUT_OF_TIME = 50
 # The server's stage names in words, in the order in which the work is done.
@@ -146,7 +145,7 @@ def explain_claims(
 
     def explain(query: ClaimQuery) -> QueryPlan:
         command = page_command(query, page_boundary(query, cursor, last=last), limit)
-        with working(_WORKING[query.bounded]):
+        with working(f"Explaining the {query_words(query.bounded)}"):
             return explained(store, command, bounded=query.bounded, mql=command_mql(command, MQL_WIDTH))
 
     return answer(store, ask, explain)
@@ -183,7 +182,7 @@ def explain_count(
         # count_documents sends an aggregate. The count command reads the data in the same way, and its explain output
         # is alike on every server version.
         counts = [{"count": store.collection.name, "query": part, **query.hinted} for part in query.count_filters()]
-        with working(_WORKING[query.bounded]):
+        with working(f"Explaining the {query_words(query.bounded)}"):
             return [
                 explained(store, command, bounded=query.bounded, mql=mql)
                 for command, mql in zip(counts, count_mql(store, query), strict=True)

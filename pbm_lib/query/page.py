@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..claims.table import COLUMNS, claim_rows, claims_table, text_table
+from ..display import quantity
 
 _BRIEF = ("begin", "end", "claim", "patient", "balance", "recovery")
 
@@ -54,4 +55,4 @@ class ClaimPage(Sequence):
     @property
     def _size(self) -> str:
         total = "" if self.total is None else f" of {self.total:,}"
-        return f"{len(self)} claim{'' if len(self) == 1 else 's'}{total}"
+        return f"{quantity(len(self), 'claim')}{total}"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..chart_style import GREEN, GREY, LOOKS, PURPLE, SLATE, dots, label_ends, plain_ticks
+from ..chart_style import GREY, LOOKS, MARKS, dots, label_ends, plain_ticks
 from ..display import NOT_MEASURED, milliseconds
 from ..measure.run import PerformanceRun
 from ..measure.sampling import FEWEST
@@ -53,9 +53,10 @@ def draw_ways(panel, run: PerformanceRun, baseline: PerformanceRun | None, opera
         operation: "first_page" or "count".
     """
     own = run.settings.index
-    looks = {Way(BOUNDED, own): (GREEN, "o", "-"), Way(UNBOUNDED, own): (PURPLE, "D", "-")}
+    ours, theirs, other = MARKS[:3]
+    looks = {Way(BOUNDED, own): (*ours, "-"), Way(UNBOUNDED, own): (*theirs, "-")}
     curves = [
-        _Curve(way.short(run), *looks.get(way, (SLATE, "s", "--")),
+        _Curve(way.short(run), *looks.get(way, (*other, "--")),
                lambda _, tier, way=way: range_labels(tier, operation, way))
         for way in ways_of(run)
     ]  # fmt: skip

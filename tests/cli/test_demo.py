@@ -9,7 +9,7 @@ from conftest import PROJECT, write_config
 from processes import run_python
 
 from pbm_lib import ConfigError, PerformanceRun, load_config, stop_local_server
-from pbm_lib.cli.notebooks import NOTEBOOKS, reject_to_overwrite
+from pbm_lib.cli.notebooks import NOTEBOOKS, reject_overwriting
 from pbm_lib.store.local_server import running_server
 
 
@@ -110,11 +110,11 @@ def test_a_report_is_made_from_its_run_and_a_baseline(demo, tmp_path):
 def test_an_executed_copy_may_be_overwritten_but_a_users_own_notebook_may_not(demo, tmp_path):
     copies = tmp_path / "copies"
     shutil.copytree(demo[0] / "out" / "notebooks", copies)
-    reject_to_overwrite(copies)
-    reject_to_overwrite(tmp_path / "nothing")
+    reject_overwriting(copies)
+    reject_overwriting(tmp_path / "nothing")
     (copies / "03_explore.ipynb").write_text("mine")
     with pytest.raises(ConfigError, match=r"copies holds a 03_explore.ipynb that is not an executed copy"):
-        reject_to_overwrite(copies)
+        reject_overwriting(copies)
 
 
 def test_stop_ends_its_server(demo):  # the last test here: the others need that server

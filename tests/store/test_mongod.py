@@ -110,7 +110,10 @@ def test_a_named_program_that_is_not_a_mongod_is_reported_and_no_other_is_used(n
         (tmp_path / "server").write_text(f"#!/bin/sh\n{program}\n")
         (tmp_path / "server").chmod(0o755)
     config = new_config(mongod=str(tmp_path / "server"))
-    message = rf"must be auto or the path of a mongod that can run on this machine, got {tmp_path}/server .*{told}"
+    message = (
+        r"local_server\.mongod must be auto or the path of a mongod that can run on this machine, "
+        rf"got {tmp_path}/server .*{told}"
+    )
     with pytest.raises(ServerUnavailable, match=message):
         connect(config)
     assert running_server(config) is None

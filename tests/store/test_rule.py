@@ -148,7 +148,8 @@ def test_the_setup_rejects_a_collection_with_an_invalid_claim_and_names_it(open_
     before = store.collection.options()
     with pytest.raises(
         SetupError,
-        match=rf"^Claim {longer[ID]} in .* must have an ObjectId .* begin <= end <= begin \+ {D} days, got ",
+        match=rf"^Claim {longer[ID]} in .* must have an ObjectId as its _id, and begin <= end <= "
+        rf"begin \+ {D} days, got ",
     ):
         setup_collection(store)
     # The collection is left as it was, except for an empty validator if there was none, so no one relies on the bound.

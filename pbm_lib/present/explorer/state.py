@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Self
 
-from ...arguments import checked, in_short, not_accepted
+from ...arguments import in_short, not_accepted
 from ...claims.roster import list_providers
 from ...errors import InvalidQuery, PbmError
 from ...query.filters import Question
@@ -21,8 +21,7 @@ _MOST_SECONDS = 3_600
 class ExplorerState:
     """What the explorer shows now, and the reading that its steps share."""
 
-    @checked(InvalidQuery)
-    def __init__(self, store: ClaimStore, *, seconds: float = 60.0):
+    def __init__(self, store: ClaimStore, seconds: float):
         if not 0 < seconds <= _MOST_SECONDS:
             raise not_accepted("seconds", in_short(seconds))
         question = Question(list_providers(store.config)[0].tin)

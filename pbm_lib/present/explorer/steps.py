@@ -21,8 +21,9 @@ _DAY = dt.timedelta(days=1)
 class ExplorerSteps(ExplorerState):
     """The explorer's steps, called from code or by a click."""
 
+    @checked(InvalidQuery)
     def __init__(self, store: ClaimStore, *, seconds: float = 60.0):
-        super().__init__(store, seconds=seconds)
+        super().__init__(store, seconds)
         self.first()
 
     @checked(InvalidQuery)

@@ -7,7 +7,7 @@ import time
 
 from ...claims.roster import list_providers
 from ...claims.table import claim_rows, claims_table, text_table
-from ...display import milliseconds, times_sign
+from ...display import milliseconds, quantity, times_sign
 from ...errors import InvalidQuery
 from ...query.explain import count_mql, page_mql
 from ...query.filters import make_query
@@ -61,7 +61,7 @@ def place_text(shown: Shown) -> str:
     before = shown.place
     if before is None:
         unknown = "" if shown.total is None else " · page number not known"  # after a jump to a date
-        return f"{len(page):,} claims of {total}{unknown}"
+        return f"{quantity(len(page), 'claim')} of {total}{unknown}"
     text = f"{before + 1:,}-{before + len(page):,} of {total}"
     if before % size == 0 and shown.total is not None:
         text += f" · page {before // size + 1:,} of {max(math.ceil(shown.total / size), before // size + 1):,}"
