@@ -3,7 +3,9 @@
 import copy
 import io
 import os
+import shutil
 import signal
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,6 +102,14 @@ def write_config(folder: Path, changes: dict[str, Any] | None = None) -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    folder, gigabytes = tempfile.gettempdir(), 5
+    if (free := shutil.disk_usage(folder).free / 1e9) < gigabytes:
+        # A mongod whose disk is full ends, and every test after that fails for another reason.
+        pytest.exit(
+            f"The tests need {gigabytes} GB of free disk space in {folder}, which has {free:.1f} GB. Free some space, "
+            "or set TMPDIR to a folder with more of it.",
+            returncode=pytest.ExitCode.USAGE_ERROR,
+        )
     # Never touch the user's own cluster: tests use MONGODB_URI_TEST, or a server of their own.
     os.environ.pop("MONGODB_URI", None)
     os.environ.pop("PBM_LIB_CONFIG", None)
@@ -187,7 +197,7 @@ def make_config(tmp_path_factory: pytest.TempPathFactory, _databases: list[str])
 
 @pytest.fixture
 def new_config(make_config: Callable[..., Config]) -> Iterator[Callable[..., Config]]:
-    """Call it to get a config whose local server has an empty folder; the server is stopped after the test."""
+    """Call it to get a config whose local server has an empty folder; both are gone after the test."""
     configs: list[Config] = []
 
     def make(**local: Any) -> Config:
@@ -197,6 +207,7 @@ def new_config(make_config: Callable[..., Config]) -> Iterator[Callable[..., Con
     yield make
     for config in configs:
         stop_local_server(config)
+        shutil.rmtree(config.path.parent, ignore_errors=True)
 
 
 @contextmanager
