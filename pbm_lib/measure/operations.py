@@ -10,6 +10,7 @@ from ..query.jump import cursor_at
 from ..query.page import ClaimPage
 from ..store.store import ClaimStore
 from ..vocabulary import SCENARIOS
+from .confidence import FEWEST_FOR_UPPER_END
 from .questions import DEEP, Questions
 from .recorder import Recorder
 from .sampling import Task, take_samples
@@ -77,6 +78,7 @@ def _task(recorder: Recorder, labels: dict[str, str]) -> list[Task]:
             {"section": "latency", **labels},
             lambda number: CALLS[operation](recorder.store, questions, questions.number(number, tier, scenario)),
             answered,
+            least=FEWEST_FOR_UPPER_END,
         )
     ]
 

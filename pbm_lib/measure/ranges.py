@@ -120,13 +120,13 @@ def _task(recorder: Recorder, answers: _Answers, way: _Way, tier: str, operation
 def _fewest(recorder: Recorder, way: _Way, own: _Way, operation: str) -> int:
     """Return the minimum number of samples for a way, however slow it is.
 
-    The application's own first page gets as many as a verdict on its target needs. With the unbounded query, a total
-    gets half as many as a page: both take seconds at a large provider, for the same reason.
+    The application's own way gets as many as a verdict on a target needs. With the unbounded query, a total gets
+    half as many as a page: both take seconds at a large provider, for the same reason.
     """
     if way.query == UNBOUNDED:
         samples = recorder.settings.unbounded_samples
         return math.ceil(samples / 2) if operation == "count" else samples
-    return FEWEST_FOR_UPPER_END if way is own and operation == "first_page" else FEWEST
+    return FEWEST_FOR_UPPER_END if way is own else FEWEST
 
 
 @contextmanager

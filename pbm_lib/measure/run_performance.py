@@ -96,7 +96,8 @@ def run_performance(
     Args:
         store: a store whose claims are loaded.
         samples: maximum samples per operation, 1 to 100,000.
-        seconds_per_series: limit per operation in seconds, above 0; a slow operation still gets at least 20 samples.
+        seconds_per_series: limit per operation in seconds, above 0. However slow, the application's pages and totals
+            get at least 72 samples, the minimum for a verdict on a target, and most others at least 20.
         warmup: warm-up samples per operation, 0 to 1,000; they are excluded from the statistics.
         unbounded_samples: minimum number of first pages timed with the unbounded query, 0 to 10,000, with half as many
             totals; at a large provider, each takes seconds. 0 skips them.

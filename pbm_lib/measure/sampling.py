@@ -11,7 +11,8 @@ from ..store.store import ClaimStore
 from .recorder import Recorder
 
 FEWEST = 20
-"""Minimum number of samples per series, however slow, except for the unbounded query and reads of whole providers."""
+"""Minimum number of samples per series, however slow. The application's own queries get more, so that there can be a
+verdict on a target; the unbounded query and reads of whole providers get fewer."""
 _OTHERS = 1_000_000  # the questions of warm-ups are numbered from here, apart from those of samples that count
 _AFTERWARDS_MS = 50.0
 _OVERSPENT = 2.0

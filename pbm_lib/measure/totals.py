@@ -13,10 +13,11 @@ from ..query.rollup import ClaimRollup, RollupGone, drop_left_rollups
 from ..query.stopwatch import Timing, timed
 from ..query.totals import CAP, TimeLimitPassed, count_up_to, page_and_total
 from ..vocabulary import CAPPED, COUNT, FACET, PROVIDER, ROLLUP
+from .confidence import FEWEST_FOR_UPPER_END
 from .questions import Questions
 from .recorder import Recorder
 from .records import Rollup
-from .sampling import Task, take_samples
+from .sampling import FEWEST, Task, take_samples
 
 _NO_ROLLUP = "Totals: no rollup was built."
 _BUILD_SECONDS = 60.0
@@ -106,6 +107,7 @@ def _count_task(recorder: Recorder, agreement: _Agreement, tier: str, name: str,
         _labels(tier, "count", name),
         lambda number: way.asking(tin(number)),
         answered,
+        least=FEWEST_FOR_UPPER_END if name == COUNT else FEWEST,
         lag=0.5 if name == CAPPED else 0.0,  # it examines the same keys as the exact count
     )
 

@@ -31,6 +31,7 @@ from pbm_lib.measure.operations import CALLS
 from pbm_lib.measure.progress import Progress
 from pbm_lib.measure.recorder import Recorder
 from pbm_lib.measure.samples import Sample, statistics_of
+from pbm_lib.measure.targets import target_results
 from pbm_lib.query.stopwatch import Stopwatch
 from pbm_lib.vocabulary import BY_TIER, SECTIONS
 
@@ -56,6 +57,19 @@ def test_each_operation_has_its_samples_and_separate_warmups(run):
     assert run.statistics(section="floor").n == 3
     deep = run.select(section="latency", operation="deep_page", tier="3K", scenario="provider", counts=True)
     assert [sample.claims for sample in deep] == [100, 100, 100]
+
+
+def test_however_slow_what_a_target_applies_to_gets_enough_samples_for_a_verdict(loaded_store, tmp_path):
+    slow = run_performance(
+        loaded_store, output_dir=tmp_path, progress=False, samples=110, seconds_per_series=1e-6, unbounded_samples=2,
+        tiers=["3K"], concurrency=(), feed_per_second=0,
+    )  # fmt: skip
+    for operation, scenario in product(("count", "first_page", "next_page"), ("provider", "range")):
+        assert slow.statistics(**slow.latency_labels("3K", operation, scenario)).n == 72
+    ranges = {"section": "ranges", "operation": "count"}
+    assert slow.statistics(**ranges, contestant="bounded", index="overlap").n == 20
+    assert slow.statistics(**ranges, contestant="unbounded").n == 1
+    assert {target.verdict for target in target_results(slow) if target.tier == "3K"} == {"met"}
 
 
 def test_every_section_of_the_vocabulary_is_measured(run):

@@ -175,7 +175,8 @@ def test_people_and_next_steps_are_shown_where_they_are_given(good, page):
         (
             {"samples": 110, "seconds_per_series": 2.5, "warmup": 3, "unbounded_samples": 6},
             "Each operation ran up to 110 times, after 3 warm-ups. A slow one ran as often as fits into 2.5 s, but at "
-            "least 20 times, and a first page of a range at least 72 times, the minimum for a verdict. "
+            "least 20 times, and a page or a total as the application asks for it at least 72 times, the minimum for a "
+            "verdict. "
             "The unbounded query ran as often as fits into 2.5 s, but at least 6 times for a "
             "first page, and half as often for a total. Calls that",
         ),
