@@ -1,18 +1,20 @@
 """The HTML page of the report: what its templates receive, and how its charts are embedded."""
 
 import re
+from itertools import product
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..chart_style import THEME, to_svg
-from ..display import milliseconds
+from ..display import milliseconds, quantity
 from ..measure.confidence import FEWEST_FOR_UPPER_END
 from ..measure.run import PerformanceRun
 from ..measure.samples import WIDE_SPREAD
 from ..measure.sampling import FEWEST
 from ..measure.steady import ALIKE, DRIFT
 from ..query.totals import CAP
+from ..vocabulary import SCENARIOS
 from .chart_texts import FLAT
 from .charts import CHARTS, RunChart
 from .comparison_tables import (
@@ -105,9 +107,11 @@ def render_page(
         cache_tier=_cache_tier(run),
         ping=run.statistics(section="floor", operation="ping"),
         ms=milliseconds,
+        quantity=quantity,
         flat=f"{FLAT:g}",
         cap=f"{CAP:,}",
         fewest=FEWEST,
+        own=_fewest_of_own(run),
         fewest_for_upper_end=FEWEST_FOR_UPPER_END,
         drift=f"{DRIFT - 1:.0%}",
         alike=f"{ALIKE:g}",
@@ -115,6 +119,12 @@ def render_page(
         storage_share=f"{STORAGE_SHARE:.0%}",
         cache_share=f"{CACHE_SHARE:.0%}",
     )
+
+
+def _fewest_of_own(run: PerformanceRun) -> int:
+    """The fewest samples of any first page or total as the application asks for it; 0 if there are none."""
+    asked = product(run.tiers, ("first_page", "count"), SCENARIOS)
+    return min((run.statistics(**run.latency_labels(*each)).n for each in asked), default=0)
 
 
 def _drawn(chart: RunChart, run: PerformanceRun, baseline: PerformanceRun | None) -> dict[str, Any]:

@@ -161,6 +161,13 @@ def test_the_page_tells_the_whole_story(written, page, good):
         assert words in method, words
 
 
+def test_the_method_claims_no_more_samples_of_pages_and_totals_than_there_are(good):
+    labels = application("300", "count", "provider")
+    few = tuple(sample for sample in good.samples if sample not in good.select(**labels)[71:])
+    settings = replace(good.settings, performance=replace(good.settings.performance, samples=110))
+    assert "but at least 20 times. The" in Page(render_page(replace(good, samples=few, settings=settings))).text
+
+
 def test_people_and_next_steps_are_shown_where_they_are_given(good, page):
     assert "MongoDB claims demo, 2026-11-22 08:15 UTC" in page.text and "Next steps" not in page.text
     people = {"customer": " A & B Health ", "presenter": "Dana <Reyes>", "next_steps": "Measure it on an M30."}
@@ -175,8 +182,7 @@ def test_people_and_next_steps_are_shown_where_they_are_given(good, page):
         (
             {"samples": 110, "seconds_per_series": 2.5, "warmup": 3, "unbounded_samples": 6},
             "Each operation ran up to 110 times, after 3 warm-ups. A slow one ran as often as fits into 2.5 s, but at "
-            "least 20 times, and a page or a total as the application asks for it at least 72 times, the minimum for a "
-            "verdict. "
+            "least 20 times, and the application's own pages and totals at least 72 times, the minimum for a verdict. "
             "The unbounded query ran as often as fits into 2.5 s, but at least 6 times for a "
             "first page, and half as often for a total. Calls that",
         ),
