@@ -21,7 +21,7 @@ For details, call help on any name, such as help(pbm.find_claims). The public na
     query         find_claims, iter_claims, count_claims, explain_claims, explain_count, observe_claims; ClaimPage,
                   QueryPlan, ObservedPage, Request
     compare       compare_plans, compare_paging, compare_bounds, compare_indexes, plans_frame, paging_chart,
-                  acts_chart; IndexComparison
+                  acts_chart, bound_card; IndexComparison
     explore       ClaimExplorer
     live          watch_pages, watch_arrivals, watch_failover, try_failover, watch_chart, remove_fed_claims; Watch,
                   FailoverScene

@@ -28,6 +28,7 @@ from .load.report import LoadReport as LoadReport
 from .measure.run import PerformanceRun as PerformanceRun
 from .measure.run_performance import run_performance as run_performance
 from .present.cards import (
+    bound_card as bound_card,
     load_card as load_card,
     number_card as number_card,
     performance_cards as performance_cards,

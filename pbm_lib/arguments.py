@@ -32,6 +32,7 @@ _ACCEPTED = {
     "service_date_end": "a date such as datetime.date(2025, 1, 31) or a datetime (naive means UTC)",
     "service_date": "a date such as datetime.date(2025, 1, 31)",
     "unbounded": "a result of observe_claims(..., bounded=False)",
+    "bounded": "a result of observe_claims",
     "page_size": "a whole number of at least 1",
     "streams": "a whole number from 1 to 8",
     "cursor": "a page's next_cursor or prev_cursor",

@@ -63,7 +63,7 @@ class MongoDBConfig:
     @model_validator(mode="after")
     def _not_the_servers_own(self):
         if self.database in ("admin", "config", "local"):
-            raise ValueError(f"mongodb.database must not be admin, config or local, got {self.database!r}")
+            raise ValueError(f"mongodb.database must not be admin, config, or local, got {self.database!r}")
         return self
 
 

@@ -18,9 +18,9 @@ _LONGEST_LINE = 60  # letters; longer text wraps, so that the table fits the not
 _LABEL = "text-align:left;white-space:nowrap"
 _START_OF_CELL = re.compile(r'<t[dh][^>]*? class="[^"]*?(?:\bcol(?P<column>\d+)[^"]*)?"')
 # A number, optionally with a unit, a second number (such as the end of a range), and a number of samples in
-# parentheses; or a dash, "same", or nothing.
+# parentheses; or a dash, "similar", or nothing.
 _NUMBER = r"[\d.,]+ ?(ms|s|%|[KMG]B|\N{MULTIPLICATION SIGN})?"
-_FIGURE = re.compile(rf"({_NUMBER}(( to |, | / ){_NUMBER})?( \(.*\))?|from {_NUMBER}|[\u2013\u2014]|same|)")
+_FIGURE = re.compile(rf"({_NUMBER}(( to |, | / ){_NUMBER})?( \(.*\))?|from {_NUMBER}|[\u2013\u2014]|similar|)")
 
 
 @checked(PbmError)

@@ -89,7 +89,7 @@ def test_settings_cannot_be_changed(tmp_path):
         ({"local_server": {"cache_gb": 0.1}}, ["local_server.cache_gb", "0.1", "0.25"]),
         ({"local_server": {"port": None}}, ["local_server.port", "None", "must be a whole number"]),
         ({"local_server": {5: 6}}, ["local_server must have text as keys", "got 5."]),
-        ({"mongodb": {"database": "admin"}}, ["mongodb.database", "'admin'", "must not be admin, config or local"]),
+        ({"mongodb": {"database": "admin"}}, ["mongodb.database", "'admin'", "must not be admin, config, or local"]),
         ({"mongodb": {"database": "a b"}}, ["mongodb.database", "'a b'", "letters, digits, _ and -"]),
         ({"mongodb": {"database": "x" * 64}}, ["mongodb.database", "must be text of at most 60 characters"]),
         ({"data_generation": {"tiers": [{"name": "A", "claims_per_provder": 5}]}}, ["tiers[0].claims_per_provder"]),

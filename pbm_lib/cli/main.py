@@ -33,9 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pbm_lib", description=f"Command line: {__doc__[0].lower()}{__doc__[1:]}"
-    )
+    parser = argparse.ArgumentParser(prog="python -m pbm_lib", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     demo = commands.add_parser("demo", help="run the four notebooks in order and write the report")

@@ -111,14 +111,14 @@ class Watch(ShownAsFacts):
             f"{self.pages_offered:g} per second",
             "Page time": f"p50 {milliseconds(self.p50_ms)}, p95 {milliseconds(self.p95_ms)}, "
             f"p99 {milliseconds(self.p99_ms)}, from when the page was due",
-            "Longest gap": milliseconds(self.longest_gap_ms),
+            "Longest gap": f"{milliseconds(self.longest_gap_ms)} without a page",
             "Claims": f"{self.checked:,} checked, {self.lost:,} lost, {self.repeated:,} repeated; "
-            f"{quantity(self.walks, 'walk')} to the last claim",
+            f"{quantity(self.walks, 'time')} to a provider's last claim",
         }
         if self.feed_offered:
             facts["Feed"] = (
                 f"{self.fed:,} claims, {self.feed_achieved:,.0f} of {self.feed_offered:g} per second; "
-                f"{self.arrived:,} seen on pages, {self.removed:,} removed at the end"
+                f"{self.arrived:,} of them came up on the pages read, {self.removed:,} removed at the end"
             )
         if self.elections:
             facts["Elections"] = "; ".join(

@@ -4,10 +4,11 @@ import html
 from numbers import Real
 
 from ..arguments import checked
-from ..display import prose_html, times
+from ..display import milliseconds, prose_html, times
 from ..errors import PbmError
 from ..load.report import NO_PACE, LoadReport
 from ..measure.run import PerformanceRun
+from ..query.observe import ObservedPage
 from ..report.first_page import key_figures
 from .notes import Note
 
@@ -58,6 +59,28 @@ def load_card(report: LoadReport) -> Note:
     processes = f"{pace.workers} loading process{'es' if pace.workers != 1 else ''}"
     note = f"{pace.inserted:,} claims in {pace.seconds:,.1f} s, with {processes}"
     return number_card(f"{pace.claims_per_second:,.0f}", "claims per second, validated and indexed", note)
+
+
+@checked(PbmError)
+def bound_card(unbounded: ObservedPage, bounded: ObservedPage) -> Note:
+    """Return in large type how many times as many index keys the same page takes without the bound.
+
+    The times of single calls depend on what the cache happens to hold. The keys don't, so the times are in the note.
+
+    Args:
+        unbounded: the page as returned by `observe_claims(..., bounded=False)`.
+        bounded: the same page as returned by `observe_claims`.
+
+    Returns:
+        The card. It shows the time if the bounded query took so long that its keys are not fully known.
+    """
+    slow, fast = milliseconds(unbounded.ms), milliseconds(bounded.ms)
+    if not bounded.plan.complete:
+        return number_card(slow, "without the bound", f"{fast} with it, one call each")
+    at_least = "" if unbounded.plan.complete else "at least "
+    ratio = times(unbounded.plan.keys_examined / max(bounded.plan.keys_examined, 1))
+    label = "times as many index keys without the bound"
+    return number_card(at_least + ratio, label, f"{slow} without it, {fast} with it, one call each")
 
 
 @checked(PbmError)

@@ -69,6 +69,7 @@ def compare_plans(
     service_date_end: dt.date | None = None,
     *,
     unbounded: ObservedPage | None = None,
+    bounded: ObservedPage | None = None,
 ) -> DataFrame:
     """Run both queries for one range, once each, and compare their pages, totals, and times.
 
@@ -79,6 +80,7 @@ def compare_plans(
         service_date_end: last service date, inclusive; None for no limit.
         unbounded: the first page of this range, as returned by `observe_claims(..., bounded=False)`, so that it is not
             read again; None to read it.
+        bounded: the same for the bounded query, as returned by `observe_claims`.
 
     Returns:
         A pandas DataFrame with one column per query: page ms, total ms, claims on the page, total, and whether both
@@ -89,12 +91,15 @@ def compare_plans(
     """
     answers, columns = [], {}
     question = Question(tin, service_date_start, service_date_end)
-    if unbounded is not None and unbounded.question != question:
-        raise not_accepted("unbounded", in_short(unbounded.question), "a page that was read for the same TIN and dates")
-    for query in (UNBOUNDED, BOUNDED):
-        read = unbounded if query == UNBOUNDED else None
+    read = {UNBOUNDED: unbounded, BOUNDED: bounded}
+    for query, page in read.items():
+        # Where the server enforces no bound, the page of the bounded query was read without it.
+        if page is not None and (page.question != question or (query == UNBOUNDED and page.plan.bounded)):
+            accepted = f"a page that the {CONTESTANTS[query]} read for the same TIN and dates"
+            raise not_accepted(query, in_short(page.question), accepted)
+    for query, page in read.items():
         with working(f"Running the {CONTESTANTS[query]}"):
-            claims, total, facts = _page_and_total(store, question, read, bounded=query == BOUNDED)
+            claims, total, facts = _page_and_total(store, question, page, bounded=query == BOUNDED)
         answers.append((claims, total))
         columns[CONTESTANTS[query]] = {**facts, "claims on the page": f"{len(claims):,}"}
     frame = DataFrame(columns, index=["page, ms", "total, ms", "claims on the page", "total"], dtype=object)

@@ -22,7 +22,7 @@ from ..query.stopwatch import timed
 from ..query.stream import iter_claims
 from ..store.setup import both_indexes
 from ..store.store import ClaimStore
-from ..vocabulary import INDEXES
+from ..vocabulary import INDEX_WORDS, INDEXES
 from ..working import working
 from .notes import Note, note
 
@@ -48,7 +48,7 @@ class IndexComparison:
         return "\n\n".join(filter(None, (table, self.note and self.note.text)))
 
     def _repr_html_(self) -> str:
-        shown = "" if self.frame.empty else table(self.frame).to_html()
+        shown = "" if self.frame.empty else table(self.frame.rename(columns=INDEX_WORDS)).to_html()
         return shown + (self.note.html if self.note else "")
 
 

@@ -24,6 +24,11 @@ class Question(NamedTuple):
     start: dt.date | None = None
     end: dt.date | None = None
 
+    @property
+    def has_dates(self) -> bool:
+        """Whether it asks for a range of service dates. If not, the bounded and the unbounded query are the same."""
+        return self.start is not None or self.end is not None
+
 
 @dataclass(frozen=True)
 class ClaimQuery:

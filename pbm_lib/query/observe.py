@@ -101,7 +101,7 @@ def observe_claims(
 
     Example:
         >>> unbounded = observe_claims(store, tin, start, end, bounded=False)
-        >>> compare_plans(store, tin, start, end, unbounded=unbounded)
+        >>> bound_card(unbounded, observe_claims(store, tin, start, end))
     """
     question = Question(tin, service_date_start, service_date_end)
     observer = Observer(store)

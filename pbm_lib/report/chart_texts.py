@@ -63,11 +63,11 @@ def plans_title(run: PerformanceRun) -> str:
     if median <= _NO_GAIN:
         return "The bounded query is no faster" if median > 1 / _NO_GAIN else "The bounded query is slower"
     if n == 1 or n >= FEWEST_FOR_MEDIAN:
-        return f"Bounded at {found[0]}: {times(median)} times faster"
+        return f"{found[0]} first page: {times(median)} times faster"
     # With this few windows, the range of the gain is known but its median is not.
     if least <= _NO_GAIN:
-        return f"Bounded at {found[0]}: up to {times(most)} times faster"
-    return f"Bounded at {found[0]}: {times(least)} to {times(most)} times faster"
+        return f"{found[0]} first page: up to {times(most)} times faster"
+    return f"{found[0]} first page: {times(least)} to {times(most)} times faster"
 
 
 def plans_subtitle(run: PerformanceRun) -> str:
@@ -85,12 +85,16 @@ def plans_subtitle(run: PerformanceRun) -> str:
     answers = (
         "Answers were not compared."
         if not compared
-        else f"All {equal:,} compared answers are the same."
+        else f"All {equal:,} compared answers agree."
         if equal == compared
         else f"{compared - equal:,} of {compared:,} compared answers differ."
     )
     the_query = "the unbounded query takes"
-    shared = f"{gain.n} shared windows, {the_query} a median of" if gain.n > 1 else f"one shared window, {the_query}"
+    shared = (
+        f"the {gain.n} ranges that both ran, {the_query} a median of"
+        if gain.n > 1
+        else f"the one range that both ran, {the_query}"
+    )
     return (
         f"Median of the first page at {tier}: {', '.join(shown)}. On {shared} "
         f"{times(gain.median)} times as long ({times(gain.least)} to {times(gain.most)}). {answers}"

@@ -137,7 +137,7 @@ class ClusterSizing:
         """The finding: the cheapest tier that holds the claims, or else the number of shards, and the price."""
         if tier := self.cheapest:
             return (
-                f"{tier.name} is the cheapest tier that holds {self.claims:,} claims: about "
+                f"{tier.name} is the smallest tier that holds {self.claims:,} claims: about "
                 f"{tier.usd_per_month:,.0f} USD per month, {tier.usd:,.2f} USD per {self.hours:g}-hour demo."
             )
         price = self.shards * self.largest.usd_per_month
@@ -160,7 +160,7 @@ class ClusterSizing:
         """What the working set consists of and how large it is, in one sentence."""
         if self.cached_bytes is None:
             return "The working set is not known, because the server does not say what its cache holds."
-        subject = "The working set" if self.claims == self.measured_claims else "In proportion, the working set"
+        subject = "The working set" if self.claims == self.measured_claims else "At this size, the working set"
         indexes, claims = mb(self.index_bytes), mb(self.cached_bytes)
         if self.may_have_read_more:
             claims = f"at least {claims}: a full cache evicts earlier reads"

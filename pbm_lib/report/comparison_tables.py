@@ -22,7 +22,7 @@ from ..vocabulary import (
     WARM,
 )
 from .figures import at_once, gain_of, phase_of, range_of, service_of, totals_ways_of, ways_of
-from .table import NONE, SAME, Beside, Estimate, Table, cpus, ms, rate
+from .table import NONE, SIMILAR, Beside, Estimate, Table, cpus, ms, rate
 from .tables import figures_table
 
 
@@ -82,7 +82,7 @@ def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = Non
         figures, (pages, claims, _) = at_once(run, level.clients)
         theirs, rates = at_once(baseline or run, level.clients)
         row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
-        row += [*_busy(level), ms(figures.p50), ms(figures.p95), str(figures.n)]
+        row += [*_busy(level), ms(figures.p50), ms(figures.p95), f"{figures.n:,}"]
         row += beside.value(rates.pages_per_s or None, rate)
         rows.append((*row, *beside.estimate(Estimate.p95(figures), Estimate.p95(theirs))))
     columns = (
@@ -101,7 +101,7 @@ def open_loop_table(run: PerformanceRun) -> Table:
         row = [f"{offered.load}%", f"{offered.offered:,.0f}", f"{figures.n / offered.seconds:,.0f}"]
         row += [ms(value) for value in (figures.p50, figures.p95, figures.p99, sent.p50, sent.p99)]
         row += _busy(offered)
-        rows.append((*row, str(figures.n)))
+        rows.append((*row, f"{figures.n:,}"))
     columns = (
         "share of the highest rate", "offered/s", "achieved/s", "p50", "p95", "p99", "p50 from send", "p99 from send",
         "client CPUs", "server CPUs", "total CPUs", "n",
@@ -119,7 +119,7 @@ def arrivals_table(run: PerformanceRun) -> Table:
         p50, p95 = Estimate.p50(figures), Estimate.p95(figures)
         arriving = run.arrivals.achieved if run.arrivals and phase == DURING else None
         row = [CONTESTANTS[phase], rate(arriving), ms(p50.value), p50.interval, ms(p95.value), p95.interval]
-        row += [ms(figures.max), str(figures.n), NONE if phase == BEFORE else _over(p95, before)]
+        row += [ms(figures.max), f"{figures.n:,}", NONE if phase == BEFORE else _over(p95, before)]
         rows.append(tuple(row))
     columns = (
         "pages", "claims/s", "p50", "p50 interval", "p95", "p95 interval", "max", "n", "p95 / before",
@@ -207,11 +207,11 @@ def _examined(cost: QueryCost) -> tuple[str, ...]:
 
 
 def _over(ours: Estimate, theirs: Estimate) -> str:
-    """The ratio of two p95 values, or `SAME` if their intervals overlap."""
+    """The ratio of two p95 values, or `SIMILAR` if their intervals overlap."""
     if None in (*ours, *theirs):
         return NONE
     ratio = ours.over(theirs)
-    return SAME if ratio is None else times_sign(ratio)
+    return SIMILAR if ratio is None else times_sign(ratio)
 
 
 def _median(figures: Statistics) -> str:

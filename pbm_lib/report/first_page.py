@@ -117,8 +117,8 @@ def limits(run: PerformanceRun) -> str:
     series = run.figures()
     unsteady = sum(not each.statistics.is_steady for each in series if each.statistics.n)
     less_certain = (
-        f" In {unsteady} of {len(series)} series (marked * above, with a note in the tables), times drifted or were "
-        "correlated: their intervals are too narrow."
+        f" In {unsteady} of {len(series)} series (those above are marked *, and the tables have notes), times drifted "
+        "or were correlated: their intervals are too narrow."
         if unsteady
         else ""
     )
@@ -162,7 +162,7 @@ def _range_page(run: PerformanceRun) -> KeyFigure | None:
     }
     against, basis = _compared(page, others)
     if gain:
-        basis += f"; speedup {times(gain.least)} to {times(gain.most)} on {quantity(gain.n, 'shared window')}"
+        basis += f"; speedup {times(gain.least)} to {times(gain.most)} on {quantity(gain.n, 'range')} that both ran"
     what = f"for the first page of {run.settings.performance.window_days} days at {tier} claims"
     return KeyFigure(milliseconds(page.p50), what, against, basis, page.p50)
 

@@ -10,7 +10,7 @@ from ..measure.samples import Statistics
 from .figures import asks_the_same
 
 NONE = "–"  # noqa: RUF001 - an en dash, the usual typographic sign for "no value"
-SAME = "same"
+SIMILAR = "similar"
 """Replaces a ratio if the 95% intervals of both figures overlap."""
 
 
@@ -78,7 +78,7 @@ class Beside:
         if self._ratios:
             known = None not in (*ours, *theirs)
             ratio = ours.over(theirs)
-            cells.append(f"{ratio:.2f}" if ratio is not None else SAME if known else NONE)
+            cells.append(f"{ratio:.2f}" if ratio is not None else SIMILAR if known else NONE)
         return cells if self._exists else []
 
     def value(self, theirs: float | None, text: Callable[[float | None], str]) -> list[str]:

@@ -36,7 +36,7 @@ def targets_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
     for result in target_results(run):
         ours = _p95(result)
         row = [result.operation, result.tier, result.scenario, result.verdict_words, result.note]
-        row += [milliseconds(result.target_ms), ms(ours.value), ours.interval, str(result.n)]
+        row += [milliseconds(result.target_ms), ms(ours.value), ours.interval, f"{result.n:,}"]
         rows.append((*row, *beside.estimate(ours, _p95(theirs.get((result.operation, result.tier))))))
     return Table((*columns, *beside.columns("p95")), tuple(rows), texts=5)
 
@@ -64,7 +64,7 @@ def tiers_table(sizing: ClusterSizing) -> Table:
     prices = ("USD per hour", "USD per month", f"USD for {sizing.hours:g} hours", "price")
     rows = tuple(
         (
-            tier.name + (" (cheapest)" if tier is sizing.cheapest else ""),
+            tier.name + (" (smallest)" if tier is sizing.cheapest else ""),
             "yes" if tier.fits else "no",
             *tier.texts,
             tier.price_mark,
@@ -84,7 +84,7 @@ def figures_table(run: PerformanceRun, baseline: PerformanceRun | None = None) -
         p50, p95 = Estimate.p50(figures), Estimate.p95(figures)
         other, others = theirs.get(series, nothing)
         row = [series.label, series.tier or "", CONTESTANTS.get(series.contestant, "")]
-        row += ["; ".join(figures.notes), str(figures.n)]
+        row += ["; ".join(figures.notes), f"{figures.n:,}"]
         row += [ms(p50.value), p50.interval, ms(p95.value), p95.interval, ms(figures.max)]
         row += [rate(rates.claims_per_s), NONE if rates.mb_per_s is None else f"{rates.mb_per_s:,.1f}"]
         row += [*beside.estimate(p50, Estimate.p50(other)), *beside.estimate(p95, Estimate.p95(other))]

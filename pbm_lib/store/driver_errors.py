@@ -25,8 +25,8 @@ _INVALID_URI = (
     "<placeholders>; percent-encode special characters in user and password (for example @ as %40, / as %2F)."
 )
 _LOGIN = (
-    "The server rejected the login. Check the user, password and any authSource in MONGODB_URI; percent-encode special "
-    "characters in the user and password (for example @ as %40)."
+    "The server rejected the login. Check the user, password, and any authSource in MONGODB_URI; percent-encode "
+    "special characters in the user and password (for example @ as %40)."
 )
 _CHARACTER = (
     "The user or password in MONGODB_URI has a character that is not allowed, such as a control character. Copy both "

@@ -99,8 +99,8 @@ def reject_other_collation(collection: Collection) -> None:
     if not _is_simple(collation):
         raise SetupError(
             f"{collection.full_name} must have the simple collation, got {collation.get('locale')}, which cannot be "
-            "changed: choose another mongodb.collection in the config, or drop that collection yourself and set up "
-            "again."
+            "changed: choose another mongodb.collection in the config, or drop that collection yourself and run "
+            "setup_collection(store) again."
         )
 
 
@@ -122,7 +122,7 @@ def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool 
     if name in indexes and not _serves(indexes[name], wanted):
         raise SetupError(
             f"{collection.full_name} has a different index named {name}; it was left alone. Drop it yourself, then "
-            "set up again."
+            "run setup_collection(store) again."
         )
     # Call _build even if the index is listed: the list includes indexes that are still being built, and in this call
     # the server waits for them.
@@ -132,7 +132,7 @@ def build_index(collection: Collection, wanted: IndexVariant, *, progress: bool 
         # Stop here, before the old index is dropped: it is still needed.
         raise SetupError(
             f"{name} was built, but {collection.full_name} has no usable index with that name: it was just dropped or "
-            "changed. Set up again."
+            "changed. Run setup_collection(store) again."
         )
     return name
 
@@ -144,7 +144,7 @@ def _build(collection: Collection, variant: IndexVariant, name: str, *, listed: 
         if error.code in _SAME_FIELDS_OTHER_OPTIONS:
             raise SetupError(
                 f"{collection.full_name} has an index on the same fields with other options; it was left alone. "
-                "Drop it yourself, then set up again."
+                "Drop it yourself, then run setup_collection(store) again."
             ) from None
         if not lacks_right(error):
             raise

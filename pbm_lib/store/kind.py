@@ -19,5 +19,5 @@ def reject_other_kinds(collection: Collection, error: type[PbmError] = SetupErro
     if kind in _OTHER_KINDS:
         raise error(
             f"{collection.full_name} must be a regular collection, not {_OTHER_KINDS[kind]}. Choose another "
-            "mongodb.collection, or drop this one yourself and set up again."
+            "mongodb.collection, or drop this one yourself and run setup_collection(store) again."
         )

@@ -66,7 +66,7 @@ def install_rule(
                 raise
             raise SetupError(
                 f"An index build on {collection.full_name} is running; the validator cannot be changed until it is "
-                "done. Wait for it, then set up again."
+                "done. Wait for it, then run setup_collection(store) again."
             ) from None
 
 
@@ -121,7 +121,9 @@ def wait_for_rule(collection: Collection, days: int) -> None:
     deadline = time.monotonic() + _CHECK_SECONDS
     while (known := max_claim_days_of(options := collection.options()))[0] != days:
         if options.get("validator") != _unproven(claim_validator(days)) or time.monotonic() > deadline:
-            raise SetupError(f"{collection.full_name} changed during setup: {known[1]}. Set up again.")
+            raise SetupError(
+                f"{collection.full_name} changed during setup: {known[1]}. Run setup_collection(store) again."
+            )
         time.sleep(_PAUSE_SECONDS)
 
 
@@ -181,8 +183,8 @@ def reject_other_rules(collection: Collection, options: dict[str, Any], days: in
             f"{collection.full_name} has the validation level constraint, at which its rules cannot be changed, and "
             "they are not this program's. Choose another mongodb.collection in the config, or have an administrator "
             f'run in mongosh: db.getSiblingDB("{collection.database.name}").runCommand({{collMod: '
-            f'"{collection.name}", validationLevel: "strict"}}), then set up again; the level can be raised to '
-            "constraint again after that."
+            f'"{collection.name}", validationLevel: "strict"}}), then run setup_collection(store) again; the level '
+            "can be raised to constraint again after that."
         )
 
 

@@ -310,8 +310,8 @@ def test_a_watch_reports_all_that_happened_and_nothing_else():
         "Watch",
         "  Pages        200 in 10.0 s, 20.0 of 20 per second",
         "  Page time    p50 4.0 ms, p95 4.0 ms, p99 4.0 ms, from when the page was due",
-        "  Longest gap  50 ms",
-        "  Claims       20,000 checked, 0 lost, 0 repeated; 3 walks to the last claim",
+        "  Longest gap  50 ms without a page",
+        "  Claims       20,000 checked, 0 lost, 0 repeated; 3 times to a provider's last claim",
     ]
     eventful = replace(
         plain, feed_offered=500, feed=((0.1, 4_990),), feed_errors=(("AutoReconnect", 3),), removed=4_990, arrived=70,
@@ -319,7 +319,10 @@ def test_a_watch_reports_all_that_happened_and_nothing_else():
         samples=(*plain.samples, page(9, 3, **FAILED)),
     )  # fmt: skip
     facts = eventful.facts()
-    assert facts["Feed"] == "4,990 claims, 499 of 500 per second; 70 seen on pages, 4,990 removed at the end"
+    assert (
+        facts["Feed"]
+        == "4,990 claims, 499 of 500 per second; 70 of them came up on the pages read, 4,990 removed at the end"
+    )
     assert facts["Elections"] == "after 4.2 s from 127.0.0.1:1 to 127.0.0.1:2"
     assert facts["Errors"] == "0 retries by the driver, 1 x AutoReconnect"
     assert facts["Feed errors"] == "3 x AutoReconnect"

@@ -2,12 +2,23 @@
 
 import datetime as dt
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from cell_output import cell_output
 
-from pbm_lib import LoadReport, PbmError, load_card, number_card, performance_cards, run_performance
+from pbm_lib import (
+    LoadReport,
+    PbmError,
+    bound_card,
+    list_providers,
+    load_card,
+    number_card,
+    observe_claims,
+    performance_cards,
+    run_performance,
+)
 from pbm_lib.load.pace import LoadPace
 from pbm_lib.report.first_page import key_figures
 
@@ -51,6 +62,23 @@ def test_the_card_of_a_load_is_its_rate_or_the_number_of_claims():
     assert repr(load_card(report(None))).startswith(
         "6,000 claims on the server\n    The load's rate was not recorded: "
     )
+
+
+def test_the_card_of_the_bound_compares_keys_and_says_if_they_are_not_all_known(loaded_store):
+    question = (list_providers(loaded_store.config)[0].tin, dt.date(2025, 6, 1), dt.date(2025, 6, 30))
+    unbounded, bounded = (observe_claims(loaded_store, *question, bounded=each) for each in (False, True))
+    unbounded, bounded = replace(unbounded, ms=6_100.0), replace(bounded, ms=13.2)
+    ratio = unbounded.plan.keys_examined / bounded.plan.keys_examined
+    assert ratio > 10
+    note = "\n    6.1 s without it, 13 ms with it, one call each"
+    shown = f"{ratio:,.0f} times as many index keys without the bound{note}"
+    assert repr(bound_card(unbounded, bounded)) == shown
+
+    def stopped(page):
+        return replace(page, plan=replace(page.plan, complete=False))
+
+    assert repr(bound_card(stopped(unbounded), bounded)) == f"at least {shown}"
+    assert repr(bound_card(unbounded, stopped(bounded))) == "6.1 s without the bound\n    13 ms with it, one call each"
 
 
 def test_the_cards_of_a_run_are_the_reports_key_figures(loaded_store, tmp_path):

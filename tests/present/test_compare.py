@@ -132,11 +132,21 @@ def test_a_page_that_was_just_read_is_not_read_again(loaded_store, tin):
     assert unbounded.plan == replace(
         explain_claims(loaded_store, tin, *march, page_size=101, bounded=False), server_ms=unbounded.plan.server_ms
     )
+    bounded = observe_claims(loaded_store, tin, *march)
     with listened_to(loaded_store, wire := Wire()) as store:
-        wire.clear()
-        frame = compare_plans(store, tin, *march, unbounded=unbounded)
-    assert wire.names.count("find") == 1
+        for given, finds in (({}, 2), ({"unbounded": unbounded}, 1), ({"unbounded": unbounded, "bounded": bounded}, 0)):
+            wire.clear()
+            frame = compare_plans(store, tin, *march, **given)
+            assert wire.names.count("find") == finds
     assert set(frame.loc["same claims, same total"]) == {True}
-    assert frame.loc["page, ms", "unbounded query"] == f"{unbounded.ms:,.0f}"
-    with pytest.raises(InvalidQuery, match="unbounded"):
-        compare_plans(loaded_store, tin, march[0], unbounded=unbounded)
+    assert list(frame.loc["page, ms"]) == [f"{unbounded.ms:,.0f}", f"{bounded.ms:,.0f}"]
+
+
+def test_pages_of_another_question_or_query_are_not_compared(loaded_store, tin):
+    march = dt.date(2024, 3, 1), dt.date(2024, 3, 31)
+    unbounded, bounded = (observe_claims(loaded_store, tin, *march, bounded=each) for each in (False, True))
+    for given in ({"unbounded": unbounded}, {"bounded": bounded}):
+        with pytest.raises(InvalidQuery, match=f"{next(iter(given))} query read for the same TIN and dates"):
+            compare_plans(loaded_store, tin, march[0], **given)
+    with pytest.raises(InvalidQuery, match=r"^unbounded must be a page that the unbounded query read"):
+        compare_plans(loaded_store, tin, *march, unbounded=bounded)

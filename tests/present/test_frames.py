@@ -90,7 +90,7 @@ def test_row_labels_are_left_aligned():
     ("text", "is_figure"),
     [
         *dict.fromkeys(["3.2 ms", "1,234", "7.1 ms to 8.9 ms", "12.5%", "3, 110", "2.28 GB", RATIO], True).items(),
-        *dict.fromkeys(["from 3.2 ms", "134\N{MULTIPLICATION SIGN} (120 to 150, 12)", "same", ""], True).items(),
+        *dict.fromkeys(["from 3.2 ms", "134\N{MULTIPLICATION SIGN} (120 to 150, 12)", "similar", ""], True).items(),
         *dict.fromkeys(["1M", "M10", "123 Main Street", "first page", "2025-01-01", "10K to 1M"], False).items(),
     ],
 )

@@ -49,7 +49,7 @@ def test_with_permission_both_indexes_are_compared_and_only_the_first_remains(fi
     # What a shell shows, and what a notebook shows.
     assert "\nclaims on 2025-03-01 " in repr(compared)
     assert max(map(len, repr(compared).splitlines())) < 100
-    assert ">overlap</th>" in cell_output(compared)["text/html"]
+    assert ">overlap index</th>" in cell_output(compared)["text/html"]
     assert capsys.readouterr().out == ""
 
 

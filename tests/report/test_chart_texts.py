@@ -93,7 +93,7 @@ def test_latency_by_size_leaves_out_what_is_missing(good):
 @pytest.mark.parametrize(
     ("factor", "title"),
     [
-        (50.0, "Bounded at 3K: 50 times faster"),
+        (50.0, "3K first page: 50 times faster"),
         (1.05, "The bounded query is no faster"),
         (0.92, "The bounded query is no faster"),
         (0.2, "The bounded query is slower"),
@@ -108,20 +108,22 @@ def test_the_gain_on_few_windows_is_given_as_a_range(good):
     times = [
         sample.ms * factor for sample, factor in zip(good.select(**FIRST_PAGE), (40, 50, 60, 45, 80), strict=False)
     ]
-    assert plans_title(with_times(good, times, **UNBOUNDED)) == "Bounded at 3K: 40 to 80 times faster"
-    assert plans_title(with_times(good, times[:1], **UNBOUNDED)) == "Bounded at 3K: 40 times faster"
+    assert plans_title(with_times(good, times, **UNBOUNDED)) == "3K first page: 40 to 80 times faster"
+    assert plans_title(with_times(good, times[:1], **UNBOUNDED)) == "3K first page: 40 times faster"
 
 
 def test_date_ranges_have_each_way_and_the_gain_in_the_subtitle(good):
     assert plans_subtitle(good) == (
         "Median of the first page at 3K: unbounded query 700 ms (n = 7), bounded query 14 ms (n = 121), bounded query "
-        "on the overlap index 4.5 ms (n = 9). On 7 shared windows, the unbounded query takes a median of 52 times as "
-        "long (41 to 69). All 3 compared answers are the same."
+        "on the overlap index 4.5 ms (n = 9). On the 7 ranges that both ran, the unbounded query takes a median of 52 "
+        "times as long (41 to 69). All 3 compared answers agree."
     )
     two = without(good, section="ranges", index="overlap")
-    assert "bounded query 14 ms (n = 121). On 7 shared windows, the unbounded query takes" in plans_subtitle(two)
+    assert "bounded query 14 ms (n = 121). On the 7 ranges that both ran, the unbounded query takes" in plans_subtitle(
+        two
+    )
     one = with_times(good, [700.0], **UNBOUNDED)
-    assert "On one shared window, the unbounded query takes " in plans_subtitle(one)
+    assert "On the one range that both ran, the unbounded query takes " in plans_subtitle(one)
 
 
 def test_answers_that_differ_become_the_title(good):
@@ -131,8 +133,8 @@ def test_answers_that_differ_become_the_title(good):
 
     same = (Check("ranges", "3K", "count", "unbounded", 3, 3), Check("ranges", "60", "count", "overlap", 4, 4))
     elsewhere = Check("depth", "3K", "page", "skip", 9, 0)
-    faster = "Bounded at 3K: 52 times faster"
-    assert of(*same, elsewhere) == (faster, "All 7 compared answers are the same.")
+    faster = "3K first page: 52 times faster"
+    assert of(*same, elsewhere) == (faster, "All 7 compared answers agree.")
     assert of(*same, Check("ranges", "3K", "count", "overlap", 3, 2)) == (
         "Answers differ, so the timings are not valid", "1 of 10 compared answers differ.",
     )  # fmt: skip

@@ -186,7 +186,7 @@ def test_there_are_four_numbers_each_with_its_basis(make_config):
     # The 50th and the 72nd of 121 squares. The speedup is per window, on the 7 windows that both ran.
     assert page.basis == (
         "Median, 95% interval 9.4 ms to 20 ms (n = 121); unbounded query 44 ms to 2.1 s (n = 7); overlap index 0.72 ms "
-        "to 12 ms (n = 9); speedup 41 to 69 on 7 shared windows"
+        "to 12 ms (n = 9); speedup 41 to 69 on 7 ranges that both ran"
     )
     assert (total.text, total.what, total.against) == (
         "31 ms", "for the exact total at 3K claims", "$facet: 350 ms\ncapped count: 2.1 ms\nrollup: 1.1 ms",
@@ -209,7 +209,7 @@ def test_numbers_from_few_calls_say_how_few(good):
     assert (deep.against, page.against) == ("", "unbounded query: 700 ms")
     assert deep.basis == "Median, 95% interval 0.60 ms to 29 ms (n = 7)"
     assert page.basis.startswith("Median (n = 1); unbounded query 44 ms")
-    assert page.basis.endswith("; speedup 70 to 70 on 1 shared window")
+    assert page.basis.endswith("; speedup 70 to 70 on 1 range that both ran")
     assert total.against == ""
 
 
@@ -252,8 +252,8 @@ def test_limits_name_what_was_shared_and_what_was_missing(good):
     )
     slower = with_times(good, [*around(14.0), *around(24.0)], **FIRST_PAGE)
     assert (
-        f" In 1 of {len(good.series())} series (marked * above, with a note in the tables), times drifted or were "
-        "correlated: their intervals are too narrow. Measure again"
+        f" In 1 of {len(good.series())} series (those above are marked *, and the tables have notes), times drifted "
+        "or were correlated: their intervals are too narrow. Measure again"
     ) in limits(slower)
     large = replace(good.footprint, storage_bytes=4 * 2**30)  # half of that machine's memory, plus the indexes
     assert "memory" not in limits(replace(good, footprint=large))

@@ -130,7 +130,7 @@ def test_the_page_tells_the_whole_story(written, page, good):
         "MongoDB 6.0.5, standalone, local",
         "The server's cache was 0.5 GB, the same as an Atlas M10. Its CPU, disk, and network are not those of an "
         "Atlas tier.",
-        "M10 is the cheapest tier that holds 3,000,000 claims",
+        "M10 is the smallest tier that holds 3,000,000 claims",
         "M10 is enough for a demo.",
         "The working set is all indexes (150.0 MB)",
         "AWS us-east-1 list prices as of 2026-09-15.",

@@ -41,7 +41,7 @@ def test_three_million_claims_fit_on_the_smallest_tier(run):
     assert sizing.cheapest.usd_per_month == pytest.approx(58.4)
     assert sizing.shards == 1
     assert sizing.sentence == (
-        "M10 is the cheapest tier that holds 3,000,000 claims: about 58 USD per month, 0.16 USD per 2-hour demo."
+        "M10 is the smallest tier that holds 3,000,000 claims: about 58 USD per month, 0.16 USD per 2-hour demo."
     )
 
 
@@ -151,7 +151,7 @@ def test_the_working_set_is_the_indexes_and_the_claims_in_the_cache(run):
     ten_times = size_cluster(roomy, claims=30_000_000)
     assert ten_times.tiers[0].working_set_used == pytest.approx(10 * m10.working_set_used)
     assert ten_times.working_set_note == (
-        "In proportion, the working set is all indexes (1.50 GB) and the claims that were in the server's cache "
+        "At this size, the working set is all indexes (1.50 GB) and the claims that were in the server's cache "
         "(4.30 GB)."
     )
 

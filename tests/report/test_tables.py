@@ -165,7 +165,7 @@ def test_tiers_cell_by_cell(run):
         "M10 | no | 125.0% | 465.7% | 1,800.6% | 0.08 | 58 | 0.24 | confirmed",
         "M20 | no | 62.5% | 232.8% | 900.3% | 0.20 | 146 | 0.60 | to be confirmed",
         "M30 | no | 31.2% | 116.4% | 450.1% | 0.54 | 394 | 1.62 | confirmed",
-        "M40 (cheapest) | yes | 15.6% | 29.1% | 112.5% | 1.04 | 759 | 3.12 | to be confirmed",
+        "M40 (smallest) | yes | 15.6% | 29.1% | 112.5% | 1.04 | 759 | 3.12 | to be confirmed",
         "M50 | yes | 7.8% | 14.6% | 56.3% | 2.00 | 1,460 | 6.00 | to be confirmed",
         "M60 | yes | 3.9% | 7.3% | 28.1% | 3.95 | 2,884 | 11.85 | to be confirmed",
         "M80 | yes | 1.7% | 3.6% | 14.1% | 7.30 | 5,329 | 21.90 | to be confirmed",
@@ -207,13 +207,13 @@ def test_figures_cell_by_cell(run, baseline):
     ]
     more = [
         "p50 of the baseline | ratio | p95 of the baseline | ratio | claims/s of the baseline",
-        f"4.0 ms | same | 24 ms | {none}",
+        f"4.0 ms | similar | 24 ms | {none}",
         f"27 ms | 13.64 | 160 ms | {none}",
-        f"11 ms | same | 64 ms | {none}",
+        f"11 ms | similar | 64 ms | {none}",
         f"2.7 ms | 13.98 | 16 ms | {none}",
-        f"53 ms | same | 320 ms | {DASH} | 630",
-        f"56 ms | same | 356 ms | {DASH} | 300",
-        f"13 ms | same | 80 ms | {DASH} | 118,064",
+        f"53 ms | similar | 320 ms | {DASH} | 630",
+        f"56 ms | similar | 356 ms | {DASH} | 300",
+        f"13 ms | similar | 80 ms | {DASH} | 118,064",
     ]
     assert beside == [f"{row} | {added}" for row, added in zip(alone, more, strict=True)]
 

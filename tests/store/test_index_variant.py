@@ -208,7 +208,10 @@ def test_a_setup_whose_index_is_dropped_meanwhile_does_not_succeed(open_store):
     store = open_store()
     with (
         listened_to(store, Dropper(store.collection)) as heard,
-        pytest.raises(SetupError, match=r"claims_by_provider was built, but .* it was just dropped .*Set up again"),
+        pytest.raises(
+            SetupError,
+            match=r"claims_by_provider was built, but .* it was just dropped .*Run setup_collection\(store\) again",
+        ),
     ):
         setup_collection(heard)
     assert indexes(store) == {}

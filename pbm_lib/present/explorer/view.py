@@ -41,13 +41,11 @@ def headline(store: ClaimStore, choice: Choice) -> str:
     between = "all service dates"
     if start or end:
         between = f"service dates {start or 'from the first'} to {end or 'the last'}"
-    query = choice.query
-    if choice.bounded and not store.bounded:
-        query = f"{query_words(bounded=False)}, because the server does not limit how long a claim lasts"
-    elif not (start or end):
-        query += f" (same as {'unbounded' if choice.bounded else 'bounded'})"
     newest = " · newest first" if choice.order == NEWEST else ""
-    return f"{next(names, 'Provider')} · TIN {tin} · {between}{newest} · {query}"
+    query = f" · {choice.query}" if choice.question.has_dates else ""
+    if choice.bounded and not store.bounded:
+        query = f" · {query_words(bounded=False)}, because the server does not limit how long a claim lasts"
+    return f"{next(names, 'Provider')} · TIN {tin} · {between}{newest}{query}"
 
 
 def place_text(shown: Shown) -> str:
@@ -145,7 +143,8 @@ def figures_html(shown: Shown) -> str:
     """Return the figures, each above its label. The time of the page is by far the largest; the others are below it."""
     (label, value), *others = figures(shown).items()
     query, earlier = shown.choice.query, shown.earlier
-    label = f"{label}, {query}"
+    if shown.choice.question.has_dates:
+        label += f", {query}"
     seconds = time.monotonic() - shown.reading_since if shown.reading else 0.0
     is_running = seconds >= _STOPWATCH_SECONDS
     if is_running:
