@@ -11,7 +11,7 @@ BOUNDED, UNBOUNDED = QUERIES = ("bounded", "unbounded")
 """The two queries for a date range: with and without the bound on how long a claim lasts."""
 KEYSET, SKIP = PAGINGS = ("keyset", "skip")
 """The two ways to reach a deep page."""
-COLD, WARM = VISITS = ("cold", "warm")
+COLD, WARM = "cold", "warm"
 """Whether the claims of a page were requested earlier in the run."""
 COUNT, CAPPED, ROLLUP, FACET = TOTALS = ("count_documents", "capped", "rollup", "facet")
 """The ways to get a provider's total."""

@@ -51,7 +51,7 @@ def right(loaded_store, tmp_path_factory):
         "watch": pbm.watch_pages(store, seconds=0.2, progress=False),
         "claims": 60, "index": "three_field", "part": "ranges", "operation": "count", "scenario": "range",
         "service_date": dt.date(2025, 1, 1), "days": [30],
-        "unbounded": pbm.observe_claims(store, tin, bounded=False),
+        "unbounded": pbm.observe_claims(store, tin, bounded=False), "bounded": pbm.observe_claims(store, tin),
         "tin": tin, "tier": "60", "service_date_start": dt.date(2025, 1, 1), "service_date_end": dt.date(2025, 1, 31),
         "path": {"load_config": config.path, "output_folder": run_file.parent, "PerformanceRun.load": run_file},
         "folder": run_file.parent / "again", "output_dir": run_file.parent / "report",

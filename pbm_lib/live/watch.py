@@ -10,7 +10,8 @@ from ..display import ShownAsFacts, milliseconds, quantity
 from .elections import Election
 from .walker import PageSample
 
-_LEAST = {50: 1, 95: 20, 99: 100}
+FEWEST_FOR = {50: 1, 95: 20, 99: 100}
+"""Percentile to the fewest times from which it is shown."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,7 +134,7 @@ class Watch(ShownAsFacts):
         return facts
 
     def _percentile(self, percent: int) -> float | None:
-        if len(self.pages) < _LEAST[percent]:
+        if len(self.pages) < FEWEST_FOR[percent]:
             return None
         return round(float(np.percentile([page.ms for page in self.pages], percent)), 4)
 

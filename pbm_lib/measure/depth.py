@@ -1,45 +1,64 @@
 """Keyset against skip/limit at growing depth in the largest provider; the pages are compared as well."""
 
+from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from ..claims.roster import list_providers
 from ..query.find import find_claims
-from ..query.jump import cursor_after, skip_page
+from ..query.jump import cursors_after, skip_page
+from ..store.store import ClaimStore
 from ..vocabulary import KEYSET, PAGINGS, PROVIDER, SKIP
 from .questions import DEEP
 from .recorder import Recorder
 from .sampling import Task, take_samples
 
+_DEEPER = 0.1
+"""The pages of one depth lie within this share of it: deep ones differ from sample to sample, as a user's would."""
+
 
 def measure_depth(recorder: Recorder) -> None:
-    """Time the same pages by keyset and by skip/limit; the latter is a bare pymongo call."""
+    """Time the same pages by keyset and by skip/limit."""
     store, size = recorder.store, recorder.run.settings.page_size
     tier = recorder.run.tiers[0]
     tin = list_providers(store.config, tier)[0].tin
     tasks = []
     for depth in _depths(recorder.run.conditions.provider_claims[tier]):
-        cursor = cursor_after(store, tin, depth)
+        pages = min(max(int(_DEEPER * depth / size), 1), recorder.settings.samples)
+        cursors = cursors_after(store, tin, depth, pages=pages, size=size)
         ways = {
-            KEYSET: lambda cursor=cursor: list(find_claims(store, tin, cursor=cursor, with_total=False)),
-            SKIP: partial(skip_page, store, tin, depth, size),
+            KEYSET: lambda page, cursors=cursors: partial(_by_keyset, store, tin, cursors[page]),
+            SKIP: lambda page, depth=depth: partial(skip_page, store, tin, depth + page * size, size),
         }
         labels = {"section": "depth", "operation": "page", "scenario": PROVIDER, "tier": tier, "depth": depth}
-        latest: dict[str, list] = {}
-        for name, call in ways.items():
-            answered = partial(_compare, recorder, tier, latest, name)
-            tasks.append(Task({**labels, "contestant": name}, lambda _, call=call: call, answered))
+        waiting: dict[int, dict[str, list]] = defaultdict(dict)
+        for name, way in ways.items():
+            answered = partial(_compare, recorder, tier, waiting, pages, name)
+            tasks.append(Task({**labels, "contestant": name}, partial(_of_page, way, pages), answered))
     take_samples(recorder, "depth", tasks, "depth")
 
 
+def _of_page(way: Callable[[int], Callable[[], list]], pages: int, number: int) -> Callable[[], list]:
+    return way(number % pages)
+
+
+def _by_keyset(store: ClaimStore, tin: str, cursor: str | None) -> list[dict[str, Any]]:
+    return list(find_claims(store, tin, cursor=cursor, with_total=False))
+
+
 def _compare(
-    recorder: Recorder, tier: str, latest: dict[str, list], name: str, _: int, page: list | None, *__: Any
-) -> None:
-    """Compare each page at one depth with the latest page that the other method returned there."""
-    if page is not None:
-        latest[name] = page
-        if len(latest) == len(PAGINGS):
-            recorder.check("depth", tier, "page", SKIP, latest[KEYSET] == latest[SKIP])
+    recorder: Recorder, tier: str, waiting: dict[int, dict[str, list]], pages: int, name: str, number: int,
+    page: list | None, _: Any,
+) -> None:  # fmt: skip
+    """Compare each page with the same page by the other method, once both were read; each is compared once."""
+    if page is None:
+        return
+    read = waiting[number % pages]
+    read[name] = page
+    if len(read) == len(PAGINGS):
+        recorder.check("depth", tier, "page", SKIP, read[KEYSET] == read[SKIP])
+        read.clear()
 
 
 def _depths(claims: int) -> list[int]:

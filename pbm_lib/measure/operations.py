@@ -11,21 +11,21 @@ from ..query.page import ClaimPage
 from ..store.store import ClaimStore
 from ..vocabulary import SCENARIOS
 from .confidence import FEWEST_FOR_UPPER_END
-from .questions import DEEP, Questions
+from .questions import Questions
 from .recorder import Recorder
 from .sampling import Task, take_samples
 
 
-def _count(store: ClaimStore, _: Questions, question: Question) -> Callable[[], int]:
+def _count(store: ClaimStore, question: Question, *_: Any) -> Callable[[], int]:
     return partial(count_claims, store, *question)
 
 
-def _first_page(store: ClaimStore, _: Questions, question: Question) -> Callable[[], ClaimPage]:
+def _first_page(store: ClaimStore, question: Question, *_: Any) -> Callable[[], ClaimPage]:
     return partial(find_claims, store, *question, with_total=False)
 
 
-def _deep_page(store: ClaimStore, questions: Questions, question: Question) -> Callable[[], ClaimPage]:
-    cursor = cursor_at(store, question, questions.moment(question, DEEP))
+def _deep_page(store: ClaimStore, question: Question, questions: Questions, number: int) -> Callable[[], ClaimPage]:
+    cursor = cursor_at(store, question, questions.moment(question, questions.deep(number)))
     return partial(find_claims, store, *question, cursor=cursor, with_total=False)
 
 
@@ -76,7 +76,9 @@ def _task(recorder: Recorder, labels: dict[str, str]) -> list[Task]:
     return [
         Task(
             {"section": "latency", **labels},
-            lambda number: CALLS[operation](recorder.store, questions, questions.number(number, tier, scenario)),
+            lambda number: CALLS[operation](
+                recorder.store, questions.number(number, tier, scenario), questions, number
+            ),
             answered,
             least=FEWEST_FOR_UPPER_END,
         )

@@ -10,7 +10,8 @@ from ..query.filters import Question
 from ..vocabulary import PROVIDER
 
 DEEP = 0.9
-"""A deep page is this far into the claims of an answer."""
+"""A deep page is about this far into the claims of an answer."""
+_AROUND = 0.05  # deep pages begin up to this much before or after that place, so that each reads other claims
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -57,6 +58,10 @@ class Questions:
         latest = self.period_days - self._window
         start = self._first + dt.timedelta(days=min(int(part * (latest + 1)), latest))
         return Question(tin, start, start + dt.timedelta(days=self._window - 1))
+
+    def deep(self, number: int) -> float:
+        """Return how far into the claims of an answer deep page `number` begins, 0.85 to 0.95."""
+        return DEEP + _AROUND * (2 * ((self._offset + number * _GOLDEN) % 1) - 1)
 
     def expected_claims(self, tier: str, scenario: str) -> float:
         """Return about how many claims the answer has, since claims are spread evenly over the period."""

@@ -32,6 +32,7 @@ class Recorder:
         settings: section `performance` as this run uses it.
         watch: the stopwatch that times calls.
         progress: the progress bar.
+        is_stopped: whether an error says why the run ended early.
         uses_before: how often the server had used each index when the run began; None if unknown.
     """
 
@@ -54,6 +55,7 @@ class Recorder:
         self._offered: list[OfferedRate] = []
         self._notes: list[str] = []
         self._failures = 0
+        self.is_stopped = False
         self._save_at = time.monotonic() + _SAVE_SECONDS
 
     def __enter__(self) -> Self:
@@ -72,11 +74,16 @@ class Recorder:
 
     def show(self, part: str, labels: Mapping[str, Any]) -> None:
         """Show in the progress bar what is being measured: a part of the run, and the labels of a sample."""
+        self.progress.describe(f"{part}: {self.in_words(labels)}")
+
+    @staticmethod
+    def in_words(labels: Mapping[str, Any]) -> str:
+        """Return the labels of a sample as a person reads them: tier, scenario, operation, contestant."""
         words = [labels.get("tier"), *(
             names[labels[label]].words for label, names in (("scenario", SCENARIOS), ("operation", OPERATIONS))
             if labels.get(label)
         ), CONTESTANTS.get(labels.get("contestant", ""))]  # fmt: skip
-        self.progress.describe(f"{part}: {', '.join(filter(None, words))}")
+        return ", ".join(filter(None, words))
 
     def time(self, call: Callable[[], Any], *, store: ClaimStore | None = None, **labels: Any) -> Timing:
         """Time a call, record it as a sample with these labels, and return the timing.
@@ -117,6 +124,7 @@ class Recorder:
 
     def stopped(self, why: str, advice: str = "Check the server, then measure again.") -> PbmError:
         """Return the error that ends the run. It says why, where the samples so far are, and what to do."""
+        self.is_stopped = True
         return PbmError(
             f"The run stopped: {why}. The samples so far are in {self.run.path}, marked incomplete. {advice}"
         )

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ..arguments import checked, in_short, not_accepted
 from ..claims.roster import list_providers
 from ..config import Config, PerformanceConfig, wanted
 from ..config_file import output_folder
-from ..errors import ConfigError, LoadError, SetupError
+from ..errors import ConfigError, LoadError, PbmError, SetupError
 from ..query.find import count_claims
 from ..query.stopwatch import Stopwatch
 from ..store.footprint import measure_footprint
@@ -169,12 +170,24 @@ def run_performance(
         with unsaid(), Recorder(run, watch, measured, bar, chart) as recorder:
             if left:
                 recorder.note(left)
-            with counted_index_uses(recorder):
-                for part, measure in _PARTS.items():
-                    recorder.progress.begin(part)
-                    measure(recorder)
-            recorder.complete()
+            with _stop_explained(recorder):
+                with counted_index_uses(recorder):
+                    for part, measure in _PARTS.items():
+                        recorder.progress.begin(part)
+                        measure(recorder)
+                recorder.complete()
     return recorder.run
+
+
+@contextmanager
+def _stop_explained(recorder: Recorder) -> Iterator[None]:
+    """Say, if the block is interrupted or a call in it that is not timed fails, where the samples so far are."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise recorder.stopped("it was interrupted", "Run it again to measure from the start.") from None
+    except PbmError as error:
+        raise error if recorder.is_stopped else recorder.stopped(str(error).rstrip(".")) from None
 
 
 def _settings(config: Config, **overrides: Any) -> RunSettings:

@@ -33,7 +33,7 @@ class Task:
         least: minimum number of samples, even if they take longer than `performance.seconds_per_series`.
         most: number of questions available; None if there is no limit.
         lag: 0 to 1; how far into its questions the task begins. If two contestants go through the same questions half
-            of them apart, the cache favors neither: each is the first to ask half of the questions.
+            of them apart, neither always comes second and finds its claims in the cache.
         dear_last: whether it waits until the others have ended, if a call takes more than 50 ms. It would fill the
             cache with claims that the others do not need.
     """
@@ -69,9 +69,10 @@ class _Plan:
 def take_samples(recorder: Recorder, part: str, tasks: Sequence[Task], name: str) -> None:
     """Take the samples of several series, all of them in one shuffled order.
 
-    The number of samples in a series is fixed before the first one: `performance.samples`, or, if the series' calls
+    The number of samples in a series is planned before the first one: `performance.samples`, or, if the series' calls
     were slow in its warm-ups, as many as fit into `performance.seconds_per_series`, but at least `Task.least`. Each
-    series is spread evenly over the whole time, so that a disturbance affects all of them equally.
+    series is spread evenly over the whole time, so that a disturbance affects all of them equally. A series that takes
+    more than twice its time is cut short, with a note.
 
     Args:
         recorder: the recorder of the run.
@@ -93,6 +94,12 @@ def take_samples(recorder: Recorder, part: str, tasks: Sequence[Task], name: str
             lag = int(plan.task.lag * plan.samples)
             _step(recorder, part, plan, (plan.taken + lag) % plan.samples)
         recorder.progress.advance(plan.step_ms / 1000)
+    for plan in plans:
+        if plan.taken < plan.samples:
+            recorder.note(
+                f"{recorder.in_words(plan.task.labels)}: {plan.taken} of {plan.samples} calls, because they took more "
+                "than twice the time planned for them."
+            )
 
 
 def _warm_up(recorder: Recorder, part: str, tasks: Sequence[Task], drawn: random.Random) -> list[_Plan]:

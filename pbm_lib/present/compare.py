@@ -15,7 +15,7 @@ from ..query.bounds import page_with_bound
 from ..query.explain import QueryPlan
 from ..query.filters import Question
 from ..query.find import count_claims, find_claims
-from ..query.jump import cursor_after, skip_page
+from ..query.jump import cursors_after, skip_page
 from ..query.observe import ObservedPage
 from ..query.stopwatch import timed
 from ..store.store import ClaimStore
@@ -163,7 +163,7 @@ def plans_frame(*plans: QueryPlan) -> DataFrame:
 
 def _both_ways(store: ClaimStore, tin: str, depth: int) -> tuple[bool, float, float, float]:
     """Return whether skip/limit and keyset find the same claims at a depth, both times in ms, and their ratio."""
-    token = cursor_after(store, tin, depth)
+    (token,) = cursors_after(store, tin, depth)
 
     def by_keyset() -> list[dict[str, Any]]:
         return list(find_claims(store, tin, cursor=token, with_total=False))

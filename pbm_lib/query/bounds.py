@@ -1,11 +1,12 @@
 """The first page of a range, read with the bound that the server enforces or a larger one."""
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..arguments import not_accepted
+from ..arguments import in_short, not_accepted
 from ..errors import InvalidQuery
 from ..mql import command_mql
 from ..store.store import ClaimStore
@@ -53,7 +54,10 @@ def page_with_bound(store: ClaimStore, question: Question, days: int) -> Bounded
         raise not_accepted("days", str(days), f"at least {store.max_claim_days}, the bound that the server enforces")
 
     def ask() -> ClaimQuery:
-        return replace(make_query(store, *question), max_claim_days=days)
+        query = make_query(store, *question)
+        if query.start is not None and days > (most := (query.start - dt.datetime.min).days):
+            raise not_accepted("days", in_short(days), f"at most {most:,}, because no date comes before the year 1")
+        return replace(query, max_claim_days=days)
 
     def ask_for(read: Callable[[dict[str, Any]], Any]) -> Any:
         size = store.config.query.default_page_size

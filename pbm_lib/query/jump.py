@@ -15,6 +15,8 @@ from .filters import ClaimQuery, Question, make_query
 from .find import key_of
 from .keyset import Boundary
 
+_LOWEST_ID = ObjectId("0" * 24)
+
 
 def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, *, order: str = OLDEST) -> str:
     """Return the cursor of the page whose first claim begins at or after an instant; newest first, before it.
@@ -26,25 +28,41 @@ def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, *, orde
         order: "oldest" or "newest" claims first.
     """
     query = make_query(store, *question, order=order, fresh=False)
-    # Sorts before every claim that begins at that instant, because a claim ends no earlier than it begins.
-    lowest = {BEGIN: begin, END: begin, ID: ObjectId("0" * 24)}
-    return encode_cursor(Boundary("next", tuple(lowest[field] for field in query.variant.order)), query)
+    # Sorts before every claim that begins at that instant, because a claim ends no earlier than it begins. Without our
+    # rule, end dates and ids may be of any type, and null sorts before all of them.
+    lowest = {BEGIN: begin, END: None, ID: None} if query.any_type else {BEGIN: begin, END: begin, ID: _LOWEST_ID}
+    key = tuple(lowest[field] for field in query.variant.order)
+    return encode_cursor(Boundary("next", key, inclusive=query.any_type and order == OLDEST), query)
 
 
-def cursor_after(store: ClaimStore, tin: str, depth: int) -> str | None:
-    """Return the cursor of the page after a provider's first `depth` claims; None for depth 0.
+def cursors_after(store: ClaimStore, tin: str, depth: int, *, pages: int = 1, size: int = 1) -> list[str | None]:
+    """Return the cursors of consecutive pages after a provider's first `depth` claims; None for its first page.
 
-    The provider must have more claims than that.
+    Only the index is read, so the claims of these pages are as cold as before. The provider must have more claims than
+    come before the last page.
+
+    Args:
+        store: an open store.
+        tin: the billing provider's TIN, nine digits.
+        depth: number of claims before the first of these pages.
+        pages: number of pages.
+        size: claims per page.
     """
-    if not depth:
-        return None
+    first: list[str | None] = [] if depth else [None]
+    skip = depth - 1 if depth else size - 1
 
-    def read(query: ClaimQuery) -> str:
+    def read(query: ClaimQuery) -> list[str | None]:
         fields = dict.fromkeys(query.variant.order, 1)
-        claim = store.collection.find_one(query.filter(), fields, sort=query.sort(), skip=depth - 1, hint=query.hint)
-        return encode_cursor(Boundary("next", key_of(claim, query)), query)
+        limit = (pages - len(first) - 1) * size + 1
+        with store.collection.find(
+            query.filter(), fields, sort=query.sort(), skip=skip, limit=limit, hint=query.hint
+        ) as found:
+            keys = [key_of(claim, query) for claim in found.to_list()[::size]]
+        return [encode_cursor(Boundary("next", key), query) for key in keys]
 
-    return answer(store, partial(make_query, store, tin, None, None), read)
+    if pages == len(first):
+        return first
+    return first + answer(store, partial(make_query, store, tin, None, None), read)
 
 
 def skip_page(store: ClaimStore, tin: str, depth: int, size: int) -> list[dict[str, Any]]:

@@ -88,22 +88,32 @@ def turn(store: ClaimStore | None = None, owner: object = None, *, ends_earlier:
 
 def _begin(mine: Turn, ends_earlier: bool) -> None:
     """Wait until nothing else runs, except what this turn's owner ended and the server has not ended yet."""
-    if ends_earlier:
-        with _changed:
-            _next.append(mine)
-        end_turns(mine.owner)
 
     def is_free() -> bool:
         if ends_earlier:
             return all(each.owner is mine.owner for each in _running)
         return not _running and not _next
 
-    with _changed:
-        _changed.wait_for(is_free, _WAIT_SECONDS)
+    with _ahead(mine) if ends_earlier else nullcontext():
         if ends_earlier:
+            end_turns(mine.owner)
+        with _changed:
+            _changed.wait_for(is_free, _WAIT_SECONDS)
+            mine.alone = not _running
+            _running.append(mine)
+
+
+@contextmanager
+def _ahead(mine: Turn) -> Iterator[None]:
+    """Let no other turn begin before this one, for the length of a block; an interrupt ends that as well."""
+    with _changed:
+        _next.append(mine)
+    try:
+        yield
+    finally:
+        with _changed:
             _next.remove(mine)
-        mine.alone = not _running
-        _running.append(mine)
+            _changed.notify_all()
 
 
 def end_turns(owner: object) -> None:

@@ -5,6 +5,7 @@ from pandas import DataFrame
 from ..arguments import checked, in_short, not_accepted
 from ..display import times, times_sign
 from ..errors import PbmError
+from ..live.watch import FEWEST_FOR
 from ..measure.records import Level, OfferedRate, QueryCost
 from ..measure.run import PerformanceRun
 from ..measure.samples import Statistics
@@ -70,7 +71,7 @@ def cold_table(run: PerformanceRun) -> Table:
     for tier in run.tiers:
         cold, warm = (run.statistics(section="cold", tier=tier, contestant=visit) for visit in (COLD, WARM))
         if cold.n:
-            rows.append((tier, ms(cold.p50), ms(cold.p95), ms(warm.p50), ms(warm.p95), f"{cold.n}, {warm.n}"))
+            rows.append((tier, ms(cold.p50), _p95(cold), ms(warm.p50), _p95(warm), f"{cold.n}, {warm.n}"))
     return Table(("tier", "cold, p50", "cold, p95", "warm, p50", "warm, p95", "n"), tuple(rows))
 
 
@@ -82,7 +83,7 @@ def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = Non
         figures, (pages, claims, _) = at_once(run, level.clients)
         theirs, rates = at_once(baseline or run, level.clients)
         row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
-        row += [*_busy(level), ms(figures.p50), ms(figures.p95), f"{figures.n:,}"]
+        row += [*_busy(level), ms(figures.p50), _p95(figures), f"{figures.n:,}"]
         row += beside.value(rates.pages_per_s or None, rate)
         rows.append((*row, *beside.estimate(Estimate.p95(figures), Estimate.p95(theirs))))
     columns = (
@@ -99,7 +100,7 @@ def open_loop_table(run: PerformanceRun) -> Table:
         figures = run.statistics(section="open_loop", load=offered.load)
         sent = service_of(run, offered.load)
         row = [f"{offered.load}%", f"{offered.offered:,.0f}", f"{figures.n / offered.seconds:,.0f}"]
-        row += [ms(value) for value in (figures.p50, figures.p95, figures.p99, sent.p50, sent.p99)]
+        row += [ms(figures.p50), _p95(figures), _p99(figures), ms(sent.p50), _p99(sent)]
         row += _busy(offered)
         rows.append((*row, f"{figures.n:,}"))
     columns = (
@@ -125,6 +126,14 @@ def arrivals_table(run: PerformanceRun) -> Table:
         "pages", "claims/s", "p50", "p50 interval", "p95", "p95 interval", "max", "n", "p95 / before",
     )  # fmt: skip
     return Table(columns, tuple(rows))
+
+
+def _p95(figures: Statistics) -> str:
+    return ms(figures.p95) if figures.n >= FEWEST_FOR[95] else NONE
+
+
+def _p99(figures: Statistics) -> str:
+    return ms(figures.p99) if figures.n >= FEWEST_FOR[99] else NONE
 
 
 def examined_table(run: PerformanceRun) -> Table:

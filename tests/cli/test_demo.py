@@ -104,7 +104,7 @@ def test_a_report_is_made_from_its_run_and_a_baseline(demo, tmp_path):
     report = run_python("-m", "pbm_lib", *words, cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     page = (tmp_path / "again" / "performance_report.html").read_text(encoding="utf-8")
-    assert "MongoDB claims demo for Acme Health" in page and '<td class="n">same</td>' in page
+    assert "MongoDB claims demo for Acme Health" in page and '<td class="n">similar</td>' in page
 
 
 def test_an_executed_copy_may_be_overwritten_but_a_users_own_notebook_may_not(demo, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake_runs import fake_run, good_samples, series, skewed
 from processes import start_python
+from recordings import recording
 
 from pbm_lib import (
     ConfigError,
@@ -19,6 +20,7 @@ from pbm_lib import (
     PbmError,
     PerformanceRun,
     RunFileError,
+    ServerUnavailable,
     SetupError,
     count_claims,
     find_claims,
@@ -31,6 +33,7 @@ from pbm_lib.measure.operations import CALLS
 from pbm_lib.measure.progress import Progress
 from pbm_lib.measure.recorder import Recorder
 from pbm_lib.measure.samples import Sample, statistics_of
+from pbm_lib.measure.sampling import FEWEST, Task, take_samples
 from pbm_lib.measure.targets import target_results
 from pbm_lib.query.stopwatch import Stopwatch
 from pbm_lib.vocabulary import BY_TIER, SECTIONS
@@ -459,6 +462,42 @@ def test_a_run_that_is_killed_keeps_what_it_had_measured(loaded_store, test_uri,
     assert not left.complete
     assert left.statistics(section="cold", tier="3K", contestant="warm").n > 0
     assert "INCOMPLETE" in repr(left)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyboardInterrupt(), r"^The run stopped: it was interrupted\. The samples so far are in .*\.json"),
+        (ServerUnavailable("It is gone."), r"^The run stopped: It is gone\. The samples so far are in .*\.json"),
+    ],
+    ids=["interrupt", "failure"],
+)
+def test_a_run_that_ends_between_timed_calls_says_where_its_samples_are(
+    loaded_store, tmp_path, monkeypatch, error, message
+):
+    def ended(*_, **__):
+        raise error
+
+    monkeypatch.setattr("pbm_lib.measure.ranges.explain_range", ended)
+    options = {"tiers": ["60"], "samples": 1, "concurrency": (), "progress": False}
+    with pytest.raises(PbmError, match=message):
+        run_performance(loaded_store, output_dir=tmp_path, **options)
+    (file,) = (tmp_path / "runs").glob("*.json")
+    left = PerformanceRun.load(file)
+    assert not left.complete and left.select(section="latency")
+
+
+def test_a_series_that_turns_out_far_slower_is_cut_short_with_a_note(loaded_store, tmp_path):
+    with recording(loaded_store, tmp_path, samples=60, seconds_per_series=0.5, warmup=1) as recorder:
+        calls = iter(range(100))
+        slow = Task({"section": "floor", "operation": "ping"}, lambda _: lambda: time.sleep(0.06 * (next(calls) > 0)))
+        take_samples(recorder, "floor", [slow], "slow")
+        recorder.save()
+    found = recorder.run.select(section="floor", warmup=False)
+    assert FEWEST <= len(found) < 60
+    assert recorder.run.notes == (
+        f"ping: {len(found)} of 60 calls, because they took more than twice the time planned for them.",
+    )
 
 
 def test_every_operation_of_a_tier_has_one_call():

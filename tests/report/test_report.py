@@ -153,7 +153,7 @@ def test_the_page_tells_the_whole_story(written, page, good):
     for words in (
         "Each operation ran up to 3 times, after 1 warm-up. The unbounded query ran as often as fits into 1 s, but at "
         "least 2 times for a first page, and half as often for a total.",
-        "each index was the first to read about half of them",
+        "neither always came second",
         "Concurrent clients are processes, each with its own connections.",
         "The fixed rates are shares of the highest rate",
         "The concurrent clients share the machine's CPUs with the server.",

@@ -3,6 +3,7 @@
 import datetime as dt
 import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from processes import start_python
 from servers import under_way, wait_for
 
 from pbm_lib import ClaimExplorer, PbmError, compare_plans, count_claims, list_providers
+from pbm_lib.query import turns
 from pbm_lib.query.stopwatch import timed
 from pbm_lib.query.turns import turn
 
@@ -165,6 +167,23 @@ def test_a_turn_within_a_turn_is_the_same_turn(loaded_store):
     with turn() as outer, turn() as inner:
         assert inner is outer
         assert timed(loaded_store, lambda: 1)[0] == 1
+
+
+def test_an_interrupt_while_a_turn_waits_leaves_nothing_that_others_wait_for(monkeypatch):
+    def interrupted(owner):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(turns, "end_turns", interrupted)
+        with pytest.raises(KeyboardInterrupt), turn(owner="a person", ends_earlier=True):
+            pass
+
+    def begins():
+        with turn() as mine:
+            return mine.alone
+
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(begins).result(20)  # it would wait two minutes
 
 
 def test_a_query_that_takes_too_long_is_ended_with_a_clear_message(loaded_store, busy):
