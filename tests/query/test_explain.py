@@ -59,6 +59,14 @@ def test_it_prints_as_a_small_table(walked):
     assert "scans the index" in plan.facts()["Stages"]
 
 
+def test_it_says_which_query_it_was_only_if_the_two_differ(walked):
+    page = find_claims(walked, TIN_A, page_size=5)
+    for dates, cursor in (((), None), ((), page.next_cursor), ((None, RANGE[1]), None)):
+        assert "Query" not in explain_claims(walked, TIN_A, *dates, cursor=cursor).facts()
+    assert explain_claims(walked, TIN_A, RANGE[0]).facts()["Query"] == "bounded query"
+    assert explain_claims(walked, TIN_A, *RANGE, bounded=False).facts()["Query"] == "unbounded query"
+
+
 def test_the_table_says_what_each_claim_returned_costs():
     plan = QueryPlan(False, "db.claims.find({})", None, ("LIMIT", "COLLSCAN"), 0, 5_100, 100, 7)
     assert plan.facts()["Documents examined"] == "5,100 (51.0 per claim returned)"

@@ -10,6 +10,8 @@ from oracle import TIN_A, TIN_B, TIN_EMPTY, check_all, check_walk, day, fill, ma
 
 from pbm_lib import PbmError, count_claims, find_claims, iter_claims, setup_collection
 from pbm_lib.claims.document import BEGIN, END, ID, TIN
+from pbm_lib.query.filters import Question
+from pbm_lib.query.jump import cursor_at
 from pbm_lib.query.keyset import beyond
 from pbm_lib.store.index import VARIANTS
 
@@ -273,3 +275,17 @@ def test_no_claim_matches_two_conditions_of_a_boundary(open_store, operator):
             conditions = beyond(key, variant.order, operator, any_type=True)
             apart = [store.collection.count_documents(condition) for condition in conditions]
             assert sum(apart) == store.collection.count_documents({"$or": conditions})
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_a_jump_lands_before_every_claim_of_its_day_whatever_their_ids_are(unguarded, order):
+    ids = [None, 7, "text", b"x", ObjectId(), True]
+    claims = [{**make_claim(number, day(2), day(5)), ID: odd} for number, odd in enumerate(ids)]
+    claims[4][END] = "soon"
+    del claims[5][END]
+    claims += [make_claim(number, day(number % 3 + 1), day(5)) for number in range(10, 22)]
+    fill(unguarded, claims)
+    cursor = cursor_at(unguarded, Question(TIN_A), day(2), order=order)
+    found = find_claims(unguarded, TIN_A, cursor=cursor, order=order, page_size=100)
+    wanted = [claim for claim in claims if (claim[BEGIN] >= day(2) if order == "oldest" else claim[BEGIN] < day(2))]
+    assert sorted(repr(claim[ID]) for claim in found) == sorted(repr(claim[ID]) for claim in wanted)
