@@ -228,12 +228,13 @@ class ClaimStore(ShownAsFacts):
     def facts(self) -> dict[str, str]:
         """Return facts about this store, as labels and their values."""
         ended = end_of_support(self.server.version)
+        leaf_pages = in_words(self.leaf_page_kb, self.config.mongodb.leaf_page_kb)
         return {
             "Collection": self.collection.full_name,
             "Server": str(self.server),
             **({"Support": ended} if ended else {}),
             "Index": self.index_name or "none yet: run setup_collection(store)",
-            "Leaf pages": in_words(self.leaf_page_kb, self.config.mongodb.leaf_page_kb),
+            "Leaf pages": leaf_pages if self._known.identity else "none yet",
             "Date ranges": f"{'bounded' if self.bounded else 'unbounded'} query: {self.bound_reason}",
         }
 

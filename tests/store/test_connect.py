@@ -100,7 +100,7 @@ class TestAServerThatAsksForLoginAndTls:
     def test_a_wrong_login(self, refused, secure, wrong):
         message = refused(secure.uri(**wrong))
         assert message.startswith(
-            "The server rejected the login. Check the user, password and any authSource in MONGODB_URI"
+            "The server rejected the login. Check the user, password, and any authSource in MONGODB_URI"
         )
 
     def test_a_password_that_was_encoded_twice(self, refused, secure):
