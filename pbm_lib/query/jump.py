@@ -36,7 +36,7 @@ def cursor_at(store: ClaimStore, question: Question, begin: dt.datetime, *, orde
 
 
 def cursors_after(store: ClaimStore, tin: str, depth: int, *, pages: int = 1, size: int = 1) -> list[str | None]:
-    """Return the cursors of consecutive pages after a provider's first `depth` claims; None for its first page.
+    """Return the cursors of consecutive pages after a provider's first `depth` claims; a single None for depth 0.
 
     Only the index is read, so the claims of these pages are as cold as before. The provider must have more claims than
     come before the last page.
@@ -48,21 +48,18 @@ def cursors_after(store: ClaimStore, tin: str, depth: int, *, pages: int = 1, si
         pages: number of pages.
         size: claims per page.
     """
-    first: list[str | None] = [] if depth else [None]
-    skip = depth - 1 if depth else size - 1
+    if not depth:
+        return [None]
 
     def read(query: ClaimQuery) -> list[str | None]:
-        fields = dict.fromkeys(query.variant.order, 1)
-        limit = (pages - len(first) - 1) * size + 1
+        fields, limit = dict.fromkeys(query.variant.order, 1), (pages - 1) * size + 1
         with store.collection.find(
-            query.filter(), fields, sort=query.sort(), skip=skip, limit=limit, hint=query.hint
+            query.filter(), fields, sort=query.sort(), skip=depth - 1, limit=limit, hint=query.hint
         ) as found:
-            keys = [key_of(claim, query) for claim in found.to_list()[::size]]
-        return [encode_cursor(Boundary("next", key), query) for key in keys]
+            last_claims = found.to_list()[::size]
+        return [encode_cursor(Boundary("next", key_of(claim, query)), query) for claim in last_claims]
 
-    if pages == len(first):
-        return first
-    return first + answer(store, partial(make_query, store, tin, None, None), read)
+    return answer(store, partial(make_query, store, tin, None, None), read)
 
 
 def skip_page(store: ClaimStore, tin: str, depth: int, size: int) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ def test_the_pages_compared_by_depth_are_different_ones_if_they_are_deep(recorde
     assert 0 < check.equal == check.compared <= 60
 
 
-@pytest.mark.parametrize(("depth", "pages"), [(0, 1), (0, 3), (1, 1), (250, 4), (2_700, 3)])
+@pytest.mark.parametrize(("depth", "pages"), [(0, 1), (1, 1), (250, 4), (2_700, 3)])
 def test_cursors_of_consecutive_pages_lead_to_the_pages_that_skip_and_limit_read(loaded_store, depth, pages):
     tin = list_providers(loaded_store.config, "3K")[0].tin
     cursors = cursors_after(loaded_store, tin, depth, pages=pages, size=100)
