@@ -45,7 +45,7 @@ def ranges_table(run: PerformanceRun) -> Table:
             rows.append(tuple(row))
     names = [way.words(run) for way in ways]
     columns = ["operation", "tier", *(f"{name}, p50 (n)" for name in names)]
-    columns += [f"speedup, {name}: median (range, windows)" for name in names[1:]]
+    columns += [f"speedup, {name}: median (least to most, n)" for name in names[1:]]
     return Table(tuple(columns), tuple(rows), texts=2)
 
 

@@ -172,12 +172,12 @@ class TestControls:
         assert figures["total"] == "3,000"
         (find,) = [row for row in explorer.log() if row[1] == "find"][:1]
         assert find[2:6] == [
-            figures["page time, bounded query"], figures["keys examined"], figures["documents examined"], "101"
+            figures["page time"], figures["keys examined"], figures["documents examined"], "101"
         ]  # fmt: skip
         size = "return [...document.querySelectorAll('.pbm-figures .widget-html-content > div > div > div')]"
         size += ".map(e => [parseFloat(getComputedStyle(e).fontSize), e.innerText])"
         sizes = sorted(page.browser.execute_script(size), reverse=True)
-        assert sizes[0][1] == figures["page time, bounded query"]
+        assert sizes[0][1] == figures["page time"]
         assert sizes[0][0] > 1.5 * sizes[1][0]
         page.picture("explorer_start")
 
@@ -189,7 +189,7 @@ class TestControls:
         assert len(chooser.options) == 8
         chooser.select_by_visible_text(f"{provider.name} · {provider.tin}")
         wait_page(explorer, first(store, provider.tin), "1-100 of 300 · page 1 of 3")
-        explorer.wait_text(f"{provider.name} · TIN {provider.tin} · all service dates · bounded query")
+        explorer.wait_text(f"{provider.name} · TIN {provider.tin} · all service dates")
 
     def test_page_size(self, explorer, store):
         Select(explorer.control("Page size", "select")).select_by_visible_text("25")
@@ -221,7 +221,7 @@ class TestControls:
         explorer.button("Newest first").click()
         wait_page(explorer, first(store, self.tin(store), order="newest"), "1-100 of 3,000 · page 1 of 30")
         assert (explorer.is_chosen("Newest first"), explorer.is_chosen("Oldest first")) == (True, False)
-        assert "· newest first ·" in explorer.text()
+        assert "· newest first" in explorer.text()
         page.picture("explorer_newest_first")
 
     def test_dates_all_dates_and_the_other_query(self, page, explorer, store):
@@ -299,7 +299,7 @@ class TestControls:
         figures = explorer.settle()
         ((_, command, ms, keys, documents, returned, mql),) = explorer.log()
         assert (command, returned) == ("find", "101")
-        assert ms == figures["page time, bounded query"]
+        assert ms == figures["page time"]
         assert (keys, documents) == (figures["keys examined"], figures["documents examined"])
         assert re.sub(r"\s", "", mql) in re.sub(r"\s", "", explorer.text())
         for _ in range(8):
@@ -393,7 +393,7 @@ class TestSlowQuery:
         explorer.button("Cancel").click()
         said = explorer.wait_text("Canceled after")
         assert re.search(r"Canceled after \d+\.\d s: the unbounded query was ended on the server\.", said)
-        assert busy() == []
+        wait_for(lambda: busy() == [], 1, "the server to be done with it")  # it answers first
         wait_for(lambda: explorer.opacity() == 1, 5, "the table")
         explorer.settle()
         assert (explorer.figures(), explorer.claims(), explorer.place()) == (fast, claims, place)

@@ -51,8 +51,8 @@ RANGES = [
 def test_ways_to_a_range_cell_by_cell(config):
     assert cells(ranges_table(fake_run(config, RANGES))) == [
         "operation | tier | unbounded query, p50 (n) | bounded query, p50 (n) | "
-        "bounded query on the overlap index, p50 (n) | speedup, bounded query: median (range, windows) | "
-        "speedup, bounded query on the overlap index: median (range, windows)",
+        "bounded query on the overlap index, p50 (n) | speedup, bounded query: median (least to most, n) | "
+        "speedup, bounded query on the overlap index: median (least to most, n)",
         # 800 over 30 and 1,000 over 20; 1,000 over 6.
         f"first page | 3K | 900 ms (2) | 30 ms (3) | 4.5 ms (2) | 38{X} (27 to 50, 2) | 167{X} (167 to 167, 1)",
         f"total | 60 | {DASH} | 7.0 ms (1) | {DASH} | {DASH} | {DASH}",
@@ -64,14 +64,14 @@ def test_without_the_unbounded_query_both_indexes_are_compared(config):
     bounded = [sample for sample in RANGES if sample.contestant == "bounded"]
     assert cells(ranges_table(fake_run(config, bounded)))[:2] == [
         "operation | tier | bounded query, p50 (n) | bounded query on the overlap index, p50 (n) | "
-        "speedup, bounded query on the overlap index: median (range, windows)",
+        "speedup, bounded query on the overlap index: median (least to most, n)",
         f"first page | 3K | 30 ms (3) | 4.5 ms (2) | 8.3{X} (3.3 to 13, 2)",  # 20 over 6, 40 over 3
     ]
     run = fake_run(config, bounded)
     swapped = replace(run, settings=replace(run.settings, index="overlap"))
     assert cells(ranges_table(swapped))[:2] == [
         "operation | tier | bounded query, p50 (n) | bounded query on the three-field index, p50 (n) | "
-        "speedup, bounded query on the three-field index: median (range, windows)",
+        "speedup, bounded query on the three-field index: median (least to most, n)",
         f"first page | 3K | 4.5 ms (2) | 30 ms (3) | 0.2{X} (0.1 to 0.3, 2)",
     ]
     one = [sample for sample in bounded if sample.index == "three_field"]
