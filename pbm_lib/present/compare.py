@@ -140,10 +140,12 @@ def compare_bounds(
         raise not_accepted("days", in_short(list(days)))
     question = Question(tin, service_date_start, service_date_end)
     with working("Trying larger bounds"):
-        pages = [page_with_bound(store, question, each) for each in days]
+        # The largest first: it reads the claims that all others need into the cache, so that times compare.
+        pages = {each: page_with_bound(store, question, each) for each in sorted(set(days), reverse=True)}
+    first = pages[days[0]].claims
     rows = [
-        (page.days, page.plan.keys_examined, page.plan.docs_examined, page.ms, page.claims == pages[0].claims)
-        for page in pages
+        (page.days, page.plan.keys_examined, page.plan.docs_examined, page.ms, page.claims == first)
+        for page in (pages[each] for each in days)
     ]
     return DataFrame(rows, columns=["D, days", "keys examined", "documents examined", "page, ms", "same claims"])
 

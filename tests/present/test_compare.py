@@ -21,6 +21,7 @@ from pbm_lib import (
     observe_claims,
     plans_frame,
 )
+from pbm_lib.query.bounds import page_with_bound
 from pbm_lib.query.filters import ClaimQuery
 from pbm_lib.query.jump import cursors_after, skip_page
 
@@ -101,6 +102,18 @@ def test_a_terminal_is_told_that_a_query_is_explained(loaded_store, tin, monkeyp
     monkeypatch.setattr(ClaimQuery, "filter", lambda query, *where: {**fast(query, *where), **SLOW})
     explain_claims(loaded_store, tin, page_size=5)  # 1.5 s
     assert terminal.shown == ["Explaining the bounded query ... 1 s"]
+
+
+def test_bounds_are_shown_in_the_order_given_and_the_largest_one_is_read_first(loaded_store, tin, monkeypatch):
+    read = []
+
+    def noted(store, question, days):
+        read.append(days)
+        return page_with_bound(store, question, days)
+
+    monkeypatch.setattr("pbm_lib.present.compare.page_with_bound", noted)
+    frame = compare_bounds(loaded_store, tin, dt.date(2024, 3, 1), days=[60, 30, 90])
+    assert (list(frame["D, days"]), read) == ([60, 30, 90], [90, 60, 30])
 
 
 def test_a_larger_bound_examines_more_and_gives_the_same_answer(loaded_store, tin):
