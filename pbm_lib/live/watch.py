@@ -114,7 +114,7 @@ class Watch(ShownAsFacts):
             f"p99 {milliseconds(self.p99_ms)}, from when the page was due",
             "Longest gap": f"{milliseconds(self.longest_gap_ms)} without a page",
             "Claims": f"{self.checked:,} checked, {self.lost:,} lost, {self.repeated:,} repeated; "
-            f"{quantity(self.walks, 'time')} to a provider's last claim",
+            f"reached a provider's last claim {quantity(self.walks, 'time')}",
         }
         if self.feed_offered:
             facts["Feed"] = (

@@ -311,7 +311,7 @@ def test_a_watch_reports_all_that_happened_and_nothing_else():
         "  Pages        200 in 10.0 s, 20.0 of 20 per second",
         "  Page time    p50 4.0 ms, p95 4.0 ms, p99 4.0 ms, from when the page was due",
         "  Longest gap  50 ms without a page",
-        "  Claims       20,000 checked, 0 lost, 0 repeated; 3 times to a provider's last claim",
+        "  Claims       20,000 checked, 0 lost, 0 repeated; reached a provider's last claim 3 times",
     ]
     eventful = replace(
         plain, feed_offered=500, feed=((0.1, 4_990),), feed_errors=(("AutoReconnect", 3),), removed=4_990, arrived=70,
