@@ -50,8 +50,8 @@ class _Table(Styler):
     JupyterLab drops the style sheet of a notebook that it does not trust, such as one that papermill ran.
     """
 
-    def _repr_html_(self) -> str | None:
-        shown = super()._repr_html_()
+    def to_html(self, *arguments: Any, **options: Any) -> str | None:
+        shown = super().to_html(*arguments, **options)
         if shown is None:
             return None
         columns = (self.data.iloc[:, number] for number in range(self.data.shape[1]))

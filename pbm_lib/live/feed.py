@@ -110,12 +110,12 @@ class Feed:
         finally:
             theirs.close()  # now only the feeder holds this end, so the pipe closes when the feeder ends
         if not self._pipe.poll(_READY_SECONDS):
-            raise PbmError(f"The feeder process was not ready after {_READY_SECONDS:.0f} seconds. Run it again.")
+            raise PbmError(f"The feeder process was not ready after {_READY_SECONDS:.0f} seconds. Run the call again.")
         ready = self._received()
         if isinstance(ready, PbmError):
             raise ready
         if self._is_over:
-            raise PbmError(f"{self.notes[-1]} Find out what ended it, then run it again.")
+            raise PbmError(f"{self.notes[-1]} Find out what ended it, then run the call again.")
 
     def _received(self) -> Told | PbmError | None:
         try:

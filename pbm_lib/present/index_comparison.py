@@ -48,7 +48,7 @@ class IndexComparison:
         return "\n\n".join(filter(None, (table, self.note and self.note.text)))
 
     def _repr_html_(self) -> str:
-        shown = "" if self.frame.empty else table(self.frame.rename(columns=INDEX_WORDS))._repr_html_()
+        shown = "" if self.frame.empty else table(self.frame.rename(columns=INDEX_WORDS)).to_html()
         return shown + (self.note.html if self.note else "")
 
 

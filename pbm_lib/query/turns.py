@@ -94,21 +94,19 @@ def _begin(mine: Turn, ends_earlier: bool) -> None:
             return all(each.owner is mine.owner for each in _running)
         return not _running and not _next
 
-    with _ahead(mine) if ends_earlier else nullcontext():
-        if ends_earlier:
-            end_turns(mine.owner)
-        with _changed:
-            _changed.wait_for(is_free, _WAIT_SECONDS)
-            mine.alone = not _running
-            _running.append(mine)
+    with _ended_earlier(mine) if ends_earlier else nullcontext(), _changed:
+        _changed.wait_for(is_free, _WAIT_SECONDS)
+        mine.alone = not _running
+        _running.append(mine)
 
 
 @contextmanager
-def _ahead(mine: Turn) -> Iterator[None]:
-    """Let no other turn begin before this one, for the length of a block; an interrupt ends that as well."""
+def _ended_earlier(mine: Turn) -> Iterator[None]:
+    """End the owner's earlier turns, and let no other turn begin before this one until the block ends or is ended."""
     with _changed:
         _next.append(mine)
     try:
+        end_turns(mine.owner)
         yield
     finally:
         with _changed:

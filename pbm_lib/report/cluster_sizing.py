@@ -217,7 +217,7 @@ class ClusterSizing:
     def _repr_html_(self) -> str:
         names = list(self.to_frame().columns)
         rows = [(tier.name, tier.fits, *map(_unless_zero, tier.texts), tier.price_mark) for tier in self.tiers]
-        tiers = table(pd.DataFrame(rows, columns=[name.removesuffix(", %") for name in names]))._repr_html_()
+        tiers = table(pd.DataFrame(rows, columns=[name.removesuffix(", %") for name in names])).to_html()
         notes = f"<p>{html.escape(self.working_set_note)}</p><p>{html.escape(self.prices_note)}</p>"
         return f"<p><b>{html.escape(self.sentence)}</b> {html.escape(self.production_note)}</p>{tiers}{notes}"
 

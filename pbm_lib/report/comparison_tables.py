@@ -71,7 +71,7 @@ def cold_table(run: PerformanceRun) -> Table:
     for tier in run.tiers:
         cold, warm = (run.statistics(section="cold", tier=tier, contestant=visit) for visit in (COLD, WARM))
         if cold.n:
-            rows.append((tier, ms(cold.p50), _p95(cold), ms(warm.p50), _p95(warm), f"{cold.n}, {warm.n}"))
+            rows.append((tier, ms(cold.p50), _tail(cold, 95), ms(warm.p50), _tail(warm, 95), f"{cold.n}, {warm.n}"))
     return Table(("tier", "cold, p50", "cold, p95", "warm, p50", "warm, p95", "n"), tuple(rows))
 
 
@@ -83,7 +83,7 @@ def concurrency_table(run: PerformanceRun, baseline: PerformanceRun | None = Non
         figures, (pages, claims, _) = at_once(run, level.clients)
         theirs, rates = at_once(baseline or run, level.clients)
         row = [f"{level.clients}", f"{level.seconds:.1f} s", f"{pages:,.0f}", f"{claims:,.0f}"]
-        row += [*_busy(level), ms(figures.p50), _p95(figures), f"{figures.n:,}"]
+        row += [*_busy(level), ms(figures.p50), _tail(figures, 95), f"{figures.n:,}"]
         row += beside.value(rates.pages_per_s or None, rate)
         rows.append((*row, *beside.estimate(Estimate.p95(figures), Estimate.p95(theirs))))
     columns = (
@@ -100,7 +100,7 @@ def open_loop_table(run: PerformanceRun) -> Table:
         figures = run.statistics(section="open_loop", load=offered.load)
         sent = service_of(run, offered.load)
         row = [f"{offered.load}%", f"{offered.offered:,.0f}", f"{figures.n / offered.seconds:,.0f}"]
-        row += [ms(figures.p50), _p95(figures), _p99(figures), ms(sent.p50), _p99(sent)]
+        row += [ms(figures.p50), _tail(figures, 95), _tail(figures, 99), ms(sent.p50), _tail(sent, 99)]
         row += _busy(offered)
         rows.append((*row, f"{figures.n:,}"))
     columns = (
@@ -128,12 +128,10 @@ def arrivals_table(run: PerformanceRun) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _p95(figures: Statistics) -> str:
-    return ms(figures.p95) if figures.n >= FEWEST_FOR[95] else NONE
-
-
-def _p99(figures: Statistics) -> str:
-    return ms(figures.p99) if figures.n >= FEWEST_FOR[99] else NONE
+def _tail(figures: Statistics, percent: int) -> str:
+    """A high percentile; a dash if there are too few samples for it."""
+    value = {95: figures.p95, 99: figures.p99}[percent]
+    return ms(value) if figures.n >= FEWEST_FOR[percent] else NONE
 
 
 def examined_table(run: PerformanceRun) -> Table:

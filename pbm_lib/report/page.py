@@ -124,7 +124,7 @@ def render_page(
 def _fewest_of_own(run: PerformanceRun) -> int:
     """The fewest samples of any first page or total as the application asks for it; 0 if there are none."""
     asked = product(run.tiers, ("first_page", "count"), SCENARIOS)
-    return min((run.statistics(**run.latency_labels(*each)).n for each in asked), default=0)
+    return min((len(run.select(**run.latency_labels(*each), counts=True)) for each in asked), default=0)
 
 
 def _drawn(chart: RunChart, run: PerformanceRun, baseline: PerformanceRun | None) -> dict[str, Any]:

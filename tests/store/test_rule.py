@@ -118,7 +118,8 @@ def test_the_setup_never_weakens_the_level_or_the_action(store):
     # These are the answers of a 9.0 server, where the level must be lowered before the rules can change.
     options = {"validator": {"$and": [WANTED]}, "validationLevel": "constraint", "validationAction": "error"}
     with pytest.raises(
-        SetupError, match=r"level constraint.*not this program.s.*strict\"}\), then run setup_collection"
+        SetupError,
+        match=r"level constraint.*not this program.s.*validationLevel: \"strict\"}\), then run setup_collection\(",
     ):
         reject_other_rules(store.collection, options, D)
     reject_other_rules(store.collection, {**options, "validator": WANTED}, D)

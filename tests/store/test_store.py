@@ -194,7 +194,10 @@ def test_only_an_ordinary_collection_is_set_up_or_loaded_into(open_store, kind):
     database, name = store.collection.database, store.collection.name
     database.create_collection(name, **OTHER_KINDS[kind])
     before = database.list_collections(filter={"name": name}).to_list()
-    refusal = rf"must be a regular collection, not {kind}.*\. Choose another .*run setup_collection\(store\) again\.$"
+    refusal = (
+        rf"must be a regular collection, not {kind}.*\. Choose another mongodb\.collection, "
+        r".*run setup_collection\(store\) again\.$"
+    )
     with pytest.raises(SetupError, match=refusal):
         setup_collection(store)
     for replace in (False, True):

@@ -38,11 +38,10 @@ def headline(store: ClaimStore, choice: Choice) -> str:
     """Return the provider, dates, order, and query in one line of text."""
     tin, start, end = choice.question
     names = (provider.name for provider in list_providers(store.config) if provider.tin == tin)
-    between = "all service dates"
-    if start or end:
-        between = f"service dates {start or 'from the first'} to {end or 'the last'}"
+    between, query = "all service dates", ""
+    if choice.question.has_dates:
+        between, query = f"service dates {start or 'from the first'} to {end or 'the last'}", f" · {choice.query}"
     newest = " · newest first" if choice.order == NEWEST else ""
-    query = f" · {choice.query}" if choice.question.has_dates else ""
     if choice.bounded and not store.bounded:
         query = f" · {query_words(bounded=False)}, because the server does not limit how long a claim lasts"
     return f"{next(names, 'Provider')} · TIN {tin} · {between}{newest}{query}"
